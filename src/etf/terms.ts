@@ -56,7 +56,7 @@ export class BitString {
 
 export class Tuple {
   readonly elements: readonly Term[];
-  constructor(...elements: readonly Term[]) {
+  constructor(elements: readonly Term[]) {
     this.elements = elements;
   }
 }
@@ -116,6 +116,6 @@ export class Opaque {
 }
 
 export const atom = (name: string): Atom => new Atom(name);
-export const tuple = (...elements: readonly Term[]): Tuple => new Tuple(...elements);
+export const tuple = (...elements: readonly Term[]): Tuple => new Tuple(elements);
 /** A binary of the UTF-8 bytes of `text`. */
 export const binary = (text: string): Uint8Array => Buffer.from(text, 'utf8');
