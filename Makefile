@@ -1,0 +1,49 @@
+# Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
+.DEFAULT_GOAL := help
+.PHONY: help run up down status build test lint check-erl clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+run: packages build ## ejabberd and the gateway in the foreground; Ctrl-C ends both
+	@scripts/dev.sh run
+
+up: packages build ## The same in the background
+	@scripts/dev.sh up
+
+down: ## Ends what `make up` started
+	@scripts/dev.sh down
+
+status: ## What runs, where, with which accounts
+	@scripts/dev.sh status
+
+build: node_modules/.package-lock.json ## The gateway and mod_megaphone, into dist/
+	@npx tsc --build
+	@$(MAKE) --no-print-directory -C erl
+
+test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
+	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test -name '*.test.js' | sort)
+
+lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell scripts
+	@npm run --silent lint
+	@npx tsc --build
+	@shellcheck -x scripts/*.sh .ci/run
+
+check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
+	@$(MAKE) --no-print-directory -C erl test dialyzer
+
+clean: ## Removes what was built (not var/, where the instance lives)
+	rm -rf dist
+
+.PHONY: packages test-packages
+packages:
+	@scripts/packages.sh run
+test-packages:
+	@scripts/packages.sh test
+
+# npm writes this file last.
+node_modules/.package-lock.json: package-lock.json
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo 'Node.js 20 or newer is needed: https://nodejs.org/en/download'; exit 1; }
+	@echo 'Installing the npm packages ...'
+	@npm ci --no-progress
+	@touch $@

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The whole development instance: ejabberd and the gateway.
+#
+#   dev.sh run      in the foreground with the gateway's log; Ctrl-C ends both
+#   dev.sh up       in the background; nothing happens to what runs already
+#   dev.sh down
+#   dev.sh status   fails unless both run
+set -euo pipefail
+# shellcheck source=scripts/settings.sh
+. "$(dirname "$0")/settings.sh"
+
+ejabberd() { "$root/scripts/ejabberd.sh" "$@"; }
+gateway() { "$root/scripts/gateway.sh" "$@"; }
+
+up() {
+  ejabberd start
+  gateway start
+  # The ports a running instance was started with, which this environment need not know.
+  say "$http_port $ejabberd_http_port" >"$gateway_dir/ports"
+  how_to_use
+}
+
+down() {
+  gateway stop
+  ejabberd stop
+}
+
+how_to_use() {
+  local megaphone_port ejabberd_port epmd=''
+  read -r megaphone_port ejabberd_port <"$gateway_dir/ports"
+  [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
+  cat <<TEXT
+
+  BOSH through Megaphone    http://localhost:$megaphone_port/bosh
+  ejabberd's own, beside it http://localhost:$ejabberd_port/bosh
+  Accounts                  $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/                            /' "$ejabberd_dir/accounts")
+                            (and anonymous login on localhost)
+
+  An Erlang shell beside them:
+    ${epmd}HOME=$var erl -sname shell@localhost -hidden
+    1> net_adm:ping($gateway_node).
+    2> gen_server:call({megaphone, $gateway_node}, stats).
+
+TEXT
+}
+
+run() {
+  if gateway status >/dev/null 2>&1; then
+    fail "It runs in the background already." "make status tells more, make down ends it."
+  fi
+  trap down EXIT
+  trap 'exit 130' INT TERM HUP
+  up
+  say "Ctrl-C ends both."
+  tail -n +1 -f --pid="$(cat "$gateway_dir/gateway.pid")" "$gateway_dir/gateway.log" | "$root/node_modules/.bin/pino-pretty"
+  fail "The gateway ended by itself."
+}
+
+case ${1:-} in
+  run) run ;;
+  up) up ;;
+  down) down ;;
+  status)
+    all=0
+    ejabberd status || all=1
+    gateway status || all=1
+    [ $all = 1 ] || how_to_use
+    exit $all
+    ;;
+  *) fail "usage: $0 run|up|down|status" ;;
+esac

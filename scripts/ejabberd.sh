@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# A private ejabberd under var/, made of the system's package without touching any system file.
+#
+#   ejabberd.sh start        makes it if need be, starts it, waits for it, installs mod_megaphone and the accounts
+#   ejabberd.sh stop
+#   ejabberd.sh status       one line; fails when it does not run
+#   ejabberd.sh ctl ARG...   its ejabberdctl
+set -euo pipefail
+# shellcheck source=scripts/settings.sh
+. "$(dirname "$0")/settings.sh"
+
+spool=$ejabberd_dir/spool
+logs=$ejabberd_dir/logs
+modules=$ejabberd_dir/modules
+pidfile=$ejabberd_dir/ejabberd.pid
+module_source=$root/erl/mod_megaphone
+
+alive() { running "$pidfile" "\"$spool\""; }
+
+# Debian's own script, with every path its own.
+ejabberdctl=("$ejabberd_dir/ejabberdctl" -c "$ejabberd_dir/ejabberdctl.cfg" -d "$ejabberd_dir" -l "$logs" -s "$spool" -n "$ejabberd_node")
+export CONTRIB_MODULES_PATH=$modules CONTRIB_MODULES_CONF_DIR=$ejabberd_dir/conf
+
+ctl() { "${ejabberdctl[@]}" "$@" 2> >(grep -v '^WARNING: It is not recommended to run ejabberd as root' >&2); }
+
+create() {
+  mkdir -p "$spool" "$logs" "$modules/sources" "$ejabberd_dir/conf"
+  # Without INSTALLUSER Debian's script runs as whoever calls it, instead of as the system's ejabberd;
+  # with EXEC=exec it becomes the Erlang machine, so that its process is the one to watch.
+  # shellcheck disable=SC2016
+  sed -e 's/^INSTALLUSER=.*/INSTALLUSER=/' -e 's/as_current_user) "\$@"/as_current_user) $EXEC "$@"/' \
+    /usr/sbin/ejabberdctl >"$ejabberd_dir/ejabberdctl"
+  chmod +x "$ejabberd_dir/ejabberdctl"
+  sed -e "s/@C2S_PORT@/$ejabberd_c2s_port/" -e "s/@HTTP_PORT@/$ejabberd_http_port/" \
+    "$root/scripts/ejabberd.yml" >"$ejabberd_dir/ejabberd.yml"
+  # Distribution on loopback only; schedulers that do not spin leave the processor to the gateway.
+  cat >"$ejabberd_dir/ejabberdctl.cfg" <<CFG
+ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0 -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+CFG
+  say '{lookup,["file","native"]}.' '{host,{127,0,0,1},["localhost"]}.' >"$ejabberd_dir/inetrc"
+}
+
+start() {
+  [ -r /usr/sbin/ejabberdctl ] || fail "ejabberd is not installed." "Install it with: sudo scripts/packages.sh run"
+  if alive >/dev/null; then
+    say "ejabberd runs already ($ejabberd_node)."
+  else
+    if grep -qxF "${ejabberd_node%@*}" < <(epmd_names); then
+      fail "Another Erlang node called $ejabberd_node runs on this machine (the system's ejabberd?)." \
+        "Give this one another name: MEGAPHONE_INSTANCE=2 make up"
+    fi
+    require_free_port "$ejabberd_http_port" EJABBERD_HTTP_PORT
+    require_free_port "$ejabberd_c2s_port" EJABBERD_C2S_PORT
+    create
+    boot
+  fi
+  install_module
+  [ -f "$ejabberd_dir/accounts" ] || create_accounts
+}
+
+boot() {
+  say "Starting ejabberd ($ejabberd_node) ..."
+  "$root/scripts/epmd.sh" up
+  EXEC="exec" launch "$pidfile" "${ejabberdctl[@]}" foreground >"$logs/console.log" 2>&1
+  if ! await_port "$pidfile" "$ejabberd_http_port"; then
+    tail -n 20 "$logs/console.log" >&2
+    fail "ejabberd did not start. Its log: $logs/ejabberd.log"
+  fi
+  await 60 ctl status >/dev/null || fail "ejabberd does not come up. Its log: $logs/ejabberd.log"
+}
+
+# What users do too: module_install, from a copy, for ejabberd compiles into the source's folder.
+install_module() {
+  [ -f "$module_source/mod_megaphone.spec" ] || return 0
+  local sum
+  sum=$(cd "$module_source" && find src conf ./*.spec -type f -exec sha256sum {} + | sort | sha256sum)
+  [ "$sum" != "$(cat "$modules/installed" 2>/dev/null)" ] || return 0
+  say "Installing mod_megaphone ..."
+  [ ! -d "$modules/mod_megaphone" ] || ctl module_uninstall mod_megaphone
+  rm -rf "$modules/sources/mod_megaphone"
+  cp -r "$module_source" "$modules/sources/"
+  ctl module_install mod_megaphone
+  say "$sum" >"$modules/installed"
+}
+
+# alice and bob, with random passwords, in each other's rosters.
+create_accounts() {
+  say "Making the accounts alice and bob ..."
+  local user password list=
+  for user in alice bob; do
+    password=$(head -c 12 /dev/urandom | base64 | tr '+/' 'xy')
+    ctl register "$user" localhost "$password" >/dev/null || ctl change_password "$user" localhost "$password"
+    list+="$user $password"$'\n'
+  done
+  ctl add_rosteritem alice localhost bob localhost bob Friends both
+  ctl add_rosteritem bob localhost alice localhost alice Friends both
+  (umask 077 && printf '%s' "$list" >"$ejabberd_dir/accounts")
+}
+
+case ${1:-} in
+  start) start ;;
+  stop)
+    end_process "$pidfile" "\"$spool\""
+    "$root/scripts/epmd.sh" down
+    ;;
+  status)
+    pid=$(alive) || fail "ejabberd: stopped"
+    say "ejabberd: running as $ejabberd_node, process $pid"
+    ;;
+  ctl) ctl "${@:2}" ;;
+  *) fail "usage: $0 start|stop|status|ctl ARG..." ;;
+esac

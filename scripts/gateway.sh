@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The gateway of the development instance: `megaphone start` with a configuration of its own under var/.
+#
+#   gateway.sh start    in the background, waits until it listens
+#   gateway.sh stop
+#   gateway.sh status   one line; fails when it does not run
+set -euo pipefail
+# shellcheck source=scripts/settings.sh
+. "$(dirname "$0")/settings.sh"
+
+pidfile=$gateway_dir/gateway.pid
+config=$gateway_dir/megaphone.yml
+log=$gateway_dir/gateway.log
+
+alive() { running "$pidfile" "$config"; }
+
+configure() {
+  mkdir -p "$gateway_dir"
+  cat >"$config" <<CFG
+node:
+  name: $gateway_node
+  cookie_file: $cookie_file
+ejabberd:
+  - $ejabberd_node
+http:
+  host: 127.0.0.1
+  port: $http_port
+CFG
+}
+
+start() {
+  if alive >/dev/null; then
+    say "The gateway runs already ($gateway_node)."
+    return
+  fi
+  [ -f "$root/dist/src/main.js" ] || fail "The gateway is not built." "Build it with: make build"
+  if grep -qxF "${gateway_node%@*}" < <(epmd_names); then
+    fail "Another Erlang node called $gateway_node runs on this machine." "Give this one another name: MEGAPHONE_INSTANCE=2 make up"
+  fi
+  require_free_port "$http_port" MEGAPHONE_HTTP_PORT
+  configure
+  say "Starting the gateway ($gateway_node) ..."
+  "$root/scripts/epmd.sh" up
+  launch "$pidfile" node "$root/dist/src/main.js" start --config "$config" >"$log" 2>&1
+  if ! await_port "$pidfile" "$http_port"; then
+    tail -n 20 "$log" >&2
+    fail "The gateway did not start. Its log: $log"
+  fi
+}
+
+case ${1:-} in
+  start) start ;;
+  stop)
+    end_process "$pidfile" "$config"
+    "$root/scripts/epmd.sh" down
+    ;;
+  status)
+    pid=$(alive) || fail "gateway:  stopped"
+    say "gateway:  running as $gateway_node, process $pid"
+    ;;
+  *) fail "usage: $0 start|stop|status" ;;
+esac

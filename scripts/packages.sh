@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# packages.sh run|test: installs the Debian packages that are missing, if called by root; else prints the command to call.
+# ejabberd's own service is kept from starting and from starting at the next boot: the development instance is
+# a private one, and a server that nobody asked for would take its ports.
+set -euo pipefail
+
+run=(make g++ python3 curl erlang-base erlang-dev ejabberd)
+test=(shellcheck erlang-dialyzer erlang-eunit erlang-proper chromium)
+
+case ${1:-} in
+  run) wanted=("${run[@]}") ;;
+  test) wanted=("${run[@]}" "${test[@]}") ;;
+  *) echo "usage: $0 run|test" >&2 && exit 1 ;;
+esac
+
+missing=()
+for package in "${wanted[@]}"; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+  echo "Debian packages are missing: ${missing[*]}" >&2
+  echo "Install them with: sudo $(cd "$(dirname "$0")" && pwd)/packages.sh $1" >&2
+  exit 1
+fi
+
+# Debian's way to say that no service may be started: 101 is "forbidden by policy".
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod +x $policy
+  trap 'rm -f $policy' EXIT
+fi
+
+echo "Installing ${missing[*]} ..."
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -y -q --no-install-recommends "${missing[@]}"
+
+if [[ " ${missing[*]} " == *" ejabberd "* ]] && [ -d /run/systemd/system ]; then
+  systemctl disable ejabberd.service
+  echo "The system's ejabberd is installed, but neither started nor enabled. If you want it: systemctl enable --now ejabberd"
+fi
