@@ -1,0 +1,225 @@
+/**
+ * Which ejabberd nodes there are, which of them are in service, and which one gets a request.
+ *
+ * A node is in service while its link is up, `mod_megaphone` is registered there (we monitor it), and it has said
+ * which version of the contract it speaks. It is asked through `rex`, never in a call to `mod_megaphone` itself,
+ * because that name may be a person at a shell; a shell has no such function, and gets the plain form of requests.
+ */
+
+import type { Logger } from 'pino';
+import { MegaphoneError } from '../errors.js';
+import { Atom, type Term, Tuple } from '../etf/terms.js';
+import type { ErlangNode } from './erlang-node.js';
+import { tagOf, tagOfSid } from './sid.js';
+
+export const MODULE = 'mod_megaphone';
+export const CONTRACT_VERSION = 1;
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+/** `plain`: something registered as `mod_megaphone` that is not our module, such as a shell. */
+export type PeerKind = 'module' | 'plain';
+
+export class ClusterNode {
+  readonly name: string;
+  readonly tag: string;
+  /** `undefined` while out of service. */
+  kind: PeerKind | undefined;
+  /** Why it is out of service, for people. */
+  reason = 'not connected yet';
+  sessionsStarted = 0;
+
+  linked = false;
+  /** Numbers the probes, so that the outcome of an outdated one is told by its number. */
+  probe = 0;
+  /** Set while the module is monitored, that is from the probe on until it fails or the module goes down. */
+  demonitor: (() => void) | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    this.tag = tagOf(name);
+  }
+}
+
+export interface ClusterListener {
+  inService(node: ClusterNode): void;
+  /** The link is gone: what was sent there may never have arrived, and no answer will come. */
+  linkLost(node: ClusterNode): void;
+}
+
+export class Cluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly #node: ErlangNode;
+  readonly #log: Logger;
+  readonly #listener: ClusterListener;
+  #next = 0;
+
+  constructor(node: ErlangNode, names: readonly string[], log: Logger, listener: ClusterListener) {
+    this.nodes = names.map((name) => new ClusterNode(name));
+    this.#node = node;
+    this.#log = log;
+    this.#listener = listener;
+    node.on('up', (name) => this.#onUp(name));
+    node.on('down', (name, error) => this.#onDown(name, error));
+    node.on('unreachable', (name, error) => this.#onUnreachable(name, error));
+  }
+
+  get inService(): number {
+    return this.nodes.reduce((count, node) => (node.kind === undefined ? count : count + 1), 0);
+  }
+
+  /**
+   * The node for a request: that of its sid (it may be out of service), or without a sid the next in service.
+   * `undefined`: there is none.
+   */
+  route(sid: string | undefined): ClusterNode | undefined {
+    const [only] = this.nodes;
+    // A person at a shell wants to see whatever is sent.
+    if (this.nodes.length === 1 && only?.kind === 'plain') return only;
+    if (sid === undefined) return this.#nextInService();
+    const tag = tagOfSid(sid);
+    return this.nodes.find((node) => node.tag === tag);
+  }
+
+  /** Every second: looks again for a module that was not there. */
+  tick(): void {
+    for (const node of this.nodes) {
+      if (node.linked && node.demonitor === undefined) this.#probe(node);
+    }
+  }
+
+  /** Round robin: sessions cost about the same, and clients that come back spread evenly. */
+  #nextInService(): ClusterNode | undefined {
+    for (let i = 0; i < this.nodes.length; i += 1) {
+      const node = this.nodes[(this.#next + i) % this.nodes.length];
+      if (node?.kind !== undefined) {
+        this.#next = (this.#next + i + 1) % this.nodes.length;
+        return node;
+      }
+    }
+    return undefined;
+  }
+
+  #find(name: string): ClusterNode | undefined {
+    return this.nodes.find((node) => node.name === name);
+  }
+
+  #onUp(name: string): void {
+    const node = this.#find(name);
+    if (node === undefined) return;
+    node.linked = true;
+    this.#probe(node);
+  }
+
+  #onDown(name: string, error: MegaphoneError): void {
+    const node = this.#find(name);
+    if (node === undefined) return;
+    node.linked = false;
+    this.#stopMonitor(node);
+    this.#takeOut(node, error);
+    this.#listener.linkLost(node);
+  }
+
+  #onUnreachable(name: string, error: MegaphoneError): void {
+    const node = this.#find(name);
+    if (node !== undefined) this.#takeOut(node, error);
+  }
+
+  #probe(node: ClusterNode): void {
+    const probe = node.probe + 1;
+    node.probe = probe;
+    const isCurrent = () => probe === node.probe;
+    const demonitor = this.#node.monitorName(node.name, MODULE, (reason) => {
+      if (isCurrent()) this.#onModuleDown(node, reason);
+    });
+    if (!isCurrent()) return;
+    node.demonitor = demonitor;
+    this.#node.rpc(node.name, MODULE, 'contract', [], PROBE_TIMEOUT_MS).then(
+      (answer) => {
+        if (isCurrent()) this.#onContract(node, answer);
+      },
+      (error: unknown) => {
+        if (isCurrent()) this.#onProbeFailed(node, error);
+      },
+    );
+  }
+
+  #onContract(node: ClusterNode, answer: Term): void {
+    if (answer === CONTRACT_VERSION) this.#putIn(node, 'module');
+    else if (isUndefinedFunction(answer)) this.#putIn(node, 'plain');
+    else this.#takeOut(node, otherContract(node.name, answer));
+  }
+
+  /** The link may just have been lost (then `down` follows), or `rex` is slow: the next tick tries again. */
+  #onProbeFailed(node: ClusterNode, error: unknown): void {
+    this.#stopMonitor(node);
+    this.#takeOut(node, error instanceof MegaphoneError ? error : otherContract(node.name, undefined));
+  }
+
+  #onModuleDown(node: ClusterNode, reason: Term): void {
+    node.probe += 1;
+    node.demonitor = undefined;
+    this.#takeOut(node, noModule(node.name, reason));
+  }
+
+  #stopMonitor(node: ClusterNode): void {
+    const demonitor = node.demonitor;
+    node.probe += 1;
+    node.demonitor = undefined;
+    demonitor?.();
+  }
+
+  #putIn(node: ClusterNode, kind: PeerKind): void {
+    node.kind = kind;
+    node.reason = '';
+    const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
+    this.#log.info({ node: node.name, kind }, `${node.name} is in service with ${what}`);
+    this.#listener.inService(node);
+  }
+
+  #takeOut(node: ClusterNode, error: MegaphoneError): void {
+    node.kind = undefined;
+    // Attempts go on for ever: each reason is told once, not each second.
+    if (node.reason === error.message) return;
+    node.reason = error.message;
+    this.#log.warn(
+      { node: node.name, code: error.code, hint: error.hint },
+      `out of service: ${error.message}`,
+    );
+  }
+}
+
+/** `{badrpc, {'EXIT', {undef, _}}}`: there is no `mod_megaphone:contract/0` on that node. */
+function isUndefinedFunction(answer: Term): boolean {
+  return isAtom(element(answer, 0), 'badrpc') && isAtom(element(element(element(answer, 1), 1), 0), 'undef');
+}
+
+function element(term: Term | undefined, index: number): Term | undefined {
+  return term instanceof Tuple ? term.elements[index] : undefined;
+}
+
+function isAtom(term: Term | undefined, name: string): boolean {
+  return term instanceof Atom && term.name === name;
+}
+
+function otherContract(node: string, answer: Term | undefined): MegaphoneError {
+  const version = typeof answer === 'number' ? `version ${answer}` : 'no version it could tell';
+  return new MegaphoneError(
+    'GATEWAY_CONTRACT',
+    `${MODULE} on ${node} speaks ${version} of the contract, this gateway speaks version ${CONTRACT_VERSION}`,
+    { node, hint: `install the gateway and ${MODULE} of the same release` },
+  );
+}
+
+function noModule(node: string, reason: Term): MegaphoneError {
+  if (isAtom(reason, 'noproc')) {
+    return new MegaphoneError('GATEWAY_NO_MODULE', `no process is registered as ${MODULE} on ${node}`, {
+      node,
+      hint: `enable ${MODULE} under "modules:" in ejabberd.yml and reload the configuration`,
+    });
+  }
+  return new MegaphoneError('GATEWAY_MODULE_DOWN', `${MODULE} on ${node} went down`, {
+    node,
+    hint: "look into ejabberd's log for the reason",
+  });
+}

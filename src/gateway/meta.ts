@@ -1,0 +1,21 @@
+/**
+ * What a session's first request tells ejabberd about its client: a map with binary keys. Its text is empty where
+ * the client sent nothing.
+ */
+
+import { encodePlain } from '../etf/plain.js';
+
+export interface ClientInfo {
+  readonly ip: string;
+  /** 0 where only a proxy knows it. */
+  readonly port: number;
+  readonly secure: boolean;
+  readonly path: string;
+  readonly origin: string;
+  readonly userAgent: string;
+}
+
+/** The bytes of the map without a version byte, to stand inside a tuple. */
+export function encodeMeta({ ip, port, secure, path, origin, userAgent }: ClientInfo): Buffer {
+  return encodePlain({ ip, port, secure, path, origin, user_agent: userAgent });
+}

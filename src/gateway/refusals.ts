@@ -1,0 +1,37 @@
+/**
+ * The answers that the gateway gives itself. A BOSH client repeats the same request after 502, 503 and 504, at once
+ * and then ever more slowly; any 4xx, and a `terminate`, end its session (XEP-0124 §17).
+ */
+
+import type { Header } from './answers.js';
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: Buffer;
+}
+
+const RETRY_AFTER: Header = ['retry-after', '2'];
+
+function plainText(status: number, text: string, ...headers: Header[]): Refusal {
+  return {
+    status,
+    headers: [['content-type', 'text/plain; charset=utf-8'], ...headers],
+    body: Buffer.from(`${text}\n`),
+  };
+}
+
+export const OVERLOAD = plainText(503, 'Too many requests are open here.', RETRY_AFTER);
+export const NO_NODE = plainText(503, 'No ejabberd node is in service.', RETRY_AFTER);
+export const NODE_LOST = plainText(503, 'The ejabberd node of this session was lost.', RETRY_AFTER);
+export const STOPPING = plainText(503, 'This gateway is stopping.', RETRY_AFTER);
+export const UNANSWERED = plainText(504, 'ejabberd did not answer in time.');
+
+/** XEP-0124 §17.2: the session of that sid is not known (any more). */
+export const UNKNOWN_SID: Refusal = {
+  status: 200,
+  headers: [],
+  body: Buffer.from(
+    "<body type='terminate' condition='item-not-found' xmlns='http://jabber.org/protocol/httpbind'/>",
+  ),
+};

@@ -1,0 +1,69 @@
+/**
+ * Who the client is when proxies stand in front: what `X-Forwarded-For` and `X-Forwarded-Proto` say counts only as
+ * far as it was written by proxies the operator trusts, for anyone can send these headers.
+ */
+
+import { BlockList, isIP } from 'node:net';
+
+export interface ClientAddress {
+  readonly ip: string;
+  /** 0 where only a proxy knows it. */
+  readonly port: number;
+  readonly secure: boolean;
+}
+
+export interface ForwardedHeaders {
+  readonly forwardedFor: string | undefined;
+  readonly forwardedProto: string | undefined;
+}
+
+export class TrustedProxies {
+  readonly #list = new BlockList();
+
+  /** @param ranges addresses and CIDR ranges, already validated, e.g. `10.0.0.0/8`, `::1` */
+  constructor(ranges: readonly string[]) {
+    for (const range of ranges) {
+      const [address = '', bits] = range.split('/');
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+      if (bits === undefined) this.#list.addAddress(address, family);
+      else this.#list.addSubnet(address, Number(bits), family);
+    }
+  }
+
+  has(ip: string): boolean {
+    return this.#list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
+  }
+
+  /** Walks from the peer of the socket towards the client, as far as each hop is trusted. */
+  clientOf(peerIp: string, peerPort: number, headers: ForwardedHeaders): ClientAddress {
+    const peer = plainIp(peerIp);
+    if (!this.has(peer)) return { ip: peer, port: peerPort, secure: false };
+    const secure = lastItem(headers.forwardedProto)?.toLowerCase() === 'https';
+    let hop = { ip: peer, port: peerPort };
+    for (const item of (headers.forwardedFor ?? '').split(',').reverse()) {
+      if (!this.has(hop.ip)) break;
+      const next = parseHop(item);
+      if (next === undefined) break;
+      hop = next;
+    }
+    return { ...hop, secure };
+  }
+}
+
+/** An IPv4 address that a dual-stack socket shows as `::ffff:192.0.2.1`, without that prefix. */
+export function plainIp(ip: string): string {
+  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(ip) ? ip.slice(7) : ip;
+}
+
+/** `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`: some proxies add the port. */
+function parseHop(item: string): { ip: string; port: number } | undefined {
+  const text = item.trim();
+  if (isIP(text) !== 0) return { ip: plainIp(text), port: 0 };
+  const [, bracketed, plain, port = '0'] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const ip = bracketed ?? plain ?? '';
+  return isIP(ip) === 0 ? undefined : { ip: plainIp(ip), port: Number(port) };
+}
+
+function lastItem(list: string | undefined): string | undefined {
+  return list?.split(',').at(-1)?.trim();
+}

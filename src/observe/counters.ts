@@ -1,0 +1,47 @@
+/**
+ * What the gateway counts since it started. Plain numbers: counting is one addition on the hot path. The names of
+ * groups' members are those of the statistics and metrics.
+ */
+
+export class Counters {
+  requests = 0;
+  /** Bytes of HTTP bodies. */
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Answers of ejabberd given to clients, by class of their status. */
+  readonly answers = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
+  /** Clients that went away before their answer. */
+  closed = 0;
+  /** Exchanges that nobody answered in time (504). */
+  timeouts = 0;
+  /** Messages to a ConnId, or to `megaphone`, that answered nothing. */
+  readonly dropped = { stale: 0, unknown_shape: 0, malformed: 0 };
+  /** Single headers of answers left out because they are not allowed. */
+  refusedHeaders = 0;
+  /** Requests the gateway answered itself. */
+  readonly refused = {
+    /** More exchanges or connections than configured (503). */
+    overload: 0,
+    /** No node in service (503). */
+    no_node: 0,
+    /** The link to the node was lost (503). */
+    node_lost: 0,
+    /** The gateway is stopping (503). */
+    stopping: 0,
+    /** A sid of no configured node (item-not-found). */
+    unknown_sid: 0,
+    /** Larger than `max_body` (413). */
+    too_large: 0,
+    /** Neither POST, OPTIONS, GET nor HEAD (405). */
+    method: 0,
+    /** Neither /bosh nor /http-bind (404). */
+    path: 0,
+  };
+
+  countAnswer(status: number): void {
+    if (status < 300) this.answers['2xx'] += 1;
+    else if (status < 400) this.answers['3xx'] += 1;
+    else if (status < 500) this.answers['4xx'] += 1;
+    else this.answers['5xx'] += 1;
+  }
+}

@@ -1,0 +1,24 @@
+/** pino's logger: readable lines on a terminal, JSON otherwise. */
+
+import { type Logger, pino, stdSerializers } from 'pino';
+import { build as prettyStream } from 'pino-pretty';
+import { MegaphoneError } from '../errors.js';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export function createLogger(level: LogLevel, isTerminal = process.stdout.isTTY === true): Logger {
+  const options = { level, base: null, serializers: { err: serializeError } };
+  // In this thread: a worker would lose the last lines of a crash.
+  const stream = isTerminal
+    ? prettyStream({ sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' })
+    : pino.destination(1);
+  return pino(options, stream);
+}
+
+/** Our own errors are complete without a stack; it only hides the line that matters. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof MegaphoneError)) return error instanceof Error ? stdSerializers.err(error) : error;
+  const { code, message, node, hint } = error;
+  return { type: 'MegaphoneError', code, message, ...(node && { node }), ...(hint && { hint }) };
+}

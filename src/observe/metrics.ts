@@ -1,0 +1,68 @@
+/** The statistics in Prometheus' text format 0.0.4. */
+
+import type { Stats } from './report.js';
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+export function prometheusText(stats: Stats): string {
+  const nodes = Object.entries(stats.nodes);
+  return [
+    single('requests_total', 'BOSH requests received', stats.requests),
+    labelled(
+      'answers_total',
+      'Answers of ejabberd given to clients',
+      'status',
+      Object.entries(stats.answers),
+    ),
+    labelled(
+      'refused_total',
+      'Requests answered by the gateway itself',
+      'reason',
+      Object.entries(stats.refused),
+    ),
+    labelled(
+      'dropped_answers_total',
+      'Messages from nodes that answered no open exchange',
+      'reason',
+      Object.entries(stats.dropped_answers),
+    ),
+    single('timeouts_total', 'Exchanges that nobody answered in time', stats.timeouts),
+    single('closed_total', 'Clients that went away before their answer', stats.closed),
+    single('refused_headers_total', 'Headers of answers left out as not allowed', stats.refused_headers),
+    single('bytes_in_total', 'Bytes of request bodies', stats.bytes_in),
+    single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
+    single('connections', 'HTTP connections', stats.connections),
+    single('open_exchanges', 'Requests held', stats.open_exchanges),
+    single('uptime_seconds', 'Seconds since the start', stats.uptime_seconds),
+    labelled(
+      'node_in_service',
+      'Whether an ejabberd node takes requests',
+      'node',
+      nodes.map(([name, node]) => [name, Number(node.in_service)]),
+    ),
+    labelled(
+      'sessions_started_total',
+      'Requests that start a session, by node',
+      'node',
+      nodes.map(([name, node]) => [name, node.sessions_started]),
+    ),
+  ].join('');
+}
+
+function single(name: string, help: string, value: number): string {
+  return `${head(name, help)}megaphone_${name} ${value}\n`;
+}
+
+function labelled(name: string, help: string, label: string, values: readonly [string, number][]): string {
+  const lines = values.map(([key, value]) => `megaphone_${name}{${label}="${escapeLabel(key)}"} ${value}\n`);
+  return head(name, help) + lines.join('');
+}
+
+function head(name: string, help: string): string {
+  const type = name.endsWith('_total') ? 'counter' : 'gauge';
+  return `# HELP megaphone_${name} ${help}\n# TYPE megaphone_${name} ${type}\n`;
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
+}

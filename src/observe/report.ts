@@ -1,0 +1,80 @@
+/** The state of the gateway as plain data: what the `stats` call, `/healthz` and `/metrics` are made of. */
+
+import type { Counters } from './counters.js';
+
+export interface NodeState {
+  readonly name: string;
+  /** `undefined` while out of service. */
+  readonly kind: 'module' | 'plain' | undefined;
+  readonly reason: string;
+  readonly sessionsStarted: number;
+}
+
+export interface Sources {
+  /** The gateway's own node name. */
+  readonly node: string;
+  readonly counters: Counters;
+  readonly nodes: readonly NodeState[];
+  /** Date.now() of the start. */
+  readonly startedAt: number;
+  readonly openExchanges: () => number;
+  readonly connections: () => number;
+}
+
+export type NodeReport = {
+  readonly in_service: boolean;
+  /** Empty while in service. */
+  readonly reason: string;
+  readonly sessions_started: number;
+};
+
+/** `ok` while at least one node is in service, so that new sessions can start. */
+export type Health = {
+  readonly status: 'ok' | 'unavailable';
+  readonly nodes: { readonly [name: string]: NodeReport };
+};
+
+export type Stats = Health & {
+  readonly node: string;
+  readonly uptime_seconds: number;
+  readonly connections: number;
+  readonly open_exchanges: number;
+  readonly requests: number;
+  readonly answers: { readonly [statusClass: string]: number };
+  readonly refused: { readonly [reason: string]: number };
+  readonly dropped_answers: { readonly [reason: string]: number };
+  readonly timeouts: number;
+  readonly closed: number;
+  readonly refused_headers: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+};
+
+export function health({ nodes }: Sources): Health {
+  const reports = nodes.map(({ name, kind, reason, sessionsStarted }): [string, NodeReport] => [
+    name,
+    { in_service: kind !== undefined, reason, sessions_started: sessionsStarted },
+  ]);
+  const isAvailable = nodes.some(({ kind }) => kind !== undefined);
+  return { status: isAvailable ? 'ok' : 'unavailable', nodes: Object.fromEntries(reports) };
+}
+
+export function stats(sources: Sources): Stats {
+  const { counters } = sources;
+  return {
+    ...health(sources),
+    node: sources.node,
+    uptime_seconds: Math.floor((Date.now() - sources.startedAt) / 1000),
+    connections: sources.connections(),
+    open_exchanges: sources.openExchanges(),
+    requests: counters.requests,
+    answers: { ...counters.answers },
+    refused: { ...counters.refused },
+    dropped_answers: { ...counters.dropped },
+    timeouts: counters.timeouts,
+    closed: counters.closed,
+    refused_headers: counters.refusedHeaders,
+    bytes_in: counters.bytesIn,
+    bytes_out: counters.bytesOut,
+  };
+}
