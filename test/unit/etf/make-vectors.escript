@@ -1,16 +1,16 @@
 #!/usr/bin/env escript
 %% -*- erlang -*-
-%% Prints the golden vectors of the term codec: bytes that a real Erlang writes or accepts, each with a description
+%% Prints the golden vectors of the term codec, one JSON object a line: bytes that a real Erlang writes or accepts, each with a description
 %% of the term that was made with term inspection (pid_to_list/1 and the like), not from the bytes.
 %%
-%%   escript test/unit/etf/make-vectors.escript > test/unit/etf/vectors.json
+%%   escript test/unit/etf/make-vectors.escript > test/unit/etf/vectors.jsonl
 %%
 %% Every vector has `bytes`, `term` and, where OTP itself would write other bytes with UTF-8 atoms, `canonical`.
 -mode(compile).
 
 main([]) ->
     Lines = lists:flatmap(fun written/1, terms()) ++ lists:map(fun accepted/1, older_forms()),
-    io:put_chars(["[\n", lists:join(",\n", Lines), "\n]\n"]).
+    io:put_chars([[Line, $\n] || Line <- Lines]).
 
 %% As written by default (Latin-1 atoms before OTP 26) and with UTF-8 atoms.
 written({Name, Term}) ->

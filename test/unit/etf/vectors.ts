@@ -1,4 +1,4 @@
-/** Loads vectors.json: bytes of a real Erlang (see make-vectors.escript) with the terms that they stand for. */
+/** Loads vectors.jsonl: bytes of a real Erlang (see make-vectors.escript) with the terms that they stand for. */
 import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import {
@@ -29,8 +29,9 @@ export const ANY_FUN = new Opaque(new Uint8Array());
 
 /** All of them; about two hundred, from one byte to 130 kB. */
 export function loadVectors(): readonly Vector[] {
-  const file = new URL('../../../../test/unit/etf/vectors.json', import.meta.url);
-  const entries = JSON.parse(readFileSync(file, 'utf8')) as readonly Entry[];
+  const file = new URL('../../../../test/unit/etf/vectors.jsonl', import.meta.url);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const entries = lines.map((line) => JSON.parse(line) as Entry);
   return entries.map(({ name, bytes, canonical, term }) => ({
     name,
     bytes: unpack(bytes),
