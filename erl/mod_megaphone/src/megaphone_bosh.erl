@@ -1,0 +1,552 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% One BOSH session as a pure state machine (XEP-0124): rid order and window, held requests, kept
+%%% answers, acknowledgements, keys, pause and expiry. It knows no process and no clock but the `now'
+%%% it is given, in milliseconds; who drives it delivers payloads and sends the answers it returns.
+%%%
+%%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept.
+-module(megaphone_bosh).
+
+-export([new/4, authid/2, arrive/4, next/2, enqueue/3, flush/2]).
+-export([closed/3, lost/2, terminating/1, finish/3, expired/2, deadline/1, unacknowledged/1, failure/3]).
+
+-export_type([bosh/0, conn/0, answer/0, limits/0, condition/0, ended/0]).
+
+-type conn() :: pid().
+-type ms() :: integer().
+-type rid() :: megaphone_body:rid().
+%% What goes back to the client of one request.
+-type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
+-type http_status() :: 200 | 400 | 403 | 404.
+%% §17.2. `client' is no error: the client asked for the end.
+-type condition() :: client | binary().
+%% Seconds, but for `queue', which is bytes kept for a client that does not fetch them.
+-type limits() :: #{
+    wait := non_neg_integer(),
+    hold := pos_integer(),
+    inactivity := pos_integer(),
+    maxpause := non_neg_integer(),
+    polling := non_neg_integer(),
+    queue := pos_integer()
+}.
+%% What outlives the session: answers for repeats of its last requests, and one for any other.
+-type ended() :: #{kept := [{rid(), http_status(), binary()}], final := {http_status(), binary()}}.
+
+-record(held, {
+    rid :: rid(),
+    %% `none' once its connection is gone: the client will repeat it.
+    conn :: conn() | none,
+    due :: ms(),
+    key :: binary() | none
+}).
+
+-record(kept, {
+    rid :: rid(),
+    status = 200 :: http_status(),
+    body :: binary(),
+    at :: ms(),
+    key :: binary() | none,
+    %% sent: on its way; lost: known not to have left us; seen: the client has it; blank: no payload.
+    state :: sent | lost | seen | blank
+}).
+
+-record(bosh, {
+    rid :: rid(),
+    waiting = [] :: [{rid(), conn() | none, megaphone_body:request()}],
+    held = [] :: [#held{}],
+    kept = [] :: [#kept{}],
+    out = [] :: [iodata()],
+    out_size = 0 :: non_neg_integer(),
+    %% The next answer declares the `stream' prefix for what is in `out'.
+    out_stream = false :: boolean(),
+    %% Attributes of the session creation response until it is sent (§7.2).
+    opening :: [{binary(), binary() | integer()}] | done,
+    legacy :: boolean(),
+    acks :: boolean(),
+    report = none :: none | {rid(), ms()},
+    key :: binary() | none,
+    idle_from :: ms(),
+    idle_limit :: ms(),
+    paused = false :: boolean(),
+    terminating = false :: boolean(),
+    %% When the last new request came, and whether it and the answers since were empty (§11, §12).
+    last :: ms(),
+    last_empty = false :: boolean(),
+    wait :: ms(),
+    hold :: non_neg_integer(),
+    limits :: limits()
+}).
+
+-opaque bosh() :: #bosh{}.
+
+%% The version whose rules these are.
+-define(VERSION, {1, 11}).
+-define(DEFAULT_WAIT, 60).
+-define(DEFAULT_HOLD, 1).
+%% Answers kept for a client that acknowledges, in multiples of `requests'.
+-define(KEPT_FACTOR, 8).
+
+%%% Life of a session
+
+%% @doc A session from its creation request (§7.1). The request waits for next/2 like any other.
+-spec new(megaphone_body:request(), conn(), ms(), {megaphone_sid:sid(), limits()}) -> bosh().
+new(#{rid := Rid} = Request, Conn, Now, {Sid, Limits}) ->
+    #{wait := MaxWait, hold := MaxHold, inactivity := Inactivity, polling := Polling} = Limits,
+    Wait = min(maps:get(wait, Request, ?DEFAULT_WAIT), MaxWait),
+    Hold = min(maps:get(hold, Request, ?DEFAULT_HOLD), MaxHold),
+    Acks = maps:get(ack, Request, 0) =:= 1,
+    Opening =
+        [
+            {<<"sid">>, Sid},
+            {<<"wait">>, Wait},
+            {<<"requests">>, Hold + 1},
+            {<<"hold">>, Hold},
+            {<<"inactivity">>, Inactivity},
+            {<<"polling">>, Polling},
+            {<<"maxpause">>, maps:get(maxpause, Limits)}
+        ] ++
+            [{<<"ver">>, format_version(min(V, ?VERSION))} || {ok, V} <- [maps:find(ver, Request)]] ++
+            [{<<"ack">>, Rid} || Acks] ++
+            [{<<"from">>, To} || {ok, To} <- [maps:find(to, Request)]],
+    #bosh{
+        rid = Rid - 1,
+        waiting = [{Rid, Conn, Request}],
+        opening = Opening,
+        legacy = not is_map_key(ver, Request),
+        acks = Acks,
+        key = none,
+        idle_from = Now,
+        idle_limit = Inactivity * 1000,
+        %% The creation request is no poll: the next one is measured against nothing.
+        last = Now - (Polling + 1) * 1000,
+        wait = Wait * 1000,
+        hold = Hold,
+        limits = Limits
+    }.
+
+%% @doc Adds the stream's id to the session creation response, for clients without SASL (XEP-0206 §3).
+-spec authid(binary(), bosh()) -> bosh().
+authid(_, #bosh{opening = done} = S) -> S;
+authid(Id, #bosh{opening = Attrs} = S) -> S#bosh{opening = Attrs ++ [{<<"authid">>, Id}]}.
+
+%% @doc Takes a request from the network. It is refused, answered from what is kept, put in the place
+%% of the same request on an older connection, or waits for next/2.
+-spec arrive(megaphone_body:request(), conn(), ms(), bosh()) ->
+    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+arrive(#{rid := Rid} = Request, Conn, Now, #bosh{rid = Done} = S) when Rid =< Done ->
+    repeat(Request, Conn, S#bosh{idle_from = Now}, Now);
+arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
+    case lists:keyfind(Rid, 1, Waiting) of
+        {Rid, OldConn, First} ->
+            %% What came first counts: a repeat is an exact copy (§14.3).
+            Waiting1 = lists:keyreplace(Rid, 1, Waiting, {Rid, Conn, First}),
+            {ok, released(Rid, OldConn), S#bosh{waiting = Waiting1, idle_from = Now}};
+        false ->
+            arrive_new(Request, Conn, Now, S)
+    end.
+
+-spec arrive_new(megaphone_body:request(), conn(), ms(), bosh()) ->
+    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
+    Received = received(S),
+    S1 = S#bosh{waiting = lists:keysort(1, [{Rid, Conn, Request} | Waiting]), idle_from = Now},
+    %% §11: one more may be open if it pauses or ends the session.
+    Extra = case is_last(Request) of true -> 1; false -> 0 end,
+    Open = length(live(S)) + length(Waiting),
+    case requests(S) of
+        Requests when Rid > Received + Requests + Extra ->
+            %% §14.2: beyond the window.
+            {stop, <<"item-not-found">>, S1};
+        Requests when Open >= Requests + Extra, Rid =:= Received + 1 ->
+            {stop, <<"policy-violation">>, S1};
+        _ ->
+            {ok, [], S1}
+    end.
+
+%% @doc The next request in rid order (§14.2), now held; its payload is to be delivered.
+-spec next(ms(), bosh()) ->
+    {ok, megaphone_body:request(), bosh()} | none | {stop, condition(), bosh()}.
+next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
+    Overactive = is_overactive(Request, Now, S),
+    S1 = S#bosh{rid = Rid, waiting = Waiting},
+    Held = #held{rid = Rid, conn = Conn, due = Now + S#bosh.wait, key = request_key(Request)},
+    S2 = S1#bosh{held = S#bosh.held ++ [Held]},
+    case next_key(Request, S) of
+        error ->
+            {stop, <<"item-not-found">>, S2};
+        _ when Overactive ->
+            {stop, <<"policy-violation">>, S2};
+        {ok, Key} ->
+            S3 = S2#bosh{
+                key = Key,
+                last = Now,
+                last_empty = is_empty(Request),
+                terminating = is_map_key(terminate, Request)
+            },
+            pause(Request, acknowledge(Request, Now, S3))
+    end;
+next(_, _) ->
+    none.
+
+%% @doc Adds a payload for the client. `stream' says that it uses the `stream' prefix. More than the
+%% limit for a client that does not fetch it ends the session.
+-spec enqueue(iodata(), stream | stanza, bosh()) -> {ok, bosh()} | {stop, condition(), bosh()}.
+enqueue(Payload, Kind, #bosh{out = Out, out_size = Size, limits = #{queue := Limit}} = S) ->
+    Size1 = Size + iolist_size(Payload),
+    S1 = S#bosh{
+        out = [Payload | Out],
+        out_size = Size1,
+        out_stream = S#bosh.out_stream orelse Kind =:= stream
+    },
+    case Size1 > Limit of
+        true -> {stop, <<"policy-violation">>, S1};
+        false -> {ok, S1}
+    end.
+
+%% @doc The answers that are due now, in rid order.
+-spec flush(ms(), bosh()) -> {[answer()], bosh()}.
+flush(Now, S) ->
+    flush(Now, S, []).
+
+-spec flush(ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
+flush(Now, S, Answers) ->
+    case due(Now, S, live(S)) of
+        none ->
+            {lists:reverse(Answers), S};
+        What ->
+            {Answer, S1} = answer_first(What, Now, S),
+            flush(Now, S1, [Answer | Answers])
+    end.
+
+%% @doc The connection of a request went away without an answer.
+-spec closed(conn(), ms(), bosh()) -> bosh().
+closed(Conn, Now, #bosh{held = Held, waiting = Waiting} = S) ->
+    S#bosh{
+        held = [
+            case H of
+                #held{conn = Conn} -> H#held{conn = none};
+                _ -> H
+            end
+         || H <- Held
+        ],
+        waiting = [
+            case C of
+                Conn -> {R, none, Request};
+                _ -> {R, C, Request}
+            end
+         || {R, C, Request} <- Waiting
+        ],
+        idle_from = Now
+    }.
+
+%% @doc The answer to this rid could not be sent. Until the client has fetched it, no later payload
+%% may reach the client first.
+-spec lost(rid(), bosh()) -> bosh().
+lost(Rid, #bosh{kept = Kept} = S) ->
+    S#bosh{
+        kept = [
+            case K of
+                #kept{rid = Rid, state = sent} -> K#kept{state = lost};
+                _ -> K
+            end
+         || K <- Kept
+        ]
+    }.
+
+%% @doc Has the client asked for the end (§13)?
+-spec terminating(bosh()) -> boolean().
+terminating(#bosh{terminating = Terminating}) -> Terminating.
+
+%% @doc Ends the session: every open request is answered. `Payload' goes before the end.
+-spec finish(condition(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
+finish(Condition, Now, S) ->
+    #bosh{held = Held, waiting = Waiting, key = Key} = S,
+    Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
+    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none},
+    {Answers, S2} = finish_all(Condition, Now, S1, []),
+    {S2Status, Attrs} = terminate_attributes(Condition, S2),
+    {Out, _} = take_out(S2),
+    Final = {S2Status, megaphone_body:write(Attrs ++ stream_attribute(S2), Out)},
+    Kept = [{R, Status, Body} || #kept{rid = R, status = Status, body = Body} <- S2#bosh.kept],
+    {Answers, #{kept => Kept, final => Final}, S2}.
+
+-spec finish_all(condition(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
+finish_all(Condition, Now, S, Answers) ->
+    case live(S) of
+        [] ->
+            {lists:reverse(Answers), S};
+        [_ | Later] ->
+            %% The client waits for the answer to its own terminate: that one ends the session (§13).
+            What =
+                case Condition =:= client andalso Later =/= [] of
+                    true -> payload;
+                    false -> {terminate, Condition}
+                end,
+            {Answer, S1} = answer_first(What, Now, S),
+            finish_all(Condition, Now, S1, [Answer | Answers])
+    end.
+
+%% @doc Has the client been away for too long (§10)?
+-spec expired(ms(), bosh()) -> boolean().
+expired(Now, S) ->
+    live(S) =:= [] andalso Now >= idle_deadline(S).
+
+%% @doc When flush/2 or expired/2 will next have something to say.
+-spec deadline(bosh()) -> ms() | infinity.
+deadline(S) ->
+    case live(S) of
+        [] -> idle_deadline(S);
+        Live -> lists:min([Due || #held{due = Due} <- Live])
+    end.
+
+%% @doc Answers with payload that the client may not have, then what waits for it; oldest first.
+-spec unacknowledged(bosh()) -> [{ms(), Body :: binary()}].
+unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
+    Sent = [{At, Body} || #kept{at = At, body = Body, state = State} <- Kept, State =:= sent orelse State =:= lost],
+    case take_out(S) of
+        {[], _} -> lists:reverse(Sent);
+        {Out, _} -> lists:reverse(Sent, [{Now, megaphone_body:write(stream_attribute(S), Out)}])
+    end.
+
+%% @doc The answer to a request that belongs to no session: a condition, or for a client that names no
+%% version the HTTP status of old (§17.1).
+-spec failure(Legacy :: boolean(), condition(), Payload :: iodata()) -> {http_status(), binary()}.
+failure(Legacy, Condition, Payload) ->
+    {status(Legacy, Condition), megaphone_body:write(condition_attributes(Condition), Payload)}.
+
+%%% Requests
+
+%% A rid that was processed already: held still, answered and kept, or gone (§14.3).
+-spec repeat(megaphone_body:request(), conn(), bosh(), ms()) ->
+    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) ->
+    Key = request_key(Request),
+    case {lists:keyfind(Rid, #held.rid, Held), lists:keyfind(Rid, #kept.rid, Kept)} of
+        {#held{key = Key, conn = OldConn} = H, _} ->
+            H1 = H#held{conn = Conn, due = Now + S#bosh.wait},
+            {ok, released(Rid, OldConn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
+        {_, #kept{key = Key, status = Status, body = Body} = K} ->
+            K1 = K#kept{state = resent(K#kept.state)},
+            Kept1 = lists:keyreplace(Rid, #kept.rid, Kept, K1),
+            {ok, [{Rid, Conn, Status, Body}], S#bosh{kept = Kept1}};
+        _ ->
+            %% Too old, or with another key than the first time (§15): the sender may be anyone. Its
+            %% connection waits among the held ones for the end that comes to all.
+            H = #held{rid = Rid, conn = Conn, due = Now, key = Key},
+            {stop, <<"item-not-found">>, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
+    end.
+
+-spec resent(sent | lost | seen | blank) -> sent | seen | blank.
+resent(lost) -> sent;
+resent(State) -> State.
+
+%% The older connection of a repeated request is let go with nothing in it.
+-spec released(rid(), conn() | none) -> [answer()].
+released(_, none) -> [];
+released(Rid, Conn) -> [{Rid, Conn, 200, megaphone_body:write([], [])}].
+
+%% The highest rid such that all up to it were received.
+-spec received(bosh()) -> rid().
+received(#bosh{rid = Done, waiting = Waiting}) ->
+    lists:foldl(
+        fun
+            ({Rid, _, _}, Received) when Rid =:= Received + 1 -> Rid;
+            (_, Received) -> Received
+        end,
+        Done,
+        Waiting
+    ).
+
+-spec requests(bosh()) -> pos_integer().
+requests(#bosh{hold = Hold}) -> Hold + 1.
+
+-spec live(bosh()) -> [#held{}].
+live(#bosh{held = Held}) -> [H || #held{conn = Conn} = H <- Held, Conn =/= none].
+
+-spec is_last(megaphone_body:request()) -> boolean().
+is_last(Request) -> is_map_key(pause, Request) orelse is_map_key(terminate, Request).
+
+-spec is_empty(megaphone_body:request()) -> boolean().
+is_empty(#{els := Els} = Request) ->
+    Els =:= [] andalso not is_last(Request) andalso not is_map_key(restart, Request).
+
+%% §11: `requests' new ones with no answer between them, the last one empty and within `polling' of
+%% the one before; §12: a polling session that asks again too soon after an empty answer.
+-spec is_overactive(megaphone_body:request(), ms(), bosh()) -> boolean().
+is_overactive(Request, Now, #bosh{last = Last, last_empty = LastEmpty, limits = #{polling := Polling}} = S) ->
+    is_empty(Request) andalso S#bosh.opening =:= done andalso Now - Last < Polling * 1000 andalso
+        case is_polling(S) of
+            true -> LastEmpty;
+            false -> length(live(S)) + 1 >= requests(S)
+        end.
+
+-spec is_polling(bosh()) -> boolean().
+is_polling(#bosh{hold = Hold, wait = Wait}) -> Hold =:= 0 orelse Wait =:= 0.
+
+-spec request_key(megaphone_body:request()) -> binary() | none.
+request_key(Request) -> maps:get(key, Request, none).
+
+%% §15: the key hashes to the one before it, or to the newkey that came with that.
+-spec next_key(megaphone_body:request(), bosh()) -> {ok, binary() | none} | error.
+next_key(Request, #bosh{key = none}) ->
+    {ok, maps:get(newkey, Request, none)};
+next_key(#{key := Key} = Request, #bosh{key = Expected}) ->
+    case hex(crypto:hash(sha, Key)) =:= string:lowercase(Expected) of
+        true -> {ok, maps:get(newkey, Request, Key)};
+        false -> error
+    end;
+next_key(_, _) ->
+    error.
+
+-spec hex(binary()) -> binary().
+hex(Bytes) ->
+    << <<(hex_digit(D))>> || <<D:4>> <= Bytes >>.
+
+-spec hex_digit(0..15) -> byte().
+hex_digit(D) when D < 10 -> $0 + D;
+hex_digit(D) -> $a + D - 10.
+
+%% §9.2 with acks; without them a client with `requests' open at most has all answers before those.
+-spec acknowledge(megaphone_body:request(), ms(), bosh()) -> bosh().
+acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) ->
+    Ack = min(maps:get(ack, Request, Rid - 1), Rid - 1),
+    Kept1 = [K || #kept{rid = R} = K <- Kept, R > Ack],
+    Report =
+        case lists:keyfind(Ack + 1, #kept.rid, Kept1) of
+            #kept{at = At} when is_map_key(ack, Request) -> {Ack + 1, Now - At};
+            _ -> none
+        end,
+    S#bosh{kept = Kept1, report = Report};
+acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept, hold = Hold} = S) ->
+    Extra = case is_last(Request) of true -> 1; false -> 0 end,
+    Dropped = Rid - requests(S) - Extra,
+    %% A client asks with an empty request only where it has fewer than `hold' open (§10).
+    Seen = case is_empty(Request) of true -> Rid - max(Hold, 1); false -> Dropped end,
+    S#bosh{kept = [seen(K, Seen) || #kept{rid = R} = K <- Kept, R > Dropped]}.
+
+-spec seen(#kept{}, rid()) -> #kept{}.
+seen(#kept{rid = Rid, state = sent} = K, Seen) when Rid =< Seen -> K#kept{state = seen};
+seen(K, _) -> K.
+
+%% §10: a pause lasts until the next request.
+-spec pause(megaphone_body:request(), bosh()) ->
+    {ok, megaphone_body:request(), bosh()} | {stop, condition(), bosh()}.
+pause(#{pause := Pause}, #bosh{limits = #{maxpause := Max}} = S) when Pause > Max ->
+    {stop, <<"policy-violation">>, S};
+pause(#{pause := Pause} = Request, S) ->
+    {ok, Request, S#bosh{paused = true, idle_limit = Pause * 1000}};
+pause(Request, #bosh{kept = Kept, limits = #{inactivity := Inactivity}} = S) ->
+    case length(Kept) > ?KEPT_FACTOR * requests(S) of
+        true -> {stop, <<"policy-violation">>, S};
+        false -> {ok, Request, S#bosh{paused = false, idle_limit = Inactivity * 1000}}
+    end.
+
+%% A request that waits for its turn, not for one before it, is held up by us: the client is there.
+-spec idle_deadline(bosh()) -> ms() | infinity.
+idle_deadline(#bosh{rid = Done, waiting = [{Rid, _, _} | _]}) when Rid =:= Done + 1 -> infinity;
+idle_deadline(#bosh{idle_from = From, idle_limit = Limit}) -> From + Limit.
+
+%%% Answers
+
+-spec due(ms(), bosh(), [#held{}]) -> payload | empty | none.
+due(_, _, []) ->
+    none;
+due(_, #bosh{paused = true}, _) ->
+    empty;
+due(Now, #bosh{opening = Opening, out = Out, hold = Hold, report = Report} = S, [#held{due = Due} | _] = Live) ->
+    case Out =/= [] andalso not has_lost(S) of
+        true -> payload;
+        false when Opening =/= done -> payload;
+        false when length(Live) > Hold; Due =< Now; Report =/= none -> empty;
+        false -> none
+    end.
+
+-spec has_lost(bosh()) -> boolean().
+has_lost(#bosh{kept = Kept}) -> lists:keymember(lost, #kept.state, Kept).
+
+%% Answers the first request that has a connection. Those before it whose connection is gone get
+%% empty answers, kept for their repeats: so the answers stay in rid order (§8).
+-spec answer_first(payload | empty | {terminate, condition()}, ms(), bosh()) -> {answer(), bosh()}.
+answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = none, key = Key} | Held]} = S) ->
+    Body = megaphone_body:write(ack_attribute(Rid, S), []),
+    Blank = #kept{rid = Rid, body = Body, at = Now, key = Key, state = blank},
+    answer_first(What, Now, S#bosh{held = Held, kept = [Blank | S#bosh.kept]});
+answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} | Held]} = S) ->
+    {Status, Attrs, Out, S1} = content(What, S),
+    Body = megaphone_body:write(Attrs ++ ack_attribute(Rid, S) ++ report_attributes(S), Out),
+    State = case Out of [] -> blank; _ -> sent end,
+    Kept = #kept{rid = Rid, status = Status, body = Body, at = Now, key = Key, state = State},
+    {{Rid, Conn, Status, Body}, S1#bosh{
+        held = Held,
+        kept = [Kept | S#bosh.kept],
+        report = none,
+        opening = done,
+        idle_from = Now,
+        %% Only a poll that brought nothing makes the next one too early (§12).
+        last_empty = S#bosh.last_empty andalso State =:= blank
+    }}.
+
+-spec content(payload | empty | {terminate, condition()}, bosh()) ->
+    {http_status(), [{binary(), binary() | integer()}], iodata(), bosh()}.
+content(empty, S) ->
+    {200, [], [], S};
+content(payload, S) ->
+    {Out, S1} = take_out(S),
+    {200, opening_attributes(S) ++ stream_attribute(S), Out, S1};
+content({terminate, Condition}, S) ->
+    {Status, Attrs} = terminate_attributes(Condition, S),
+    {Out, S1} = take_out(S),
+    {Status, opening_attributes(S) ++ Attrs ++ stream_attribute(S), Out, S1}.
+
+-spec take_out(bosh()) -> {iodata(), bosh()}.
+take_out(#bosh{out = Out} = S) ->
+    {lists:reverse(Out), S#bosh{out = [], out_size = 0, out_stream = false}}.
+
+-spec opening_attributes(bosh()) -> [{binary(), binary() | integer()}].
+opening_attributes(#bosh{opening = done}) ->
+    [];
+opening_attributes(#bosh{opening = Attrs}) ->
+    %% XEP-0206 §2, §5: the version of XMPP, and that `restart' is understood.
+    Attrs ++
+        [
+            {<<"xmlns:xmpp">>, <<"urn:xmpp:xbosh">>},
+            {<<"xmpp:version">>, <<"1.0">>},
+            {<<"xmpp:restartlogic">>, <<"true">>}
+        ].
+
+-spec stream_attribute(bosh()) -> [{binary(), binary()}].
+stream_attribute(#bosh{out_stream = true}) -> [{<<"xmlns:stream">>, <<"http://etherx.jabber.org/streams">>}];
+stream_attribute(_) -> [].
+
+%% §9.1: left out where it would be the rid of the request answered.
+-spec ack_attribute(rid(), bosh()) -> [{binary(), rid()}].
+ack_attribute(Rid, #bosh{acks = true, opening = done} = S) ->
+    case received(S) of
+        Rid -> [];
+        Received -> [{<<"ack">>, Received}]
+    end;
+ack_attribute(_, _) ->
+    [].
+
+-spec report_attributes(bosh()) -> [{binary(), integer()}].
+report_attributes(#bosh{report = none}) -> [];
+report_attributes(#bosh{report = {Rid, Ms}}) -> [{<<"report">>, Rid}, {<<"time">>, Ms}].
+
+-spec terminate_attributes(condition(), bosh()) -> {http_status(), [{binary(), binary()}]}.
+terminate_attributes(Condition, #bosh{legacy = Legacy}) ->
+    {status(Legacy, Condition), condition_attributes(Condition)}.
+
+-spec condition_attributes(condition()) -> [{binary(), binary()}].
+condition_attributes(client) -> [{<<"type">>, <<"terminate">>}];
+condition_attributes(Condition) -> [{<<"type">>, <<"terminate">>}, {<<"condition">>, Condition}].
+
+%% §17.1
+-spec status(Legacy :: boolean(), condition()) -> http_status().
+status(true, <<"bad-request">>) -> 400;
+status(true, <<"policy-violation">>) -> 403;
+status(true, <<"item-not-found">>) -> 404;
+status(_, _) -> 200.
+
+-spec format_version({non_neg_integer(), non_neg_integer()}) -> binary().
+format_version({Major, Minor}) ->
+    <<(integer_to_binary(Major))/binary, $., (integer_to_binary(Minor))/binary>>.

@@ -1,0 +1,128 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The process registered as `mod_megaphone', to which gateways send: it starts sessions and hands
+%%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
+-module(megaphone_hub).
+-behaviour(gen_server).
+
+-export([start_link/0, answer/3, answer/4, late/3]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-define(SWEEP_MS, 10000).
+
+-record(hub, {tag :: binary()}).
+
+-spec start_link() -> {ok, pid()} | {error, term()} | ignore.
+start_link() ->
+    gen_server:start_link({local, mod_megaphone}, ?MODULE, [], []).
+
+%% @doc Sends the one answer to an exchange. Never waits: a gateway that does not read must not
+%% suspend sessions, and none is connected for the sake of an answer.
+-spec answer(ConnId :: pid(), 100..599, iodata()) -> ok | lost.
+answer(ConnId, Status, Body) ->
+    send(ConnId, {ConnId, Status, Body}).
+
+-spec answer(ConnId :: pid(), 100..599, [{iodata(), iodata()}], iodata()) -> ok | lost.
+answer(ConnId, Status, [], Body) ->
+    answer(ConnId, Status, Body);
+answer(ConnId, Status, Headers, Body) ->
+    send(ConnId, {ConnId, Status, Headers, Body}).
+
+-spec send(pid(), tuple()) -> ok | lost.
+send(ConnId, Answer) ->
+    case erlang:send(ConnId, Answer, [nosuspend, noconnect]) of
+        ok -> ok;
+        _ -> lost
+    end.
+
+-spec init([]) -> {ok, #hub{}}.
+init([]) ->
+    %% Every request of every user passes here.
+    process_flag(priority, high),
+    process_flag(message_queue_data, off_heap),
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {ok, #hub{tag = megaphone_sid:tag(node())}}.
+
+-spec handle_call(term(), {pid(), term()}, #hub{}) -> {reply, {error, unknown_request}, #hub{}}.
+handle_call(_, _, Hub) ->
+    {reply, {error, unknown_request}, Hub}.
+
+-spec handle_cast(term(), #hub{}) -> {noreply, #hub{}}.
+handle_cast(_, Hub) ->
+    {noreply, Hub}.
+
+-spec handle_info(term(), #hub{}) -> {noreply, #hub{}}.
+handle_info({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
+    request(ConnId, Body, #{}, Hub),
+    {noreply, Hub};
+handle_info({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
+    request(ConnId, Body, Meta, Hub),
+    {noreply, Hub};
+handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
+    case megaphone_sessions:find(Sid) of
+        {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
+        _ -> ok
+    end,
+    {noreply, Hub};
+handle_info(sweep, Hub) ->
+    _ = megaphone_sessions:sweep(),
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {noreply, Hub};
+handle_info(_, Hub) ->
+    {noreply, Hub}.
+
+-spec request(pid(), binary(), map(), #hub{}) -> ok.
+request(ConnId, Body, Meta, #hub{tag = Tag}) ->
+    case megaphone_sid:peek(Body) of
+        {ok, Sid} ->
+            route(ConnId, Body, Sid, megaphone_sessions:find(Sid));
+        none ->
+            start(ConnId, Body, Meta, megaphone_sid:new(Tag))
+    end.
+
+-spec route(pid(), binary(), binary(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
+route(ConnId, Body, Sid, {ok, Pid}) ->
+    case is_process_alive(Pid) of
+        true ->
+            megaphone_session:request(Pid, ConnId, Body);
+        false ->
+            %% Killed without a chance to say so.
+            ok = megaphone_sessions:close(Sid),
+            route(ConnId, Body, Sid, none)
+    end;
+route(ConnId, Body, _, Gone) ->
+    late(ConnId, Body, Gone).
+
+%% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
+-spec late(pid(), binary(), {ended, megaphone_bosh:ended()} | none) -> ok.
+late(ConnId, Body, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) ->
+    Rid =
+        case megaphone_body:parse(Body) of
+            {ok, #{rid := R}} -> R;
+            {error, _} -> none
+        end,
+    {Status, Answer} =
+        case lists:keyfind(Rid, 1, Kept) of
+            {_, KeptStatus, KeptBody} -> {KeptStatus, KeptBody};
+            false -> {FinalStatus, FinalBody}
+        end,
+    _ = answer(ConnId, Status, Answer),
+    ok;
+late(ConnId, _, none) ->
+    {Status, Answer} = megaphone_bosh:failure(false, <<"item-not-found">>, []),
+    _ = answer(ConnId, Status, Answer),
+    ok.
+
+-spec start(pid(), binary(), map(), megaphone_sid:sid()) -> ok.
+start(ConnId, Body, Meta, Sid) ->
+    case megaphone_session:start(Sid, ConnId, Body, Meta) of
+        {ok, _} ->
+            ok;
+        {error, Reason} ->
+            ?LOG_ERROR("Megaphone cannot start a session: ~0p", [Reason]),
+            {Status, Answer} = megaphone_bosh:failure(false, <<"internal-server-error">>, []),
+            _ = answer(ConnId, Status, Answer),
+            ok
+    end.

@@ -1,0 +1,518 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% One user in one process that hibernates: BOSH session (megaphone_bosh), XMPP stream (ejabberd's
+%%% own, run as a library) and that stream's socket (megaphone_socket) at once.
+%%%
+%%% ejabberd's `xmpp_stream_in' is a set of gen_server callbacks. Here they are called from ours: a
+%%% request's payload goes in as stream events, and what the stream sent meanwhile is collected when
+%%% the callback returns, and becomes the answers that are due.
+-module(megaphone_session).
+-behaviour(gen_server).
+
+-export([start/4, request/3, closed/2, stop_host/1]).
+-export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-type stream() :: xmpp_stream_in:state().
+-type ms() :: integer().
+
+-record(session, {
+    sid :: megaphone_sid:sid(),
+    %% Virtual host; empty until the creation request was understood.
+    host = <<>> :: binary(),
+    bosh :: megaphone_bosh:bosh() | ended | undefined,
+    %% None where the session ended before a stream began.
+    stream :: stream() | undefined,
+    stream_due = infinity :: ms() | infinity,
+    opening :: megaphone_body:request() | undefined,
+    headers = [] :: [{binary(), binary()}],
+    max_body = infinity :: pos_integer() | infinity,
+    shaper = none :: term(),
+    %% The shaper asked to wait before the next request is processed.
+    blocked = false :: boolean(),
+    timer = none :: none | {reference(), ms()}
+}).
+
+%% Long enough to answer a burst in one life of the heap, short against the pauses of a chat.
+-define(HIBERNATE_AFTER_MS, 200).
+%% How long the end of a session can still be asked for.
+-define(ENDED_SECONDS, 60).
+-define(NS_STREAM, <<"http://etherx.jabber.org/streams">>).
+
+%%% Interface
+
+%% @doc A session for a creation request; `Meta' is what the gateway tells of the client. Answers go
+%% to `ConnId', those to a request that starts no session too.
+-spec start(megaphone_sid:sid(), pid(), binary(), map()) -> {ok, pid()} | {error, term()}.
+start(Sid, ConnId, Body, Meta) ->
+    Options = [{hibernate_after, ?HIBERNATE_AFTER_MS}, {spawn_opt, [{fullsweep_after, 0}]}],
+    case gen_server:start(?MODULE, {Sid, ConnId, Body, Meta}, Options) of
+        {ok, Pid} -> {ok, Pid};
+        {error, Reason} -> {error, Reason}
+    end.
+
+-spec request(pid(), ConnId :: pid(), binary()) -> ok.
+request(Pid, ConnId, Body) ->
+    Pid ! {bosh_request, ConnId, Body},
+    ok.
+
+%% @doc The client of an unanswered exchange went away.
+-spec closed(pid(), ConnId :: pid()) -> ok.
+closed(Pid, ConnId) ->
+    Pid ! {bosh_closed, ConnId},
+    ok.
+
+%% @doc Ends the sessions of a virtual host with `system-shutdown', and waits until they are gone.
+-spec stop_host(binary()) -> ok.
+stop_host(Host) ->
+    Monitors = [
+        begin
+            Ref = erlang:monitor(process, Pid),
+            Pid ! {bosh_stop_host, Host, {self(), Ref}},
+            Ref
+        end
+     || Pid <- megaphone_sessions:pids()
+    ],
+    lists:foreach(
+        fun(Ref) ->
+            receive
+                {Ref, staying} -> erlang:demonitor(Ref, [flush]);
+                {'DOWN', Ref, _, _, _} -> true
+            after 5000 -> erlang:demonitor(Ref, [flush])
+            end
+        end,
+        Monitors
+    ).
+
+%%% Callbacks
+
+-spec init({megaphone_sid:sid(), pid(), binary(), map()}) -> {ok, #session{}, {continue, term()}}.
+init({Sid, ConnId, Body, Meta}) ->
+    ok = megaphone_sessions:open(Sid, self()),
+    {ok, #session{sid = Sid}, {continue, {open, ConnId, Body, Meta}}}.
+
+-spec handle_continue({open, pid(), binary(), map()}, #session{}) ->
+    {noreply, #session{}} | {stop, normal, #session{}}.
+handle_continue({open, ConnId, Body, Meta}, S) ->
+    case creation(Body) of
+        {ok, Request, Host} -> open(Request, Host, ConnId, Body, Meta, S);
+        {error, Legacy, Condition} -> refuse(ConnId, Legacy, Condition, S)
+    end.
+
+-spec handle_call(term(), {pid(), term()}, #session{}) -> {noreply, #session{}} | {stop, term(), #session{}}.
+handle_call(Call, From, S) ->
+    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, S)).
+
+-spec handle_cast(term(), #session{}) -> {noreply, #session{}} | {stop, term(), #session{}}.
+handle_cast(Cast, S) ->
+    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, S)).
+
+-spec handle_info(term(), #session{}) -> {noreply, #session{}} | {stop, term(), #session{}}.
+handle_info({bosh_request, ConnId, Body}, S) ->
+    next_state(take(ConnId, Body, S));
+handle_info({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
+    next_state({ok, S#session{bosh = megaphone_bosh:closed(ConnId, now_ms(), Bosh)}});
+handle_info({bosh_closed, _}, S) ->
+    {noreply, S};
+handle_info({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
+    next_state(tick(S#session{timer = none}));
+handle_info({timeout, _, tick}, S) ->
+    {noreply, S};
+handle_info(unblock, S) ->
+    next_state(process(S#session{blocked = false}));
+handle_info({bosh_stop_host, Host, _}, #session{host = Host} = S) ->
+    Error = xmpp:serr_system_shutdown(),
+    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, Error}, Stream) end, S));
+handle_info({bosh_stop_host, _, {From, Ref}}, S) ->
+    From ! {Ref, staying},
+    {noreply, S};
+handle_info(Info, S) ->
+    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) end, S)).
+
+%% The stream may end its process from within a callback; what it sent until then is collected here.
+-spec terminate(term(), #session{}) -> ok.
+terminate(Reason, S) ->
+    Condition =
+        case Reason of
+            normal -> <<"remote-connection-failed">>;
+            shutdown -> <<"system-shutdown">>;
+            {shutdown, _} -> <<"system-shutdown">>;
+            _ -> <<"internal-server-error">>
+        end,
+    case collect(S) of
+        {_, #session{stream = undefined}} ->
+            ok;
+        {_, #session{stream = Stream} = S1} ->
+            _ = finish(Condition, S1),
+            _ = xmpp_stream_in:terminate(Reason, Stream),
+            ok
+    end.
+
+%%% Beginning
+
+-spec creation(binary()) ->
+    {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_bosh:condition()}.
+creation(Body) ->
+    case megaphone_body:parse(Body) of
+        {ok, #{to := To} = Request} ->
+            case jid:nameprep(To) of
+                error -> {error, is_legacy(Request), <<"improper-addressing">>};
+                Host -> creation(Request, Host)
+            end;
+        {ok, Request} ->
+            {error, is_legacy(Request), <<"improper-addressing">>};
+        {error, _} ->
+            %% Not parsed, so a look has to tell whether the client named its version (§17.1).
+            {error, binary:match(Body, <<"ver=">>) =:= nomatch, <<"bad-request">>}
+    end.
+
+-spec creation(megaphone_body:request(), binary()) ->
+    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_bosh:condition()}.
+creation(Request, Host) ->
+    case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
+        true -> {ok, Request, Host};
+        false -> {error, is_legacy(Request), <<"host-unknown">>}
+    end.
+
+-spec is_legacy(megaphone_body:request()) -> boolean().
+is_legacy(Request) -> not is_map_key(ver, Request).
+
+-spec refuse(pid(), boolean(), megaphone_bosh:condition(), #session{}) -> {stop, normal, #session{}}.
+refuse(ConnId, Legacy, Condition, #session{sid = Sid} = S) ->
+    {Status, Answer} = megaphone_bosh:failure(Legacy, Condition, []),
+    _ = megaphone_hub:answer(ConnId, Status, Answer),
+    ok = megaphone_sessions:close(Sid),
+    {stop, normal, S#session{bosh = ended}}.
+
+-spec open(megaphone_body:request(), binary(), pid(), binary(), map(), #session{}) ->
+    {noreply, #session{}} | {stop, term(), #session{}}.
+open(Request, Host, ConnId, Body, Meta, #session{sid = Sid} = S) ->
+    Now = now_ms(),
+    Peer = peer(Meta),
+    ?LOG_INFO("Megaphone session ~ts for ~ts from ~ts", [Sid, Host, format_peer(Peer)]),
+    Limits = ejabberd_c2s_config:get_c2s_limits(),
+    Bosh = megaphone_bosh:new(Request, ConnId, Now, {Sid, mod_megaphone:limits(Host)}),
+    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer)}, Limits]),
+    S1 = S#session{
+        host = Host,
+        bosh = Bosh,
+        stream = Stream,
+        opening = maps:without([els, newkey], Request),
+        headers = headers(Request),
+        max_body = proplists:get_value(max_stanza_size, Limits, infinity)
+    },
+    case stream(fun accept/1, S1) of
+        {ok, S2} when byte_size(Body) =< S2#session.max_body -> next_state(process(S2));
+        {ok, S2} -> next_state(hang_up(<<"policy-violation">>, S2));
+        Stop -> next_state(Stop)
+    end.
+
+%% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
+%% dies with the process: the monitor would only cost memory on both sides.
+-spec accept(stream()) -> tuple().
+accept(Stream) ->
+    Result = xmpp_stream_in:handle_cast(accept, Stream),
+    case Result of
+        {noreply, #{socket_monitor := Monitor}, _} -> erlang:demonitor(Monitor, [flush]);
+        _ -> true
+    end,
+    Result.
+
+-spec peer(map()) -> {inet:ip_address(), inet:port_number()}.
+peer(#{<<"ip">> := Ip} = Meta) when is_binary(Ip) ->
+    Port = case Meta of #{<<"port">> := P} when is_integer(P), P >= 0, P =< 65535 -> P; _ -> 0 end,
+    case inet:parse_address(binary_to_list(Ip)) of
+        {ok, Address} -> {Address, Port};
+        {error, _} -> {{0, 0, 0, 0}, Port}
+    end;
+peer(_) ->
+    {{0, 0, 0, 0}, 0}.
+
+-spec format_peer({inet:ip_address(), inet:port_number()}) -> iodata().
+format_peer({Address, Port}) ->
+    [inet:ntoa(Address), $\s, integer_to_list(Port)].
+
+%% §7.1: `content' names the Content-Type of all answers; a value that is none is ignored.
+-spec headers(megaphone_body:request()) -> [{binary(), binary()}].
+headers(#{content := Type}) ->
+    case re:run(Type, <<"^[-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+( *; *[-A-Za-z0-9]+=[-._A-Za-z0-9]+)*$">>, [dollar_endonly]) of
+        {match, _} -> [{<<"content-type">>, Type}];
+        nomatch -> []
+    end;
+headers(_) ->
+    [].
+
+%%% Requests
+
+-type step() :: {ok, #session{}} | {stop, term(), #session{}}.
+
+-spec take(pid(), binary(), #session{}) -> step().
+take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
+    %% It was on its way here when the session ended.
+    ok = megaphone_hub:late(ConnId, Body, megaphone_sessions:find(Sid)),
+    {ok, S};
+take(ConnId, Body, #session{max_body = Max} = S) when byte_size(Body) > Max ->
+    bad_request(ConnId, <<"policy-violation">>, S);
+take(ConnId, Body, #session{bosh = Bosh} = S) ->
+    case megaphone_body:parse(Body) of
+        {ok, Request} ->
+            case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
+                {ok, Answers, Bosh1} -> process(send(Answers, S#session{bosh = Bosh1}));
+                {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
+            end;
+        {error, _} ->
+            bad_request(ConnId, <<"bad-request">>, S)
+    end.
+
+%% It has no rid to be answered by: it gets the condition at once, the others after it.
+-spec bad_request(pid(), megaphone_bosh:condition(), #session{}) -> step().
+bad_request(ConnId, Condition, #session{opening = Opening} = S) ->
+    {Status, Answer} = megaphone_bosh:failure(is_legacy(Opening), Condition, []),
+    _ = megaphone_hub:answer(ConnId, Status, S#session.headers, Answer),
+    hang_up(Condition, S).
+
+%% Processes what is next in rid order, and answers what is due.
+-spec process(#session{}) -> step().
+process(#session{bosh = ended} = S) ->
+    {ok, S};
+process(#session{blocked = true} = S) ->
+    {ok, flush(S)};
+process(#session{bosh = Bosh} = S) ->
+    case megaphone_bosh:next(now_ms(), Bosh) of
+        {ok, Request, Bosh1} ->
+            case deliver(events(Request, S), S#session{bosh = Bosh1}) of
+                {ok, S1} -> process(shape(Request, S1));
+                Stop -> Stop
+            end;
+        {stop, Condition, Bosh1} ->
+            hang_up(Condition, S#session{bosh = Bosh1});
+        none ->
+            {ok, flush(S)}
+    end.
+
+-spec events(megaphone_body:request(), #session{}) -> [term()].
+events(#{rid := Rid, els := Els} = Request, #session{opening = Opening}) ->
+    Start =
+        case Opening of
+            #{rid := Rid} -> [stream_start(Opening)];
+            _ when is_map_key(restart, Request) -> [stream_start(maps:merge(Opening, Request))];
+            _ -> []
+        end,
+    End = [{xmlstreamend, <<"stream:stream">>} || is_map_key(terminate, Request)],
+    Start ++ [{xmlstreamelement, El} || El <- Els] ++ End.
+
+-spec stream_start(megaphone_body:request()) -> {xmlstreamstart, binary(), [{binary(), binary()}]}.
+stream_start(Request) ->
+    Attributes = [{from, <<"from">>}, {lang, <<"xml:lang">>}, {version, <<"version">>}],
+    {xmlstreamstart, <<"stream:stream">>, [
+        {<<"to">>, maps:get(to, Request)},
+        {<<"xmlns">>, <<"jabber:client">>},
+        {<<"xmlns:stream">>, ?NS_STREAM}
+        | [{Name, maps:get(Key, Request)} || {Key, Name} <- Attributes, is_map_key(Key, Request)]
+    ]}.
+
+-spec deliver([term()], #session{}) -> step().
+deliver([Event | Events], #session{bosh = Bosh} = S) when Bosh =/= ended ->
+    case stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', Event}, Stream) end, S) of
+        {ok, S1} -> deliver(Events, S1);
+        Stop -> Stop
+    end;
+deliver(_, S) ->
+    {ok, S}.
+
+%% ejabberd's shaper says how long to wait before more is read from this client.
+-spec shape(megaphone_body:request(), #session{}) -> #session{}.
+shape(_, #session{shaper = none} = S) ->
+    S;
+shape(#{els := Els}, #session{shaper = Shaper} = S) ->
+    Size = lists:sum([iolist_size(fxml:element_to_binary(El)) || El <- Els]),
+    case ejabberd_shaper:update(Shaper, Size) of
+        {Shaper1, Pause} when Pause > 0 ->
+            _ = erlang:send_after(Pause, self(), unblock),
+            S#session{shaper = Shaper1, blocked = true};
+        {Shaper1, _} ->
+            S#session{shaper = Shaper1}
+    end.
+
+%%% The stream
+
+%% Runs a callback of the stream and takes what it sent.
+-spec stream(fun((stream()) -> tuple()), #session{}) -> step().
+stream(_, #session{stream = undefined} = S) ->
+    {ok, S};
+stream(Callback, #session{stream = Stream} = S) ->
+    case Callback(Stream) of
+        {noreply, Stream1, infinity} ->
+            collected(collect(S#session{stream = Stream1, stream_due = infinity}));
+        {noreply, Stream1, Timeout} ->
+            collected(collect(S#session{stream = Stream1, stream_due = now_ms() + Timeout}));
+        {stop, Reason, Stream1} ->
+            {_, S1} = collect(S#session{stream = Stream1}),
+            {stop, Reason, S1}
+    end.
+
+%% The stream is closed from the other side, too, where the session must end.
+-spec collected({ok | {stop, megaphone_bosh:condition()}, #session{}}) -> step().
+collected({ok, #session{stream = #{stream_state := disconnected}} = S}) ->
+    {ok, finish(<<"remote-connection-failed">>, S)};
+collected({ok, S}) ->
+    {ok, S};
+collected({{stop, Condition}, S}) ->
+    hang_up(Condition, S).
+
+-spec collect(#session{}) -> {ok | {stop, megaphone_bosh:condition()}, #session{}}.
+collect(S) ->
+    lists:foldl(fun collect/2, {ok, S}, megaphone_socket:collect()).
+
+-spec collect(megaphone_socket:event(), Acc) -> Acc when
+    Acc :: {ok | {stop, megaphone_bosh:condition()}, #session{}}.
+collect({shaper, Shaper}, {Result, S}) ->
+    {Result, S#session{shaper = Shaper}};
+collect(_, {Result, #session{bosh = ended} = S}) ->
+    {Result, S};
+collect({xmlstreamstart, _, Attrs}, {Result, #session{bosh = Bosh} = S}) ->
+    {_, Id} = lists:keyfind(<<"id">>, 1, Attrs),
+    {Result, S#session{bosh = megaphone_bosh:authid(Id, Bosh)}};
+collect({xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El}, {Result, S}) ->
+    {Result, finish(stream_error(Children), El, S)};
+collect({xmlstreamelement, El}, {Result, #session{bosh = Bosh} = S}) ->
+    {Payload, Kind} = payload(El),
+    case megaphone_bosh:enqueue(Payload, Kind, Bosh) of
+        {ok, Bosh1} -> {Result, S#session{bosh = Bosh1}};
+        {stop, Condition, Bosh1} -> {{stop, Condition}, S#session{bosh = Bosh1}}
+    end;
+collect(_, Acc) ->
+    Acc.
+
+%% Stanzas leave the stream in its default namespace, which the wrapper does not share (XEP-0206 §1).
+-spec payload(megaphone_body:xmlel()) -> {binary(), stream | stanza}.
+payload({xmlel, <<"stream:", _/binary>>, _, _} = El) ->
+    {fxml:element_to_binary(El), stream};
+payload({xmlel, Name, Attrs, Children} = El) ->
+    case lists:keymember(<<"xmlns">>, 1, Attrs) of
+        true -> {fxml:element_to_binary(El), stanza};
+        false -> {fxml:element_to_binary({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}), stanza}
+    end.
+
+%% §17.2: the stream errors that are conditions of BOSH too; the others travel in `remote-stream-error'.
+-spec stream_error([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_bosh:condition().
+stream_error(Children) ->
+    case [Name || {xmlel, Name, _, _} <- Children, is_bosh_condition(Name)] of
+        [Condition | _] -> Condition;
+        [] -> <<"remote-stream-error">>
+    end.
+
+-spec is_bosh_condition(binary()) -> boolean().
+is_bosh_condition(Name) ->
+    lists:member(Name, [<<"host-gone">>, <<"host-unknown">>, <<"improper-addressing">>, <<"system-shutdown">>]).
+
+%%% Ends
+
+%% BOSH ends; the stream is told that its connection is closed.
+-spec hang_up(megaphone_bosh:condition(), #session{}) -> step().
+hang_up(Condition, S) ->
+    stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', closed}, Stream) end, finish(Condition, S)).
+
+-spec finish(megaphone_bosh:condition(), megaphone_body:xmlel(), #session{}) -> #session{}.
+finish(<<"remote-stream-error">> = Condition, Error, #session{bosh = Bosh} = S) ->
+    %% More than the limit is no matter now: the session ends with it.
+    Bosh1 =
+        case megaphone_bosh:enqueue(fxml:element_to_binary(Error), stream, Bosh) of
+            {ok, B} -> B;
+            {stop, _, B} -> B
+        end,
+    finish(Condition, S#session{bosh = Bosh1});
+finish(Condition, _, S) ->
+    finish(Condition, S).
+
+%% Answers every open request, and leaves the answers for late ones.
+-spec finish(megaphone_bosh:condition(), #session{}) -> #session{}.
+finish(_, #session{bosh = ended} = S) ->
+    S;
+finish(Condition, #session{bosh = Bosh, sid = Sid} = S) ->
+    {Answers, Ended, _} = megaphone_bosh:finish(actual(Condition, Bosh), now_ms(), Bosh),
+    S1 = send(Answers, S),
+    ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
+    S1#session{bosh = ended}.
+
+%% A stream that closes after the client's own `terminate' is no failure.
+-spec actual(megaphone_bosh:condition(), megaphone_bosh:bosh()) -> megaphone_bosh:condition().
+actual(<<"remote-connection-failed">> = Condition, Bosh) ->
+    case megaphone_bosh:terminating(Bosh) of
+        true -> client;
+        false -> Condition
+    end;
+actual(Condition, _) ->
+    Condition.
+
+-spec tick(#session{}) -> step().
+tick(#session{bosh = Bosh, stream_due = StreamDue} = S) ->
+    Now = now_ms(),
+    case Bosh =/= ended andalso megaphone_bosh:expired(Now, Bosh) of
+        true ->
+            expire(S);
+        false when StreamDue =< Now ->
+            stream(fun(Stream) -> xmpp_stream_in:handle_info(timeout, Stream) end, S);
+        false ->
+            {ok, S}
+    end.
+
+%% §10: silently; to the client the session exists no more.
+-spec expire(#session{}) -> step().
+expire(#session{sid = Sid} = S) ->
+    ?LOG_INFO("Megaphone session ~ts expired: no request within the inactivity period", [Sid]),
+    Step = hang_up(<<"item-not-found">>, S),
+    ok = megaphone_sessions:forget(Sid),
+    Step.
+
+%%% Answers and time
+
+-spec flush(#session{}) -> #session{}.
+flush(#session{bosh = ended} = S) ->
+    S;
+flush(#session{bosh = Bosh} = S) ->
+    {Answers, Bosh1} = megaphone_bosh:flush(now_ms(), Bosh),
+    send(Answers, S#session{bosh = Bosh1}).
+
+-spec send([megaphone_bosh:answer()], #session{}) -> #session{}.
+send([{Rid, ConnId, Status, Body} | Answers], #session{bosh = Bosh, headers = Headers} = S) ->
+    case megaphone_hub:answer(ConnId, Status, Headers, Body) of
+        ok -> send(Answers, S);
+        lost -> send(Answers, S#session{bosh = megaphone_bosh:lost(Rid, Bosh)})
+    end;
+send([], S) ->
+    S.
+
+%% Every callback ends here: due answers leave, and one timer covers whatever comes next.
+-spec next_state(step()) -> {noreply, #session{}} | {stop, term(), #session{}}.
+next_state({ok, S}) ->
+    {noreply, rearm(flush(S))};
+next_state({stop, Reason, S}) ->
+    {stop, Reason, flush(S)}.
+
+%% A timer that fires too early is cheaper than one that is moved with every message.
+-spec rearm(#session{}) -> #session{}.
+rearm(#session{bosh = Bosh, stream_due = StreamDue, timer = Timer} = S) ->
+    BoshDue = case Bosh of ended -> infinity; _ -> megaphone_bosh:deadline(Bosh) end,
+    %% Atoms sort behind numbers: `infinity' is the largest.
+    case {min(BoshDue, StreamDue), Timer} of
+        {infinity, _} ->
+            S;
+        {Due, {_, At}} when At =< Due ->
+            S;
+        {Due, _} ->
+            cancel(Timer),
+            S#session{timer = {erlang:start_timer(Due, self(), tick, [{abs, true}]), Due}}
+    end.
+
+-spec cancel(none | {reference(), ms()}) -> ok.
+cancel(none) ->
+    ok;
+cancel({Ref, _}) ->
+    _ = erlang:cancel_timer(Ref, [{async, true}, {info, false}]),
+    ok.
+
+-spec now_ms() -> ms().
+now_ms() ->
+    erlang:monotonic_time(millisecond).

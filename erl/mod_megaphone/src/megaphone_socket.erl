@@ -1,0 +1,76 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What ejabberd's stream takes for its socket. The stream runs inside the session's process, so
+%%% nothing is sent here: elements pile up in the process dictionary until the session collects them.
+-module(megaphone_socket).
+
+-export([new/1, collect/0]).
+%% The interface that xmpp_socket expects of a socket module.
+-export([send_xml/2, send/2, setopts/2, controlling_process/2, reset_stream/1, change_shaper/2]).
+-export([close/1, sockname/1, peername/1, get_owner/1, get_transport/1]).
+
+-export_type([socket/0, event/0]).
+
+-type endpoint() :: {inet:ip_address(), inet:port_number()}.
+-type event() ::
+    {xmlstreamstart, binary(), [{binary(), binary()}]}
+    | {xmlstreamelement, megaphone_body:xmlel()}
+    | {xmlstreamend, binary()}
+    | {shaper, term()}.
+-opaque socket() :: {?MODULE, endpoint()}.
+
+-define(EVENTS, megaphone_socket_events).
+
+-spec new(endpoint()) -> socket().
+new(Peer) -> {?MODULE, Peer}.
+
+%% @doc What the stream sent since the last time, oldest first.
+-spec collect() -> [event()].
+collect() ->
+    case erase(?EVENTS) of
+        undefined -> [];
+        Events -> lists:reverse(Events)
+    end.
+
+-spec add(event()) -> ok.
+add(Event) ->
+    Events = case get(?EVENTS) of undefined -> []; Some -> Some end,
+    put(?EVENTS, [Event | Events]),
+    ok.
+
+-spec send_xml(socket(), event()) -> ok.
+send_xml(_, Event) -> add(Event).
+
+%% Only streams in text mode send bytes; see get_owner/1.
+-spec send(socket(), iodata()) -> {error, einval}.
+send(_, _) -> {error, einval}.
+
+-spec setopts(socket(), list()) -> ok.
+setopts(_, _) -> ok.
+
+-spec controlling_process(socket(), pid()) -> ok.
+controlling_process(_, _) -> ok.
+
+-spec reset_stream(socket()) -> socket().
+reset_stream(Socket) -> Socket.
+
+-spec change_shaper(socket(), term()) -> ok.
+change_shaper(_, Shaper) -> add({shaper, Shaper}).
+
+-spec close(socket()) -> ok.
+close(_) -> ok.
+
+-spec sockname(socket()) -> {ok, endpoint()}.
+sockname(_) -> {ok, {{0, 0, 0, 0}, 0}}.
+
+%% @doc The web client's address, as the gateway saw it.
+-spec peername(socket()) -> {ok, endpoint()}.
+peername({_, Peer}) -> {ok, Peer}.
+
+%% A socket owned by the stream's own process would get an XML parser of its own. The owner is
+%% monitored by the stream: it must be a process that stays.
+-spec get_owner(socket()) -> pid().
+get_owner(_) -> whereis(megaphone_sup).
+
+-spec get_transport(socket()) -> http_bind.
+get_transport(_) -> http_bind.

@@ -1,0 +1,117 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The ejabberd module: options and their documentation, start and stop on each virtual host. The
+%%% hub and the sessions are shared by all hosts of the node.
+-module(mod_megaphone).
+-behaviour(gen_mod).
+
+-export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
+-export([contract/0, limits/1]).
+
+%% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
+%% and so tell this module from another process that is registered under its name.
+-spec contract() -> 1.
+contract() -> 1.
+
+-spec start(binary(), gen_mod:opts()) -> ok | {error, term()}.
+start(_Host, _Opts) ->
+    Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
+    case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
+        {ok, _} -> ok;
+        {error, {already_started, _}} -> ok;
+        {error, _} = Error -> Error
+    end.
+
+-spec stop(binary()) -> ok.
+stop(Host) ->
+    ok = megaphone_session:stop_host(Host),
+    case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
+        true ->
+            ok;
+        false ->
+            _ = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
+            _ = supervisor:delete_child(ejabberd_gen_mod_sup, megaphone_sup),
+            ok
+    end.
+
+%% Sessions read the options when they start.
+-spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
+reload(_Host, _NewOpts, _OldOpts) -> ok.
+
+-spec depends(binary(), gen_mod:opts()) -> [].
+depends(_Host, _Opts) -> [].
+
+%% @doc The limits of a new session on this host.
+-spec limits(binary()) -> megaphone_bosh:limits().
+limits(Host) ->
+    Get = fun(Option) -> gen_mod:get_module_opt(Host, ?MODULE, Option) end,
+    Seconds = fun(Option) -> Get(Option) div 1000 end,
+    #{
+        wait => Seconds(max_wait),
+        hold => Get(max_hold),
+        inactivity => Seconds(max_inactivity),
+        maxpause => Seconds(max_pause),
+        polling => Seconds(polling),
+        queue => Get(max_queue)
+    }.
+
+-spec mod_options(binary()) -> [{atom(), term()}].
+mod_options(_Host) ->
+    [
+        {max_wait, timer:seconds(60)},
+        {max_hold, 2},
+        {max_inactivity, timer:seconds(30)},
+        {max_pause, timer:seconds(120)},
+        {polling, timer:seconds(5)},
+        {max_queue, 1048576}
+    ].
+
+-spec mod_opt_type(atom()) -> econf:validator().
+mod_opt_type(max_hold) -> econf:pos_int();
+mod_opt_type(max_queue) -> econf:pos_int();
+mod_opt_type(max_wait) -> econf:timeout(second);
+mod_opt_type(max_inactivity) -> econf:timeout(second);
+mod_opt_type(max_pause) -> econf:timeout(second);
+mod_opt_type(polling) -> econf:either(econf:int(0, 0), econf:timeout(second)).
+
+-spec mod_doc() -> map().
+mod_doc() ->
+    #{
+        desc => <<
+            "Serves BOSH (XEP-0124, XEP-0206) to web clients whose HTTP connections are held by a Megaphone "
+            "gateway, a hidden node of the cluster. Needs no listener: gateways send to the process "
+            "registered as 'mod_megaphone'."
+        >>,
+        opts => [
+            {max_wait, #{
+                value => <<"timeout()">>,
+                desc => <<"The longest a request is held before an empty answer. The default is '60' seconds.">>
+            }},
+            {max_hold, #{
+                value => <<"pos_integer()">>,
+                desc => <<"The most requests held for a client at once. The default is '2'.">>
+            }},
+            {max_inactivity, #{
+                value => <<"timeout()">>,
+                desc => <<"A session whose client has no request open for this long ends. The default is '30' seconds.">>
+            }},
+            {max_pause, #{
+                value => <<"timeout()">>,
+                desc => <<"The longest pause a client may ask for. The default is '120' seconds.">>
+            }},
+            {polling, #{
+                value => <<"timeout()">>,
+                desc => <<
+                    "The shortest time between the empty requests of a client that polls. '0' sets no limit. "
+                    "The default is '5' seconds."
+                >>
+            }},
+            {max_queue, #{
+                value => <<"bytes">>,
+                desc => <<
+                    "The most that is kept for a client that does not fetch it; with more the session ends "
+                    "with 'policy-violation'. The default is '1048576'."
+                >>
+            }}
+        ]
+    }.
