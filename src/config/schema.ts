@@ -1,0 +1,188 @@
+/**
+ * Every setting, once: its key in megaphone.yml, its type, its default and what it is for. The environment
+ * (`MEGAPHONE_HTTP_PORT`), the flags (`--http-port`), the help and the errors all come from here.
+ */
+
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
+import { readDuration, readSize } from './units.js';
+
+/** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
+function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {
+  return z.unknown().transform((raw, context): T => {
+    const value = read(raw);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: `expected ${expected}`, input: raw });
+    return z.NEVER;
+  });
+}
+
+const within = (value: number | undefined, min: number, max: number): number | undefined =>
+  value !== undefined && value >= min && value <= max ? value : undefined;
+
+function integer(min: number, max: number, what = 'a whole number') {
+  return setting(`${what} from ${min} to ${max}`, (raw) => {
+    const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+    return Number.isInteger(value) ? within(value as number, min, max) : undefined;
+  });
+}
+
+const port = () => integer(0, 65535, 'a port');
+
+function duration(min: number, max: number) {
+  return setting(`a time from ${min} to ${max} s, such as "90 s" or "2 min"`, (raw) =>
+    within(readDuration(raw), min, max),
+  );
+}
+
+function size(min: number, max: number) {
+  return setting(`a size from ${min} to ${max} bytes, such as "64 KB"`, (raw) =>
+    within(readSize(raw), min, max),
+  );
+}
+
+const ip = () =>
+  setting('an IP address', (raw) => (typeof raw === 'string' && isIP(raw) !== 0 ? raw : undefined));
+
+const nonEmpty = (raw: unknown): string | undefined =>
+  typeof raw === 'string' && raw !== '' ? raw : undefined;
+
+/** One item alone is a list of one; in the environment and in flags, commas separate items. */
+function list<T extends z.ZodType>(item: T) {
+  const split = (raw: unknown): unknown => {
+    if (typeof raw !== 'string') return raw;
+    return raw
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  };
+  return z.preprocess(split, z.array(item, { error: 'expected a list' }));
+}
+
+const NODE_NAME = /^[\w-]+@[\w.:-]+$/;
+
+const nodeName = () =>
+  setting('a node name such as "ejabberd@localhost"', (raw) =>
+    typeof raw === 'string' && raw.length <= 255 && NODE_NAME.test(raw) ? raw : undefined,
+  );
+
+/** An ejabberd node, and where to find it if EPMD shall not be asked. */
+export interface EjabberdNode {
+  readonly name: string;
+  readonly endpoint: { readonly host: string; readonly port: number } | undefined;
+}
+
+const ejabberdNode = () => z.preprocess(splitEndpoint, ejabberdNodeObject);
+
+const ejabberdNodeObject = z
+  .strictObject(
+    {
+      name: nodeName(),
+      host: setting('a host name or an IP address', nonEmpty).optional(),
+      port: integer(1, 65535, 'a port').optional(),
+    },
+    { error: 'expected a node name, or name, host and port' },
+  )
+  .superRefine(({ host, port: portOf }, context) => {
+    if (host !== undefined && portOf === undefined) {
+      context.addIssue({ code: 'custom', path: ['port'], message: 'expected a port beside host' });
+    }
+  })
+  .transform(({ name, host, port: portOf }): EjabberdNode => {
+    const endpoint =
+      portOf === undefined ? undefined : { host: host ?? name.slice(name.indexOf('@') + 1), port: portOf };
+    return { name, endpoint };
+  });
+
+/** `ejabberd@a` and `ejabberd@a=10.0.0.1:5210` are short for `{name: …}` and `{name: …, host: …, port: …}`. */
+function splitEndpoint(raw: unknown): unknown {
+  if (typeof raw !== 'string') return raw;
+  const [, name, host, portText] = /^([^=]+)=(.+):(\d+)$/.exec(raw) ?? [];
+  return name === undefined ? { name: raw } : { name, host, port: portText };
+}
+
+const cidr = () =>
+  setting('an IP address or a range such as "10.0.0.0/8"', (raw) => {
+    const [address = '', bits, ...more] = typeof raw === 'string' ? raw.split('/') : [];
+    const family = isIP(address);
+    if (family === 0 || more.length > 0) return undefined;
+    const isRange =
+      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+    return isRange ? (raw as string) : undefined;
+  });
+
+const origin = () =>
+  setting('"*" or an origin such as "https://chat.example.org"', (raw) =>
+    typeof raw === 'string' && (raw === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/\s,]+$/.test(raw))
+      ? raw
+      : undefined,
+  );
+
+const allowedNode = () =>
+  setting('a node name, or "*@host" for all nodes of a host', (raw) =>
+    typeof raw === 'string' && /^([\w-]+|\*)@[\w.:-]+$/.test(raw) ? raw : undefined,
+  );
+
+const logLevel = () =>
+  setting(`one of ${LOG_LEVELS.join(', ')}`, (raw) => LOG_LEVELS.find((level: LogLevel) => level === raw));
+
+export const configSchema = z
+  .strictObject({
+    node: nodeName().default('megaphone@localhost').describe("this gateway's Erlang node name"),
+    nodes: list(ejabberdNode())
+      .refine((nodes) => nodes.length > 0, 'expected at least one node')
+      .refine(
+        (nodes) => new Set(nodes.map(({ name }) => name)).size === nodes.length,
+        'expected each node once',
+      )
+      .default([{ name: 'ejabberd@localhost', endpoint: undefined }])
+      .describe('the ejabberd nodes, as name or name=host:port'),
+    cookie_file: setting('a path', nonEmpty)
+      .default('~/.erlang.cookie')
+      .describe("file with the cluster's cookie"),
+    epmd_port: port().default(4369).describe('port of EPMD, 0 to do without it'),
+    distribution_port: port().default(0).describe('port for other Erlang nodes, 0 for any free one'),
+    allow_nodes: list(allowedNode())
+      .default([])
+      .describe('nodes that may connect to this one, none named: all'),
+    tick_time: duration(4, 3600).default(60).describe("ejabberd's net_ticktime"),
+    http_ip: ip().default('::').describe('address of the BOSH endpoint'),
+    http_port: port().default(8080).describe('port of the BOSH endpoint, 0 for any free one'),
+    cors_origins: list(origin()).default(['*']).describe('web origins that may use the endpoint'),
+    trusted_proxies: list(cidr()).default([]).describe('proxies whose X-Forwarded-… headers count'),
+    max_body: size(1024, 16 * 1024 ** 2)
+      .default(256 * 1024)
+      .describe('largest request body'),
+    max_connections: integer(1, 1_000_000).default(16_000).describe('HTTP connections at a time'),
+    max_exchanges: integer(1, 1_000_000).default(20_000).describe('requests held at a time'),
+    answer_timeout: duration(1, 3600).default(180).describe('when a held request ends with 504'),
+    node_return_wait: duration(0, 300).default(10).describe("how long a request waits for its node's return"),
+    header_timeout: duration(1, 300).default(10).describe("time to send a request's headers"),
+    request_timeout: duration(1, 300)
+      .default(30)
+      .describe('time to send a whole request, or to read an answer'),
+    keep_alive_timeout: duration(1, 3600).default(75).describe('time between two requests on a connection'),
+    admin_ip: ip().default('127.0.0.1').describe('address of /healthz and /metrics'),
+    admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
+    log_level: logLevel().default('info').describe('how much is logged'),
+  })
+  .superRefine(({ header_timeout, request_timeout }, context) => {
+    if (header_timeout > request_timeout) {
+      const message = 'expected no more than request_timeout, of which it is a part';
+      context.addIssue({ code: 'custom', path: ['header_timeout'], message, input: header_timeout });
+    }
+  });
+
+export type Config = z.output<typeof configSchema>;
+export type ConfigKey = keyof Config;
+
+export const CONFIG_KEYS = Object.keys(configSchema.shape) as readonly ConfigKey[];
+
+/** `http_port` → `http-port`, the flag without its dashes. */
+export const flagOf = (key: ConfigKey): string => key.replaceAll('_', '-');
+
+/** `http_port` → `MEGAPHONE_HTTP_PORT`. */
+export const variableOf = (key: ConfigKey): string => `MEGAPHONE_${key.toUpperCase()}`;
+
+export const describe = (key: ConfigKey): string => configSchema.shape[key].description ?? '';
