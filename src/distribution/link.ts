@@ -1,0 +1,196 @@
+/**
+ * One side of an established connection: what the frames of a peer mean, and what is to be said to it.
+ * Knows neither socket nor clock: frames come in through `receive`, frames go out into a batch.
+ */
+
+import { DEFAULT_LIMITS, decodePrefix, decodeVersioned } from '../etf/decode.js';
+import { EtfError } from '../etf/error.js';
+import { atom, type Pid, type Reference, type Term } from '../etf/terms.js';
+import { badControl, type Control, decodeControl, encodeControl, type ProcessId } from './control.js';
+import type { Identity } from './handshake-messages.js';
+import { type Watch, Watches } from './watches.js';
+
+/** What a link needs of the node it belongs to. */
+export interface LinkHost {
+  /** Queues a frame: a control message with its 131, and for some a payload with its 131. */
+  write(control: Uint8Array, payload?: Uint8Array): void;
+  /** A message for one of our processes. `payload` has its leading 131 and is not decoded. */
+  deliver(to: ProcessId, payload: Buffer, from: Pid | undefined): void;
+  isAlive(process: ProcessId): boolean;
+}
+
+type OnDown = (reason: Term) => void;
+
+interface Monitor {
+  readonly from: Pid;
+  readonly to: ProcessId;
+  readonly ref: Reference;
+  readonly onDown: OnDown;
+}
+
+/** The length of a frame was checked when it was read. */
+const CONTROL_LIMITS = { ...DEFAULT_LIMITS, maxBytes: Number.MAX_SAFE_INTEGER };
+
+const VERSION = 131;
+const PASS_THROUGH = 112;
+
+export class Link {
+  readonly peer: Identity;
+  readonly #host: LinkHost;
+  /** What the peer's processes hold on ours. */
+  readonly #watches = new Watches();
+  /** What we hold on the peer's processes, by reference. */
+  readonly #monitors = new Map<string, Monitor>();
+
+  constructor(peer: Identity, host: LinkHost) {
+    this.peer = peer;
+    this.#host = host;
+  }
+
+  /**
+   * @param frame a frame without its length, not empty (that would be a tick)
+   * @throws MegaphoneError LINK_BAD_CONTROL, LINK_TOO_MANY_WATCHES: the link cannot go on
+   */
+  receive(frame: Buffer): void {
+    if (frame[0] !== PASS_THROUGH) throw badControl('a frame that is no pass-through message');
+    const { control, payload } = readFrame(frame);
+    if ('from' in control) this.#checkSender(control.from);
+    switch (control.op) {
+      case 'SEND':
+        this.#host.deliver(control.to, message(payload), undefined);
+        break;
+      case 'SEND_SENDER':
+      case 'REG_SEND':
+        this.#host.deliver(control.to, message(payload), control.from);
+        break;
+      case 'MONITOR_P':
+        this.#watch({ kind: 'monitor', target: control.to, watcher: control.from, ref: control.ref });
+        break;
+      case 'DEMONITOR_P':
+        this.#watches.remove({
+          kind: 'monitor',
+          target: control.to,
+          watcher: control.from,
+          ref: control.ref,
+        });
+        break;
+      case 'LINK':
+        this.#watch({ kind: 'link', target: control.to, watcher: control.from });
+        break;
+      case 'UNLINK_ID':
+        this.#watches.remove({ kind: 'link', target: control.to, watcher: control.from });
+        this.#say({ op: 'UNLINK_ID_ACK', id: control.id, from: control.to, to: control.from });
+        break;
+      case 'EXIT':
+      case 'PAYLOAD_EXIT':
+        this.#watches.remove({ kind: 'link', target: control.to, watcher: control.from });
+        break;
+      case 'MONITOR_P_EXIT':
+        this.#down(control.ref, control.reason);
+        break;
+      case 'PAYLOAD_MONITOR_P_EXIT':
+        this.#down(control.ref, readReason(message(payload)));
+        break;
+      case 'EXIT2':
+      case 'PAYLOAD_EXIT2':
+      case 'GROUP_LEADER':
+      case 'UNLINK_ID_ACK':
+      case 'ALIAS_SEND':
+        // Our processes trap exits, have no group leader and no aliases, and never unlink.
+        break;
+    }
+  }
+
+  send(to: Pid, payload: Uint8Array): void {
+    this.#host.write(encodeControl({ op: 'SEND', to }), payload);
+  }
+
+  /** `onDown` is called once, unless `demonitor` comes first: when the process ends, is not there, or the link breaks. */
+  monitor(from: Pid, to: ProcessId, ref: Reference, onDown: OnDown): void {
+    this.#monitors.set(refKey(ref), { from, to, ref, onDown });
+    this.#say({ op: 'MONITOR_P', from, to, ref });
+  }
+
+  demonitor(ref: Reference): void {
+    const monitor = this.#monitors.get(refKey(ref));
+    if (monitor === undefined) return;
+    this.#monitors.delete(refKey(ref));
+    this.#say({ op: 'DEMONITOR_P', from: monitor.from, to: monitor.to, ref });
+  }
+
+  /** One of our processes ended: tells those of the peer's that monitor it or are linked to it. */
+  exited(process: ProcessId, reason: Term): void {
+    for (const watch of this.#watches.take(process)) this.#tell(watch, reason);
+  }
+
+  /** The connection is gone: for every monitor we hold this is the end of what it watches. */
+  lost(): void {
+    const monitors = [...this.#monitors.values()];
+    this.#monitors.clear();
+    for (const { onDown } of monitors) onDown(NOCONNECTION);
+  }
+
+  #checkSender(from: ProcessId): void {
+    if (typeof from !== 'string' && from.node !== this.peer.name) {
+      throw badControl(`a signal in the name of a process of ${from.node}`);
+    }
+  }
+
+  #watch(watch: Watch): void {
+    if (this.#host.isAlive(watch.target)) this.#watches.add(watch);
+    else this.#tell(watch, NOPROC);
+  }
+
+  #tell(watch: Watch, reason: Term): void {
+    if (watch.kind === 'monitor') {
+      this.#say({ op: 'MONITOR_P_EXIT', from: watch.target, to: watch.watcher, ref: watch.ref, reason });
+    } else {
+      this.#say({ op: 'EXIT', from: watch.target, to: watch.watcher, reason });
+    }
+  }
+
+  #down(ref: Reference, reason: Term): void {
+    const monitor = this.#monitors.get(refKey(ref));
+    // Crossed our own demonitor on the way.
+    if (monitor === undefined) return;
+    this.#monitors.delete(refKey(ref));
+    monitor.onDown(reason);
+  }
+
+  #say(control: Control): void {
+    this.#host.write(encodeControl(control));
+  }
+}
+
+const NOPROC = atom('noproc');
+const NOCONNECTION = atom('noconnection');
+const UNREADABLE = atom('unreadable');
+
+function readFrame(frame: Buffer): { control: Control; payload: Buffer } {
+  try {
+    const { term, end } = decodePrefix(frame, 1, CONTROL_LIMITS);
+    return { control: decodeControl(term), payload: frame.subarray(end) };
+  } catch (error) {
+    throw error instanceof EtfError ? badControl('a control message that cannot be decoded', error) : error;
+  }
+}
+
+function message(payload: Buffer): Buffer {
+  if (payload[0] !== VERSION) throw badControl('a message without its payload');
+  return payload;
+}
+
+/** A process may end with a reason beyond our limits (a crash report with its whole state): no fault of the link. */
+function readReason(payload: Buffer): Term {
+  try {
+    return decodeVersioned(payload);
+  } catch (error) {
+    if (error instanceof EtfError) return UNREADABLE;
+    throw error;
+  }
+}
+
+/** References of one side of one link: the words tell them apart. */
+function refKey(ref: Reference): string {
+  return ref.ids.join('.');
+}

@@ -1,0 +1,88 @@
+/**
+ * The cookie: the secret that all nodes of a cluster share. Its value stays inside this class, which gives out
+ * digests only, so that no log, error or metric can show it.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { MegaphoneError } from '../errors.js';
+
+export class Cookie {
+  readonly #value: string;
+
+  /** @throws MegaphoneError CONFIG_COOKIE_INVALID: 1–255 printable ASCII characters, as OTP's `auth` demands */
+  constructor(value: string) {
+    if (!/^[ -~]{1,255}$/.test(value)) {
+      throw new MegaphoneError(
+        'CONFIG_COOKIE_INVALID',
+        'The cookie is empty, too long or not printable ASCII',
+        {
+          hint: 'Use the very cookie of the ejabberd node, 1 to 255 printable ASCII characters.',
+        },
+      );
+    }
+    this.#value = value;
+  }
+
+  /** The proof that we know the cookie: MD5 of the cookie and the challenge as decimal text. 16 bytes. */
+  digest(challenge: number): Buffer {
+    return createHash('md5').update(`${this.#value}${challenge}`, 'latin1').digest();
+  }
+
+  toString(): string {
+    return '[cookie]';
+  }
+
+  toJSON(): string {
+    return '[cookie]';
+  }
+
+  [inspect.custom](): string {
+    return '[cookie]';
+  }
+}
+
+export interface CookieSources {
+  /** The cookie itself, as an environment variable gave it. Wins over the files. */
+  readonly env?: string | undefined;
+  /** A file with the cookie on its first line. Wins over the home directory. */
+  readonly file?: string | undefined;
+  /** The directory where `.erlang.cookie` is looked for last. */
+  readonly home: string;
+}
+
+/** @throws MegaphoneError CONFIG_COOKIE_…: unreadable, readable for others, invalid */
+export function loadCookie({ env, file, home }: CookieSources): Cookie {
+  if (env !== undefined && env !== '') return new Cookie(env);
+  const path = file ?? join(home, '.erlang.cookie');
+  return new Cookie(readPrivateLine(path));
+}
+
+function readPrivateLine(path: string): string {
+  try {
+    const { mode } = statSync(path);
+    if ((mode & 0o077) !== 0) {
+      throw new MegaphoneError(
+        'CONFIG_COOKIE_NOT_PRIVATE',
+        `Others than its owner may read the cookie file ${path}`,
+        {
+          hint: `chmod 400 ${shellQuoted(path)}`,
+        },
+      );
+    }
+    const [line = ''] = readFileSync(path, 'latin1').split(/\r?\n/, 1);
+    return line;
+  } catch (cause) {
+    if (cause instanceof MegaphoneError) throw cause;
+    throw new MegaphoneError('CONFIG_COOKIE_UNREADABLE', `The cookie file ${path} cannot be read`, {
+      cause,
+      hint: 'Copy the cookie of the ejabberd node there (often /var/lib/ejabberd/.erlang.cookie), readable for this user alone.',
+    });
+  }
+}
+
+function shellQuoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}

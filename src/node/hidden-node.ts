@@ -1,0 +1,338 @@
+/**
+ * A hidden Erlang node: joins a cluster under a name of its own, is found through EPMD, holds a link with every node
+ * it should, and gives names and pids to what runs here. Other nodes see it in `nodes(hidden)`.
+ */
+
+import { randomInt } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { encodeControl, type ProcessId } from '../distribution/control.js';
+import { DEFAULT_EPMD_PORT } from '../distribution/epmd.js';
+import { FLAGS, OUR_FLAGS } from '../distribution/flags.js';
+import { parseNodeName } from '../distribution/names.js';
+import { MegaphoneError } from '../errors.js';
+import { decodeVersioned } from '../etf/decode.js';
+import { encodeVersioned } from '../etf/encode.js';
+import { Atom, atom, Pid, type Term, Tuple, tuple } from '../etf/terms.js';
+import { Calls } from './calls.js';
+import type { Traffic } from './connection.js';
+import type { Cookie } from './cookie.js';
+import { type Endpoint, Registration } from './epmd-client.js';
+import { aliasOf, type IncomingCall, incomingCall } from './incoming-call.js';
+import { Links } from './links.js';
+import { Listener } from './listener.js';
+
+export interface NodeOptions {
+  /** Full name; a host part with a dot makes it a long one. */
+  readonly name: string;
+  readonly cookie: Cookie;
+  /** Where other nodes connect to us: all addresses and a port of the system's choice unless given. */
+  readonly listen?: { readonly host?: string; readonly port?: number };
+  /**
+   * The local EPMD, and the port of EPMD on every host. `false` does without: others must be given our `listen.port`,
+   * and each peer an endpoint. Default 127.0.0.1:4369.
+   */
+  readonly epmd?: { readonly host?: string; readonly port?: number } | false;
+  /** Nodes that may connect in: names, or `*@host`. Default: all that have the cookie. */
+  readonly allow?: readonly string[];
+  /** Seconds, as `net_ticktime` of the cluster. Default 60. */
+  readonly tickTime?: number;
+  /** Milliseconds for a TCP connection, and again for its handshake. Default 7000, as `net_setuptime`. */
+  readonly connectTimeoutMs?: number;
+  /** Longest frame accepted, in bytes. Default 64 MiB. */
+  readonly maxFrameBytes?: number;
+  /** Messages to a node are refused while more bytes than this wait to be read by it. Default 32 MiB. */
+  readonly maxQueuedBytes?: number;
+}
+
+/** What owns the pids with id ≥ 1. */
+export interface PidOwner {
+  /** @param payload one term behind its 131; a view of what was received, so copy what is kept for long */
+  deliver(to: Pid, payload: Buffer, peer: string): void;
+  isAlive(pid: Pid): boolean;
+}
+
+/** What is registered under a name. */
+export interface NamedProcess {
+  /** @param payload as in `PidOwner` */
+  deliver(payload: Buffer, from: Pid | undefined, peer: string): void;
+}
+
+export interface PeerStatus extends Traffic {
+  readonly node: string;
+  readonly up: boolean;
+  /** Why it is not up, once that is known. */
+  readonly error: MegaphoneError | undefined;
+}
+
+interface NodeEvents {
+  up: [node: string];
+  down: [node: string, error: MegaphoneError];
+  /** An attempt to reach a node that is to be kept connected has failed; the next one follows. */
+  unreachable: [node: string, error: MegaphoneError];
+  /** A node that tried to connect to us was turned away, or gave up. */
+  refused: [error: MegaphoneError, address: string];
+  /** Nodes that are not connected cannot find us until `epmdRenewed`. */
+  epmdLost: [error: MegaphoneError];
+  epmdRenewed: [];
+}
+
+/** Number and serial of a pid are 32 bits each, all of which OTP 25 and newer keep (flag V4_NC). */
+export const MAX_PID_ID = 0xffff_ffff;
+export const MAX_PID_SERIAL = 0xffff_ffff;
+
+const PING_TIMEOUT_MS = 5_000;
+const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
+
+export class HiddenNode extends EventEmitter<NodeEvents> {
+  readonly name: string;
+  /** Tells this life of the node from earlier ones; part of every pid. */
+  readonly creation: number;
+  /** Where other nodes connect to us. */
+  readonly port: number;
+  readonly #listener: Listener;
+  readonly #registration: Registration | undefined;
+  readonly #links: Links;
+  readonly #calls: Calls;
+  readonly #named = new Map<string, NamedProcess>();
+  /** The node itself, as sender of messages. */
+  readonly #pid: Pid;
+  readonly #regSends = new Map<string, Buffer>();
+  #owner: PidOwner | undefined;
+
+  /**
+   * Listens, and registers at EPMD.
+   * @throws MegaphoneError NODE_BAD_NAME, NODE_LISTEN, EPMD_UNREACHABLE, EPMD_NAME_TAKEN
+   */
+  static async start(options: NodeOptions): Promise<HiddenNode> {
+    const name = parseNodeName(options.name);
+    const listener = await Listener.open(options.listen?.port ?? 0, options.listen?.host);
+    if (options.epmd === false) return new HiddenNode(options, listener, undefined);
+    const { host = '127.0.0.1', port = DEFAULT_EPMD_PORT } = options.epmd ?? {};
+    try {
+      const registration = await Registration.open({ host, port }, name, listener.port);
+      return new HiddenNode(options, listener, registration);
+    } catch (error) {
+      listener.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: NodeOptions, listener: Listener, registration: Registration | undefined) {
+    super();
+    this.name = options.name;
+    this.creation = registration?.creation ?? randomInt(1, 2 ** 32);
+    this.port = listener.port;
+    this.#listener = listener;
+    this.#registration = registration;
+    this.#calls = new Calls(this.name, this.creation);
+    this.#pid = new Pid(this.name, 0, 0, this.creation);
+    const self = { name: this.name, creation: this.creation, flags: OUR_FLAGS };
+    const timeoutMs = options.connectTimeoutMs ?? 7_000;
+    this.#links = new Links(
+      {
+        self,
+        cookie: options.cookie,
+        epmdPort: (options.epmd || undefined)?.port ?? DEFAULT_EPMD_PORT,
+        timeoutMs,
+        allow: options.allow,
+        tickTime: options.tickTime ?? 60,
+        maxFrameBytes: options.maxFrameBytes ?? 64 * 1024 * 1024,
+        maxQueuedBytes: options.maxQueuedBytes ?? 32 * 1024 * 1024,
+      },
+      {
+        deliver: (to, payload, from, peer) => this.#deliver(to, payload, from, peer),
+        isAlive: (process) => this.#isAlive(process),
+        up: (node) => this.emit('up', node),
+        down: (node, error) => this.emit('down', node, error),
+        unreachable: (node, error) => this.emit('unreachable', node, error),
+      },
+    );
+    registration?.on('lost', (error) => this.emit('epmdLost', error));
+    registration?.on('renewed', () => this.emit('epmdRenewed'));
+    this.register('net_kernel', { deliver: (payload) => this.#answerPing(payload) });
+    listener.receive({
+      self,
+      cookie: options.cookie,
+      timeoutMs,
+      admit: (peer) => this.#links.admit(peer),
+      connected: (socket, handshaken) => this.#links.adopt(socket, handshaken),
+      refused: (error, address) => this.emit('refused', error, address),
+    });
+  }
+
+  /** @throws MegaphoneError NODE_NAME_REGISTERED */
+  register(name: string, process: NamedProcess): void {
+    if (this.#named.has(name)) {
+      throw new MegaphoneError('NODE_NAME_REGISTERED', `The name ${name} is registered already`);
+    }
+    this.#named.set(name, process);
+  }
+
+  /** The process ends: those that monitor the name are told `reason`. */
+  unregister(name: string, reason: Term = atom('normal')): void {
+    if (!this.#named.delete(name)) return;
+    for (const { link } of this.#links.all()) link.exited(name, reason);
+  }
+
+  adoptPids(owner: PidOwner): void {
+    this.#owner = owner;
+  }
+
+  /** A pid ended: those that monitor it or are linked to it are told `reason`. */
+  exited(pid: Pid, reason: Term): void {
+    for (const { link } of this.#links.all()) link.exited(pid, reason);
+  }
+
+  /**
+   * @param payload one term behind its 131, not to be changed afterwards
+   * @returns false, and nothing is queued, when there is no link or the peer does not read fast enough
+   */
+  send(to: Pid, payload: Uint8Array): boolean {
+    return this.#links.get(to.node)?.send(encodeControl({ op: 'SEND', to }), payload) ?? false;
+  }
+
+  /** Like `send`, to what is registered as `name` on `node`. */
+  sendToName(node: string, name: string, payload: Uint8Array): boolean {
+    return this.#links.get(node)?.send(this.#regSend(name), payload) ?? false;
+  }
+
+  /** Answers a call. Like `send`. */
+  reply({ from, tag }: IncomingCall, reply: Term): boolean {
+    const connection = this.#links.get(from.node);
+    if (connection === undefined) return false;
+    const alias = (connection.peer.flags & FLAGS.ALIAS) === 0n ? undefined : aliasOf(tag);
+    const control =
+      alias === undefined
+        ? encodeControl({ op: 'SEND', to: from })
+        : encodeControl({ op: 'ALIAS_SEND', from: this.#pid, to: alias });
+    return connection.send(control, encodeVersioned(tuple(tag, reply)));
+  }
+
+  /**
+   * @param onDown called once with the reason: `noproc`, that of its end, or `noconnection`
+   * @returns ends the monitor; `onDown` is not called then
+   */
+  monitorName(node: string, name: string, onDown: (reason: Term) => void): () => void {
+    const link = this.#links.get(node)?.link;
+    if (link === undefined) {
+      const timer = setImmediate(onDown, atom('noconnection'));
+      return () => clearImmediate(timer);
+    }
+    const ref = this.#calls.makeRef();
+    link.monitor(this.#pid, name, ref, onDown);
+    return () => link.demonitor(ref);
+  }
+
+  /** `gen_server:call({name, node}, request, timeoutMs)`. Rejects as `Calls.call` does; does not connect. */
+  call(node: string, name: string, request: Term, timeoutMs: number): Promise<Term> {
+    return this.#calls.call(this.#links.get(node), node, name, request, timeoutMs);
+  }
+
+  /**
+   * `rpc:call(node, module, fun, args, timeoutMs)`. Rejects as `call` does.
+   * @throws MegaphoneError NODE_BADRPC, with the Erlang reason as cause
+   */
+  async rpc(
+    node: string,
+    module: string,
+    fun: string,
+    args: readonly Term[],
+    timeoutMs: number,
+  ): Promise<Term> {
+    const request = tuple(atom('call'), atom(module), atom(fun), args, atom('user'));
+    const result = await this.call(node, 'rex', request, timeoutMs);
+    const [tag, reason] = result instanceof Tuple ? result.elements : [];
+    if (tag instanceof Atom && tag.name === 'badrpc') {
+      throw new MegaphoneError('NODE_BADRPC', `${module}:${fun}/${args.length} failed on ${node}`, {
+        node,
+        cause: reason,
+      });
+    }
+    return result;
+  }
+
+  /** `net_adm:ping(node) == pong`: connects when there is no link yet. */
+  async ping(node: string): Promise<boolean> {
+    try {
+      await this.connect(node);
+      const answer = await this.call(
+        node,
+        'net_kernel',
+        tuple(atom('is_auth'), atom(this.name)),
+        PING_TIMEOUT_MS,
+      );
+      return answer instanceof Atom && answer.name === 'yes';
+    } catch (error) {
+      if (error instanceof MegaphoneError) return false;
+      throw error;
+    }
+  }
+
+  /** Connects, and again whenever the link is lost, for ever. Failures are told by `unreachable`. */
+  keepConnected(node: string, endpoint?: Endpoint): void {
+    this.#links.keepConnected(node, endpoint);
+  }
+
+  /**
+   * Connects once; resolves at once when there is a link.
+   * @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_…
+   */
+  connect(node: string, endpoint?: Endpoint): Promise<void> {
+    return this.#links.connect(node, endpoint);
+  }
+
+  peers(): readonly PeerStatus[] {
+    const up = [...this.#links.all()].map(({ peer, traffic }) => ({
+      node: peer.name,
+      up: true,
+      error: undefined,
+      ...traffic,
+    }));
+    const missing = [...this.#links.missing()].map((kept) => ({ ...kept, up: false, ...NO_TRAFFIC }));
+    return [...up, ...missing];
+  }
+
+  /** Leaves EPMD and closes all links, behind what is queued: the other nodes see a `nodedown` at once. */
+  async stop(): Promise<void> {
+    this.#registration?.close();
+    this.#listener.close();
+    await this.#links.stop();
+  }
+
+  #deliver(to: ProcessId, payload: Buffer, from: Pid | undefined, peer: string): void {
+    if (typeof to === 'string') {
+      this.#named.get(to)?.deliver(payload, from, peer);
+    } else if (this.#isOurs(to)) {
+      if (to.id === 0) this.#calls.deliver(to.serial, payload);
+      else this.#owner?.deliver(to, payload, peer);
+    }
+  }
+
+  #isAlive(process: ProcessId): boolean {
+    if (typeof process === 'string') return this.#named.has(process);
+    if (!this.#isOurs(process)) return false;
+    if (process.id === 0) return process.serial === 0 || this.#calls.has(process.serial);
+    return this.#owner?.isAlive(process) ?? false;
+  }
+
+  /** A pid of an earlier life of this node has another creation. */
+  #isOurs(pid: Pid): boolean {
+    return pid.creation === this.creation && pid.node === this.name;
+  }
+
+  #regSend(name: string): Buffer {
+    let control = this.#regSends.get(name);
+    if (control === undefined) {
+      control = encodeControl({ op: 'REG_SEND', from: this.#pid, to: name });
+      this.#regSends.set(name, control);
+    }
+    return control;
+  }
+
+  /** `net_adm:ping` asks the node's `net_kernel` `{is_auth, Node}`. */
+  #answerPing(payload: Buffer): void {
+    const call = incomingCall(decodeVersioned(payload));
+    const [what] = call?.request instanceof Tuple ? call.request.elements : [];
+    if (call !== undefined && what instanceof Atom && what.name === 'is_auth') this.reply(call, atom('yes'));
+  }
+}

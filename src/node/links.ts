@@ -1,0 +1,215 @@
+/** Which nodes we are connected to, and how it comes to that: dialled, accepted, lost, dialled again. */
+
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessId } from '../distribution/control.js';
+import type { Admission, Secret } from '../distribution/handshake.js';
+import type { Identity } from '../distribution/handshake-messages.js';
+import { parseNodeName } from '../distribution/names.js';
+import { MegaphoneError } from '../errors.js';
+import type { Pid } from '../etf/terms.js';
+import { backoff } from './backoff.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { dial } from './dialer.js';
+import type { Endpoint } from './epmd-client.js';
+import type { Handshaken } from './handshake-carrier.js';
+
+export interface LinksOptions extends ConnectionOptions {
+  readonly self: Identity;
+  readonly cookie: Secret;
+  readonly epmdPort: number;
+  readonly timeoutMs: number;
+  /** Node names or `*@host`; `undefined` lets in every node that has the cookie. */
+  readonly allow: readonly string[] | undefined;
+}
+
+export interface LinksHost {
+  deliver(to: ProcessId, payload: Buffer, from: Pid | undefined, peer: string): void;
+  isAlive(process: ProcessId): boolean;
+  up(node: string): void;
+  down(node: string, error: MegaphoneError): void;
+  unreachable(node: string, error: MegaphoneError): void;
+}
+
+/** A link that broke sooner than this counts as another failure, or a peer that drops us at once would be hammered. */
+const STABLE_MS = 10_000;
+
+interface Attempt {
+  /** Aborted when a link with that node is there, or when none is wanted any more. */
+  readonly abort: AbortController;
+  /** The peer knows of this attempt, and has not turned it down. */
+  handshaking: boolean;
+  promise: Promise<void>;
+}
+
+interface Kept {
+  readonly endpoint: Endpoint | undefined;
+  failures: number;
+  timer: NodeJS.Timeout | undefined;
+  lastError: MegaphoneError | undefined;
+}
+
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #host: LinksHost;
+  readonly #connections = new Map<string, Connection>();
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #kept = new Map<string, Kept>();
+  #stopped = false;
+
+  constructor(options: LinksOptions, host: LinksHost) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  get(node: string): Connection | undefined {
+    return this.#connections.get(node);
+  }
+
+  all(): Iterable<Connection> {
+    return this.#connections.values();
+  }
+
+  /** The nodes that should be connected and are not, with the last reason. */
+  *missing(): Iterable<{ node: string; error: MegaphoneError | undefined }> {
+    for (const [node, { lastError }] of this.#kept) {
+      if (!this.#connections.has(node)) yield { node, error: lastError };
+    }
+  }
+
+  /** Resolves when there is a link, also when the peer was quicker to make it. */
+  async connect(node: string, endpoint?: Endpoint): Promise<void> {
+    parseNodeName(node);
+    if (this.#connections.has(node)) return;
+    if (this.#stopped) throw new MegaphoneError('NODE_STOPPED', 'This node was stopped', { node });
+    const running = this.#attempts.get(node);
+    if (running !== undefined) return running.promise;
+    const attempt: Attempt = { abort: new AbortController(), handshaking: false, promise: Promise.resolve() };
+    this.#attempts.set(node, attempt);
+    attempt.promise = this.#dial(node, endpoint, attempt).finally(() => this.#forget(node, attempt));
+    return attempt.promise;
+  }
+
+  /** Connects, and again whenever the link is lost, for ever. */
+  keepConnected(node: string, endpoint?: Endpoint): void {
+    parseNodeName(node);
+    if (this.#kept.has(node) || this.#stopped) return;
+    const kept: Kept = { endpoint, failures: 0, timer: undefined, lastError: undefined };
+    this.#kept.set(node, kept);
+    void this.#try(node, kept);
+  }
+
+  /** What a node that wants to connect is told. Decided by its name alone, so nothing changes here yet. */
+  admit(peer: string): Admission {
+    const { self, allow } = this.#options;
+    if (peer === self.name || this.#stopped || !isAllowed(peer, allow)) return 'not_allowed';
+    if (this.#connections.has(peer)) return 'alive';
+    // Both connect at once: the attempt of the node with the greater name goes on.
+    if (this.#attempts.get(peer)?.handshaking) return self.name > peer ? 'nok' : 'ok_simultaneous';
+    return 'ok';
+  }
+
+  /** Makes a link of a socket whose handshake is over. It replaces the one that may be there. */
+  adopt(socket: Socket, { peer, reader }: Handshaken): void {
+    if (this.#stopped) {
+      socket.destroy();
+      return;
+    }
+    const node = peer.name;
+    const superseded = `${node}: a new connection took the place of this one`;
+    this.#connections.get(node)?.close(new MegaphoneError('LINK_SUPERSEDED', superseded, { node }));
+    const since = Date.now();
+    const connection = new Connection(
+      socket,
+      reader,
+      peer,
+      {
+        deliver: (to, payload, from) => this.#host.deliver(to, payload, from, node),
+        isAlive: (process) => this.#host.isAlive(process),
+        closed: (error) => this.#closed(node, error, Date.now() - since),
+      },
+      this.#options,
+    );
+    this.#connections.set(node, connection);
+    this.#attempts.get(node)?.abort.abort();
+    this.#host.up(node);
+    connection.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const { timer } of this.#kept.values()) clearTimeout(timer);
+    for (const { abort } of this.#attempts.values()) abort.abort();
+    const error = new MegaphoneError('LINK_STOPPED', 'This node was stopped');
+    await Promise.all([...this.#connections.values()].map((connection) => connection.finish(error)));
+  }
+
+  async #dial(node: string, endpoint: Endpoint | undefined, attempt: Attempt): Promise<void> {
+    const { self, cookie, epmdPort, timeoutMs } = this.#options;
+    const { signal } = attempt.abort;
+    try {
+      const { socket, ...handshaken } = await dial({
+        self,
+        cookie,
+        peer: node,
+        endpoint,
+        epmdPort,
+        timeoutMs,
+        signal,
+        onHandshake: () => {
+          attempt.handshaking = true;
+        },
+        stillWanted: () => !this.#connections.has(node),
+      });
+      // First, or `adopt` would abort it, and this socket with it.
+      this.#forget(node, attempt);
+      this.adopt(socket, handshaken);
+    } catch (error) {
+      attempt.handshaking = false;
+      // After `nok` the peer is about to connect to us.
+      if (isSimultaneous(error)) await sleep(timeoutMs, undefined, { signal }).catch(() => {});
+      if (!this.#connections.has(node)) throw error;
+    }
+  }
+
+  #forget(node: string, attempt: Attempt): void {
+    if (this.#attempts.get(node) === attempt) this.#attempts.delete(node);
+  }
+
+  #closed(node: string, error: MegaphoneError, lastedMs: number): void {
+    this.#connections.delete(node);
+    this.#host.down(node, error);
+    const kept = this.#kept.get(node);
+    if (kept === undefined || this.#stopped) return;
+    kept.lastError = error;
+    kept.failures = lastedMs < STABLE_MS ? kept.failures + 1 : 0;
+    this.#tryLater(node, kept);
+  }
+
+  #tryLater(node: string, kept: Kept): void {
+    clearTimeout(kept.timer);
+    kept.timer = setTimeout(() => void this.#try(node, kept), backoff(kept.failures));
+  }
+
+  async #try(node: string, kept: Kept): Promise<void> {
+    try {
+      await this.connect(node, kept.endpoint);
+    } catch (error) {
+      if (!(error instanceof MegaphoneError)) throw error;
+      if (this.#stopped) return;
+      kept.lastError = error;
+      kept.failures += 1;
+      this.#host.unreachable(node, error);
+      this.#tryLater(node, kept);
+    }
+  }
+}
+
+function isAllowed(node: string, allow: readonly string[] | undefined): boolean {
+  if (allow === undefined) return true;
+  return allow.includes(node) || allow.includes(`*@${parseNodeName(node).host}`);
+}
+
+function isSimultaneous(error: unknown): boolean {
+  return error instanceof MegaphoneError && error.code === 'HANDSHAKE_SIMULTANEOUS';
+}

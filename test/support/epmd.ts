@@ -1,0 +1,72 @@
+/** A real EPMD of the test's own, on a free port, so that tests never touch the machine's. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export class Epmd {
+  readonly port: number;
+  #child: ChildProcess;
+
+  /** Answers when this resolves. */
+  static async start(port?: number): Promise<Epmd> {
+    const chosen = port ?? (await freePort());
+    const epmd = new Epmd(chosen);
+    await epmd.#ready();
+    return epmd;
+  }
+
+  private constructor(port: number) {
+    this.port = port;
+    this.#child = spawnEpmd(port);
+  }
+
+  /** SIGKILL: every registration is lost. */
+  async stop(): Promise<void> {
+    await killChild(this.#child);
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    this.#child = spawnEpmd(this.port);
+    await this.#ready();
+  }
+
+  async #ready(): Promise<void> {
+    while (!(await accepts(this.port))) {
+      if (this.#child.exitCode !== null) throw new Error(`epmd ended with ${this.#child.exitCode}`);
+      await sleep(10);
+    }
+  }
+}
+
+function spawnEpmd(port: number): ChildProcess {
+  return spawn('epmd', ['-port', String(port)], { stdio: 'ignore' });
+}
+
+/** SIGKILL, also when it is stopped by SIGSTOP; resolves when it is gone. */
+export async function killChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0);
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
