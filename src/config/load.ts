@@ -60,12 +60,14 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const values = Object.fromEntries([...raw].map(([key, { value }]) => [key, value]));
   const result = configSchema.safeParse(values);
   if (!result.success) throw configError(result.error.issues, raw);
-  const cookie_file = result.data.cookie_file.replace(/^~(?=\/)/, sources.env['HOME'] ?? homedir());
+  const { HOME: home = homedir() } = sources.env;
+  const cookie_file = result.data.cookie_file.replace(/^~(?=\/)/, home);
   return { config: { ...result.data, cookie_file }, file, warnings: unknownVariables(sources.env) };
 }
 
 function findFile({ file, env, directory }: ConfigSources): string | undefined {
-  const asked = file ?? env['MEGAPHONE_CONFIG'];
+  const { MEGAPHONE_CONFIG: named } = env;
+  const asked = file ?? named;
   if (asked !== undefined) return asked;
   const usual = join(directory, FILE_NAME);
   return existsSync(usual) ? usual : undefined;
@@ -102,7 +104,7 @@ function readText(file: string): string {
 
 function* readEnvironment(env: ConfigSources['env']): Generator<[ConfigKey, Raw]> {
   // The variable that every program of Erlang/OTP goes by.
-  const epmdPort = env['ERL_EPMD_PORT'];
+  const { ERL_EPMD_PORT: epmdPort } = env;
   if (epmdPort) yield ['epmd_port', { value: epmdPort, from: 'ERL_EPMD_PORT' }];
   for (const key of CONFIG_KEYS) {
     const value = env[variableOf(key)];

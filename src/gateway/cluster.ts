@@ -9,7 +9,7 @@
 import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
 import { Atom, type Term, Tuple } from '../etf/terms.js';
-import type { ErlangNode } from './erlang-node.js';
+import type { ErlangNode } from './gateway.js';
 import { tagOf, tagOfSid } from './sid.js';
 
 export const MODULE = 'mod_megaphone';
@@ -146,12 +146,15 @@ export class Cluster {
 
   #onContract(node: ClusterNode, answer: Term): void {
     if (answer === CONTRACT_VERSION) this.#putIn(node, 'module');
-    else if (isUndefinedFunction(answer)) this.#putIn(node, 'plain');
     else this.#takeOut(node, otherContract(node.name, answer));
   }
 
-  /** The link may just have been lost (then `down` follows), or `rex` is slow: the next tick tries again. */
   #onProbeFailed(node: ClusterNode, error: unknown): void {
+    if (isUndefinedFunction(error)) {
+      this.#putIn(node, 'plain');
+      return;
+    }
+    // The link may just have been lost (then `down` follows), or `rex` is slow: the next tick tries again.
     this.#stopMonitor(node);
     this.#takeOut(node, error instanceof MegaphoneError ? error : otherContract(node.name, undefined));
   }
@@ -190,11 +193,12 @@ export class Cluster {
 }
 
 /** `{badrpc, {'EXIT', {undef, _}}}`: there is no `mod_megaphone:contract/0` on that node. */
-function isUndefinedFunction(answer: Term): boolean {
-  return isAtom(element(answer, 0), 'badrpc') && isAtom(element(element(element(answer, 1), 1), 0), 'undef');
+function isUndefinedFunction(error: unknown): boolean {
+  if (!(error instanceof MegaphoneError) || error.code !== 'NODE_BADRPC') return false;
+  return isAtom(element(element(error.cause, 1), 0), 'undef');
 }
 
-function element(term: Term | undefined, index: number): Term | undefined {
+function element(term: unknown, index: number): Term | undefined {
   return term instanceof Tuple ? term.elements[index] : undefined;
 }
 

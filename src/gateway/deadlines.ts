@@ -5,6 +5,7 @@
 
 export class Deadlines {
   readonly #after: number;
+  /** When each slot's time comes; infinite for one that is not in the queue. */
   readonly #due: Float64Array;
   /** A ring of slots linked both ways; 0 is its head and tail. */
   readonly #next: Uint32Array;
@@ -13,7 +14,7 @@ export class Deadlines {
   /** @param capacity the highest slot; @param after how long a slot waits, in the unit of `now` */
   constructor(capacity: number, after: number) {
     this.#after = after;
-    this.#due = new Float64Array(capacity + 1);
+    this.#due = new Float64Array(capacity + 1).fill(Number.POSITIVE_INFINITY);
     this.#next = new Uint32Array(capacity + 1);
     this.#previous = new Uint32Array(capacity + 1);
   }
@@ -28,15 +29,15 @@ export class Deadlines {
 
   /** Does nothing when `slot` is not in the queue. */
   remove(slot: number): void {
-    if (this.#due[slot] === 0) return;
-    this.#due[slot] = 0;
+    if (this.#due[slot] === Number.POSITIVE_INFINITY) return;
+    this.#due[slot] = Number.POSITIVE_INFINITY;
     this.#link(this.#previous[slot] ?? 0, this.#next[slot] ?? 0);
   }
 
   /** Takes out a slot whose time has come; 0 when there is none. */
   takeDue(now: number): number {
     const slot = this.#next[0] ?? 0;
-    if (slot === 0 || (this.#due[slot] ?? 0) > now) return 0;
+    if ((this.#due[slot] ?? 0) > now) return 0;
     this.remove(slot);
     return slot;
   }

@@ -14,17 +14,23 @@
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
 import { atom, Pid, type Term } from '../etf/terms.js';
+import type { HiddenNode, PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
 import { type Answer, type Header, readAnswer } from './answers.js';
 import { Cluster, type ClusterListener, type ClusterNode, MODULE } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import { DroppedAnswers } from './dropped-answers.js';
-import type { ErlangNode, PidOwner } from './erlang-node.js';
 import { ExchangeTable } from './exchanges.js';
 import { type ClientInfo, encodeMeta } from './meta.js';
 import * as refusals from './refusals.js';
 import { RequestEncoder } from './requests.js';
 import { peekSid } from './sid.js';
+
+/** What the gateway needs of the hidden node. */
+export type ErlangNode = Pick<
+  HiddenNode,
+  'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'monitorName' | 'rpc'
+>;
 
 /** The HTTP side of an exchange. */
 export interface HttpExchange {
