@@ -5,7 +5,7 @@
 set -euo pipefail
 
 run=(make g++ python3 curl erlang-base erlang-dev ejabberd)
-test=(shellcheck erlang-dialyzer erlang-eunit erlang-proper chromium)
+test=(shellcheck erlang-dialyzer erlang-eunit erlang-proper-dev chromium)
 
 case ${1:-} in
   run) wanted=("${run[@]}") ;;
