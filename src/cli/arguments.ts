@@ -1,0 +1,114 @@
+/** What stands on the command line: a command, its operand, and flags, one for each key of the configuration. */
+
+import { parseArgs } from 'node:util';
+import { nearest } from '../config/nearest.js';
+import { CONFIG_KEYS, type ConfigKey, describe, flagOf } from '../config/schema.js';
+import { MegaphoneError } from '../errors.js';
+
+const OPERANDS: Readonly<Record<string, string>> = { ping: 'NODE', names: '[HOST]' };
+
+const COMMANDS = {
+  start: 'serve web clients until SIGTERM or SIGINT',
+  check: 'try the configuration out, say what is wrong and what mends it',
+  ping: 'connect to an Erlang node as this gateway would',
+  names: 'list the nodes that EPMD knows',
+} as const;
+
+export type Command = keyof typeof COMMANDS;
+
+export interface Arguments {
+  readonly command: Command | 'help' | 'version';
+  readonly operand: string | undefined;
+  readonly file: string | undefined;
+  readonly flags: Readonly<Partial<Record<ConfigKey, string>>>;
+}
+
+/** @throws MegaphoneError CONFIG_USAGE */
+export function parseArguments(args: readonly string[]): Arguments {
+  const { values, positionals } = parse(args);
+  const { config, help, version } = values;
+  const [word, operand, ...more] = positionals;
+  const flags: Partial<Record<ConfigKey, string>> = {};
+  for (const key of CONFIG_KEYS) {
+    const value = values[flagOf(key)];
+    if (typeof value === 'string') flags[key] = value;
+  }
+  const rest = { operand, file: typeof config === 'string' ? config : undefined, flags };
+  if (version === true) return { command: 'version', ...rest };
+  if (help === true || word === undefined || word === 'help') return { command: 'help', ...rest };
+  const command = toCommand(word);
+  const takesOperand = OPERANDS[command] !== undefined;
+  if (more.length > 0 || (operand !== undefined && !takesOperand)) {
+    throw usage(
+      `${more[0] ?? operand} is too much: megaphone ${command} takes ${takesOperand ? 'one' : 'no'} operand`,
+    );
+  }
+  if (command === 'ping' && operand === undefined) throw usage('which node? megaphone ping NODE');
+  return { command, ...rest };
+}
+
+export function helpText(): string {
+  const commands = Object.entries(COMMANDS).map(
+    ([name, what]) => `  megaphone ${`${name} ${OPERANDS[name] ?? ''}`.padEnd(12)} ${what}`,
+  );
+  const flags = CONFIG_KEYS.map((key) => `  --${flagOf(key).padEnd(20)} ${describe(key)}`);
+  return [
+    'Megaphone serves web chat clients (BOSH) for ejabberd.',
+    '',
+    ...commands,
+    '',
+    '  --config FILE          the configuration (otherwise megaphone.yml here, if there is one)',
+    '  --help, --version',
+    '',
+    'Each key of the configuration has a flag, and a variable such as MEGAPHONE_HTTP_PORT:',
+    ...flags,
+    '',
+    'The cookie comes from cookie_file or MEGAPHONE_COOKIE. megaphone.example.yml explains every key.',
+    '',
+  ].join('\n');
+}
+
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+function parse(args: readonly string[]): { values: Values; positionals: readonly string[] } {
+  const names = ['config', ...CONFIG_KEYS.map(flagOf)];
+  for (const argument of args) {
+    const [, name] = /^--([^=]+)/.exec(argument) ?? [];
+    if (name !== undefined && ![...names, 'help', 'version'].includes(name)) throw unknownFlag(name, names);
+  }
+  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        ...options,
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' },
+      },
+    });
+    return { values: values as Values, positionals };
+  } catch (error) {
+    throw usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function toCommand(word: string): Command {
+  const commands = Object.keys(COMMANDS) as Command[];
+  const command = commands.find((name) => name === word);
+  if (command !== undefined) return command;
+  const meant = nearest(word, commands);
+  throw usage(`unknown command ${word}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+}
+
+function unknownFlag(name: string, known: readonly string[]): MegaphoneError {
+  // `ps` shows a flag to everyone on the machine.
+  if (name === 'cookie')
+    return usage('no flag takes the cookie: use --cookie-file, or the variable MEGAPHONE_COOKIE');
+  const meant = nearest(name, known);
+  return usage(`unknown flag --${name}${meant === undefined ? '' : `; did you mean --${meant}?`}`);
+}
+
+function usage(message: string): MegaphoneError {
+  return new MegaphoneError('CONFIG_USAGE', message, { hint: 'megaphone --help lists commands and flags' });
+}

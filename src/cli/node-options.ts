@@ -1,0 +1,15 @@
+import type { Config } from '../config/schema.js';
+import type { Cookie } from '../node/cookie.js';
+import type { NodeOptions } from '../node/hidden-node.js';
+
+/** How this configuration starts a hidden node: the gateway's own, or under another name one to try things out. */
+export function nodeOptions(config: Config, name: string, cookie: Cookie): NodeOptions {
+  return {
+    name,
+    cookie,
+    listen: { port: name === config.node ? config.distribution_port : 0 },
+    epmd: config.epmd_port === 0 ? false : { port: config.epmd_port },
+    tickTime: config.tick_time,
+    ...(config.allow_nodes.length === 0 ? {} : { allow: config.allow_nodes }),
+  };
+}

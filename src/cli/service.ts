@@ -1,0 +1,111 @@
+/** The running gateway: the hidden node, the gateway on it, and the HTTP front before it, from one configuration. */
+
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.js';
+import { Gateway } from '../gateway/gateway.js';
+import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js';
+import { AdminServer } from '../http/admin-server.js';
+import { BoshServer } from '../http/bosh-server.js';
+import type { Cookie } from '../node/cookie.js';
+import { HiddenNode } from '../node/hidden-node.js';
+import { Counters } from '../observe/counters.js';
+import { health, type Sources, stats } from '../observe/report.js';
+import { nodeOptions } from './node-options.js';
+
+export class Service {
+  readonly node: HiddenNode;
+  readonly gateway: Gateway;
+  readonly bosh: BoshServer;
+  readonly admin: AdminServer | undefined;
+  readonly #clock: NodeJS.Timeout;
+
+  /** @throws MegaphoneError EPMD_…, NODE_…, HTTP_LISTEN: what must be there from the start; ejabberd may come later */
+  static async start(config: Config, cookie: Cookie, log: Logger): Promise<Service> {
+    const node = await HiddenNode.start(nodeOptions(config, config.node, cookie));
+    try {
+      return await Service.#startOn(node, config, log);
+    } catch (error) {
+      await node.stop();
+      throw error;
+    }
+  }
+
+  static async #startOn(node: HiddenNode, config: Config, log: Logger): Promise<Service> {
+    const counters = new Counters();
+    const gateway = new Gateway(
+      node,
+      {
+        nodes: config.nodes.map(({ name }) => name),
+        maxExchanges: config.max_exchanges,
+        answerTimeout: config.answer_timeout,
+        nodeReturnWait: config.node_return_wait,
+      },
+      counters,
+      log,
+    );
+    const bosh = await BoshServer.listen(
+      gateway,
+      {
+        ip: config.http_ip,
+        port: config.http_port,
+        corsOrigins: config.cors_origins,
+        trustedProxies: config.trusted_proxies,
+        maxBody: config.max_body,
+        maxConnections: config.max_connections,
+        headerTimeout: config.header_timeout,
+        requestTimeout: config.request_timeout,
+        keepAliveTimeout: config.keep_alive_timeout,
+      },
+      counters,
+    );
+    const sources: Sources = {
+      node: node.name,
+      counters,
+      nodes: gateway.cluster.nodes,
+      startedAt: Date.now(),
+      openExchanges: () => gateway.openExchanges,
+      connections: () => bosh.connections,
+    };
+    const reports = { stats: () => stats(sources), health: () => health(sources) };
+    node.register(PROCESS_NAME, new MegaphoneProcess(node, gateway, reports));
+    let admin: AdminServer | undefined;
+    try {
+      if (config.admin_port !== 0)
+        admin = await AdminServer.listen(config.admin_ip, config.admin_port, sources);
+    } catch (error) {
+      await bosh.close();
+      throw error;
+    }
+    logNodeEvents(node, log);
+    for (const { name, endpoint } of config.nodes) node.keepConnected(name, endpoint);
+    return new Service(node, gateway, bosh, admin);
+  }
+
+  private constructor(node: HiddenNode, gateway: Gateway, bosh: BoshServer, admin: AdminServer | undefined) {
+    this.node = node;
+    this.gateway = gateway;
+    this.bosh = bosh;
+    this.admin = admin;
+    this.#clock = setInterval(() => gateway.tick(process.uptime()), 1000);
+  }
+
+  /** Held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
+  async stop(): Promise<void> {
+    clearInterval(this.#clock);
+    this.gateway.stop();
+    await this.bosh.close();
+    await this.admin?.close();
+    await this.node.stop();
+  }
+}
+
+function logNodeEvents(node: HiddenNode, log: Logger): void {
+  node.on('up', (name) => log.info({ node: name }, `connected to ${name}`));
+  node.on('refused', (error, address) =>
+    log.warn({ err: error, address }, 'refused a node that tried to connect'),
+  );
+  node.on('epmdLost', (error) =>
+    log.warn({ err: error }, 'EPMD is gone: other nodes cannot find this one until it is back'),
+  );
+  node.on('epmdRenewed', () => log.info('registered at EPMD again'));
+}

@@ -1,0 +1,114 @@
+#!/usr/bin/env node
+/** The command line: `megaphone start | check | ping NODE | names`. */
+
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
+import { check } from './cli/check.js';
+import { nodeOptions } from './cli/node-options.js';
+import { Service } from './cli/service.js';
+import { type LoadedConfig, loadConfig } from './config/load.js';
+import type { Config } from './config/schema.js';
+import { parseNodeName } from './distribution/names.js';
+import { MegaphoneError } from './errors.js';
+import { type Cookie, loadCookie } from './node/cookie.js';
+import { names } from './node/epmd-client.js';
+import { HiddenNode } from './node/hidden-node.js';
+import { createLogger } from './observe/log.js';
+
+const { env } = process;
+const { MEGAPHONE_COOKIE: cookie } = env;
+
+async function main(): Promise<void> {
+  const given = parseArguments(process.argv.slice(2));
+  switch (given.command) {
+    case 'start':
+      return start(load(given));
+    case 'check':
+      return printFindings(given);
+    case 'ping':
+      return ping(load(given).config, given.operand ?? '');
+    case 'names':
+      return printNames(load(given).config, given.operand ?? '127.0.0.1');
+    case 'version':
+      return print(version());
+    case 'help':
+      return print(helpText().trimEnd());
+  }
+}
+
+function load({ flags, file }: Arguments): LoadedConfig {
+  return loadConfig({ flags, env, file, directory: process.cwd() });
+}
+
+function readCookie(config: Config): Cookie {
+  return loadCookie({ env: cookie, file: config.cookie_file, home: homedir() });
+}
+
+async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
+  const log = createLogger(config.log_level);
+  for (const warning of warnings) log.warn(warning);
+  const service = await Service.start(config, readCookie(config), log);
+  log.info({ version: version(), config: file ?? 'defaults' }, `${config.node} is up`);
+  log.info(`BOSH endpoint: http://${hostForUrl(config.http_ip)}:${service.bosh.port}/bosh`);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // A second signal finds no listener and ends the process at once.
+    process.once(signal, () => {
+      log.info(`${signal}: stopping`);
+      void service.stop().then(() => log.info('stopped'));
+    });
+  }
+}
+
+async function printFindings(given: Arguments): Promise<void> {
+  for await (const { ok, text, hint, code } of check(() => load(given), readCookie)) {
+    if (!ok) process.exitCode = 1;
+    const lines = text
+      .split('\n')
+      .map((line) => `${ok ? '✔' : '✘'} ${line}${code === undefined ? '' : ` [${code}]`}`);
+    print([...lines, ...(hint === undefined ? [] : [`  → ${hint}`])].join('\n'));
+  }
+}
+
+async function ping(config: Config, target: string): Promise<void> {
+  const { alive, host } = parseNodeName(config.node);
+  const node = await HiddenNode.start(
+    nodeOptions(config, `${alive}-ping-${process.pid}@${host}`, readCookie(config)),
+  );
+  try {
+    await node.connect(target, config.nodes.find(({ name }) => name === target)?.endpoint);
+    if (!(await node.ping(target))) {
+      throw new MegaphoneError('NODE_NO_PONG', `${target} accepted the connection but did not answer`, {
+        node: target,
+      });
+    }
+    print('pong');
+  } finally {
+    await node.stop();
+  }
+}
+
+async function printNames(config: Config, host: string): Promise<void> {
+  for (const { alive, port } of await names(host, config.epmd_port)) print(`${alive} at port ${port}`);
+}
+
+function hostForUrl(ip: string): string {
+  if (ip === '::' || ip === '0.0.0.0') return 'localhost';
+  return ip.includes(':') ? `[${ip}]` : ip;
+}
+
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return (manifest as { version: string }).version;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main().catch((error: unknown) => {
+  if (!(error instanceof MegaphoneError)) throw error;
+  const hint = error.hint === undefined ? '' : `\n  → ${error.hint}`;
+  process.stderr.write(`megaphone: ${error.message} [${error.code}]${hint}\n`);
+  process.exitCode = 1;
+});
