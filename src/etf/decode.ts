@@ -26,7 +26,7 @@ import {
 export interface DecodeLimits {
   /** Bytes of input. */
   readonly maxBytes: number;
-  /** Nesting of tuples, lists, maps and funs; at most a few thousand, as it costs stack. */
+  /** Nesting of tuples, lists, maps and funs; up to about 2000, as every level takes stack. */
   readonly maxDepth: number;
   /** Elements of all tuples, lists, strings and maps (a pair is two) together: what bounds memory. */
   readonly maxElements: number;
@@ -67,6 +67,7 @@ export function decodePrefix(
 
 const MAX_ATOM_CHARACTERS = 255;
 const MAX_REFERENCE_WORDS = 5;
+const EMPTY_MAP: ReadonlyMap<Term, Term> = new Map();
 const EMPTY: readonly Term[] = Object.freeze([]);
 
 class Reader {
@@ -216,8 +217,9 @@ class Reader {
     return Array.from(this.#bytes.subarray(start, this.#offset));
   }
 
-  #map(depth: number): Map<Term, Term> {
+  #map(depth: number): ReadonlyMap<Term, Term> {
     const count = this.#uint32();
+    if (count === 0) return EMPTY_MAP;
     this.#claim(2 * count, 2 * count, depth);
     const map = new Map<Term, Term>();
     const seen = new Set<number | bigint | string>();
@@ -321,7 +323,7 @@ class Reader {
   /** FLOAT_EXT: `sprintf("%.20e")`, padded with zeros to 31 bytes. */
   #textFloat(): Float {
     const bytes = this.#take(31);
-    const text = /^\s*([+-]?\d+\.\d+(?:[eE][+-]?\d+)?)\0*$/.exec(bytes.toString('latin1'))?.[1];
+    const text = /^(-?\d+\.\d+e[+-]\d+)\0*$/.exec(bytes.toString('latin1'))?.[1];
     const value = text === undefined ? Number.NaN : Number(text);
     if (!Number.isFinite(value))
       throw this.#fault('ETF_BAD_FLOAT', 'an old float is no number', this.#offset - 31);

@@ -6,7 +6,7 @@
  *
  * erlpack trusts its input: a bigint, function or symbol leaves it with bytes that are no term, NaN with a float
  * that makes the peer drop the connection, an exception in a getter ends the whole process. So the value is
- * looked through before. It also writes integers beyond 32 bits as floats and a key like "7" as an integer; data
+ * looked through before. It also writes integers beyond 32 bits (and -0) as floats and a key like "7" as an integer; data
  * with one of those goes through our own encoder instead.
  */
 import { createRequire } from 'node:module';
@@ -44,7 +44,7 @@ function suitsErlpack(value: unknown, depth: number): boolean {
       return true;
     case 'number':
       if (!Number.isFinite(value)) throw new EtfError('ETF_BAD_FLOAT', `Erlang has no float ${value}`);
-      return !Number.isSafeInteger(value) || (value | 0) === value || value >>> 0 === value;
+      return !Number.isSafeInteger(value) || Object.is(value | 0, value) || Object.is(value >>> 0, value);
     case 'object':
       return value === null || suitsErlpackInside(value, depth);
     default:
