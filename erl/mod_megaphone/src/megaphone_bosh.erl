@@ -8,7 +8,7 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, next/2, enqueue/3, flush/2]).
--export([closed/3, lost/2, terminating/1, finish/3, expired/2, deadline/1, unacknowledged/1, failure/3]).
+-export([closed/3, lost/2, terminating/1, held/1, finish/3, expired/2, deadline/1, unacknowledged/1, failure/3]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, condition/0, ended/0]).
 
@@ -85,6 +85,8 @@
 -define(DEFAULT_HOLD, 1).
 %% Answers kept for a client that acknowledges, in multiples of `requests'.
 -define(KEPT_FACTOR, 8).
+%% Answers kept beyond `requests' for a client that does not acknowledge.
+-define(KEPT_EXTRA, 4).
 
 %%% Life of a session
 
@@ -253,6 +255,10 @@ lost(Rid, #bosh{kept = Kept} = S) ->
         ]
     }.
 
+%% @doc How many requests are held for the client.
+-spec held(bosh()) -> non_neg_integer().
+held(S) -> length(live(S)).
+
 %% @doc Has the client asked for the end (§13)?
 -spec terminating(bosh()) -> boolean().
 terminating(#bosh{terminating = Terminating}) -> Terminating.
@@ -264,9 +270,11 @@ finish(Condition, Now, S) ->
     Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
     S1 = S#bosh{held = Held ++ Early, waiting = [], report = none},
     {Answers, S2} = finish_all(Condition, Now, S1, []),
-    {S2Status, Attrs} = terminate_attributes(Condition, S2),
+    %% For whoever asks later, a session that its client ended is not there.
+    Late = case Condition of client -> <<"item-not-found">>; _ -> Condition end,
+    {FinalStatus, Attrs} = terminate_attributes(Late, S2),
     {Out, _} = take_out(S2),
-    Final = {S2Status, megaphone_body:write(Attrs ++ stream_attribute(S2), Out)},
+    Final = {FinalStatus, megaphone_body:write(Attrs ++ stream_attribute(S2), Out)},
     Kept = [{R, Status, Body} || #kept{rid = R, status = Status, body = Body} <- S2#bosh.kept],
     {Answers, #{kept => Kept, final => Final}, S2}.
 
@@ -406,7 +414,8 @@ hex(Bytes) ->
 hex_digit(D) when D < 10 -> $0 + D;
 hex_digit(D) -> $a + D - 10.
 
-%% §9.2 with acks; without them a client with `requests' open at most has all answers before those.
+%% §9.2 with acks. Without them as many answers are kept as requests may be open (§14.3), and some
+%% more for a client that goes on with new requests before it repeats a broken one.
 -spec acknowledge(megaphone_body:request(), ms(), bosh()) -> bosh().
 acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) ->
     Ack = min(maps:get(ack, Request, Rid - 1), Rid - 1),
@@ -417,15 +426,22 @@ acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) -
             _ -> none
         end,
     S#bosh{kept = Kept1, report = Report};
-acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept, hold = Hold} = S) ->
-    Extra = case is_last(Request) of true -> 1; false -> 0 end,
-    Dropped = Rid - requests(S) - Extra,
-    %% A client asks with an empty request only where it has fewer than `hold' open (§10).
-    Seen = case is_empty(Request) of true -> Rid - max(Hold, 1); false -> Dropped end,
-    S#bosh{kept = [seen(K, Seen) || #kept{rid = R} = K <- Kept, R > Dropped]}.
+acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept} = S) ->
+    Wanted = Rid - requests(S),
+    Oldest =
+        case is_idle(Request, S) of
+            true -> Wanted;
+            false -> Wanted - ?KEPT_EXTRA
+        end,
+    S#bosh{kept = [seen(K, is_idle(Request, S)) || #kept{rid = R} = K <- Kept, R > Oldest]}.
 
--spec seen(#kept{}, rid()) -> #kept{}.
-seen(#kept{rid = Rid, state = sent} = K, Seen) when Rid =< Seen -> K#kept{state = seen};
+%% A client that is to keep one request open asks with an empty one when it has none (§10): it has
+%% got all answers before.
+-spec is_idle(megaphone_body:request(), bosh()) -> boolean().
+is_idle(Request, #bosh{hold = Hold}) -> Hold =< 1 andalso is_empty(Request).
+
+-spec seen(#kept{}, boolean()) -> #kept{}.
+seen(#kept{state = sent} = K, true) -> K#kept{state = seen};
 seen(K, _) -> K.
 
 %% §10: a pause lasts until the next request.

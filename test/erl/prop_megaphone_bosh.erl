@@ -1,0 +1,304 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Two clients against the state machine. The first keeps to the standard on a network that delays,
+%%% overtakes, cuts and loses: it must get every stanza once and in order. The second sends anything:
+%%% no request may be answered twice, and nothing may grow without bound.
+-module(prop_megaphone_bosh).
+
+-include_lib("proper/include/proper.hrl").
+
+-export([prop_everything_arrives_once_and_in_order/0, prop_anything_goes_is_survived/0]).
+
+-define(POLLING_OFF, 0).
+
+%% `wire': requests and answers under way. A connection is named by a reference, as good as a pid here.
+-record(world, {
+    bosh,
+    now = 0,
+    hold,
+    acks,
+    %% Client: the next rid, open requests (rid -> connection or `broken'), answers by rid.
+    next_rid = 101,
+    open = #{},
+    requests = #{},
+    answers = #{},
+    read_rid = 100,
+    seen = [],
+    %% Wire: {request, Rid, Conn, Request} and {answer, Rid, Conn, Body}.
+    wire = [],
+    dead = #{},
+    answered = #{},
+    %% Server: stanzas made so far, rids processed, newest first.
+    stanzas = 0,
+    processed = []
+}).
+
+prop_everything_arrives_once_and_in_order() ->
+    ?FORALL(
+        {Hold, Wait, Acks, Steps},
+        {range(0, 2), oneof([0, 60]), boolean(), list(step())},
+        holds(fun() ->
+            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks), Steps), 1000),
+            Expected = lists:seq(1, W#world.stanzas),
+            {lists:reverse(W#world.seen), in_order(W#world.processed)} =:= {Expected, true} orelse {failed, W}
+        end)
+    ).
+
+%% Debian's PropEr asks for stack traces in a way that OTP 24 took out: it must see no exception.
+holds(Test) ->
+    try Test() of
+        true -> true;
+        Failed -> io:format("~p~n", [Failed]), false
+    catch
+        Class:Reason:Stack -> io:format("~p ~p~n~p~n", [Class, Reason, Stack]), false
+    end.
+
+%% How an integer picks: an element of what there is to pick from.
+step() ->
+    frequency([
+        {4, {stanza, range(1, 3)}},
+        {5, {ask, boolean()}},
+        {6, {deliver, non_neg_integer()}},
+        {2, {lose, non_neg_integer()}},
+        {2, {cut, non_neg_integer(), boolean()}},
+        {4, repeat},
+        {1, pause},
+        {3, {pass, range(1, 9000)}}
+    ]).
+
+world(Hold, Wait, Acks) ->
+    Conn = make_ref(),
+    Request0 = #{rid => 100, els => [], to => <<"h">>, ver => {1, 11}, hold => Hold, wait => Wait},
+    Request = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
+    Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, limits()}),
+    serve(#world{bosh = Bosh, hold = Hold, acks = Acks, open = #{100 => Conn}, read_rid = 99}).
+
+limits() ->
+    #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000}.
+
+step({stanza, N}, W) ->
+    flush(stanzas(N, W));
+step({ask, Data}, W) ->
+    ask(Data, W);
+step({deliver, I}, #world{wire = Wire} = W) ->
+    with(I, Wire, W, fun(Item) -> deliver(Item, W#world{wire = lists:delete(Item, Wire)}) end);
+step({lose, I}, #world{wire = Wire} = W) ->
+    with(I, Wire, W, fun({_, Rid, Conn, _} = Item) ->
+        broken(Rid, Conn, W#world{wire = lists:delete(Item, Wire)})
+    end);
+step({cut, I, Told}, #world{open = Open} = W) ->
+    Whole = [{R, C} || {R, C} <- maps:to_list(Open), C =/= broken],
+    with(I, Whole, W, fun({Rid, Conn}) -> cut(Rid, Conn, Told, W) end);
+step(repeat, #world{open = Open, requests = Requests} = W) ->
+    case [R || {R, broken} <- lists:sort(maps:to_list(Open))] of
+        [100 | _] -> put_on_wire(100, #{rid => 100, els => []}, W);
+        [Rid | _] -> put_on_wire(Rid, maps:get(Rid, Requests), W);
+        [] -> W
+    end;
+step(pause, #world{open = Open, next_rid = Rid, read_rid = Read} = W) when map_size(Open) =:= 0, Read =:= Rid - 1 ->
+    put_on_wire(Rid, #{rid => Rid, els => [], pause => 1000}, W#world{next_rid = Rid + 1});
+step(pause, W) ->
+    W;
+step({pass, Ms}, #world{now = Now} = W) ->
+    flush(W#world{now = Now + Ms}).
+
+with(_, [], W, _) -> W;
+with(I, List, _, Do) -> Do(lists:nth(I rem length(List) + 1, List)).
+
+%% A conforming client: data where fewer than `requests' are open, an empty request where fewer than
+%% `hold' (one, when polling), and nothing new before the first answer or far beyond a broken request.
+ask(_, #world{next_rid = 101, open = #{100 := _}} = W) ->
+    W;
+ask(Data, #world{open = Open, hold = Hold, next_rid = Rid} = W) ->
+    Limit = case Data of true -> Hold + 1; false -> max(Hold, 1) end,
+    Far = Rid > lists:min([Rid | maps:keys(Open)]) + Hold + 4,
+    case map_size(Open) < Limit of
+        true when not Far ->
+            Els = [{xmlel, <<"message">>, [], []} || Data],
+            put_on_wire(Rid, #{rid => Rid, els => Els}, W#world{next_rid = Rid + 1});
+        _ ->
+            W
+    end.
+
+put_on_wire(Rid, Request, #world{open = Open, wire = Wire, acks = Acks, read_rid = Read, requests = Requests} = W) ->
+    Conn = make_ref(),
+    Acked =
+        case Acks andalso Read < Rid - 1 of
+            true -> Request#{ack => Read};
+            false -> Request
+        end,
+    W#world{
+        open = Open#{Rid => Conn},
+        requests = Requests#{Rid => Request},
+        wire = Wire ++ [{request, Rid, Conn, Acked}]
+    }.
+
+broken(Rid, Conn, #world{open = Open} = W) ->
+    case Open of
+        #{Rid := Conn} -> W#world{open = Open#{Rid := broken}};
+        _ -> W
+    end.
+
+%% The connection is gone on both sides; the server may or may not hear of it.
+cut(Rid, Conn, Told, #world{wire = Wire, dead = Dead, bosh = Bosh, now = Now} = W0) ->
+    W1 = W0#world{wire = [Item || {_, _, C, _} = Item <- Wire, C =/= Conn], dead = Dead#{Conn => true}},
+    W2 = broken(Rid, Conn, W1),
+    case Told of
+        true -> flush(W2#world{bosh = megaphone_bosh:closed(Conn, Now, Bosh)});
+        false -> W2
+    end.
+
+deliver({request, _, Conn, Request}, #world{bosh = Bosh, now = Now} = W) ->
+    {ok, Answers, Bosh1} = megaphone_bosh:arrive(Request, Conn, Now, Bosh),
+    serve(send(Answers, W#world{bosh = Bosh1}));
+deliver({answer, Rid, Conn, Body}, #world{open = Open, answers = Answers} = W) ->
+    case Open of
+        #{Rid := Conn} -> read(W#world{open = maps:remove(Rid, Open), answers = Answers#{Rid => Body}});
+        _ -> W
+    end.
+
+%% XEP-0124 §14.2: the client processes answers in the order of its requests.
+read(#world{read_rid = Read, answers = Answers, seen = Seen} = W) ->
+    Rid = Read + 1,
+    case Answers of
+        #{Rid := Body} ->
+            read(W#world{
+                read_rid = Rid,
+                answers = maps:remove(Rid, Answers),
+                seen = lists:reverse(numbers(Body)) ++ Seen
+            });
+        _ ->
+            W
+    end.
+
+numbers(Body) ->
+    {xmlel, _, _, Els} = fxml_stream:parse_element(Body),
+    [binary_to_integer(N) || {xmlel, <<"n">>, _, [{xmlcdata, N}]} <- Els].
+
+%% What the session's process does.
+serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
+    case megaphone_bosh:next(Now, Bosh) of
+        {ok, #{rid := Rid}, Bosh1} -> serve(W#world{bosh = Bosh1, processed = [Rid | Processed]});
+        none -> flush(W)
+    end.
+
+flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
+    {Answers, Bosh1} = megaphone_bosh:flush(Now, Bosh),
+    true = megaphone_bosh:held(Bosh1) =< Hold,
+    send(Answers, W#world{bosh = Bosh1}).
+
+send(Answers, W) ->
+    lists:foldl(fun send_one/2, W, Answers).
+
+send_one({Rid, Conn, 200, Body}, #world{dead = Dead, answered = Answered, wire = Wire} = W) ->
+    false = is_map_key(Conn, Answered),
+    case Dead of
+        #{Conn := _} -> W#world{bosh = megaphone_bosh:lost(Rid, W#world.bosh)};
+        _ -> W#world{answered = Answered#{Conn => true}, wire = Wire ++ [{answer, Rid, Conn, Body}]}
+    end.
+
+stanzas(0, W) ->
+    W;
+stanzas(N, #world{stanzas = Made, bosh = Bosh} = W) ->
+    {ok, Bosh1} = megaphone_bosh:enqueue([<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], stanza, Bosh),
+    stanzas(N - 1, W#world{stanzas = Made + 1, bosh = Bosh1}).
+
+%% The network heals: everything under way arrives, what is broken is repeated.
+drain(#world{seen = Seen, stanzas = Stanzas} = W, Rounds) when length(Seen) < Stanzas, Rounds > 0 ->
+    Delivered = lists:foldl(fun(_, Acc) -> step({deliver, 0}, Acc) end, W, W#world.wire),
+    Repeated = lists:foldl(fun(_, Acc) -> step(repeat, Acc) end, Delivered, maps:keys(Delivered#world.open)),
+    drain(ask(false, step({pass, 100}, Repeated)), Rounds - 1);
+drain(W, _) ->
+    W.
+
+in_order([Later, Earlier | Rest]) -> Later =:= Earlier + 1 andalso in_order([Earlier | Rest]);
+in_order(_) -> true.
+
+%%% Anything goes
+
+prop_anything_goes_is_survived() ->
+    ?FORALL(
+        {Hold, Acks, Key, Steps},
+        {range(0, 2), boolean(), boolean(), list(wild_step())},
+        holds(fun() ->
+            Request0 = #{rid => 100, els => [], to => <<"h">>, hold => Hold},
+            Request1 = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
+            Request = case Key of true -> Request1#{newkey => <<"00">>}; false -> Request1 end,
+            Bosh = megaphone_bosh:new(Request, 0, 0, {<<"sid">>, (limits())#{polling => 5, queue => 400}}),
+            wild(Steps, Bosh, 0, 1, #{})
+        end)
+    ).
+
+wild_step() ->
+    oneof([
+        {request, range(95, 115), wild_attributes(), list(stanza)},
+        {closed, range(0, 20)},
+        {enqueue, range(0, 300)},
+        {pass, range(0, 70000)},
+        {lost, range(95, 115)}
+    ]).
+
+wild_attributes() ->
+    ?LET(
+        Pairs,
+        list(oneof([{ack, range(90, 120)}, {pause, range(0, 200000)}, {key, oneof([<<>>, <<"aa">>])}, {restart, true}, {terminate, true}])),
+        maps:from_list(Pairs)
+    ).
+
+%% Connections are numbers; each may be answered once.
+wild(Steps, Bosh, Now, Conn, Answered) ->
+    case process(Bosh, Now) of
+        {stop, Condition, Bosh1} ->
+            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(Condition, Now, Bosh1),
+            length(Kept) =< 100 andalso is_map(answer(Answers, Answered));
+        Bosh1 ->
+            {Answers, Bosh2} = megaphone_bosh:flush(Now, Bosh1),
+            true = erts_debug:flat_size(Bosh2) < 5000,
+            case {answer(Answers, Answered), Steps} of
+                {Answered1, []} -> is_map(Answered1);
+                {Answered1, [Step | Rest]} -> wild_step(Step, Rest, Bosh2, Now, Conn, Answered1)
+            end
+    end.
+
+wild_step({request, Rid, Attributes, Els}, Rest, Bosh, Now, Conn, Answered) ->
+    case megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els}, Conn, Now, Bosh) of
+        {ok, Answers, Bosh1} -> wild(Rest, Bosh1, Now, Conn + 1, answer(Answers, Answered));
+        {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
+    end;
+wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
+    wild(Rest, Bosh, Now, Next, Answered);
+wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) ->
+    wild(Rest, megaphone_bosh:closed(Conn, Now, Bosh), Now, Next, Answered#{Conn => true});
+wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
+    case megaphone_bosh:enqueue(binary:copy(<<"x">>, Size), stanza, Bosh) of
+        {ok, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered);
+        {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
+    end;
+wild_step({pass, Ms}, Rest, Bosh, Now, Conn, Answered) ->
+    wild(Rest, Bosh, Now + Ms, Conn, Answered);
+wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
+    wild(Rest, megaphone_bosh:lost(Rid, Bosh), Now, Conn, Answered).
+
+%% The end answers all that is open.
+finished(Condition, Now, Bosh, Answered) ->
+    {Answers, _, Ended} = megaphone_bosh:finish(Condition, Now, Bosh),
+    _ = answer(Answers, Answered),
+    megaphone_bosh:held(Ended) =:= 0.
+
+process(Bosh, Now) ->
+    case megaphone_bosh:next(Now, Bosh) of
+        {ok, #{terminate := true}, Bosh1} -> {stop, client, Bosh1};
+        {ok, _, Bosh1} -> process(Bosh1, Now);
+        {stop, _, _} = Stop -> Stop;
+        none -> Bosh
+    end.
+
+answer(Answers, Answered) ->
+    lists:foldl(
+        fun({_, Conn, _, _}, Acc) ->
+            false = is_map_key(Conn, Acc),
+            Acc#{Conn => true}
+        end,
+        Answered,
+        Answers
+    ).
