@@ -16,7 +16,12 @@ const MAX_WATCHES = 1_000_000;
 
 export class Watches {
   readonly #byTarget = new Map<string, Map<string, Watch>>();
+  readonly #max: number;
   #size = 0;
+
+  constructor(max: number = MAX_WATCHES) {
+    this.#max = max;
+  }
 
   /** @throws MegaphoneError LINK_TOO_MANY_WATCHES */
   add(watch: Watch): void {
@@ -28,10 +33,10 @@ export class Watches {
     }
     const key = watchKey(watch);
     if (watches.has(key)) return;
-    if (this.#size === MAX_WATCHES) {
+    if (this.#size === this.#max) {
       throw new MegaphoneError(
         'LINK_TOO_MANY_WATCHES',
-        `The peer holds ${MAX_WATCHES} monitors and links on us`,
+        `The peer holds ${this.#max} monitors and links on us`,
       );
     }
     watches.set(key, watch);

@@ -54,6 +54,8 @@ export class Calls {
     timeoutMs: number,
   ): Promise<Term> {
     if (connection === undefined) throw callError('NODE_NOCONNECTION', node, name, 'there is no connection');
+    if (connection.congested)
+      throw callError('NODE_BUSY', node, name, 'the node does not read what waits for it');
     const serial = this.#nextSerial();
     const from = new Pid(this.#self, 0, serial, this.#creation);
     const ref = this.makeRef();
@@ -72,9 +74,7 @@ export class Calls {
       );
       this.#pending.set(serial, { ref, settle });
       connection.link.monitor(from, name, ref, (reason) => settle({ error: downError(node, name, reason) }));
-      if (!connection.send(encodeControl({ op: 'REG_SEND', from, to: name }), payload)) {
-        settle({ error: callError('NODE_BUSY', node, name, 'the node does not read what waits for it') });
-      }
+      connection.send(encodeControl({ op: 'REG_SEND', from, to: name }), payload);
     });
   }
 

@@ -15,7 +15,10 @@ export interface ConnectionOptions {
   /** Seconds, the `net_ticktime` of the cluster. */
   readonly tickTime: number;
   readonly maxFrameBytes: number;
-  /** With more than this waiting to be read by the peer, messages to it are refused. */
+  /**
+   * With more than this waiting to be read by the peer, messages to it are refused; with more than twice as much,
+   * which only signals can bring about, the connection is closed.
+   */
   readonly maxQueuedBytes: number;
 }
 
@@ -94,12 +97,17 @@ export class Connection {
     };
   }
 
+  /** The peer does not read fast enough: messages to it are refused. */
+  get congested(): boolean {
+    return this.#queuedBytes > this.#options.maxQueuedBytes;
+  }
+
   /**
    * Sends a message with the other frames of this turn.
-   * @returns false, and nothing is queued, when the peer does not read fast enough
+   * @returns false, and nothing is queued, when the connection is congested or closed
    */
   send(control: Uint8Array, payload: Uint8Array): boolean {
-    if (this.#closed || this.#queuedBytes > this.#options.maxQueuedBytes) return false;
+    if (this.#closed || this.congested) return false;
     this.#write(control, payload);
     return true;
   }
@@ -153,7 +161,7 @@ export class Connection {
   /** Signals cannot be refused: a lost one would leave the two nodes with different views. So the link has to go. */
   #signal(control: Uint8Array, payload?: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#queuedBytes > this.#options.maxQueuedBytes) {
+    if (this.#queuedBytes > 2 * this.#options.maxQueuedBytes) {
       this.close(this.#failure('LINK_NOT_READING', `${this.#queuedBytes} bytes wait to be read by it`));
       return;
     }

@@ -7,6 +7,7 @@ import type { Identity } from '../distribution/handshake-messages.js';
 import { MegaphoneError } from '../errors.js';
 import { type Endpoint, lookup } from './epmd-client.js';
 import { type Handshaken, shakeHands } from './handshake-carrier.js';
+import { systemCode } from './system-code.js';
 
 export interface Dialing {
   readonly self: Identity;
@@ -61,7 +62,7 @@ function openSocket(
     };
     const timer = setTimeout(() => fail(`no answer in ${timeoutMs} ms`), timeoutMs);
     // Stays for the life of the socket: 'close' follows every error, and there it is dealt with.
-    socket.on('error', (cause) => fail('the connection fails', cause));
+    socket.on('error', (cause) => fail(systemCode(cause), cause));
     socket.once('close', () => clearTimeout(timer));
     socket.once('connect', () => {
       clearTimeout(timer);

@@ -14,6 +14,7 @@ import {
 } from '../distribution/epmd.js';
 import { type NodeName, parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
+import { systemCode } from './system-code.js';
 
 /** After a loss OTP registers again this often, too. */
 const RENEW_MS = 2_000;
@@ -92,7 +93,7 @@ function exchange<Answer>(
       read(false);
     });
     socket.on('end', () => read(true));
-    socket.on('error', (cause) => reject(unreachable(epmd, node, 'it refuses the connection', cause)));
+    socket.on('error', (cause) => reject(unreachable(epmd, node, systemCode(cause), cause)));
     socket.on('close', () => reject(unreachable(epmd, node, 'it closed the connection')));
     socket.write(request);
   });
@@ -195,7 +196,8 @@ async function register(epmd: Endpoint, { alive, full }: NodeName, port: number)
   try {
     const { ok, creation } = await promise;
     if (ok) {
-      socket.setTimeout(0);
+      // It says nothing more; flowing on, the socket sees the end.
+      socket.setTimeout(0).removeAllListeners('data').resume();
       return { socket, creation };
     }
   } catch (error) {

@@ -50,7 +50,7 @@ export function shakeHands(socket: Socket, handshake: Handshake, timeoutMs: numb
       attempt(() => {
         reader.push(chunk);
         for (;;) {
-          const message = reader.next();
+          const message = nextMessage(reader);
           if (message === undefined || !advance(() => handshake.next(message))) return;
         }
       });
@@ -68,6 +68,17 @@ function framed(message: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
   return Buffer.concat([length, message]);
+}
+
+function nextMessage(reader: FrameReader): Buffer | undefined {
+  try {
+    return reader.next();
+  } catch (cause) {
+    throw new MegaphoneError('HANDSHAKE_BAD_MESSAGE', 'What came is no handshake of an Erlang node', {
+      cause,
+      hint: 'Is it an Erlang node, and does it use the same carrier (TCP or TLS)?',
+    });
+  }
 }
 
 function closed(socket: Socket): MegaphoneError {

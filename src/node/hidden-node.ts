@@ -213,13 +213,22 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
    * @returns ends the monitor; `onDown` is not called then
    */
   monitorName(node: string, name: string, onDown: (reason: Term) => void): () => void {
+    return this.#monitor(node, name, onDown);
+  }
+
+  /** Like `monitorName`, for a process known by its pid. */
+  monitorPid(pid: Pid, onDown: (reason: Term) => void): () => void {
+    return this.#monitor(pid.node, pid, onDown);
+  }
+
+  #monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
     const link = this.#links.get(node)?.link;
     if (link === undefined) {
       const timer = setImmediate(onDown, atom('noconnection'));
       return () => clearImmediate(timer);
     }
     const ref = this.#calls.makeRef();
-    link.monitor(this.#pid, name, ref, onDown);
+    link.monitor(this.#pid, process, ref, onDown);
     return () => link.demonitor(ref);
   }
 

@@ -81,7 +81,7 @@ export class Links {
   async connect(node: string, endpoint?: Endpoint): Promise<void> {
     parseNodeName(node);
     if (this.#connections.has(node)) return;
-    if (this.#stopped) throw new MegaphoneError('NODE_STOPPED', 'This node was stopped', { node });
+    if (this.#stopped) throw stopped(node);
     const running = this.#attempts.get(node);
     if (running !== undefined) return running.promise;
     const attempt: Attempt = { abort: new AbortController(), handshaking: false, promise: Promise.resolve() };
@@ -140,8 +140,10 @@ export class Links {
     this.#stopped = true;
     for (const { timer } of this.#kept.values()) clearTimeout(timer);
     for (const { abort } of this.#attempts.values()) abort.abort();
-    const error = new MegaphoneError('LINK_STOPPED', 'This node was stopped');
-    await Promise.all([...this.#connections.values()].map((connection) => connection.finish(error)));
+    const goodbyes = [...this.#connections].map(([node, connection]) =>
+      connection.finish(new MegaphoneError('LINK_STOPPED', `${node}: this node was stopped`, { node })),
+    );
+    await Promise.all(goodbyes);
   }
 
   async #dial(node: string, endpoint: Endpoint | undefined, attempt: Attempt): Promise<void> {
@@ -168,6 +170,7 @@ export class Links {
       attempt.handshaking = false;
       // After `nok` the peer is about to connect to us.
       if (isSimultaneous(error)) await sleep(timeoutMs, undefined, { signal }).catch(() => {});
+      if (this.#stopped) throw stopped(node);
       if (!this.#connections.has(node)) throw error;
     }
   }
@@ -208,6 +211,10 @@ export class Links {
 function isAllowed(node: string, allow: readonly string[] | undefined): boolean {
   if (allow === undefined) return true;
   return allow.includes(node) || allow.includes(`*@${parseNodeName(node).host}`);
+}
+
+function stopped(node: string): MegaphoneError {
+  return new MegaphoneError('NODE_STOPPED', 'This node was stopped', { node });
 }
 
 function isSimultaneous(error: unknown): boolean {

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  type Control,
+  decodeControl,
+  encodeControl,
+  type ProcessId,
+} from '../../../src/distribution/control.js';
+import { OUR_FLAGS } from '../../../src/distribution/flags.js';
+import { Link } from '../../../src/distribution/link.js';
+import { decodePrefix } from '../../../src/etf/decode.js';
+import { encodeVersioned } from '../../../src/etf/encode.js';
+import { Atom, atom, Pid, Reference, type Term, tuple } from '../../../src/etf/terms.js';
+
+const peer = { name: 'e@h', creation: 6, flags: OUR_FLAGS };
+const ours = new Pid('m@h', 1, 2, 3);
+const dead = new Pid('m@h', 1, 1, 3);
+const theirs = new Pid('e@h', 4, 5, 6);
+const other = new Pid('e@h', 40, 5, 6);
+const stranger = new Pid('x@h', 4, 5, 6);
+const ref = new Reference('e@h', 6, [7, 8, 9]);
+const payload = encodeVersioned(tuple(atom('hello'), 1));
+
+const frame = (control: Control, body: Uint8Array = Buffer.alloc(0)): Buffer =>
+  Buffer.concat([Buffer.of(112), encodeControl(control), body]);
+
+function open() {
+  const said: Control[] = [];
+  const delivered: { to: ProcessId; payload: Buffer; from: Pid | undefined }[] = [];
+  const link = new Link(peer, {
+    write: (control) => said.push(decodeControl(decodePrefix(control, 0).term)),
+    deliver: (to, body, from) => delivered.push({ to, payload: body, from }),
+    isAlive: (process) => process === 'hub' || (process instanceof Pid && process.serial === ours.serial),
+  });
+  const hear = (control: Control, body?: Uint8Array): void => link.receive(frame(control, body));
+  return { link, said, delivered, hear };
+}
+
+describe('Link: messages', () => {
+  test('are handed on with their payload as it came, its 131 included', () => {
+    const { delivered, hear } = open();
+    hear({ op: 'SEND', to: ours }, payload);
+    hear({ op: 'SEND_SENDER', from: theirs, to: ours }, payload);
+    hear({ op: 'REG_SEND', from: theirs, to: 'hub' }, payload);
+    assert.deepEqual(delivered, [
+      { to: ours, payload, from: undefined },
+      { to: ours, payload, from: theirs },
+      { to: 'hub', payload, from: theirs },
+    ]);
+  });
+
+  test('the payload is not decoded: what is in it is no business of the link', () => {
+    const { delivered, hear } = open();
+    const garbage = Buffer.of(131, 255, 255);
+    hear({ op: 'SEND', to: ours }, garbage);
+    assert.deepEqual(delivered[0]?.payload, garbage);
+  });
+
+  const bad: readonly (readonly [string, Buffer])[] = [
+    ['a message without payload', frame({ op: 'SEND', to: ours })],
+    ['a payload without 131', frame({ op: 'SEND', to: ours }, Buffer.of(1, 2))],
+    ['a frame behind a distribution header', Buffer.of(131, 68, 0)],
+    ['a control term that breaks off', frame({ op: 'SEND', to: ours }).subarray(0, 10)],
+    ['a control message without 131', Buffer.of(112, 104, 0)],
+    ['a sender of a third node', frame({ op: 'REG_SEND', from: stranger, to: 'hub' }, payload)],
+    ['a monitor for a process of a third node', frame({ op: 'MONITOR_P', from: stranger, to: 'hub', ref })],
+  ];
+  for (const [what, bytes] of bad) {
+    test(`${what} ends the link`, () => {
+      assert.throws(() => open().link.receive(bytes), { code: 'LINK_BAD_CONTROL' });
+    });
+  }
+});
+
+describe('Link: what the peer holds on our processes', () => {
+  test('a monitor on a living pid fires once, when it exits', () => {
+    const { link, said, hear } = open();
+    hear({ op: 'MONITOR_P', from: theirs, to: ours, ref });
+    assert.deepEqual(said, []);
+    link.exited(ours, atom('normal'));
+    link.exited(ours, atom('normal'));
+    assert.deepEqual(said, [{ op: 'MONITOR_P_EXIT', from: ours, to: theirs, ref, reason: atom('normal') }]);
+  });
+
+  test('a monitor on a name fires with the name', () => {
+    const { link, said, hear } = open();
+    hear({ op: 'MONITOR_P', from: theirs, to: 'hub', ref });
+    link.exited('hub', atom('shutdown'));
+    assert.deepEqual(said, [
+      { op: 'MONITOR_P_EXIT', from: 'hub', to: theirs, ref, reason: atom('shutdown') },
+    ]);
+  });
+
+  test('a monitor on what is not there fires at once', () => {
+    const { said, hear } = open();
+    hear({ op: 'MONITOR_P', from: theirs, to: 'nobody', ref });
+    hear({ op: 'MONITOR_P', from: theirs, to: dead, ref });
+    assert.deepEqual(said, [
+      { op: 'MONITOR_P_EXIT', from: 'nobody', to: theirs, ref, reason: atom('noproc') },
+      { op: 'MONITOR_P_EXIT', from: dead, to: theirs, ref, reason: atom('noproc') },
+    ]);
+  });
+
+  test('a monitor that was taken back does not fire', () => {
+    const { link, said, hear } = open();
+    hear({ op: 'MONITOR_P', from: theirs, to: 'hub', ref });
+    hear({ op: 'DEMONITOR_P', from: theirs, to: 'hub', ref });
+    link.exited('hub', atom('normal'));
+    assert.deepEqual(said, []);
+  });
+
+  test('monitors of one process differ by their references', () => {
+    const { link, said, hear } = open();
+    const second = new Reference('e@h', 6, [7, 8, 10]);
+    hear({ op: 'MONITOR_P', from: theirs, to: ours, ref });
+    hear({ op: 'MONITOR_P', from: theirs, to: ours, ref: second });
+    hear({ op: 'DEMONITOR_P', from: theirs, to: ours, ref });
+    link.exited(ours, atom('normal'));
+    assert.deepEqual(
+      said.map((control) => (control.op === 'MONITOR_P_EXIT' ? control.ref : undefined)),
+      [second],
+    );
+  });
+
+  test('a link to a living pid fires when it exits, one to a dead pid at once', () => {
+    const { link, said, hear } = open();
+    hear({ op: 'LINK', from: theirs, to: ours });
+    hear({ op: 'LINK', from: theirs, to: dead });
+    link.exited(ours, atom('closed'));
+    assert.deepEqual(said, [
+      { op: 'EXIT', from: dead, to: theirs, reason: atom('noproc') },
+      { op: 'EXIT', from: ours, to: theirs, reason: atom('closed') },
+    ]);
+  });
+
+  test('an unlink is acknowledged with its id, whether there was a link or not', () => {
+    const { link, said, hear } = open();
+    hear({ op: 'LINK', from: theirs, to: ours });
+    hear({ op: 'UNLINK_ID', id: 12, from: theirs, to: ours });
+    hear({ op: 'UNLINK_ID', id: 13, from: other, to: ours });
+    link.exited(ours, atom('closed'));
+    assert.deepEqual(said, [
+      { op: 'UNLINK_ID_ACK', id: 12, from: ours, to: theirs },
+      { op: 'UNLINK_ID_ACK', id: 13, from: ours, to: other },
+    ]);
+  });
+
+  for (const op of ['EXIT', 'PAYLOAD_EXIT'] as const) {
+    test(`${op} of the linked process takes the link away`, () => {
+      const { link, said, hear } = open();
+      hear({ op: 'LINK', from: theirs, to: ours });
+      if (op === 'EXIT') hear({ op, from: theirs, to: ours, reason: atom('crash') });
+      else hear({ op, from: theirs, to: ours }, payload);
+      link.exited(ours, atom('closed'));
+      assert.deepEqual(said, []);
+    });
+  }
+
+  test('what has no meaning for our processes changes nothing', () => {
+    const { said, delivered, hear } = open();
+    hear({ op: 'GROUP_LEADER', from: theirs, to: ours });
+    hear({ op: 'EXIT2', from: theirs, to: ours, reason: atom('kill') });
+    hear({ op: 'PAYLOAD_EXIT2', from: theirs, to: ours }, payload);
+    hear({ op: 'ALIAS_SEND', from: theirs, to: ref }, payload);
+    hear({ op: 'UNLINK_ID_ACK', id: 1, from: theirs, to: ours });
+    assert.deepEqual([said, delivered], [[], []]);
+  });
+});
+
+describe('Link: what we hold on processes of the peer', () => {
+  const mine = new Reference('m@h', 3, [1, 0, 0]);
+
+  function monitored() {
+    const opened = open();
+    const reasons: Term[] = [];
+    opened.link.monitor(ours, 'hub', mine, (reason) => reasons.push(reason));
+    return { ...opened, reasons };
+  }
+
+  test('the reason comes in the control message, or as its payload', () => {
+    const first = monitored();
+    assert.deepEqual(first.said, [{ op: 'MONITOR_P', from: ours, to: 'hub', ref: mine }]);
+    first.hear({ op: 'MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine, reason: atom('noproc') });
+    assert.deepEqual(first.reasons, [atom('noproc')]);
+    const second = monitored();
+    second.hear({ op: 'PAYLOAD_MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine }, payload);
+    assert.deepEqual(second.reasons, [tuple(atom('hello'), 1)]);
+  });
+
+  test('a reason that cannot be decoded is no fault of the link', () => {
+    const { reasons, hear } = monitored();
+    hear({ op: 'PAYLOAD_MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine }, Buffer.of(131, 255));
+    assert.deepEqual(reasons, [new Atom('unreadable')]);
+  });
+
+  test('it fires once, and not after demonitor', () => {
+    const { link, reasons, said, hear } = monitored();
+    link.demonitor(mine);
+    link.demonitor(mine);
+    hear({ op: 'MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine, reason: atom('noproc') });
+    link.lost();
+    assert.deepEqual(reasons, []);
+    assert.deepEqual(said.slice(1), [{ op: 'DEMONITOR_P', from: ours, to: 'hub', ref: mine }]);
+  });
+
+  test('a lost link fires all of them with noconnection, once', () => {
+    const { link, reasons } = monitored();
+    link.lost();
+    link.lost();
+    assert.deepEqual(reasons, [atom('noconnection')]);
+  });
+});
