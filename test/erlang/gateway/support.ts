@@ -1,0 +1,115 @@
+/** A whole gateway in this process, with real Erlang nodes whose `mod_megaphone` the test plays. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import { Service } from '../../../src/cli/service.js';
+import { type Config, configSchema } from '../../../src/config/schema.js';
+import { Cookie } from '../../../src/node/cookie.js';
+import { Epmd } from '../../support/epmd.js';
+import { Erl } from '../../support/erl.js';
+
+export const COOKIE = 'gateway-tests';
+export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
+
+/** Keeps what is sent to it until someone asks for the next message. */
+const PLAYER = `
+  Test = self(),
+  Play = fun Play(Messages, Asking) ->
+    case {Messages, Asking} of
+      {[Message | Later], [Who | Others]} -> Who ! {message, Message}, Play(Later, Others);
+      _ ->
+        receive
+          {next, Who} -> Play(Messages, Asking ++ [Who]);
+          stop -> ok;
+          Message -> Play(Messages ++ [Message], Asking)
+        end
+    end
+  end,
+  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play([], []) end),
+  receive playing -> ok end`;
+
+/** `mod_megaphone:contract/0` gives `version`, as our module's does. */
+const MODULE = (version: number) => `
+  {ok, Name, Beam} = compile:forms([
+    {attribute, 1, module, mod_megaphone},
+    {attribute, 1, export, [{contract, 0}]},
+    {function, 1, contract, 0, [{clause, 1, [], [], [{integer, 1, ${version}}]}]}]),
+  {module, _} = code:load_binary(Name, "mod_megaphone.beam", Beam),
+  ok`;
+
+export class Cluster {
+  readonly epmd: Epmd;
+  readonly #nodes: Erl[] = [];
+  readonly #services: Service[] = [];
+
+  static async start(): Promise<Cluster> {
+    return new Cluster(await Epmd.start());
+  }
+
+  private constructor(epmd: Epmd) {
+    this.epmd = epmd;
+  }
+
+  async erl(alive: string): Promise<Erl> {
+    const erl = await Erl.start({ name: `${alive}@localhost`, cookie: COOKIE, epmdPort: this.epmd.port });
+    this.#nodes.push(erl);
+    return erl;
+  }
+
+  /** A gateway of its own name for each call; `settings` as in megaphone.yml. */
+  async gateway(settings: Readonly<Record<string, unknown>>): Promise<Service> {
+    const config: Config = configSchema.parse({
+      node: `megaphone${this.#services.length + 1}@localhost`,
+      epmd_port: this.epmd.port,
+      http_ip: '127.0.0.1',
+      http_port: 0,
+      ...settings,
+    });
+    const service = await Service.start(config, new Cookie(COOKIE), pino({ level: 'silent' }));
+    this.#services.push(service);
+    return service;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.stop()));
+    await Promise.all(this.#nodes.map((erl) => erl.kill()));
+    await this.epmd.stop();
+  }
+}
+
+/** Registers a player as `mod_megaphone`. */
+export async function play(erl: Erl): Promise<void> {
+  await erl.evaluate(PLAYER);
+}
+
+/** Makes the node one with our module, of that version of the contract. */
+export async function loadModule(erl: Erl, version = 1): Promise<void> {
+  await erl.evaluate(MODULE(version));
+}
+
+/** Takes the next message `M` to `mod_megaphone`, with ConnId `C`; gives what `then` evaluates to, as text. */
+export function next(erl: Erl, then = 'M'): Promise<string> {
+  return erl.text(`
+    mod_megaphone ! {next, self()},
+    M = receive {message, Message} -> Message end,
+    C = element(1, M),
+    ${then}`);
+}
+
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(10);
+}
+
+export async function inService(service: Service, count = 1): Promise<void> {
+  await until(() => service.gateway.cluster.inService === count);
+}
+
+export const urlOf = (service: Service): string => `http://127.0.0.1:${service.bosh.port}/bosh`;
+
+export function post(
+  service: Service,
+  body: string | Uint8Array<ArrayBuffer> = BODY,
+  init: RequestInit = {},
+): Promise<Response> {
+  return fetch(urlOf(service), { method: 'POST', body, ...init });
+}
