@@ -140,12 +140,12 @@ payloads([], Els) ->
 is_blank(<<C, Rest/binary>>) when C =:= $\s; C =:= $\t; C =:= $\r; C =:= $\n -> is_blank(Rest);
 is_blank(Text) -> Text =:= <<>>.
 
-%% Clients bind `urn:xmpp:xbosh' to `xmpp' as XEP-0206 prints it; some forget to declare it.
+%% XEP-0206 binds its namespace to `xmpp', but any prefix will do.
 -spec xbosh_prefix([{binary(), binary()}]) -> binary().
 xbosh_prefix(Attrs) ->
     case lists:keyfind(?NS_XBOSH, 2, Attrs) of
         {<<"xmlns:", Prefix/binary>>, _} -> Prefix;
-        _ -> <<"xmpp">>
+        _ -> <<>>
     end.
 
 -spec put_attribute({binary(), binary()}, binary(), map()) -> map().

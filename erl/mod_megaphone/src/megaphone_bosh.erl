@@ -119,8 +119,7 @@ new(#{rid := Rid} = Request, Conn, Now, {Sid, Limits}) ->
         key = none,
         idle_from = Now,
         idle_limit = Inactivity * 1000,
-        %% The creation request is no poll: the next one is measured against nothing.
-        last = Now - (Polling + 1) * 1000,
+        last = Now,
         wait = Wait * 1000,
         hold = Hold,
         limits = Limits
@@ -182,7 +181,8 @@ next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) whe
             S3 = S2#bosh{
                 key = Key,
                 last = Now,
-                last_empty = is_empty(Request),
+                %% The creation request is no poll.
+                last_empty = is_empty(Request) andalso S#bosh.opening =:= done,
                 terminating = is_map_key(terminate, Request)
             },
             pause(Request, acknowledge(Request, Now, S3))

@@ -1,0 +1,232 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Rules of XEP-0124 that a conforming client on a bad network (prop_megaphone_bosh) does not reach.
+-module(megaphone_bosh_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000}).
+-define(EMPTY, <<"<body xmlns='http://jabber.org/protocol/httpbind'/>">>).
+
+%% Connections are numbers here: they are only ever passed through.
+
+session(Attributes) ->
+    Request = maps:merge(#{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60}, Attributes),
+    {_, B1} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, ?LIMITS}), 0),
+    B1.
+
+request(Rid, Conn, Now, Bosh) -> request(Rid, Conn, Now, #{}, Bosh).
+
+request(Rid, Conn, Now, Attributes, Bosh) ->
+    case megaphone_bosh:arrive(maps:merge(#{rid => Rid, els => []}, Attributes), Conn, Now, Bosh) of
+        {ok, Answers, Bosh1} ->
+            case ask(Bosh1, Now) of
+                {More, Bosh2} -> {Answers ++ More, Bosh2};
+                Stop -> Stop
+            end;
+        Stop ->
+            Stop
+    end.
+
+ask(Bosh, Now) ->
+    case megaphone_bosh:next(Now, Bosh) of
+        {ok, _, Bosh1} -> ask(Bosh1, Now);
+        none -> megaphone_bosh:flush(Now, Bosh);
+        Stop -> Stop
+    end.
+
+data() -> #{els => [{xmlel, <<"iq">>, [], []}]}.
+
+stanza(Bosh) ->
+    {ok, Bosh1} = megaphone_bosh:enqueue(<<"<iq/>">>, stanza, Bosh),
+    Bosh1.
+
+creation_answer_test() ->
+    Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 20}, hold => 5, wait => 600, ack => 1},
+    {[{100, 1, 200, Body}], _} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, ?LIMITS}), 0),
+    {xmlel, _, Attrs, []} = fxml_stream:parse_element(Body),
+    [
+        ?assertEqual({Name, Value}, lists:keyfind(Name, 1, Attrs))
+     || {Name, Value} <- [
+            {<<"sid">>, <<"sid">>},
+            {<<"wait">>, <<"60">>},
+            {<<"hold">>, <<"1">>},
+            {<<"requests">>, <<"2">>},
+            {<<"inactivity">>, <<"30">>},
+            {<<"polling">>, <<"5">>},
+            {<<"maxpause">>, <<"120">>},
+            {<<"ver">>, <<"1.11">>},
+            {<<"ack">>, <<"100">>},
+            {<<"from">>, <<"h">>},
+            {<<"xmpp:version">>, <<"1.0">>},
+            {<<"xmpp:restartlogic">>, <<"true">>}
+        ]
+    ].
+
+held_until_wait_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    ?assertEqual(60000, megaphone_bosh:deadline(B)),
+    ?assertMatch({[], _}, megaphone_bosh:flush(59999, B)),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, megaphone_bosh:flush(60000, B)).
+
+later_answers_do_not_repeat_creation_test() ->
+    {[{101, 2, 200, Body}], _} = request(101, 2, 0, stanza(session(#{}))),
+    ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><iq/></body>">>, Body).
+
+polling_session_is_answered_at_once_test() ->
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(101, 2, 0, session(#{hold => 0}))),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(101, 2, 0, session(#{wait => 0}))).
+
+polling_too_fast_test() ->
+    {[_], B} = request(101, 2, 0, session(#{hold => 0})),
+    ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 4999, B)),
+    ?assertMatch({[_], _}, request(102, 3, 5000, B)),
+    %% After an answer with payload it may ask again at once.
+    {[_], B1} = request(101, 2, 0, stanza(session(#{hold => 0}))),
+    ?assertMatch({[_], _}, request(102, 3, 1, B1)).
+
+empty_request_on_top_of_a_held_one_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 100, B)),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 5000, B)),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 100, data(), B)).
+
+too_many_at_once_test() ->
+    %% The session does not process: its shaper asked it to wait.
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 101, els => []}, 2, 0, session(#{})),
+    {ok, [], B2} = megaphone_bosh:arrive(#{rid => 102, els => []}, 3, 0, B1),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:arrive(#{rid => 103, els => []}, 4, 0, B2)),
+    ?assertMatch({ok, [], _}, megaphone_bosh:arrive(#{rid => 103, els => [], terminate => true}, 4, 0, B2)),
+    ?assertMatch({ok, [], _}, megaphone_bosh:arrive(#{rid => 103, els => [], pause => 10}, 4, 0, B2)).
+
+beyond_the_window_test() ->
+    ?assertMatch({[], _}, request(102, 2, 0, session(#{}))),
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(103, 2, 0, session(#{}))).
+
+overtaking_test() ->
+    {[], B} = request(102, 3, 0, data(), session(#{})),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(101, 2, 0, data(), B)).
+
+duplicated_future_rid_test() ->
+    {[], B} = request(102, 3, 0, data(), session(#{})),
+    ?assertMatch({[{102, 3, 200, ?EMPTY}], _}, request(102, 4, 0, data(), B)).
+
+repeat_of_answered_gets_the_same_bytes_test() ->
+    {[{101, 2, 200, Body}], B} = request(101, 2, 0, stanza(session(#{}))),
+    ?assertMatch({[{101, 3, 200, Body}], _}, request(101, 3, 1, B)),
+    {[{101, 3, 200, Body}], B1} = request(101, 3, 1, B),
+    ?assertMatch({[{101, 4, 200, Body}], _}, request(101, 4, 2, B1)).
+
+repeat_of_held_replaces_the_connection_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    {[{101, 2, 200, ?EMPTY}], B1} = request(101, 3, 10, B),
+    ?assertMatch({[{101, 3, 200, _}], _}, megaphone_bosh:flush(11, stanza(B1))).
+
+too_old_a_repeat_test() ->
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(99, 2, 0, session(#{}))).
+
+acknowledged_answers_are_dropped_test() ->
+    {[_], B} = request(101, 2, 0, stanza(session(#{ack => 1}))),
+    {[], B1} = request(102, 3, 0, B),
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(101, 4, 0, B1)).
+
+lagging_ack_gets_a_report_test() ->
+    {[{101, 2, 200, Missed}], B} = request(101, 2, 0, stanza(session(#{ack => 1}))),
+    {[{102, 3, 200, Report}], B1} = request(102, 3, 852, #{ack => 100}, B),
+    ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind' report='101' time='852'/>">>, Report),
+    ?assertMatch({[{101, 4, 200, Missed}], _}, request(101, 4, 900, B1)).
+
+request_acknowledgement_test() ->
+    {[], B} = request(101, 2, 0, session(#{ack => 1})),
+    {[{101, 2, 200, Body}], _} = request(102, 3, 10, data(), B),
+    ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind' ack='102'/>">>, Body).
+
+pause_answers_all_without_payload_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    Silent = megaphone_bosh:lost(100, B),
+    {Answers, B1} = request(102, 3, 1000, #{pause => 100}, Silent),
+    ?assertEqual([{101, 2, 200, ?EMPTY}, {102, 3, 200, ?EMPTY}], Answers),
+    ?assertEqual(101000, megaphone_bosh:deadline(B1)),
+    %% What comes in the pause waits; the next request brings the normal timer back.
+    {[], B2} = megaphone_bosh:flush(2000, stanza(B1)),
+    {[{103, 4, 200, _}], B3} = request(103, 4, 50000, B2),
+    ?assertEqual(80000, megaphone_bosh:deadline(B3)).
+
+too_long_a_pause_test() ->
+    ?assertMatch({stop, <<"policy-violation">>, _}, request(101, 2, 0, #{pause => 121}, session(#{}))).
+
+inactivity_test() ->
+    B = session(#{}),
+    ?assertNot(megaphone_bosh:expired(29999, B)),
+    ?assert(megaphone_bosh:expired(30000, B)),
+    {[], B1} = request(101, 2, 0, B),
+    ?assertNot(megaphone_bosh:expired(59000, B1)),
+    B2 = megaphone_bosh:closed(2, 20000, B1),
+    ?assertNot(megaphone_bosh:expired(49999, B2)),
+    ?assert(megaphone_bosh:expired(50000, B2)).
+
+terminate_answers_the_held_and_the_last_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 102, els => [], terminate => true}, 3, 0, B),
+    {ok, _, B2} = megaphone_bosh:next(0, B1),
+    ?assert(megaphone_bosh:terminating(B2)),
+    {Answers, Ended, _} = megaphone_bosh:finish(client, 0, B2),
+    Terminated = <<"<body xmlns='http://jabber.org/protocol/httpbind' type='terminate'/>">>,
+    ?assertEqual([{101, 2, 200, ?EMPTY}, {102, 3, 200, Terminated}], Answers),
+    ?assertMatch(#{kept := [{102, 200, Terminated} | _]}, Ended).
+
+end_with_nothing_open_is_kept_for_the_next_request_test() ->
+    {[], Ended, _} = megaphone_bosh:finish(<<"remote-stream-error">>, 0, stanza(session(#{}))),
+    ?assertEqual(
+        {200, <<"<body xmlns='http://jabber.org/protocol/httpbind' type='terminate' condition='remote-stream-error'><iq/></body>">>},
+        maps:get(final, Ended)
+    ).
+
+legacy_clients_get_http_statuses_test_() ->
+    Body = fun(Condition) -> megaphone_bosh:failure(true, Condition, []) end,
+    [
+        ?_assertMatch({400, _}, Body(<<"bad-request">>)),
+        ?_assertMatch({403, _}, Body(<<"policy-violation">>)),
+        ?_assertMatch({404, _}, Body(<<"item-not-found">>)),
+        ?_assertMatch({200, _}, Body(<<"host-unknown">>)),
+        ?_assertMatch({200, _}, megaphone_bosh:failure(false, <<"bad-request">>, []))
+    ].
+
+%% XEP-0124 §15.3: K(n) = hex(SHA-1(K(n-1))), used from the last to the first.
+keys_test() ->
+    [K4, K3, K2, K1] = keys(<<"seed">>, 4),
+    B = session(#{newkey => K4}),
+    {[], B1} = request(101, 2, 0, #{key => K3}, B),
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(102, 3, 9000, #{key => K1}, B1)),
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(102, 3, 9000, B1)),
+    %% Repeats are checked as well.
+    ?assertMatch({[_], _}, request(101, 3, 9000, #{key => K3}, B1)),
+    ?assertMatch({stop, <<"item-not-found">>, _}, request(101, 3, 9000, #{key => K2}, B1)),
+    %% A new sequence (§15.5).
+    [N2, N1] = keys(<<"other">>, 2),
+    {_, B2} = request(102, 3, 9000, #{key => K2, newkey => N2}, B1),
+    ?assertMatch({[_], _}, request(103, 4, 18000, #{key => N1}, B2)).
+
+keys(Seed, N) ->
+    lists:foldl(fun(_, Acc) -> [sha1(case Acc of [] -> Seed; [Last | _] -> Last end) | Acc] end, [], lists:seq(1, N)).
+
+sha1(Bytes) ->
+    list_to_binary(string:lowercase([io_lib:format("~2.16.0b", [B]) || <<B>> <= crypto:hash(sha, Bytes)])).
+
+a_client_that_does_not_fetch_test() ->
+    {ok, B} = megaphone_bosh:enqueue(binary:copy(<<"x">>, 1000), stanza, session(#{})),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, B)).
+
+%% A client that reads answers as they come gets no later payload before one that did not reach it.
+no_payload_overtakes_a_lost_one_test() ->
+    {[{101, 2, 200, First}], B} = request(101, 2, 0, stanza(session(#{}))),
+    {[], B1} = request(102, 3, 10, data(), stanza(megaphone_bosh:lost(101, B))),
+    {[{101, 4, 200, First}, {102, 3, 200, _}], _} = request(101, 4, 20, B1).
+
+unacknowledged_is_what_the_client_may_not_have_test() ->
+    {[{101, 2, 200, First}], B} = request(101, 2, 7, stanza(session(#{}))),
+    ?assertEqual([{7, First}], megaphone_bosh:unacknowledged(B)),
+    ?assertMatch([{7, First}, {_, First}], megaphone_bosh:unacknowledged(stanza(B))),
+    %% An empty request of a client with one request open says that it has all before.
+    {[], B1} = request(102, 3, 9000, B),
+    ?assertEqual([], megaphone_bosh:unacknowledged(B1)).
