@@ -3,6 +3,7 @@
  * (https://www.erlang.org/doc/apps/erts/erl_ext_dist.html). Atoms are always UTF-8; pids, ports and
  * references always take their forms with a 32-bit creation: every peer since OTP 25 has to know both.
  */
+import { ByteWriter } from './byte-writer.js';
 import { EtfError } from './error.js';
 import * as Tag from './tags.js';
 import {
@@ -21,90 +22,29 @@ import {
 /** Nesting that encode and decode accept. Room for deep iolists; JavaScript's stack ends at several times that. */
 export const MAX_DEPTH = 1024;
 
-/** A buffer that grew beyond this for one large term is given up after it. */
-const KEPT_CAPACITY = 1 << 20;
 const MAX_STRING_LENGTH = 0xffff;
 const MAX_ATOM_CHARACTERS = 255;
 
-/** The bytes of one term, without a leading version byte. */
+/** The bytes of one term, without a leading version byte. Throws EtfError for what is no term. */
 export function encode(term: Term): Buffer {
   shared.clear();
   shared.term(term);
   return shared.take();
 }
 
-/** The bytes of one term behind its version byte 131: what `erlang:term_to_binary/1` gives. */
+/** The bytes of one term behind its version byte 131: what `term_to_binary/1` gives. Throws EtfError. */
 export function encodeVersioned(term: Term): Buffer {
   shared.clear();
-  shared.versioned(term);
+  shared.version();
+  shared.term(term);
   return shared.take();
 }
 
-/** Appends terms and raw bytes to one growing buffer. Reuse it: `take` copies out and starts afresh. */
-export class Writer {
-  #buffer = Buffer.allocUnsafeSlow(4096);
-  #length = 0;
-
-  get length(): number {
-    return this.#length;
-  }
-
-  clear(): void {
-    this.#length = 0;
-    if (this.#buffer.length > KEPT_CAPACITY) this.#buffer = Buffer.allocUnsafeSlow(4096);
-  }
-
-  /** Forgets everything behind the first `length` bytes, e.g. a term that could not be encoded. */
-  truncate(length: number): void {
-    this.#length = Math.min(length, this.#length);
-  }
-
-  /** What was written, as a copy that is the caller's own. */
-  take(): Buffer {
-    const written = this.#buffer.subarray(0, this.#length);
-    if (this.#length <= KEPT_CAPACITY) {
-      const copy = Buffer.allocUnsafe(this.#length);
-      copy.set(written);
-      this.#length = 0;
-      return copy;
-    }
-    this.#buffer = Buffer.allocUnsafeSlow(4096);
-    this.#length = 0;
-    return written;
-  }
-
-  uint8(value: number): void {
-    this.#reserve(1);
-    this.#buffer[this.#length++] = value;
-  }
-
-  uint16(value: number): void {
-    this.#reserve(2);
-    this.#length = this.#buffer.writeUInt16BE(value, this.#length);
-  }
-
-  uint32(value: number): void {
-    this.#reserve(4);
-    this.#length = this.#buffer.writeUInt32BE(value, this.#length);
-  }
-
-  /** Overwrites four bytes written earlier: a length that is known only at the end. */
-  uint32At(offset: number, value: number): void {
-    this.#buffer.writeUInt32BE(value, offset);
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-
-  versioned(term: Term): void {
+class TermWriter extends ByteWriter {
+  version(): void {
     this.uint8(Tag.VERSION);
-    this.term(term);
   }
 
-  /** Throws an EtfError for what is no term; the bytes before the fault then stay written. */
   term(term: Term): void {
     this.#term(term, MAX_DEPTH);
   }
@@ -131,13 +71,13 @@ export class Writer {
 
   #integer(value: number): void {
     if (value >= 0 && value <= 255 && Number.isInteger(value)) {
-      this.#reserve(2);
-      this.#buffer[this.#length++] = Tag.SMALL_INTEGER_EXT;
-      this.#buffer[this.#length++] = value;
+      this.reserve(2);
+      this.buffer[this.length++] = Tag.SMALL_INTEGER_EXT;
+      this.buffer[this.length++] = value;
     } else if ((value | 0) === value) {
-      this.#reserve(5);
-      this.#buffer[this.#length++] = Tag.INTEGER_EXT;
-      this.#length = this.#buffer.writeInt32BE(value, this.#length);
+      this.reserve(5);
+      this.buffer[this.length++] = Tag.INTEGER_EXT;
+      this.length = this.buffer.writeInt32BE(value, this.length);
     } else if (Number.isSafeInteger(value)) {
       this.#big(BigInt(value));
     } else {
@@ -169,9 +109,9 @@ export class Writer {
   #float(value: number): void {
     // A peer that is sent such a float drops the connection.
     if (!Number.isFinite(value)) throw new EtfError('ETF_BAD_FLOAT', `Erlang has no float ${value}`);
-    this.#reserve(9);
-    this.#buffer[this.#length++] = Tag.NEW_FLOAT_EXT;
-    this.#length = this.#buffer.writeDoubleBE(value, this.#length);
+    this.reserve(9);
+    this.buffer[this.length++] = Tag.NEW_FLOAT_EXT;
+    this.length = this.buffer.writeDoubleBE(value, this.length);
   }
 
   #atom(name: string): void {
@@ -181,9 +121,9 @@ export class Writer {
   /** Nearly every atom. A loop over a short string is quicker than a call into the runtime. */
   #asciiAtom(name: string): boolean {
     const length = name.length;
-    this.#reserve(2 + length);
-    const buffer = this.#buffer;
-    let at = this.#length;
+    this.reserve(2 + length);
+    const buffer = this.buffer;
+    let at = this.length;
     buffer[at++] = Tag.SMALL_ATOM_UTF8_EXT;
     buffer[at++] = length;
     for (let index = 0; index < length; index++) {
@@ -191,7 +131,7 @@ export class Writer {
       if (code > 0x7f) return false;
       buffer[at++] = code;
     }
-    this.#length = at;
+    this.length = at;
     return true;
   }
 
@@ -215,11 +155,11 @@ export class Writer {
   }
 
   #binary(bytes: Uint8Array): void {
-    this.#reserve(5 + bytes.length);
-    this.#buffer[this.#length++] = Tag.BINARY_EXT;
-    this.#length = this.#buffer.writeUInt32BE(bytes.length, this.#length);
-    this.#buffer.set(bytes, this.#length);
-    this.#length += bytes.length;
+    this.reserve(5 + bytes.length);
+    this.buffer[this.length++] = Tag.BINARY_EXT;
+    this.length = this.buffer.writeUInt32BE(bytes.length, this.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
   }
 
   #bitString(bytes: Uint8Array, lastBits: number): void {
@@ -238,15 +178,15 @@ export class Writer {
     this.uint8(lastBits);
     this.bytes(bytes);
     // Unused bits are zero, as OTP writes them.
-    this.#buffer[this.#length - 1] = (bytes[bytes.length - 1] as number) & (0xff << (8 - lastBits));
+    this.buffer[this.length - 1] = (bytes[bytes.length - 1] as number) & (0xff << (8 - lastBits));
   }
 
   #tuple(elements: readonly Term[], depth: number): void {
     if (depth === 0) throw tooDeep();
     if (elements.length <= 255) {
-      this.#reserve(2);
-      this.#buffer[this.#length++] = Tag.SMALL_TUPLE_EXT;
-      this.#buffer[this.#length++] = elements.length;
+      this.reserve(2);
+      this.buffer[this.length++] = Tag.SMALL_TUPLE_EXT;
+      this.buffer[this.length++] = elements.length;
     } else {
       this.uint8(Tag.LARGE_TUPLE_EXT);
       this.uint32(elements.length);
@@ -320,17 +260,10 @@ export class Writer {
       this.uint32(word);
     }
   }
-
-  #reserve(count: number): void {
-    const needed = this.#length + count;
-    if (needed <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#buffer.length));
-    larger.set(this.#buffer.subarray(0, this.#length));
-    this.#buffer = larger;
-  }
 }
 
-const shared = new Writer();
+/** Its buffer serves every call in turn. */
+const shared = new TermWriter();
 
 /** `Array.isArray` does not narrow readonly arrays. */
 function isList(term: Term): term is readonly Term[] {

@@ -5,9 +5,9 @@
  * safe integers integers and other numbers floats. A lone surrogate becomes U+FFFD.
  *
  * erlpack trusts its input: a bigint, function or symbol leaves it with bytes that are no term, NaN with a float
- * that makes the peer drop the connection, an exception in a getter ends the whole process. So the value is
- * looked through before. It also writes integers beyond 32 bits (and -0) as floats and a key like "7" as an integer; data
- * with one of those goes through our own encoder instead.
+ * that makes the peer drop the connection, and an exception in a getter ends the whole process. So the value is
+ * looked through before. erlpack also writes integers beyond 32 bits (and -0) as floats and a key like "7" as an
+ * integer; data with one of those goes through our own encoder instead.
  */
 import { createRequire } from 'node:module';
 import { types } from 'node:util';

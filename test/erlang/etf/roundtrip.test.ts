@@ -5,8 +5,8 @@ import { decodeVersioned } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { EtfError } from '../../../src/etf/error.js';
 import type { Term } from '../../../src/etf/terms.js';
+import { arbitraryTerm, ordered } from '../../unit/etf/arbitrary.js';
 import { loadVectors } from '../../unit/etf/vectors.js';
-import { arbitraryTerm, ordered } from './arbitrary.js';
 import { Erl } from './erl.js';
 
 describe('terms through a real Erlang', () => {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEFAULT_LIMITS, decode } from '../../../src/etf/decode.js';
-import { encode, MAX_DEPTH, Writer } from '../../../src/etf/encode.js';
+import { encode, MAX_DEPTH } from '../../../src/etf/encode.js';
 import { EtfError } from '../../../src/etf/error.js';
 import {
-  Atom,
   atom,
   BitString,
   binary,
@@ -107,22 +106,5 @@ describe('encode', () => {
   it('puts what is encoded already into a term', () => {
     const inner = encode(tuple(atom('ok'), 1));
     assert.deepStrictEqual(encode(tuple(new Opaque(inner), 2)), encode(tuple(tuple(atom('ok'), 1), 2)));
-  });
-});
-
-describe('Writer', () => {
-  it('gathers terms and bytes, fills in lengths, and takes back what failed', () => {
-    const writer = new Writer();
-    for (let round = 0; round < 2; round++) {
-      writer.uint32(0);
-      writer.uint8(112);
-      writer.versioned(new Atom('control'));
-      writer.bytes(Buffer.from('836a', 'hex'));
-      const whole = writer.length;
-      assert.throws(() => writer.term(tuple(1, 1.5)));
-      writer.truncate(whole);
-      writer.uint32At(0, writer.length - 4);
-      assert.equal(writer.take().toString('hex'), '0000000d7083770763 6f6e74726f6c836a'.replace(' ', ''));
-    }
   });
 });

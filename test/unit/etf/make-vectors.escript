@@ -1,7 +1,8 @@
 #!/usr/bin/env escript
 %% -*- erlang -*-
-%% Prints the golden vectors of the term codec, one JSON object a line: bytes that a real Erlang writes or accepts, each with a description
-%% of the term that was made with term inspection (pid_to_list/1 and the like), not from the bytes.
+%% Prints the golden vectors of the term codec, one JSON object a line: bytes that a real Erlang writes or
+%% accepts, each with a description of the term that was made with term inspection (pid_to_list/1 and the like),
+%% not from the bytes. The committed file is of OTP 25; local pids, references and funs differ from run to run.
 %%
 %%   escript test/unit/etf/make-vectors.escript > test/unit/etf/vectors.jsonl
 %%

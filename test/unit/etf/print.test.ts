@@ -16,7 +16,7 @@ import {
   type Term,
   tuple,
 } from '../../../src/etf/terms.js';
-import { arbitraryTerm } from '../../erlang/etf/arbitrary.js';
+import { arbitraryTerm } from './arbitrary.js';
 
 const PID = new Pid('a@b', 1, 2, 3);
 
