@@ -287,8 +287,8 @@ function badIdentifier(kind: string, value: unknown): EtfError {
   return new EtfError('ETF_BAD_IDENTIFIER', `cannot encode the ${kind} ${value} of a pid, port or reference`);
 }
 
+/** Never the value itself: it may be a secret. */
 function describe(value: unknown): string {
-  return value === null || typeof value !== 'object'
-    ? String(value)
-    : `a ${value.constructor?.name ?? 'object'}`;
+  if (value === null || typeof value !== 'object') return value === null ? 'null' : typeof value;
+  return `a ${value.constructor?.name ?? 'bare object'}`;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { FrameReader } from '../../../src/distribution/frames.js';
 import { decode, decodePrefix, decodeVersioned } from '../../../src/etf/decode.js';
 import { encode, encodeVersioned } from '../../../src/etf/encode.js';
 import { EtfError } from '../../../src/etf/error.js';
@@ -29,6 +30,23 @@ describe('golden vectors of a real Erlang', () => {
       assert.equal(first.end, 1 + bytes.length);
       assert.deepStrictEqual(first.term, decodeVersioned(bytes));
       assert.deepStrictEqual(decodePrefix(frame, first.end), { term: first.term, end: frame.length - 1 });
+    }
+  });
+
+  it('are the same when their frames arrive byte by byte', () => {
+    for (const { name, bytes } of VECTORS) {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(bytes.length);
+      const reader = new FrameReader(4, 1 << 20);
+      const frames: Buffer[] = [];
+      for (const byte of Buffer.concat([length, bytes, length, bytes])) {
+        reader.push(Buffer.of(byte));
+        const frame = reader.next();
+        if (frame !== undefined) frames.push(frame);
+      }
+      assert.equal(frames.length, 2, name);
+      for (const frame of frames)
+        assert.deepStrictEqual(decodeVersioned(frame), decodeVersioned(bytes), name);
     }
   });
 
