@@ -15,17 +15,17 @@ export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>
 const PLAYER = `
   Test = self(),
   Play = fun Play(Messages, Asking) ->
-    case {Messages, Asking} of
-      {[Message | Later], [Who | Others]} -> Who ! {message, Message}, Play(Later, Others);
+    case {queue:out(Messages), Asking} of
+      {{{value, Message}, Later}, [Who | Others]} -> Who ! {message, Message}, Play(Later, Others);
       _ ->
         receive
           {next, Who} -> Play(Messages, Asking ++ [Who]);
           stop -> ok;
-          Message -> Play(Messages ++ [Message], Asking)
+          Message -> Play(queue:in(Message, Messages), Asking)
         end
     end
   end,
-  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play([], []) end),
+  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play(queue:new(), []) end),
   receive playing -> ok end`;
 
 /** `mod_megaphone:contract/0` gives `version`, as our module's does. */

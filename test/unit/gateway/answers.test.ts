@@ -7,7 +7,10 @@ import { iodataToBuffer } from '../../../src/gateway/iodata.js';
 
 const connId = new Pid('megaphone@localhost', 1, 2, 3);
 const body = Buffer.from('hello');
-const headers = [tuple(Buffer.from('X-A'), Buffer.from('b')), tuple([...Buffer.from('x-c')], [Buffer.from('d')])];
+const headers = [
+  tuple(Buffer.from('X-A'), Buffer.from('b')),
+  tuple([...Buffer.from('x-c')], [Buffer.from('d')]),
+];
 
 for (const [form, term, expected] of [
   ['{ConnId, Body}', tuple(connId, body), { connId, status: 200, headers: [], body }],

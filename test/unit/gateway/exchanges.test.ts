@@ -60,7 +60,9 @@ test('it behaves as a map from ConnIds that are never used twice', () => {
         }
       });
       const visited: number[] = [];
-      table.forEach((exchange) => visited.push(exchange));
+      table.forEach((exchange) => {
+        visited.push(exchange);
+      });
       assert.deepEqual(visited.sort(), [...open.values()].sort());
     }),
   );

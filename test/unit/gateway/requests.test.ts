@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { encodeVersioned } from '../../../src/etf/encode.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
+import { encodeVersioned } from '../../../src/etf/encode.js';
 import { atom, Pid, tuple } from '../../../src/etf/terms.js';
 import { encodeMeta } from '../../../src/gateway/meta.js';
 import { RequestEncoder } from '../../../src/gateway/requests.js';
@@ -15,7 +15,10 @@ test('hand-written messages are, byte for byte, what the codec writes', () => {
     fc.property(uint32, uint32, uint32, fc.uint8Array(), (creation, slot, generation, body) => {
       const encoder = new RequestEncoder(NODE, creation);
       const connId = new Pid(NODE, slot, generation, creation);
-      assert.deepEqual(encoder.request(slot, generation, body, undefined), encodeVersioned(tuple(connId, body)));
+      assert.deepEqual(
+        encoder.request(slot, generation, body, undefined),
+        encodeVersioned(tuple(connId, body)),
+      );
       assert.deepEqual(
         encoder.closed(slot, generation, 'abcdef.1'),
         encodeVersioned(tuple(connId, atom('closed'), Buffer.from('abcdef.1'))),
@@ -26,7 +29,14 @@ test('hand-written messages are, byte for byte, what the codec writes', () => {
 
 test('a request that starts a session carries its client in a map with binary keys', () => {
   const encoder = new RequestEncoder(NODE, 7);
-  const meta = encodeMeta({ ip: '192.0.2.1', port: 4711, secure: true, path: '/bosh', origin: '', userAgent: 'é' });
+  const meta = encodeMeta({
+    ip: '192.0.2.1',
+    port: 4711,
+    secure: true,
+    path: '/bosh',
+    origin: '',
+    userAgent: 'é',
+  });
   const entries = new Map<string, unknown>([
     ['ip', '192.0.2.1'],
     ['port', 4711],
@@ -41,7 +51,10 @@ test('a request that starts a session carries its client in a map with binary ke
   assert.deepEqual(connId, new Pid(NODE, 1, 2, 7));
   assert.deepEqual(body, Buffer.from('<body/>'));
   assert.ok(map instanceof Map);
-  const plain = [...map].map(([key, value]) => [String(key), typeof value === 'number' ? value : readPlain(value)]);
+  const plain = [...map].map(([key, value]) => [
+    String(key),
+    typeof value === 'number' ? value : readPlain(value),
+  ]);
   assert.deepEqual(plain, [...entries]);
 });
 
