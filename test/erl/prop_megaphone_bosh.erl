@@ -249,7 +249,7 @@ wild_attributes() ->
 wild(Steps, Bosh, Now, Conn, Answered) ->
     case process(Bosh, Now) of
         {stop, Condition, Bosh1} ->
-            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(Condition, Now, Bosh1),
+            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(Condition, [], Now, Bosh1),
             length(Kept) =< 100 andalso is_map(answer(Answers, Answered));
         Bosh1 ->
             {Answers, Bosh2} = megaphone_bosh:flush(Now, Bosh1),
@@ -281,7 +281,7 @@ wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
 
 %% The end answers all that is open.
 finished(Condition, Now, Bosh, Answered) ->
-    {Answers, _, Ended} = megaphone_bosh:finish(Condition, Now, Bosh),
+    {Answers, _, Ended} = megaphone_bosh:finish(Condition, [], Now, Bosh),
     _ = answer(Answers, Answered),
     megaphone_bosh:held(Ended) =:= 0.
 

@@ -8,7 +8,7 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, next/2, enqueue/3, flush/2]).
--export([closed/3, lost/2, terminating/1, held/1, finish/3, expired/2, deadline/1, unacknowledged/1, failure/3]).
+-export([closed/3, lost/2, terminating/1, held/1, finish/4, expired/2, deadline/1, take_unacknowledged/1, failure/3]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, condition/0, ended/0]).
 
@@ -263,18 +263,23 @@ held(S) -> length(live(S)).
 -spec terminating(bosh()) -> boolean().
 terminating(#bosh{terminating = Terminating}) -> Terminating.
 
-%% @doc Ends the session: every open request is answered. `Payload' goes before the end.
--spec finish(condition(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
-finish(Condition, Now, S) ->
-    #bosh{held = Held, waiting = Waiting, key = Key} = S,
+%% @doc Ends the session: every open request is answered. `Error' is a <stream:error/> or nothing.
+-spec finish(condition(), Error :: iodata(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
+finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, out = Out} = S) ->
     Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
-    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none},
+    S1 = S#bosh{
+        held = Held ++ Early,
+        waiting = [],
+        report = none,
+        out = [Error || Error =/= []] ++ Out,
+        out_stream = S#bosh.out_stream orelse Error =/= []
+    },
     {Answers, S2} = finish_all(Condition, Now, S1, []),
     %% For whoever asks later, a session that its client ended is not there.
     Late = case Condition of client -> <<"item-not-found">>; _ -> Condition end,
     {FinalStatus, Attrs} = terminate_attributes(Late, S2),
-    {Out, _} = take_out(S2),
-    Final = {FinalStatus, megaphone_body:write(Attrs ++ stream_attribute(S2), Out)},
+    {Unsent, _} = take_out(S2),
+    Final = {FinalStatus, megaphone_body:write(Attrs ++ stream_attribute(S2), Unsent)},
     Kept = [{R, Status, Body} || #kept{rid = R, status = Status, body = Body} <- S2#bosh.kept],
     {Answers, #{kept => Kept, final => Final}, S2}.
 
@@ -307,14 +312,15 @@ deadline(S) ->
         Live -> lists:min([Due || #held{due = Due} <- Live])
     end.
 
-%% @doc Answers with payload that the client may not have, then what waits for it; oldest first.
--spec unacknowledged(bosh()) -> [{ms(), Body :: binary()}].
-unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
-    Sent = [{At, Body} || #kept{at = At, body = Body, state = State} <- Kept, State =:= sent orelse State =:= lost],
-    case take_out(S) of
-        {[], _} -> lists:reverse(Sent);
-        {Out, _} -> lists:reverse(Sent, [{Now, megaphone_body:write(stream_attribute(S), Out)}])
-    end.
+%% @doc Takes the answers with payload that the client may not have, then what waits for it, oldest
+%% first. Whoever takes them delivers them by another way: they are kept no longer.
+-spec take_unacknowledged(bosh()) -> {[{ms(), Body :: binary()}], bosh()}.
+take_unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
+    IsOpen = fun(#kept{state = State}) -> State =:= sent orelse State =:= lost end,
+    {Sent, Known} = lists:partition(IsOpen, Kept),
+    {Out, S1} = take_out(S),
+    Queued = [{Now, megaphone_body:write(stream_attribute(S), Out)} || Out =/= []],
+    {lists:reverse([{At, Body} || #kept{at = At, body = Body} <- Sent], Queued), S1#bosh{kept = Known}}.
 
 %% @doc The answer to a request that belongs to no session: a condition, or for a client that names no
 %% version the HTTP status of old (§17.1).

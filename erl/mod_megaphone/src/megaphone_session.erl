@@ -31,6 +31,8 @@
     shaper = none :: term(),
     %% The shaper asked to wait before the next request is processed.
     blocked = false :: boolean(),
+    %% What ended with the session and goes back through the router.
+    undelivered = [] :: [{ms(), binary()}],
     timer = none :: none | {reference(), ms()}
 }).
 
@@ -144,9 +146,10 @@ terminate(Reason, S) ->
         {_, #session{stream = undefined}} ->
             ok;
         {_, #session{stream = Stream} = S1} ->
-            _ = finish(Condition, S1),
+            #session{undelivered = Undelivered} = finish(Condition, [], S1),
             _ = xmpp_stream_in:terminate(Reason, Stream),
-            ok
+            %% Not before the user is gone from this resource: it would come back here.
+            megaphone_handback:route(Undelivered, Stream)
     end.
 
 %%% Beginning
@@ -355,7 +358,7 @@ stream(Callback, #session{stream = Stream} = S) ->
 %% The stream is closed from the other side, too, where the session must end.
 -spec collected({ok | {stop, megaphone_bosh:condition()}, #session{}}) -> step().
 collected({ok, #session{stream = #{stream_state := disconnected}} = S}) ->
-    {ok, finish(<<"remote-connection-failed">>, S)};
+    {ok, finish(<<"remote-connection-failed">>, [], S)};
 collected({ok, S}) ->
     {ok, S};
 collected({{stop, Condition}, S}) ->
@@ -375,7 +378,10 @@ collect({xmlstreamstart, _, Attrs}, {Result, #session{bosh = Bosh} = S}) ->
     {_, Id} = lists:keyfind(<<"id">>, 1, Attrs),
     {Result, S#session{bosh = megaphone_bosh:authid(Id, Bosh)}};
 collect({xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El}, {Result, S}) ->
-    {Result, finish(stream_error(Children), El, S)};
+    case stream_error(Children) of
+        <<"remote-stream-error">> = Condition -> {Result, finish(Condition, fxml:element_to_binary(El), S)};
+        Condition -> {Result, finish(Condition, [], S)}
+    end;
 collect({xmlstreamelement, El}, {Result, #session{bosh = Bosh} = S}) ->
     {Payload, Kind} = payload(El),
     case megaphone_bosh:enqueue(Payload, Kind, Bosh) of
@@ -412,29 +418,23 @@ is_bosh_condition(Name) ->
 %% BOSH ends; the stream is told that its connection is closed.
 -spec hang_up(megaphone_bosh:condition(), #session{}) -> step().
 hang_up(Condition, S) ->
-    stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', closed}, Stream) end, finish(Condition, S)).
+    stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', closed}, Stream) end, finish(Condition, [], S)).
 
--spec finish(megaphone_bosh:condition(), megaphone_body:xmlel(), #session{}) -> #session{}.
-finish(<<"remote-stream-error">> = Condition, Error, #session{bosh = Bosh} = S) ->
-    %% More than the limit is no matter now: the session ends with it.
-    Bosh1 =
-        case megaphone_bosh:enqueue(fxml:element_to_binary(Error), stream, Bosh) of
-            {ok, B} -> B;
-            {stop, _, B} -> B
-        end,
-    finish(Condition, S#session{bosh = Bosh1});
-finish(Condition, _, S) ->
-    finish(Condition, S).
-
-%% Answers every open request, and leaves the answers for late ones.
--spec finish(megaphone_bosh:condition(), #session{}) -> #session{}.
-finish(_, #session{bosh = ended} = S) ->
+%% Answers every open request, and leaves the answers for late ones. `Error' is the stream's last word.
+-spec finish(megaphone_bosh:condition(), iodata(), #session{}) -> #session{}.
+finish(_, _, #session{bosh = ended} = S) ->
     S;
-finish(Condition, #session{bosh = Bosh, sid = Sid} = S) ->
-    {Answers, Ended, _} = megaphone_bosh:finish(actual(Condition, Bosh), now_ms(), Bosh),
+finish(Reason, Error, #session{bosh = Bosh, sid = Sid} = S) ->
+    Condition = actual(Reason, Bosh),
+    {Undelivered, Bosh1} =
+        case Condition =/= client andalso megaphone_handback:is_wanted(S#session.stream) of
+            true -> megaphone_bosh:take_unacknowledged(Bosh);
+            false -> {[], Bosh}
+        end,
+    {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     S1 = send(Answers, S),
     ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
-    S1#session{bosh = ended}.
+    S1#session{bosh = ended, undelivered = Undelivered}.
 
 %% A stream that closes after the client's own `terminate' is no failure.
 -spec actual(megaphone_bosh:condition(), megaphone_bosh:bosh()) -> megaphone_bosh:condition().

@@ -74,7 +74,7 @@ mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
 mod_opt_type(polling) -> econf:either(econf:int(0, 0), econf:timeout(second)).
 
--spec mod_doc() -> map().
+-spec mod_doc() -> #{desc := binary(), opts := [{atom(), #{value := binary(), desc := binary()}}]}.
 mod_doc() ->
     #{
         desc => <<
