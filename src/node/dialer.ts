@@ -20,8 +20,6 @@ export interface Dialing {
   readonly timeoutMs: number;
   /** Ends the attempt; the error is then of no meaning. */
   readonly signal: AbortSignal;
-  /** The peer is about to learn of this attempt. */
-  readonly onHandshake: () => void;
   /** Whether to go on when the peer believes that we are connected. */
   readonly stillWanted: () => boolean;
 }
@@ -31,7 +29,6 @@ export async function dial(options: Dialing): Promise<Handshaken & { socket: Soc
   const { peer, signal, timeoutMs } = options;
   const endpoint = options.endpoint ?? (await lookup(peer, options.epmdPort));
   const socket = await openSocket(peer, endpoint, timeoutMs, signal);
-  options.onHandshake();
   const context = { self: options.self, cookie: options.cookie, challenge: randomChallenge() };
   const handshake = initiate(context, peer, options.stillWanted);
   return { socket, ...(await shakeHands(socket, handshake, timeoutMs)) };

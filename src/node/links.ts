@@ -37,8 +37,6 @@ const STABLE_MS = 10_000;
 interface Attempt {
   /** Aborted when a link with that node is there, or when none is wanted any more. */
   readonly abort: AbortController;
-  /** The peer knows of this attempt, and has not turned it down. */
-  handshaking: boolean;
   promise: Promise<void>;
 }
 
@@ -84,7 +82,7 @@ export class Links {
     if (this.#stopped) throw stopped(node);
     const running = this.#attempts.get(node);
     if (running !== undefined) return running.promise;
-    const attempt: Attempt = { abort: new AbortController(), handshaking: false, promise: Promise.resolve() };
+    const attempt: Attempt = { abort: new AbortController(), promise: Promise.resolve() };
     this.#attempts.set(node, attempt);
     attempt.promise = this.#dial(node, endpoint, attempt).finally(() => this.#forget(node, attempt));
     return attempt.promise;
@@ -104,8 +102,9 @@ export class Links {
     const { self, allow } = this.#options;
     if (peer === self.name || this.#stopped || !isAllowed(peer, allow)) return 'not_allowed';
     if (this.#connections.has(peer)) return 'alive';
-    // Both connect at once: the attempt of the node with the greater name goes on.
-    if (this.#attempts.get(peer)?.handshaking) return self.name > peer ? 'nok' : 'ok_simultaneous';
+    // Both connect at once: the attempt of the node with the greater name goes on. The peer decides by the same rule,
+    // so this holds from the first moment of an attempt, even if it has not reached the peer yet.
+    if (this.#attempts.has(peer)) return self.name > peer ? 'nok' : 'ok_simultaneous';
     return 'ok';
   }
 
@@ -158,16 +157,12 @@ export class Links {
         epmdPort,
         timeoutMs,
         signal,
-        onHandshake: () => {
-          attempt.handshaking = true;
-        },
         stillWanted: () => !this.#connections.has(node),
       });
       // First, or `adopt` would abort it, and this socket with it.
       this.#forget(node, attempt);
       this.adopt(socket, handshaken);
     } catch (error) {
-      attempt.handshaking = false;
       // After `nok` the peer is about to connect to us.
       if (isSimultaneous(error)) await sleep(timeoutMs, undefined, { signal }).catch(() => {});
       if (this.#stopped) throw stopped(node);

@@ -1,0 +1,64 @@
+/** What the tests of this directory share: an EPMD, an erl node and a hidden node, in a cluster of their own. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { MegaphoneError } from '../../../src/errors.js';
+import { Cookie } from '../../../src/node/cookie.js';
+import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
+import { Epmd } from '../../support/epmd.js';
+import { Erl, type ErlOptions } from '../../support/erl.js';
+
+export const PEER = 'peer@localhost';
+export const NODE = 'megaphone@localhost';
+export const COOKIE = 'correct-horse';
+/** For calls that must end long before. */
+export const AMPLE_MS = 30_000;
+
+export class Cluster {
+  readonly epmd: Epmd;
+  readonly cookie = new Cookie(COOKIE);
+  readonly #erls: Erl[] = [];
+  readonly #nodes: HiddenNode[] = [];
+
+  static async start(): Promise<Cluster> {
+    return new Cluster(await Epmd.start());
+  }
+
+  private constructor(epmd: Epmd) {
+    this.epmd = epmd;
+  }
+
+  async erl(options: Partial<ErlOptions> = {}): Promise<Erl> {
+    const erl = await Erl.start({ name: PEER, cookie: COOKIE, epmdPort: this.epmd.port, ...options });
+    this.#erls.push(erl);
+    return erl;
+  }
+
+  async node(options: Partial<NodeOptions> = {}): Promise<HiddenNode> {
+    const node = await HiddenNode.start({
+      name: NODE,
+      cookie: this.cookie,
+      epmd: { port: this.epmd.port },
+      ...options,
+    });
+    this.#nodes.push(node);
+    return node;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.stop()));
+    await Promise.all(this.#erls.map((erl) => erl.kill()));
+    await this.epmd.stop();
+  }
+}
+
+/** The error of the next event that carries one, and the node it speaks of. */
+export async function nextError(
+  node: HiddenNode,
+  event: 'down' | 'unreachable' | 'refused' | 'epmdLost',
+): Promise<MegaphoneError> {
+  const args: unknown[] = await once(node, event);
+  const error = args.find((value) => value instanceof Error);
+  assert.ok(error !== undefined);
+  return error as MegaphoneError;
+}
