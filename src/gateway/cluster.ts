@@ -193,7 +193,7 @@ export class Cluster {
 }
 
 /** `{badrpc, {'EXIT', {undef, _}}}`: there is no `mod_megaphone:contract/0` on that node. */
-function isUndefinedFunction(error: unknown): boolean {
+export function isUndefinedFunction(error: unknown): boolean {
   if (!(error instanceof MegaphoneError) || error.code !== 'NODE_BADRPC') return false;
   return isAtom(element(element(error.cause, 1), 0), 'undef');
 }

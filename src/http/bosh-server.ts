@@ -42,8 +42,8 @@ export interface BoshServerOptions {
 interface Connection {
   /** It came when the maximum was reached: it hears 503 and is closed. */
   readonly isRefused: boolean;
-  /** Requests under way, as clients may send the next ones without waiting (HTTP pipelining). */
-  openRequests: number;
+  /** Requests without an answer: several where the client sends on without waiting (HTTP pipelining). */
+  readonly held: Set<NodeHttpExchange>;
 }
 
 /** Connections beyond the maximum that still hear 503 instead of being dropped. */
@@ -124,23 +124,24 @@ export class BoshServer {
 
   #onConnection(socket: Socket): void {
     const isRefused = this.#connections.size >= this.#options.maxConnections;
-    this.#connections.set(socket, { isRefused, openRequests: 0 });
-    socket.once('close', () => this.#connections.delete(socket));
+    const connection: Connection = { isRefused, held: new Set() };
+    this.#connections.set(socket, connection);
+    // Not the responses' own event: node:http does not emit it for those that wait behind another one.
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      for (const { handle } of connection.held) this.#service.closed(handle);
+    });
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#connections.get(request.socket);
-    if (connection === undefined || connection.openRequests >= MAX_PIPELINED) {
+    if (connection === undefined || connection.held.size >= MAX_PIPELINED) {
       request.socket.destroy();
       return;
     }
-    connection.openRequests += 1;
-    response.once('close', () => {
-      connection.openRequests -= 1;
-    });
     const cors = this.#cors.headers(request.headers.origin);
     if (connection.isRefused) this.#refuseConnection(request, response, cors);
-    else this.#route(request, response, cors);
+    else this.#route(request, response, cors, connection.held);
   }
 
   #refuseConnection(request: IncomingMessage, response: ServerResponse, cors: readonly Header[]): void {
@@ -151,7 +152,12 @@ export class BoshServer {
     });
   }
 
-  #route(request: IncomingMessage, response: ServerResponse, cors: readonly Header[]): void {
+  #route(
+    request: IncomingMessage,
+    response: ServerResponse,
+    cors: readonly Header[],
+    held: Connection['held'],
+  ): void {
     if (!PATHS.includes(pathOf(request.url))) {
       this.#counters.refused.path += 1;
       respond(response, 404, [...cors, TEXT], 'Nothing is here. The BOSH endpoint is /bosh.\n');
@@ -159,7 +165,7 @@ export class BoshServer {
     }
     switch (request.method) {
       case 'POST':
-        this.#collect(request, response, cors);
+        this.#collect(request, response, cors, held);
         break;
       case 'OPTIONS':
         respond(response, 204, this.#cors.preflight(request.headers.origin), '');
@@ -174,7 +180,12 @@ export class BoshServer {
     }
   }
 
-  #collect(request: IncomingMessage, response: ServerResponse, cors: readonly Header[]): void {
+  #collect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    cors: readonly Header[],
+    held: Connection['held'],
+  ): void {
     const { maxBody } = this.#options;
     if (Number(request.headers['content-length'] ?? 0) > maxBody) {
       this.#refuseTooLarge(response, cors);
@@ -193,18 +204,11 @@ export class BoshServer {
       }
     });
     request.once('end', () => {
-      if (size > maxBody) return;
+      if (size > maxBody || request.socket.destroyed) return;
       const [first] = chunks;
       const body = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks, size);
-      this.#hold(new NodeHttpExchange(request, response, this.#context, cors), response, body);
-    });
-  }
-
-  #hold(exchange: NodeHttpExchange, response: ServerResponse, body: Buffer): void {
-    const handle = this.#service.request(exchange, body);
-    if (handle === 0) return;
-    response.once('close', () => {
-      if (!exchange.isAnswered) this.#service.closed(handle);
+      const exchange = new NodeHttpExchange(request, response, this.#context, cors, held);
+      exchange.handle = this.#service.request(exchange, body);
     });
   }
 

@@ -20,26 +20,28 @@ export interface ExchangeContext {
 const MAX_TEXT = 512;
 
 export class NodeHttpExchange implements HttpExchange {
+  /** The gateway's, to tell it that the client went away. */
+  handle = 0;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #context: ExchangeContext;
   readonly #cors: readonly Header[];
-  #isAnswered = false;
+  /** Those of this connection without an answer. */
+  readonly #held: Set<NodeHttpExchange>;
 
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
     context: ExchangeContext,
     cors: readonly Header[],
+    held: Set<NodeHttpExchange>,
   ) {
     this.#request = request;
     this.#response = response;
     this.#context = context;
     this.#cors = cors;
-  }
-
-  get isAnswered(): boolean {
-    return this.#isAnswered;
+    this.#held = held;
+    held.add(this);
   }
 
   client(): ClientInfo {
@@ -57,7 +59,7 @@ export class NodeHttpExchange implements HttpExchange {
   }
 
   answer(status: number, headers: readonly Header[], body: Buffer): void {
-    this.#isAnswered = true;
+    this.#held.delete(this);
     respond(this.#response, status, [...this.#cors, ...this.#allowed(headers)], body);
     // Only a client that does not read leaves bytes behind here; node:http sets its own timeout once they are gone.
     const { socket } = this.#response;

@@ -1,6 +1,7 @@
 /** Every form in which an Erlang process may answer a request, and what answers nothing. */
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Service } from '../../../src/cli/service.js';
 import type { Erl } from '../../support/erl.js';
@@ -154,6 +155,22 @@ test('a body of 200 kB arrives whole, and a large answer too', async () => {
   const size = await next(erl, 'C ! binary:copy(<<"y">>, 3000000), byte_size(element(2, M))');
   assert.equal(size, String(body.length));
   assert.equal((await (await answered).text()).length, 3_000_000);
+});
+
+test('a client that does not read its answer is cut', async () => {
+  const strict = await cluster.gateway({
+    nodes: 'ejabberd@localhost',
+    header_timeout: 1,
+    request_timeout: 1,
+  });
+  await inService(strict);
+  const client = connect(strict.bosh.port, '127.0.0.1').pause();
+  client.write('POST /bosh HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx');
+  await next(erl, 'C ! binary:copy(<<"y">>, 30000000), ok');
+  await until(() => strict.gateway.counters.bytesOut === 30_000_000);
+  assert.equal(strict.bosh.connections, 1);
+  await until(() => strict.bosh.connections === 0);
+  client.destroy();
 });
 
 test('an exchange that nobody answers ends with 504, is told as closed, and counted', async () => {
