@@ -1,0 +1,66 @@
+/**
+ * Real web chat clients do the same things through ejabberd's own BOSH and through the gateway.
+ * None of them knows which of the two it talks to.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { MakeClient } from './support/chat-client.js';
+import { CuttingProxy } from './support/cutting-proxy.js';
+import { Instance } from './support/instance.js';
+import { type Couple, exchange, logIn, logOut } from './support/scenario.js';
+import { stanza } from './support/stanza-client.js';
+import { strophe } from './support/strophe-client.js';
+
+const MESSAGES = 1000;
+
+let instance: Instance;
+before(async () => {
+  instance = await Instance.start();
+});
+after(() => instance.stop());
+
+const servers = [
+  ['ejabberd', () => instance.ejabberdUrl],
+  ['the gateway', () => instance.gatewayUrl],
+] as const;
+
+const couples: readonly (readonly [string, MakeClient, MakeClient])[] = [
+  ['Strophe', strophe, strophe],
+  ['stanza', stanza, stanza],
+  ['Strophe with stanza', strophe, stanza],
+];
+
+for (const [server, url] of servers) {
+  for (const [name, makeAlice, makeBob] of couples) {
+    describe(`${name} through ${server}`, { timeout: 180_000 }, () => {
+      let proxy: CuttingProxy;
+      let couple: Couple;
+      before(async () => {
+        proxy = await CuttingProxy.start(url());
+        couple = { alice: makeAlice(proxy.url, instance.alice), bob: makeBob(proxy.url, instance.bob) };
+      });
+      after(() => proxy.stop());
+
+      it('logs in with SCRAM and exchanges presence', () => logIn(instance, couple));
+
+      it(`exchanges ${MESSAGES} messages each way`, () => exchange(instance, couple, MESSAGES));
+
+      it('goes on in the same session when the network cuts every connection', async () => {
+        const sids = [couple.alice.sid, couple.bob.sid];
+        await exchange(instance, couple, 200, () => proxy.cut());
+        assert.deepEqual([couple.alice.sid, couple.bob.sid], sids);
+      });
+
+      it('logs out', () => logOut(instance, couple));
+
+      it('logs in again, into new sessions', async () => {
+        const sids = [couple.alice.sid, couple.bob.sid];
+        await logIn(instance, couple);
+        assert.notEqual(couple.alice.sid, sids[0]);
+        assert.notEqual(couple.bob.sid, sids[1]);
+        await exchange(instance, couple, 20);
+        await logOut(instance, couple);
+      });
+    });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What the scenarios need of a chat client, so that the same scenario runs with Strophe and with stanza.
+ * Each client is used as its makers publish it; the adapters only translate.
+ */
+
+export interface Account {
+  /** Bare JID, e.g. `alice@localhost`. */
+  readonly jid: string;
+  readonly password: string;
+}
+
+export interface ChatMessage {
+  /** Bare JID of the sender. */
+  readonly from: string;
+  readonly body: string;
+}
+
+export interface ChatClient {
+  /** Where this client's messages and presences arrive, in order; messages are kept over reconnects. */
+  readonly inbox: Inbox;
+  /** The SASL mechanism of the latest login, as it went over the wire. */
+  readonly mechanism: string;
+  /** The BOSH session of the latest login, as the server named it. */
+  readonly sid: string;
+  /** True from the login until the client itself says that the session is over. */
+  readonly online: boolean;
+  /** Logs in, and resolves when the session can be used; rejects with what the client reported instead. */
+  login(): Promise<void>;
+  sendPresence(): void;
+  sendMessage(to: string, body: string): void;
+  /** Ends the session cleanly; resolves when the client says that it is over. */
+  logout(): Promise<void>;
+}
+
+export type MakeClient = (url: string, account: Account) => ChatClient;
+
+/** Messages in the order of arrival, who is online, and a way to wait for both. */
+export class Inbox {
+  readonly messages: ChatMessage[] = [];
+  /** Who came online, and who went: the latest presence of each bare JID. */
+  readonly online = new Set<string>();
+  readonly #waiting = new Set<() => void>();
+
+  message(from: string, body: string): void {
+    this.messages.push({ from: bare(from), body });
+    this.#wake();
+  }
+
+  presence(from: string, available: boolean): void {
+    this.online[available ? 'add' : 'delete'](bare(from));
+    this.#wake();
+  }
+
+  /** Resolves as soon as `condition` holds, which is looked at after each arrival. */
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        this.#waiting.delete(look);
+        resolve();
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  #wake(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+}
+
+/** Reads what the interface asks for off the BOSH bodies that a client says it exchanges. */
+export class WireTap {
+  mechanism = '';
+  sid = '';
+
+  outgoing(xml: string): void {
+    this.mechanism = /<auth\b[^>]*\bmechanism=['"]([^'"]+)/.exec(xml)?.[1] ?? this.mechanism;
+  }
+
+  incoming(xml: string): void {
+    this.sid = /<body\b[^>]*\ssid=['"]([^'"]+)/.exec(xml)?.[1] ?? this.sid;
+  }
+}
+
+const bare = (jid: string): string => jid.split('/', 1)[0] as string;

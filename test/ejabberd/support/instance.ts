@@ -1,0 +1,124 @@
+/**
+ * A private ejabberd and gateway for one test file, made by the very scripts that developers use:
+ * its own folder, EPMD, ports and node names, so that test files run side by side.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Account } from './chat-client.js';
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url));
+const run = promisify(execFile);
+
+export class Instance {
+  readonly var: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Distribution names of the two nodes. */
+  readonly ejabberdNode: string;
+  readonly gatewayNode: string;
+  /** ejabberd's own BOSH and the gateway's. */
+  readonly ejabberdUrl: string;
+  readonly gatewayUrl: string;
+  alice!: Account;
+  bob!: Account;
+
+  readonly #suffix = `_test${process.pid}`;
+
+  private constructor(folder: string, [http = 0, ejabberdHttp = 0, c2s = 0, epmd = 0]: number[]) {
+    this.var = folder;
+    this.env = {
+      ...process.env,
+      MEGAPHONE_VAR: folder,
+      MEGAPHONE_INSTANCE: this.#suffix,
+      MEGAPHONE_HTTP_PORT: `${http}`,
+      EJABBERD_HTTP_PORT: `${ejabberdHttp}`,
+      EJABBERD_C2S_PORT: `${c2s}`,
+      ERL_EPMD_PORT: `${epmd}`,
+    };
+    this.ejabberdNode = `ejabberd${this.#suffix}@localhost`;
+    this.gatewayNode = `megaphone${this.#suffix}@localhost`;
+    this.ejabberdUrl = `http://127.0.0.1:${ejabberdHttp}/bosh`;
+    this.gatewayUrl = `http://127.0.0.1:${http}/bosh`;
+    // A test that dies, or is ended by the test runner, must not leave servers behind.
+    process.once('exit', this.#stopNow);
+    process.once('SIGTERM', () => process.exit(143));
+  }
+
+  /** Starts both halves, or ejabberd alone. */
+  static async start(parts: { readonly gateway: boolean } = { gateway: true }): Promise<Instance> {
+    const instance = new Instance(await mkdtemp(join(tmpdir(), 'megaphone-test-')), await freePorts(4));
+    await instance.script('ejabberd.sh', 'start');
+    if (parts.gateway) await instance.startGateway();
+    const accounts = await readFile(join(instance.#folder('ejabberd'), 'accounts'), 'utf8');
+    const [alice, bob] = accounts
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '))
+      .map(([user, password = '']) => ({ jid: `${user}@localhost`, password }));
+    if (!alice || !bob) throw new Error(`no two accounts in ${accounts}`);
+    instance.alice = alice;
+    instance.bob = bob;
+    return instance;
+  }
+
+  /** Runs one of scripts/ for this instance; its output, or an error that carries what it printed. */
+  async script(name: string, ...args: string[]): Promise<string> {
+    const { stdout } = await run(join(root, 'scripts', name), args, { env: this.env, cwd: root });
+    return stdout;
+  }
+
+  ctl(...args: string[]): Promise<string> {
+    return this.script('ejabberd.sh', 'ctl', ...args);
+  }
+
+  /** Full JIDs of everyone online, as ejabberd sees it. */
+  async connectedUsers(): Promise<string[]> {
+    return (await this.ctl('connected_users')).split('\n').filter((line) => line !== '');
+  }
+
+  async startGateway(): Promise<void> {
+    await this.script('gateway.sh', 'start');
+  }
+
+  /** As an operator's `kill -9`, or the machine's loss, would. */
+  async killGateway(): Promise<void> {
+    const pid = await readFile(join(this.#folder('gateway'), 'gateway.pid'), 'utf8');
+    process.kill(Number(pid), 'SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopNow();
+    process.off('exit', this.#stopNow);
+    await rm(this.var, { recursive: true, force: true });
+  }
+
+  #folder(part: string): string {
+    return join(this.var, `${part}${this.#suffix}`);
+  }
+
+  readonly #stopNow = (): void => {
+    spawnSync(join(root, 'scripts', 'dev.sh'), ['down'], { env: this.env });
+  };
+}
+
+/** Ports below the range that the kernel gives to outgoing connections, so that none of those can take one meanwhile. */
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,99 @@
+/** Strophe.js as a {@link ChatClient}. */
+import './xml-http-request.js';
+import { $msg, $pres, Strophe } from 'strophe.js';
+import { type Account, type ChatClient, Inbox, WireTap } from './chat-client.js';
+
+Strophe.setLogLevel(Strophe.LogLevel.FATAL);
+const { AUTHFAIL, CONNECTED, CONNFAIL, DISCONNECTED } = Strophe.Status;
+const endings = new Map<number, string>([
+  [AUTHFAIL, 'authentication failed'],
+  [CONNFAIL, 'connection failed'],
+  [DISCONNECTED, 'disconnected'],
+]);
+
+/** The little of a DOM element that is read here (the project is compiled without the DOM's types). */
+interface Stanza {
+  readonly textContent: string;
+  getAttribute(name: string): string | null;
+  getElementsByTagName(name: string): ArrayLike<Stanza>;
+}
+
+class StropheClient implements ChatClient {
+  readonly inbox = new Inbox();
+  readonly #tap = new WireTap();
+  readonly #account: Account;
+  readonly #connection: InstanceType<typeof Strophe.Connection>;
+  online = false;
+
+  constructor(url: string, account: Account) {
+    this.#account = account;
+    this.#connection = new Strophe.Connection(url);
+    this.#connection.rawInput = (xml: string) => this.#tap.incoming(xml);
+    this.#connection.rawOutput = (xml: string) => this.#tap.outgoing(xml);
+  }
+
+  get mechanism(): string {
+    return this.#tap.mechanism;
+  }
+
+  get sid(): string {
+    return this.#tap.sid;
+  }
+
+  login(): Promise<void> {
+    this.#connection.reset();
+    this.inbox.online.clear();
+    return new Promise((resolve, reject) => {
+      this.#connection.connect(
+        this.#account.jid,
+        this.#account.password,
+        (status: number, condition: string | null) => {
+          this.online = status === CONNECTED || (this.online && !endings.has(status));
+          if (status === CONNECTED) {
+            this.#listen();
+            resolve();
+          }
+          const ending = endings.get(status);
+          if (ending) reject(new Error(`Strophe: ${ending} ${condition ?? ''}`));
+        },
+      );
+    });
+  }
+
+  #listen(): void {
+    this.#connection.addHandler(
+      (message: Stanza) => {
+        const body = message.getElementsByTagName('body')[0]?.textContent;
+        if (body) this.inbox.message(message.getAttribute('from') ?? '', body);
+        return true;
+      },
+      null,
+      'message',
+      null,
+    );
+    this.#connection.addHandler(
+      (presence: Stanza) => {
+        this.inbox.presence(presence.getAttribute('from') ?? '', presence.getAttribute('type') === null);
+        return true;
+      },
+      null,
+      'presence',
+      null,
+    );
+  }
+
+  sendPresence(): void {
+    this.#connection.send($pres());
+  }
+
+  sendMessage(to: string, body: string): void {
+    this.#connection.send($msg({ to, type: 'chat' }).c('body').t(body));
+  }
+
+  async logout(): Promise<void> {
+    this.#connection.disconnect('logout');
+    while (this.online) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const strophe = (url: string, account: Account): ChatClient => new StropheClient(url, account);

@@ -1,0 +1,5 @@
+declare module 'xhr2' {
+  export default class XMLHttpRequest {
+    responseText: string;
+  }
+}
