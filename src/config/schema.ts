@@ -167,7 +167,12 @@ export const configSchema = z
     admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
     log_level: logLevel().default('info').describe('how much is logged'),
   })
-  .superRefine(({ header_timeout, request_timeout }, context) => {
+  .superRefine(({ node, nodes, header_timeout, request_timeout }, context) => {
+    const self = nodes.findIndex(({ name }) => name === node);
+    if (self >= 0) {
+      const message = "expected an ejabberd node, this is the gateway's own name";
+      context.addIssue({ code: 'custom', path: ['nodes', self], message });
+    }
     if (header_timeout > request_timeout) {
       const message = 'expected no more than request_timeout, of which it is a part';
       context.addIssue({ code: 'custom', path: ['header_timeout'], message, input: header_timeout });

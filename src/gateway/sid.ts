@@ -25,7 +25,6 @@ export function tagOfSid(sid: string): string | undefined {
 }
 
 const QUOTE = 0x22;
-const AMPERSAND = 0x26;
 const APOSTROPHE = 0x27;
 const SLASH = 0x2f;
 const LESS_THAN = 0x3c;
@@ -101,14 +100,9 @@ function isSid(body: Buffer, from: number, to: number): boolean {
   return to - from === 3 && body[from] === 0x73 && body[from + 1] === 0x69 && body[from + 2] === 0x64;
 }
 
-/** Our sids are plain ASCII, so an entity or anything else that would need a parser makes the value odd. */
+/** Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd. */
 function readValue(body: Buffer, from: number, to: number): string | undefined {
   if (to - from > MAX_SID) return undefined;
-  let sid = '';
-  for (let at = from; at < to; at += 1) {
-    const byte = body[at] ?? 0;
-    if (byte <= 0x20 || byte >= 0x7f || byte === AMPERSAND || byte === LESS_THAN) return undefined;
-    sid += String.fromCharCode(byte);
-  }
-  return sid;
+  const sid = body.toString('latin1', from, to);
+  return /^[!-~]*$/.test(sid) && !/[&<]/.test(sid) ? sid : undefined;
 }

@@ -1,19 +1,22 @@
 /** pino's logger: readable lines on a terminal, JSON otherwise. */
 
-import { type Logger, pino, stdSerializers } from 'pino';
+import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { build as prettyStream } from 'pino-pretty';
 import { MegaphoneError } from '../errors.js';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export function createLogger(level: LogLevel, isTerminal = process.stdout.isTTY === true): Logger {
-  const options = { level, base: null, serializers: { err: serializeError } };
+export function createLogger(level: LogLevel): Logger {
   // In this thread: a worker would lose the last lines of a crash.
-  const stream = isTerminal
-    ? prettyStream({ sync: true, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss' })
+  const stream = process.stdout.isTTY
+    ? prettyStream({ sync: true, translateTime: 'SYS:HH:MM:ss' })
     : pino.destination(1);
-  return pino(options, stream);
+  return pino(loggerOptions(level), stream);
+}
+
+export function loggerOptions(level: LogLevel): LoggerOptions {
+  return { level, base: null, serializers: { err: serializeError } };
 }
 
 /** Our own errors are complete without a stack; it only hides the line that matters. */

@@ -161,6 +161,11 @@ for (const { yaml, code, says } of [
   { yaml: 'nodes: []', code: 'CONFIG_BAD_VALUE', says: /nodes: expected at least one node/ },
   { yaml: 'nodes: [a@h, a@h]', code: 'CONFIG_BAD_VALUE', says: /nodes: expected each node once/ },
   {
+    yaml: 'nodes: [a@h, megaphone@localhost]',
+    code: 'CONFIG_BAD_VALUE',
+    says: /nodes\[1\]: expected an ejabberd node, this is the gateway's own name/,
+  },
+  {
     yaml: 'trusted_proxies: [10.0.0.0/33]',
     code: 'CONFIG_BAD_VALUE',
     says: /trusted_proxies\[0\]: expected an IP address or a range/,
