@@ -15,6 +15,7 @@ interface PendingCall {
   settle(outcome: { reply: Term } | { error: unknown }): void;
 }
 
+const NORMAL = atom('normal');
 const MAX_SERIAL = 0xffff_ffff;
 
 export class Calls {
@@ -65,6 +66,8 @@ export class Calls {
         clearTimeout(timer);
         this.#pending.delete(serial);
         connection.link.demonitor(ref);
+        // The pid ends with its call; a server may have monitored its caller.
+        connection.link.exited(from, NORMAL);
         if ('reply' in outcome) resolve(outcome.reply);
         else reject(outcome.error);
       };

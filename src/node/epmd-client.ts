@@ -1,6 +1,6 @@
 /** Talks to EPMD: looks nodes up, lists names, and keeps our own registration alive. */
 
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import {
   DEFAULT_EPMD_PORT,
@@ -19,6 +19,8 @@ import { systemCode } from './system-code.js';
 /** After a loss OTP registers again this often, too. */
 const RENEW_MS = 2_000;
 const TIMEOUT_MS = 5_000;
+/** How long EPMD may take to let us go. */
+const GOODBYE_MS = 1_000;
 /** Far above any real answer: a names answer is some 30 bytes for each node. */
 const MAX_ANSWER = 1024 * 1024;
 
@@ -147,11 +149,16 @@ export class Registration extends EventEmitter<RegistrationEvents> {
     this.#watch(socket);
   }
 
-  /** Takes our name off EPMD's list, at once. */
-  close(): void {
+  /** Takes our name off EPMD's list. When this resolves EPMD knows, and the name can be registered again. */
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#socket.destroy();
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.setTimeout(GOODBYE_MS, () => socket.destroy());
+    // EPMD closes its side when it has taken us off.
+    socket.end();
+    await once(socket, 'close');
   }
 
   #watch(socket: Socket): void {

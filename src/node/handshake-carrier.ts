@@ -29,9 +29,8 @@ export function shakeHands(socket: Socket, handshake: Handshake, timeoutMs: numb
       socket.destroySoon();
       reject(error);
     };
-    /** Lets the handshake go one step on: `step` resumes it, with a message or with an error. */
-    const advance = (step: () => ReturnType<Handshake['next']>): boolean => {
-      const { done, value } = step();
+    /** Carries out what the handshake wants next. Returns whether it goes on. */
+    const advance = ({ done, value }: ReturnType<Handshake['next']>): boolean => {
       for (const message of done ? value.send : value) socket.write(framed(message));
       if (!done) return true;
       if ('error' in value) throw value.error;
@@ -51,16 +50,13 @@ export function shakeHands(socket: Socket, handshake: Handshake, timeoutMs: numb
         reader.push(chunk);
         for (;;) {
           const message = nextMessage(reader);
-          if (message === undefined || !advance(() => handshake.next(message))) return;
+          if (message === undefined || !advance(handshake.next(message))) return;
         }
       });
-    const onClose = (): void => attempt(() => advance(() => handshake.throw(closed(socket))));
-    const timer = setTimeout(
-      () => attempt(() => advance(() => handshake.throw(timedOut(timeoutMs)))),
-      timeoutMs,
-    );
+    const onClose = (): void => attempt(() => advance(handshake.throw(closed(socket))));
+    const timer = setTimeout(() => attempt(() => advance(handshake.throw(timedOut(timeoutMs)))), timeoutMs);
     socket.on('data', onData).on('close', onClose);
-    attempt(() => advance(() => handshake.next(Buffer.alloc(0))));
+    attempt(() => advance(handshake.next(Buffer.alloc(0))));
   });
 }
 

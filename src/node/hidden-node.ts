@@ -96,6 +96,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   readonly #named = new Map<string, NamedProcess>();
   /** The node itself, as sender of messages. */
   readonly #pid: Pid;
+  /** Control messages by recipient's name: the few names that we send to are sent to all the time. */
   readonly #regSends = new Map<string, Buffer>();
   #owner: PidOwner | undefined;
 
@@ -221,17 +222,6 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return this.#monitor(pid.node, pid, onDown);
   }
 
-  #monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
-    const link = this.#links.get(node)?.link;
-    if (link === undefined) {
-      const timer = setImmediate(onDown, atom('noconnection'));
-      return () => clearImmediate(timer);
-    }
-    const ref = this.#calls.makeRef();
-    link.monitor(this.#pid, process, ref, onDown);
-    return () => link.demonitor(ref);
-  }
-
   /** `gen_server:call({name, node}, request, timeoutMs)`. Rejects as `Calls.call` does; does not connect. */
   call(node: string, name: string, request: Term, timeoutMs: number): Promise<Term> {
     return this.#calls.call(this.#links.get(node), node, name, request, timeoutMs);
@@ -303,9 +293,19 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
 
   /** Leaves EPMD and closes all links, behind what is queued: the other nodes see a `nodedown` at once. */
   async stop(): Promise<void> {
-    this.#registration?.close();
     this.#listener.close();
-    await this.#links.stop();
+    await Promise.all([this.#registration?.close(), this.#links.stop()]);
+  }
+
+  #monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
+    const link = this.#links.get(node)?.link;
+    if (link === undefined) {
+      const timer = setImmediate(onDown, atom('noconnection'));
+      return () => clearImmediate(timer);
+    }
+    const ref = this.#calls.makeRef();
+    link.monitor(this.#pid, process, ref, onDown);
+    return () => link.demonitor(ref);
   }
 
   #deliver(to: ProcessId, payload: Buffer, from: Pid | undefined, peer: string): void {

@@ -129,6 +129,15 @@ describe('calls between a hidden node and a real one', () => {
     assert.equal(await erl.text('process_info(whereis(deafer), monitored_by)'), '{monitored_by,[]}');
   });
 
+  test('a server that monitors its caller is told when the call is over', async () => {
+    await erl.evaluate(`register(wary, spawn(fun() -> receive {'$gen_call', {Pid, _} = From, _} ->
+      M = monitor(process, Pid), gen_server:reply(From, ok),
+      receive {'DOWN', M, process, Pid, Reason} ->
+        receive {'$gen_call', Again, _} -> gen_server:reply(Again, Reason) end end end end))`);
+    assert.deepEqual(await node.call(PEER, 'wary', atom('first'), AMPLE_MS), atom('ok'));
+    assert.deepEqual(await node.call(PEER, 'wary', atom('second'), AMPLE_MS), atom('normal'));
+  });
+
   test('rpc from us', async () => {
     assert.deepEqual(await node.rpc(PEER, 'erlang', 'node', [], AMPLE_MS), atom(PEER));
     assert.equal(await node.rpc(PEER, 'lists', 'sum', [[1, 2, 300]], AMPLE_MS), 303);
