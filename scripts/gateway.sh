@@ -17,14 +17,11 @@ alive() { running "$pidfile" "$config"; }
 configure() {
   mkdir -p "$gateway_dir"
   cat >"$config" <<CFG
-node:
-  name: $gateway_node
-  cookie_file: $cookie_file
-ejabberd:
-  - $ejabberd_node
-http:
-  host: 127.0.0.1
-  port: $http_port
+node: $gateway_node
+nodes: [$ejabberd_node]
+cookie_file: $cookie_file
+http_ip: 127.0.0.1
+http_port: $http_port
 CFG
 }
 
