@@ -17,7 +17,7 @@ new_sids_are_unique_and_carry_the_tag_test() ->
 
 peek_test_() ->
     [
-        {binary_to_list(Body), ?_assertEqual(Expected, megaphone_sid:peek(Body))}
+        {string:slice(Body, 0, 60), ?_assertEqual(Expected, megaphone_sid:peek(Body))}
      || {Expected, Body} <- [
             {{ok, <<"a.b">>}, <<"<body sid='a.b'/>">>},
             {{ok, <<"a.b">>}, <<"<body rid=\"1\" sid=\"a.b\">">>},

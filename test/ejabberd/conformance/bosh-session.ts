@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { DOMParser, type Element } from '@xmldom/xmldom';
+import { DOMParser, type Element, onErrorStopParsing } from '@xmldom/xmldom';
 
 export interface Answer {
   readonly status: number;
@@ -53,8 +53,13 @@ export function send(
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.once('error', reject);
       response.once('end', () => {
-        settled = parse(response.statusCode ?? 0, response.headers, Buffer.concat(chunks).toString());
-        resolve(settled);
+        const xml = Buffer.concat(chunks).toString();
+        try {
+          settled = parse(response.statusCode ?? 0, response.headers, xml);
+          resolve(settled);
+        } catch (error) {
+          reject(new Error(`not well-formed: ${xml}`, { cause: error }));
+        }
       });
     });
   });
@@ -67,7 +72,10 @@ export function send(
 function parse(status: number, headers: IncomingHttpHeaders, xml: string): Answer {
   const empty = { status, headers, xml, attributes: {}, payloads: [] };
   if (!xml.startsWith('<body')) return empty;
-  const root = new DOMParser().parseFromString(xml, 'text/xml').documentElement;
+  const root = new DOMParser({ onError: onErrorStopParsing }).parseFromString(
+    xml,
+    'text/xml',
+  ).documentElement;
   if (!root) return empty;
   return {
     ...empty,
@@ -89,7 +97,7 @@ export class BoshSession {
     this.url = url;
     this.rid = rid;
     this.creation = creation;
-    this.sid = creation.attributes['sid'] ?? '';
+    this.sid = creation.attributes.sid ?? '';
   }
 
   /** Creates a session; attributes override or, where undefined, leave out the usual ones. */
@@ -148,7 +156,7 @@ export class BoshSession {
   async until(isIt: (answer: Answer) => boolean, payload = ''): Promise<Answer> {
     let answer = await this.ask({}, payload);
     while (!isIt(answer)) {
-      assert.equal(answer.attributes['type'], undefined, answer.xml);
+      assert.equal(answer.attributes.type, undefined, answer.xml);
       answer = await this.ask();
     }
     return answer;
@@ -179,6 +187,6 @@ export function bodies(answer: Answer): string[] {
 }
 
 export const condition = (answer: Answer): string => {
-  assert.equal(answer.attributes['type'], 'terminate', answer.xml);
-  return answer.attributes['condition'] ?? '';
+  assert.equal(answer.attributes.type, 'terminate', answer.xml);
+  return answer.attributes.condition ?? '';
 };

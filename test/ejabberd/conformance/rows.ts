@@ -50,7 +50,7 @@ export const cases: readonly Case[] = [
       }).answer;
       assert.equal(answer.status, 200);
       assert.equal(answer.headers['content-type'], 'text/xml; charset=utf-8');
-      assert.ok(answer.attributes['sid']);
+      assert.ok(answer.attributes.sid);
     },
   },
   {
@@ -59,7 +59,8 @@ export const cases: readonly Case[] = [
     run: async (url) => {
       const answer = await send(url, '', { method: 'GET' }).answer;
       assert.equal(answer.status, 200);
-      assert.match(`${answer.headers['content-type']}`, /^text\/html/);
+      assert.match(`${answer.headers['content-type']}`, /^text\//);
+      assert.match(answer.xml, /BOSH/i);
     },
   },
   {
@@ -133,7 +134,7 @@ export const cases: readonly Case[] = [
     run: async (url) => {
       const body = wrapper({ rid: 1, to: 'localhost', ver: '1.6', wait: 60, hold: 1 });
       const answer = await send(url, `<?xml version='1.0' encoding='UTF-8'?>\n${body}`).answer;
-      assert.ok(answer.attributes['sid'], answer.xml);
+      assert.ok(answer.attributes.sid, answer.xml);
     },
   },
   {
@@ -194,7 +195,7 @@ export const cases: readonly Case[] = [
       const answer = await session.ask();
       assert.equal(answer.status, 200);
       assert.deepEqual(answer.payloads, []);
-      assert.equal(answer.attributes['type'], undefined);
+      assert.equal(answer.attributes.type, undefined);
     },
   },
   {
@@ -223,11 +224,11 @@ export const cases: readonly Case[] = [
     name: 'a client that acknowledges gets ack: the highest rid received, left out where it is the answered one',
     run: async (url) => {
       const session = await login(url, { ack: 1 });
-      assert.equal(session.creation.attributes['ack'], '1000');
-      assert.equal((await session.ask({}, ping())).attributes['ack'], undefined);
+      assert.equal(session.creation.attributes.ack, '1000');
+      assert.equal((await session.ask({}, ping())).attributes.ack, undefined);
       const held = session.next();
       session.next({}, message('nobody@localhost', 'x'));
-      assert.equal((await held.answer).attributes['ack'], `${session.rid}`);
+      assert.equal((await held.answer).attributes.ack, `${session.rid}`);
     },
   },
   {
@@ -237,8 +238,8 @@ export const cases: readonly Case[] = [
       const session = await login(url, { ack: 1 });
       const missed = await session.ask({}, ping('missed'));
       const late = await session.ask({ ack: session.rid - 1 });
-      assert.equal(late.attributes['report'], `${session.rid - 1}`, late.xml);
-      assert.match(`${late.attributes['time']}`, /^\d+$/);
+      assert.equal(late.attributes.report, `${session.rid - 1}`, late.xml);
+      assert.match(`${late.attributes.time}`, /^\d+$/);
       assert.equal((await session.at(session.rid - 1, {}, ping('missed')).answer).xml, missed.xml);
     },
   },
@@ -288,27 +289,24 @@ export const cases: readonly Case[] = [
     name: 'an empty request on top of `hold` others, sooner than polling, is a policy-violation',
     run: async (url) => {
       const session = await login(url);
-      assert.ok(Number(session.creation.attributes['polling']) > 0, 'polling is advertised');
+      assert.ok(Number(session.creation.attributes.polling) > 0, 'polling is advertised');
       const held = session.next();
       // What is held is held for sure once another session got an answer on the same way.
       await login(url);
       const tooMuch = await session.ask();
       const answers = [await held.answer, tooMuch];
       assert.ok(
-        answers.some((answer) => answer.attributes['condition'] === 'policy-violation'),
+        answers.some((answer) => answer.attributes.condition === 'policy-violation'),
         tooMuch.xml,
       );
     },
   },
-  ...[
-    ['wait', { wait: 0 }],
-    ['hold', { hold: 0 }],
-  ].map(
-    ([which, attributes]): Case => ({
+  ...['wait', 'hold'].map(
+    (which): Case => ({
       section: '§12',
       name: `${which}=0 is a polling session: every request is answered at once, and payload comes with the next poll`,
       run: async (url) => {
-        const [alice, bob] = await couple(url, attributes as object);
+        const [alice, bob] = await couple(url, { [which]: 0 });
         await deliver(alice, bob, 'hello');
         const answer = await bob.ask({}, ping());
         assert.ok(
@@ -323,10 +321,10 @@ export const cases: readonly Case[] = [
     name: 'polling again sooner than `polling` after an empty answer is a policy-violation',
     run: async (url) => {
       const session = await login(url, { hold: 0 });
-      await session.ask({}, ping());
-      const first = await session.ask();
-      const second = first.attributes['type'] ? first : await session.ask();
-      assert.equal(condition(second), 'policy-violation');
+      let last = await session.ask({}, ping());
+      // The answer to the ping comes with the first poll or the second.
+      for (let i = 0; i < 3 && last.attributes.type === undefined; i++) last = await session.ask();
+      assert.equal(condition(last), 'policy-violation');
     },
   },
   {
@@ -338,7 +336,7 @@ export const cases: readonly Case[] = [
       const held = alice.next();
       const end = alice.next({ type: 'terminate' }, message(bob.jid, 'goodbye'));
       await held.answer;
-      assert.equal((await end.answer).attributes['condition'], undefined);
+      assert.equal((await end.answer).attributes.condition, undefined);
       assert.deepEqual(bodies(await waiting.answer), ['goodbye']);
       await gone(instance, alice.jid);
     },
@@ -441,16 +439,13 @@ export const cases: readonly Case[] = [
       assert.equal(two.payloads[0]?.localName, 'features');
     },
   },
-  ...[
-    ['a wrong key', { key: sha1('wrong') }],
-    ['a missing key', {}],
-  ].map(
-    ([which, attributes]): Case => ({
+  ...[sha1('wrong'), undefined].map(
+    (key): Case => ({
       section: '§15',
-      name: `${which} is item-not-found`,
+      name: `a ${key ? 'wrong' : 'missing'} key is item-not-found`,
       run: async (url) => {
         const session = await create(url, { newkey: sha1(sha1('seed')) });
-        assert.equal(condition(await session.ask(attributes as object, ping())), 'item-not-found');
+        assert.equal(condition(await session.ask({ key }, ping())), 'item-not-found');
       },
     }),
   ),
@@ -473,7 +468,7 @@ export const cases: readonly Case[] = [
     name: 'several streams are not offered, and their attribute is ignored',
     run: async (url) => {
       const session = await login(url);
-      assert.equal(session.creation.attributes['stream'], undefined);
+      assert.equal(session.creation.attributes.stream, undefined);
       assert.match((await session.ask({ stream: 'other' }, ping())).xml, /'ping'/);
     },
   },
@@ -620,7 +615,7 @@ export const cases: readonly Case[] = [
     run: async (url, instance) => {
       const body = wrapper({ rid: 1, to: 'localhost', ver: '1.6', wait: 60, hold: 1 });
       const answer = await send(url, body, { headers: { 'x-forwarded-for': '192.0.2.77' } }).answer;
-      assert.ok(answer.attributes['sid'], answer.xml);
+      assert.ok(answer.attributes.sid, answer.xml);
       const session = await login(url);
       const line = (await instance.ctl('connected_users_info'))
         .split('\n')
