@@ -22,9 +22,12 @@ export class Epmd {
     this.#child = spawnEpmd(port);
   }
 
-  /** SIGKILL: every registration is lost. */
+  /** Killed: every registration is lost. */
   async stop(): Promise<void> {
-    await killChild(this.#child);
+    if (this.#child.exitCode !== null) return;
+    const exited = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await exited;
   }
 
   async restart(): Promise<void> {
@@ -34,15 +37,17 @@ export class Epmd {
   }
 
   async #ready(): Promise<void> {
-    while (!(await accepts(this.port))) {
-      if (this.#child.exitCode !== null) throw new Error(`epmd ended with ${this.#child.exitCode}`);
+    for (let attempts = 0; !(await accepts(this.port)); attempts++) {
+      if (attempts === 1_000) throw new Error(`epmd does not start on port ${this.port}`);
       await sleep(10);
     }
   }
 }
 
+/** The shell ends epmd when its own input does, so also when the test process is killed. */
 function spawnEpmd(port: number): ChildProcess {
-  return spawn('epmd', ['-port', String(port)], { stdio: 'ignore' });
+  const script = `epmd -port ${port} & cat; kill -9 $!; wait`;
+  return spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'] });
 }
 
 /** SIGKILL, also when it is stopped by SIGSTOP; resolves when it is gone. */

@@ -9,7 +9,7 @@ import { type IncomingCall, incomingCall } from '../../../src/node/incoming-call
 import type { Erl } from '../../support/erl.js';
 import { AMPLE_MS, Cluster, NODE, PEER } from './cluster.js';
 
-describe('calls between a hidden node and a real one', () => {
+describe('calls between a hidden node and a real one', { timeout: 120_000 }, () => {
   let cluster: Cluster;
   let erl: Erl;
   let node: HiddenNode;

@@ -7,7 +7,7 @@ import { freePort } from '../../support/epmd.js';
 import type { Erl } from '../../support/erl.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
-describe('connecting', () => {
+describe('connecting', { timeout: 120_000 }, () => {
   let cluster: Cluster;
   let erl: Erl;
   before(async () => {

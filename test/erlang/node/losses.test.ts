@@ -9,7 +9,7 @@ import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { freePort } from '../../support/epmd.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
-describe('losses', () => {
+describe('losses', { timeout: 120_000 }, () => {
   let cluster: Cluster;
   beforeEach(async () => {
     cluster = await Cluster.start();
@@ -127,7 +127,7 @@ describe('losses', () => {
   });
 });
 
-describe('EPMD', () => {
+describe('EPMD', { timeout: 120_000 }, () => {
   let cluster: Cluster;
   beforeEach(async () => {
     cluster = await Cluster.start();

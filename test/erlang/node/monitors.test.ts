@@ -6,7 +6,7 @@ import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import type { Erl } from '../../support/erl.js';
 import { Cluster, NODE, PEER } from './cluster.js';
 
-describe('monitors and links', () => {
+describe('monitors and links', { timeout: 120_000 }, () => {
   let cluster: Cluster;
   let erl: Erl;
   let node: HiddenNode;

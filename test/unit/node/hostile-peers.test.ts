@@ -69,7 +69,7 @@ class Fake {
   }
 }
 
-describe('hostile peers', () => {
+describe('hostile peers', { timeout: 60_000 }, () => {
   let node: HiddenNode;
   let server: Server;
   let endpoint: { host: string; port: number };
