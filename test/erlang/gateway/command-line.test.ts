@@ -206,8 +206,9 @@ test('check says what is wrong and what mends it', async () => {
     /✘ .*nobody.*\[EPMD_NOT_REGISTERED\]\n {2}→ /,
   );
   assert.match(
-    await findings({}, '--node', 'ejabberd@localhost'),
-    /✘ another node is called ejabberd@localhost/,
+  await cluster.erl('other');
+    await findings({}, '--node', 'other@localhost'),
+    /✘ another node is called other@localhost/,
   );
   assert.match(
     await findings({ MEGAPHONE_HTTP_PORT: '0x' }),
