@@ -5,7 +5,7 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000}).
+-define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0}).
 -define(EMPTY, <<"<body xmlns='http://jabber.org/protocol/httpbind'/>">>).
 
 %% Connections are numbers here: they are only ever passed through.
@@ -38,7 +38,7 @@ ask(Bosh, Now) ->
 data() -> #{els => [{xmlel, <<"iq">>, [], []}]}.
 
 stanza(Bosh) ->
-    {ok, Bosh1} = megaphone_bosh:enqueue(<<"<iq/>">>, stanza, Bosh),
+    {ok, Bosh1} = megaphone_bosh:enqueue(<<"<iq/>">>, stanza, 0, Bosh),
     Bosh1.
 
 creation_answer_test() ->
@@ -214,8 +214,8 @@ sha1(Bytes) ->
     list_to_binary(string:lowercase([io_lib:format("~2.16.0b", [B]) || <<B>> <= crypto:hash(sha, Bytes)])).
 
 a_client_that_does_not_fetch_test() ->
-    {ok, B} = megaphone_bosh:enqueue(binary:copy(<<"x">>, 1000), stanza, session(#{})),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, B)).
+    {ok, B} = megaphone_bosh:enqueue(binary:copy(<<"x">>, 1000), stanza, 0, session(#{})),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 0, B)).
 
 %% A client that reads answers as they come gets no later payload before one that did not reach it.
 no_payload_overtakes_a_lost_one_test() ->
@@ -231,3 +231,39 @@ unacknowledged_is_what_the_client_may_not_have_test() ->
     %% An empty request of a client with one request open says that it has all before.
     {[], B1} = request(102, 3, 9000, B),
     ?assertMatch({[], _}, megaphone_bosh:take_unacknowledged(B1)).
+
+%% A proxy on the way cuts what is held at 30 s: after three times in a row, answers come before that.
+wait_adapts_to_cuts_test() ->
+    Cut = fun(Rid, Conn, At, B) ->
+        {[], B1} = request(Rid, Conn, At, B),
+        megaphone_bosh:closed(Conn, At + 30000 + Rid, B1)
+    end,
+    B3 = lists:foldl(fun({N, Conn}, B) -> Cut(101, Conn, N * 40000, B) end, session(#{}), [{0, 2}, {1, 3}, {2, 4}]),
+    ?assert(megaphone_bosh:wait(B3) < 30000),
+    {[], B4} = request(101, 5, 200000, B3),
+    ?assertMatch({[{101, 5, 200, ?EMPTY}], _}, megaphone_bosh:flush(229000, B4)),
+    %% Cuts at any age are the network's doing.
+    Random = lists:foldl(
+        fun({Conn, Age}, B) ->
+            {[], B1} = request(101, Conn, 0, B),
+            megaphone_bosh:closed(Conn, Age, B1)
+        end,
+        session(#{}),
+        [{2, 30000}, {3, 7000}, {4, 55000}, {5, 20000}]
+    ),
+    ?assertEqual(60000, megaphone_bosh:wait(Random)).
+
+presence_waits_for_more_but_overtakes_nothing_test() ->
+    Limits = ?LIMITS#{group => 500},
+    Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60},
+    {_, B} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
+    {[], B1} = request(101, 2, 0, B),
+    {ok, B2} = megaphone_bosh:enqueue(<<"<presence/>">>, presence, 1000, B1),
+    {ok, B3} = megaphone_bosh:enqueue(<<"<presence/>">>, presence, 1400, B2),
+    ?assertEqual(1500, megaphone_bosh:deadline(B3)),
+    ?assertMatch({[], _}, megaphone_bosh:flush(1499, B3)),
+    {[{101, 2, 200, Both}], _} = megaphone_bosh:flush(1500, B3),
+    ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><presence/><presence/></body>">>, Both),
+    {ok, B4} = megaphone_bosh:enqueue(<<"<message/>">>, stanza, 1400, B2),
+    {[{101, 2, 200, Together}], _} = megaphone_bosh:flush(1400, B4),
+    ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><presence/><message/></body>">>, Together).

@@ -35,10 +35,10 @@
 
 prop_everything_arrives_once_and_in_order() ->
     ?FORALL(
-        {Hold, Wait, Acks, Steps},
-        {range(0, 2), oneof([0, 60]), boolean(), list(step())},
+        {Hold, Wait, Acks, Group, Steps},
+        {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), list(step())},
         holds(fun() ->
-            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks), Steps), 1000),
+            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, Group), Steps), 1000),
             Expected = lists:seq(1, W#world.stanzas),
             {lists:reverse(W#world.seen), in_order(W#world.processed)} =:= {Expected, true} orelse {failed, W}
         end)
@@ -56,7 +56,7 @@ holds(Test) ->
 %% How an integer picks: an element of what there is to pick from.
 step() ->
     frequency([
-        {4, {stanza, range(1, 3)}},
+        {4, {stanza, range(1, 3), oneof([stanza, presence])}},
         {5, {ask, boolean()}},
         {6, {deliver, non_neg_integer()}},
         {2, {lose, non_neg_integer()}},
@@ -66,18 +66,18 @@ step() ->
         {3, {pass, range(1, 9000)}}
     ]).
 
-world(Hold, Wait, Acks) ->
+world(Hold, Wait, Acks, Group) ->
     Conn = make_ref(),
     Request0 = #{rid => 100, els => [], to => <<"h">>, ver => {1, 11}, hold => Hold, wait => Wait},
     Request = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
-    Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, limits()}),
+    Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, (limits())#{group => Group}}),
     serve(#world{bosh = Bosh, hold = Hold, acks = Acks, open = #{100 => Conn}, read_rid = 99}).
 
 limits() ->
-    #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000}.
+    #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000, group => 0}.
 
-step({stanza, N}, W) ->
-    flush(stanzas(N, W));
+step({stanza, N, Kind}, W) ->
+    flush(stanzas(N, Kind, W));
 step({ask, Data}, W) ->
     ask(Data, W);
 step({deliver, I}, #world{wire = Wire} = W) ->
@@ -197,11 +197,11 @@ send_one({Rid, Conn, 200, Body}, #world{dead = Dead, answered = Answered, wire =
         _ -> W#world{answered = Answered#{Conn => true}, wire = Wire ++ [{answer, Rid, Conn, Body}]}
     end.
 
-stanzas(0, W) ->
+stanzas(0, _, W) ->
     W;
-stanzas(N, #world{stanzas = Made, bosh = Bosh} = W) ->
-    {ok, Bosh1} = megaphone_bosh:enqueue([<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], stanza, Bosh),
-    stanzas(N - 1, W#world{stanzas = Made + 1, bosh = Bosh1}).
+stanzas(N, Kind, #world{stanzas = Made, bosh = Bosh, now = Now} = W) ->
+    {ok, Bosh1} = megaphone_bosh:enqueue([<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], Kind, Now, Bosh),
+    stanzas(N - 1, Kind, W#world{stanzas = Made + 1, bosh = Bosh1}).
 
 %% The network heals: everything under way arrives, what is broken is repeated.
 drain(#world{seen = Seen, stanzas = Stanzas} = W, Rounds) when length(Seen) < Stanzas, Rounds > 0 ->
@@ -270,7 +270,7 @@ wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) ->
     wild(Rest, megaphone_bosh:closed(Conn, Now, Bosh), Now, Next, Answered#{Conn => true});
 wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
-    case megaphone_bosh:enqueue(binary:copy(<<"x">>, Size), stanza, Bosh) of
+    case megaphone_bosh:enqueue(binary:copy(<<"x">>, Size), stanza, Now, Bosh) of
         {ok, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered);
         {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
     end;

@@ -7,8 +7,9 @@
 %%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept.
 -module(megaphone_bosh).
 
--export([new/4, authid/2, arrive/4, next/2, enqueue/3, flush/2]).
--export([closed/3, lost/2, terminating/1, held/1, finish/4, expired/2, deadline/1, take_unacknowledged/1, failure/3]).
+-export([new/4, authid/2, arrive/4, next/2, enqueue/4, flush/2]).
+-export([closed/3, lost/2, finish/4, expired/2, deadline/1, take_unacknowledged/1, failure/3]).
+-export([kind/2, is_grouping/2, terminating/1, held/1, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, condition/0, ended/0]).
 
@@ -17,17 +18,19 @@
 -type rid() :: megaphone_body:rid().
 %% What goes back to the client of one request.
 -type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
--type http_status() :: 200 | 400 | 403 | 404.
+-type http_status() :: megaphone_kept:http_status().
 %% §17.2. `client' is no error: the client asked for the end.
 -type condition() :: client | binary().
-%% Seconds, but for `queue', which is bytes kept for a client that does not fetch them.
+%% Seconds; `queue' is bytes kept for a client that does not fetch them, `group' the milliseconds
+%% that presence may wait for more of its kind.
 -type limits() :: #{
     wait := non_neg_integer(),
     hold := pos_integer(),
     inactivity := pos_integer(),
     maxpause := non_neg_integer(),
     polling := non_neg_integer(),
-    queue := pos_integer()
+    queue := pos_integer(),
+    group := non_neg_integer()
 }.
 %% What outlives the session: answers for repeats of its last requests, and one for any other.
 -type ended() :: #{kept := [{rid(), http_status(), binary()}], final := {http_status(), binary()}}.
@@ -40,23 +43,15 @@
     key :: binary() | none
 }).
 
--record(kept, {
-    rid :: rid(),
-    status = 200 :: http_status(),
-    body :: binary(),
-    at :: ms(),
-    key :: binary() | none,
-    %% sent: on its way; lost: known not to have left us; seen: the client has it; blank: no payload.
-    state :: sent | lost | seen | blank
-}).
-
 -record(bosh, {
     rid :: rid(),
     waiting = [] :: [{rid(), conn() | none, megaphone_body:request()}],
     held = [] :: [#held{}],
-    kept = [] :: [#kept{}],
+    kept = megaphone_kept:new() :: megaphone_kept:kept(),
     out = [] :: [iodata()],
     out_size = 0 :: non_neg_integer(),
+    %% When it is to leave: presence may wait, everything else takes what is before it along.
+    out_due = 0 :: ms(),
     %% The next answer declares the `stream' prefix for what is in `out'.
     out_stream = false :: boolean(),
     %% Attributes of the session creation response until it is sent (§7.2).
@@ -73,6 +68,8 @@
     last :: ms(),
     last_empty = false :: boolean(),
     wait :: ms(),
+    %% The age at which held requests were cut without an answer, and how often in a row.
+    cut = {0, 0} :: {ms(), non_neg_integer()},
     hold :: non_neg_integer(),
     limits :: limits()
 }).
@@ -85,6 +82,10 @@
 -define(DEFAULT_HOLD, 1).
 %% Answers kept for a client that acknowledges, in multiples of `requests'.
 -define(KEPT_FACTOR, 8).
+%% Held requests cut so many times in a row, within this much of the same age, shorten the wait.
+-define(CUTS, 3).
+-define(SAME_AGE, 1000).
+-define(SHORTEST_WAIT, 5000).
 %% Answers kept beyond `requests' for a client that does not acknowledge.
 -define(KEPT_EXTRA, 4).
 
@@ -170,9 +171,9 @@ arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
 next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
     Overactive = is_overactive(Request, Now, S),
     S1 = S#bosh{rid = Rid, waiting = Waiting},
-    Held = #held{rid = Rid, conn = Conn, due = Now + S#bosh.wait, key = request_key(Request)},
+    Held = #held{rid = Rid, conn = Conn, due = Now + S#bosh.wait, key = megaphone_keys:of_request(Request)},
     S2 = S1#bosh{held = S#bosh.held ++ [Held]},
-    case next_key(Request, S) of
+    case megaphone_keys:next(Request, S#bosh.key) of
         error ->
             {stop, <<"item-not-found">>, S2};
         _ when Overactive ->
@@ -190,17 +191,25 @@ next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) whe
 next(_, _) ->
     none.
 
-%% @doc Adds a payload for the client. `stream' says that it uses the `stream' prefix. More than the
-%% limit for a client that does not fetch it ends the session.
--spec enqueue(iodata(), stream | stanza, bosh()) -> {ok, bosh()} | {stop, condition(), bosh()}.
-enqueue(Payload, Kind, #bosh{out = Out, out_size = Size, limits = #{queue := Limit}} = S) ->
-    Size1 = Size + iolist_size(Payload),
+%% @doc Adds a payload for the client. `stream' says that it uses the `stream' prefix, `presence' that
+%% it may wait a moment. More than the limit for a client that does not fetch it ends the session.
+-spec enqueue(iodata(), stream | stanza | presence, ms(), bosh()) ->
+    {ok, bosh()} | {stop, condition(), bosh()}.
+enqueue(Payload, Kind, Now, #bosh{out = Out, out_size = Size, limits = Limits} = S) ->
+    #{queue := Limit, group := Group} = Limits,
+    Due =
+        case Kind of
+            presence when Out =:= [] -> Now + Group;
+            presence -> S#bosh.out_due;
+            _ -> Now
+        end,
     S1 = S#bosh{
         out = [Payload | Out],
-        out_size = Size1,
+        out_size = Size + iolist_size(Payload),
+        out_due = Due,
         out_stream = S#bosh.out_stream orelse Kind =:= stream
     },
-    case Size1 > Limit of
+    case S1#bosh.out_size > Limit of
         true -> {stop, <<"policy-violation">>, S1};
         false -> {ok, S1}
     end.
@@ -223,37 +232,56 @@ flush(Now, S, Answers) ->
 %% @doc The connection of a request went away without an answer.
 -spec closed(conn(), ms(), bosh()) -> bosh().
 closed(Conn, Now, #bosh{held = Held, waiting = Waiting} = S) ->
-    S#bosh{
-        held = [
-            case H of
-                #held{conn = Conn} -> H#held{conn = none};
-                _ -> H
-            end
-         || H <- Held
-        ],
-        waiting = [
-            case C of
-                Conn -> {R, none, Request};
-                _ -> {R, C, Request}
-            end
-         || {R, C, Request} <- Waiting
-        ],
-        idle_from = Now
-    }.
+    S1 = S#bosh{idle_from = Now},
+    case lists:keyfind(Conn, #held.conn, Held) of
+        #held{due = Due} = H ->
+            Held1 = lists:keyreplace(Conn, #held.conn, Held, H#held{conn = none}),
+            adapt(Now - (Due - S#bosh.wait), S1#bosh{held = Held1});
+        false ->
+            Cut = fun({R, C, Request}) -> {R, case C of Conn -> none; _ -> C end, Request} end,
+            S1#bosh{waiting = lists:map(Cut, Waiting)}
+    end.
+
+%% Something on the way, a proxy most likely, cuts requests at that age: answer a little sooner.
+-spec adapt(Age :: ms(), bosh()) -> bosh().
+adapt(Age, #bosh{cut = {Before, Times}} = S) when Age >= ?SHORTEST_WAIT, abs(Age - Before) =< ?SAME_AGE ->
+    case Times + 1 of
+        ?CUTS -> S#bosh{wait = max(?SHORTEST_WAIT, min(Age, Before) - 2 * ?SAME_AGE), cut = {0, 0}};
+        More -> S#bosh{cut = {Before, More}}
+    end;
+adapt(Age, S) ->
+    S#bosh{cut = {Age, 1}}.
 
 %% @doc The answer to this rid could not be sent. Until the client has fetched it, no later payload
 %% may reach the client first.
 -spec lost(rid(), bosh()) -> bosh().
-lost(Rid, #bosh{kept = Kept} = S) ->
-    S#bosh{
-        kept = [
-            case K of
-                #kept{rid = Rid, state = sent} -> K#kept{state = lost};
-                _ -> K
-            end
-         || K <- Kept
-        ]
-    }.
+lost(Rid, #bosh{kept = Kept} = S) -> S#bosh{kept = megaphone_kept:lost(Rid, Kept)}.
+
+%% @doc Is this request the next one, does it overtake others, or is it a repeat?
+-spec kind(rid(), bosh()) -> next | overtaking | repeat.
+kind(Rid, #bosh{rid = Done}) when Rid =< Done -> repeat;
+kind(Rid, #bosh{waiting = Waiting} = S) ->
+    IsNext = Rid =:= received(S) + 1,
+    case lists:keymember(Rid, 1, Waiting) of
+        true -> repeat;
+        false when IsNext -> next;
+        false -> overtaking
+    end.
+
+%% @doc Does presence wait already, so that more of it joins it?
+-spec is_grouping(ms(), bosh()) -> boolean().
+is_grouping(Now, #bosh{out = Out, out_due = Due}) -> Out =/= [] andalso Due > Now.
+
+-spec paused(bosh()) -> boolean().
+paused(#bosh{paused = Paused}) -> Paused.
+
+%% @doc Did the client name no version (§17.1)?
+-spec legacy(bosh()) -> boolean().
+legacy(#bosh{legacy = Legacy}) -> Legacy.
+
+%% @doc How long a request is held at most: what the client asked for, or less since its requests get cut.
+-spec wait(bosh()) -> ms().
+wait(#bosh{wait = Wait}) -> Wait.
 
 %% @doc How many requests are held for the client.
 -spec held(bosh()) -> non_neg_integer().
@@ -280,8 +308,7 @@ finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, o
     {FinalStatus, Attrs} = terminate_attributes(Late, S2),
     {Unsent, _} = take_out(S2),
     Final = {FinalStatus, megaphone_body:write(Attrs ++ stream_attribute(S2), Unsent)},
-    Kept = [{R, Status, Body} || #kept{rid = R, status = Status, body = Body} <- S2#bosh.kept],
-    {Answers, #{kept => Kept, final => Final}, S2}.
+    {Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S2}.
 
 -spec finish_all(condition(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
 finish_all(Condition, Now, S, Answers) ->
@@ -306,21 +333,28 @@ expired(Now, S) ->
 
 %% @doc When flush/2 or expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.
-deadline(S) ->
+deadline(#bosh{out = Out, out_due = OutDue} = S) ->
     case live(S) of
         [] -> idle_deadline(S);
-        Live -> lists:min([Due || #held{due = Due} <- Live])
+        Live when Out =:= [] -> earliest(Live);
+        Live ->
+            case megaphone_kept:has_lost(S#bosh.kept) of
+                true -> earliest(Live);
+                false -> min(OutDue, earliest(Live))
+            end
     end.
+
+-spec earliest([#held{}]) -> ms().
+earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
 
 %% @doc Takes the answers with payload that the client may not have, then what waits for it, oldest
 %% first. Whoever takes them delivers them by another way: they are kept no longer.
 -spec take_unacknowledged(bosh()) -> {[{ms(), Body :: binary()}], bosh()}.
 take_unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
-    IsOpen = fun(#kept{state = State}) -> State =:= sent orelse State =:= lost end,
-    {Sent, Known} = lists:partition(IsOpen, Kept),
+    {Sent, Known} = megaphone_kept:take_open(Kept),
     {Out, S1} = take_out(S),
     Queued = [{Now, megaphone_body:write(stream_attribute(S), Out)} || Out =/= []],
-    {lists:reverse([{At, Body} || #kept{at = At, body = Body} <- Sent], Queued), S1#bosh{kept = Known}}.
+    {Sent ++ Queued, S1#bosh{kept = Known}}.
 
 %% @doc The answer to a request that belongs to no session: a condition, or for a client that names no
 %% version the HTTP status of old (§17.1).
@@ -334,25 +368,19 @@ failure(Legacy, Condition, Payload) ->
 -spec repeat(megaphone_body:request(), conn(), bosh(), ms()) ->
     {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
 repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) ->
-    Key = request_key(Request),
-    case {lists:keyfind(Rid, #held.rid, Held), lists:keyfind(Rid, #kept.rid, Kept)} of
+    Key = megaphone_keys:of_request(Request),
+    case {lists:keyfind(Rid, #held.rid, Held), megaphone_kept:find(Rid, Key, Kept)} of
         {#held{key = Key, conn = OldConn} = H, _} ->
             H1 = H#held{conn = Conn, due = Now + S#bosh.wait},
             {ok, released(Rid, OldConn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
-        {_, #kept{key = Key, status = Status, body = Body} = K} ->
-            K1 = K#kept{state = resent(K#kept.state)},
-            Kept1 = lists:keyreplace(Rid, #kept.rid, Kept, K1),
-            {ok, [{Rid, Conn, Status, Body}], S#bosh{kept = Kept1}};
+        {_, {Status, Body}} ->
+            {ok, [{Rid, Conn, Status, Body}], S#bosh{kept = megaphone_kept:repeated(Rid, Kept)}};
         _ ->
             %% Too old, or with another key than the first time (§15): the sender may be anyone. Its
             %% connection waits among the held ones for the end that comes to all.
             H = #held{rid = Rid, conn = Conn, due = Now, key = Key},
             {stop, <<"item-not-found">>, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
     end.
-
--spec resent(sent | lost | seen | blank) -> sent | seen | blank.
-resent(lost) -> sent;
-resent(State) -> State.
 
 %% The older connection of a repeated request is let go with nothing in it.
 -spec released(rid(), conn() | none) -> [answer()].
@@ -397,58 +425,28 @@ is_overactive(Request, Now, #bosh{last = Last, last_empty = LastEmpty, limits = 
 -spec is_polling(bosh()) -> boolean().
 is_polling(#bosh{hold = Hold, wait = Wait}) -> Hold =:= 0 orelse Wait =:= 0.
 
--spec request_key(megaphone_body:request()) -> binary() | none.
-request_key(Request) -> maps:get(key, Request, none).
-
-%% §15: the key hashes to the one before it, or to the newkey that came with that.
--spec next_key(megaphone_body:request(), bosh()) -> {ok, binary() | none} | error.
-next_key(Request, #bosh{key = none}) ->
-    {ok, maps:get(newkey, Request, none)};
-next_key(#{key := Key} = Request, #bosh{key = Expected}) ->
-    case hex(crypto:hash(sha, Key)) =:= string:lowercase(Expected) of
-        true -> {ok, maps:get(newkey, Request, Key)};
-        false -> error
-    end;
-next_key(_, _) ->
-    error.
-
--spec hex(binary()) -> binary().
-hex(Bytes) ->
-    << <<(hex_digit(D))>> || <<D:4>> <= Bytes >>.
-
--spec hex_digit(0..15) -> byte().
-hex_digit(D) when D < 10 -> $0 + D;
-hex_digit(D) -> $a + D - 10.
-
 %% §9.2 with acks. Without them as many answers are kept as requests may be open (§14.3), and some
 %% more for a client that goes on with new requests before it repeats a broken one.
 -spec acknowledge(megaphone_body:request(), ms(), bosh()) -> bosh().
 acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) ->
     Ack = min(maps:get(ack, Request, Rid - 1), Rid - 1),
-    Kept1 = [K || #kept{rid = R} = K <- Kept, R > Ack],
     Report =
-        case lists:keyfind(Ack + 1, #kept.rid, Kept1) of
-            #kept{at = At} when is_map_key(ack, Request) -> {Ack + 1, Now - At};
+        case megaphone_kept:sent_at(Ack + 1, Kept) of
+            At when is_integer(At), is_map_key(ack, Request) -> {Ack + 1, Now - At};
             _ -> none
         end,
-    S#bosh{kept = Kept1, report = Report};
+    S#bosh{kept = megaphone_kept:drop(Ack, Kept), report = Report};
 acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept} = S) ->
-    Wanted = Rid - requests(S),
-    Oldest =
-        case is_idle(Request, S) of
-            true -> Wanted;
-            false -> Wanted - ?KEPT_EXTRA
-        end,
-    S#bosh{kept = [seen(K, is_idle(Request, S)) || #kept{rid = R} = K <- Kept, R > Oldest]}.
+    Old = Rid - requests(S),
+    case is_idle(Request, S) of
+        true -> S#bosh{kept = megaphone_kept:mark_seen(megaphone_kept:drop(Old, Kept))};
+        false -> S#bosh{kept = megaphone_kept:drop(Old - ?KEPT_EXTRA, Kept)}
+    end.
 
 %% A client that is to keep one request open asks with an empty one when it has none (§10): it has
 %% got all answers before.
 -spec is_idle(megaphone_body:request(), bosh()) -> boolean().
 is_idle(Request, #bosh{hold = Hold}) -> Hold =< 1 andalso is_empty(Request).
-
--spec seen(#kept{}, boolean()) -> #kept{}.
-seen(#kept{state = sent} = K, true) -> K#kept{state = seen};
-seen(K, _) -> K.
 
 %% §10: a pause lasts until the next request.
 -spec pause(megaphone_body:request(), bosh()) ->
@@ -458,7 +456,7 @@ pause(#{pause := Pause}, #bosh{limits = #{maxpause := Max}} = S) when Pause > Ma
 pause(#{pause := Pause} = Request, S) ->
     {ok, Request, S#bosh{paused = true, idle_limit = Pause * 1000}};
 pause(Request, #bosh{kept = Kept, limits = #{inactivity := Inactivity}} = S) ->
-    case length(Kept) > ?KEPT_FACTOR * requests(S) of
+    case megaphone_kept:size(Kept) > ?KEPT_FACTOR * requests(S) of
         true -> {stop, <<"policy-violation">>, S};
         false -> {ok, Request, S#bosh{paused = false, idle_limit = Inactivity * 1000}}
     end.
@@ -475,37 +473,35 @@ due(_, _, []) ->
     none;
 due(_, #bosh{paused = true}, _) ->
     empty;
-due(Now, #bosh{opening = Opening, out = Out, hold = Hold, report = Report} = S, [#held{due = Due} | _] = Live) ->
-    case Out =/= [] andalso not has_lost(S) of
-        true -> payload;
-        false when Opening =/= done -> payload;
-        false when length(Live) > Hold; Due =< Now; Report =/= none -> empty;
+due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due = Due} | _] = Live) ->
+    IsDue = Opening =/= done orelse Report =/= none orelse length(Live) > Hold orelse Due =< Now,
+    case megaphone_kept:has_lost(S#bosh.kept) of
+        true when IsDue -> empty;
+        true -> none;
+        false when IsDue -> payload;
+        false when S#bosh.out =/= [], S#bosh.out_due =< Now -> payload;
         false -> none
     end.
-
--spec has_lost(bosh()) -> boolean().
-has_lost(#bosh{kept = Kept}) -> lists:keymember(lost, #kept.state, Kept).
 
 %% Answers the first request that has a connection. Those before it whose connection is gone get
 %% empty answers, kept for their repeats: so the answers stay in rid order (§8).
 -spec answer_first(payload | empty | {terminate, condition()}, ms(), bosh()) -> {answer(), bosh()}.
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = none, key = Key} | Held]} = S) ->
     Body = megaphone_body:write(ack_attribute(Rid, S), []),
-    Blank = #kept{rid = Rid, body = Body, at = Now, key = Key, state = blank},
-    answer_first(What, Now, S#bosh{held = Held, kept = [Blank | S#bosh.kept]});
+    Kept = megaphone_kept:add({Rid, Key}, 200, {blank, Body}, Now, S#bosh.kept),
+    answer_first(What, Now, S#bosh{held = Held, kept = Kept});
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} | Held]} = S) ->
     {Status, Attrs, Out, S1} = content(What, S),
     Body = megaphone_body:write(Attrs ++ ack_attribute(Rid, S) ++ report_attributes(S), Out),
-    State = case Out of [] -> blank; _ -> sent end,
-    Kept = #kept{rid = Rid, status = Status, body = Body, at = Now, key = Key, state = State},
+    Content = case Out of [] -> blank; _ -> payload end,
     {{Rid, Conn, Status, Body}, S1#bosh{
         held = Held,
-        kept = [Kept | S#bosh.kept],
+        kept = megaphone_kept:add({Rid, Key}, Status, {Content, Body}, Now, S#bosh.kept),
         report = none,
         opening = done,
         idle_from = Now,
         %% Only a poll that brought nothing makes the next one too early (§12).
-        last_empty = S#bosh.last_empty andalso State =:= blank
+        last_empty = S#bosh.last_empty andalso Content =:= blank
     }}.
 
 -spec content(payload | empty | {terminate, condition()}, bosh()) ->

@@ -14,44 +14,46 @@
 is_wanted(#{mgmt_state := State}) when State =/= inactive -> false;
 is_wanted(Stream) -> is_map_key(jid, Stream) andalso maps:get(resource, Stream, <<>>) =/= <<>>.
 
-%% @doc Routes the stanzas in these answers, in their order. Times are monotonic milliseconds.
--spec route([{integer(), Body :: binary()}], xmpp_stream_in:state()) -> ok.
+%% @doc Routes the stanzas in these answers, in their order, and tells how many. Times are monotonic
+%% milliseconds.
+-spec route([{integer(), Body :: binary()}], xmpp_stream_in:state()) -> non_neg_integer().
 route(Undelivered, Stream) ->
-    lists:foreach(
-        fun({At, Body}) ->
-            {xmlel, _, _, Els} = fxml_stream:parse_element(Body),
-            [stanza(El, sent_at(At), Stream) || {xmlel, _, _, _} = El <- Els]
-        end,
-        Undelivered
-    ).
+    lists:sum([stanza(El, sent_at(At), Stream) || {At, Body} <- Undelivered, El <- elements(Body)]).
+
+-spec elements(binary()) -> [megaphone_body:xmlel()].
+elements(Body) ->
+    {xmlel, _, _, Children} = fxml_stream:parse_element(Body),
+    [El || {xmlel, _, _, _} = El <- Children].
 
 -spec sent_at(integer()) -> erlang:timestamp().
 sent_at(At) ->
     Micro = erlang:system_time(microsecond) - (erlang:monotonic_time(millisecond) - At) * 1000,
     {Micro div 1000000000000, Micro div 1000000 rem 1000000, Micro rem 1000000}.
 
--spec stanza(megaphone_body:xmlel(), erlang:timestamp(), xmpp_stream_in:state()) -> ok.
+-spec stanza(megaphone_body:xmlel(), erlang:timestamp(), xmpp_stream_in:state()) -> 0..1.
 stanza({xmlel, <<"message">>, _, Children} = El, At, #{lserver := Server} = Stream) ->
     IsCopy = lists:any(fun(Child) -> has_namespace(?NS_CARBONS, Child) end, Children),
     Type = fxml:get_tag_attr_s(<<"type">>, El),
     %% The resource that got the original has it; rooms and errors know no offline user.
     case IsCopy orelse Type =:= <<"groupchat">> orelse Type =:= <<"error">> of
         true ->
-            ok;
+            0;
         false ->
             Message = decode(El, Stream),
-            ejabberd_router:route(misc:add_delay_info(Message, jid:make(Server), At, <<"Resent">>))
+            ok = ejabberd_router:route(misc:add_delay_info(Message, jid:make(Server), At, <<"Resent">>)),
+            1
     end;
 stanza({xmlel, <<"iq">>, _, _} = El, _, #{lang := Lang} = Stream) ->
     case fxml:get_tag_attr_s(<<"type">>, El) of
         Type when Type =:= <<"get">>; Type =:= <<"set">> ->
             Text = <<"User session terminated">>,
-            ejabberd_router:route_error(decode(El, Stream), xmpp:err_service_unavailable(Text, Lang));
+            ok = ejabberd_router:route_error(decode(El, Stream), xmpp:err_service_unavailable(Text, Lang)),
+            1;
         _ ->
-            ok
+            0
     end;
 stanza(_, _, _) ->
-    ok.
+    0.
 
 %% It was encoded by this server a moment ago, so it decodes.
 -spec decode(megaphone_body:xmlel(), xmpp_stream_in:state()) -> tuple().

@@ -16,6 +16,8 @@
 
 -type stream() :: xmpp_stream_in:state().
 -type ms() :: integer().
+%% Established (0 or 1), paused (0 or 1), requests held.
+-type gauges() :: {0..1, 0..1, non_neg_integer()}.
 
 -record(session, {
     sid :: megaphone_sid:sid(),
@@ -25,12 +27,13 @@
     %% None where the session ended before a stream began.
     stream :: stream() | undefined,
     stream_due = infinity :: ms() | infinity,
-    opening :: megaphone_body:request() | undefined,
     headers = [] :: [{binary(), binary()}],
     max_body = infinity :: pos_integer() | infinity,
     shaper = none :: term(),
     %% The shaper asked to wait before the next request is processed.
     blocked = false :: boolean(),
+    %% What this session adds to the gauges.
+    gauged = {0, 0, 0} :: gauges(),
     %% What ended with the session and goes back through the router.
     undelivered = [] :: [{ms(), binary()}],
     timer = none :: none | {reference(), ms()}
@@ -40,7 +43,6 @@
 -define(HIBERNATE_AFTER_MS, 200).
 %% How long the end of a session can still be asked for.
 -define(ENDED_SECONDS, 60).
--define(NS_STREAM, <<"http://etherx.jabber.org/streams">>).
 
 %%% Interface
 
@@ -97,7 +99,7 @@ init({Sid, ConnId, Body, Meta}) ->
 -spec handle_continue({open, pid(), binary(), map()}, #session{}) ->
     {noreply, #session{}} | {stop, normal, #session{}}.
 handle_continue({open, ConnId, Body, Meta}, S) ->
-    case creation(Body) of
+    case megaphone_opening:request(Body) of
         {ok, Request, Host} -> open(Request, Host, ConnId, Body, Meta, S);
         {error, Legacy, Condition} -> refuse(ConnId, Legacy, Condition, S)
     end.
@@ -114,7 +116,12 @@ handle_cast(Cast, S) ->
 handle_info({bosh_request, ConnId, Body}, S) ->
     next_state(take(ConnId, Body, S));
 handle_info({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
-    next_state({ok, S#session{bosh = megaphone_bosh:closed(ConnId, now_ms(), Bosh)}});
+    Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
+    case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
+        true -> megaphone_stats:add(waits_adapted, 1);
+        false -> ok
+    end,
+    next_state({ok, S#session{bosh = Bosh1}});
 handle_info({bosh_closed, _}, S) ->
     {noreply, S};
 handle_info({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
@@ -149,60 +156,33 @@ terminate(Reason, S) ->
             #session{undelivered = Undelivered} = finish(Condition, [], S1),
             _ = xmpp_stream_in:terminate(Reason, Stream),
             %% Not before the user is gone from this resource: it would come back here.
-            megaphone_handback:route(Undelivered, Stream)
+            megaphone_stats:add(stanzas_handed_back, megaphone_handback:route(Undelivered, Stream))
     end.
 
 %%% Beginning
-
--spec creation(binary()) ->
-    {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_bosh:condition()}.
-creation(Body) ->
-    case megaphone_body:parse(Body) of
-        {ok, #{to := To} = Request} ->
-            case jid:nameprep(To) of
-                error -> {error, is_legacy(Request), <<"improper-addressing">>};
-                Host -> creation(Request, Host)
-            end;
-        {ok, Request} ->
-            {error, is_legacy(Request), <<"improper-addressing">>};
-        {error, _} ->
-            %% Not parsed, so a look has to tell whether the client named its version (§17.1).
-            {error, binary:match(Body, <<"ver=">>) =:= nomatch, <<"bad-request">>}
-    end.
-
--spec creation(megaphone_body:request(), binary()) ->
-    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_bosh:condition()}.
-creation(Request, Host) ->
-    case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
-        true -> {ok, Request, Host};
-        false -> {error, is_legacy(Request), <<"host-unknown">>}
-    end.
-
--spec is_legacy(megaphone_body:request()) -> boolean().
-is_legacy(Request) -> not is_map_key(ver, Request).
 
 -spec refuse(pid(), boolean(), megaphone_bosh:condition(), #session{}) -> {stop, normal, #session{}}.
 refuse(ConnId, Legacy, Condition, #session{sid = Sid} = S) ->
     {Status, Answer} = megaphone_bosh:failure(Legacy, Condition, []),
     _ = megaphone_hub:answer(ConnId, Status, Answer),
+    ok = megaphone_stats:add(sessions_refused, 1),
     ok = megaphone_sessions:close(Sid),
     {stop, normal, S#session{bosh = ended}}.
 
 -spec open(megaphone_body:request(), binary(), pid(), binary(), map(), #session{}) ->
     {noreply, #session{}} | {stop, term(), #session{}}.
 open(Request, Host, ConnId, Body, Meta, #session{sid = Sid} = S) ->
-    Now = now_ms(),
-    Peer = peer(Meta),
-    ?LOG_INFO("Megaphone session ~ts for ~ts from ~ts", [Sid, Host, format_peer(Peer)]),
+    Peer = megaphone_opening:peer(Meta),
+    ok = megaphone_stats:add(sessions_opened, 1),
+    ok = megaphone_stats:add(bytes_in, byte_size(Body)),
     Limits = ejabberd_c2s_config:get_c2s_limits(),
-    Bosh = megaphone_bosh:new(Request, ConnId, Now, {Sid, mod_megaphone:limits(Host)}),
+    Bosh = megaphone_bosh:new(Request, ConnId, now_ms(), {Sid, mod_megaphone:limits(Host)}),
     {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer)}, Limits]),
     S1 = S#session{
         host = Host,
         bosh = Bosh,
         stream = Stream,
-        opening = maps:without([els, newkey], Request),
-        headers = headers(Request),
+        headers = megaphone_opening:headers(Request),
         max_body = proplists:get_value(max_stanza_size, Limits, infinity)
     },
     case stream(fun accept/1, S1) of
@@ -222,30 +202,6 @@ accept(Stream) ->
     end,
     Result.
 
--spec peer(map()) -> {inet:ip_address(), inet:port_number()}.
-peer(#{<<"ip">> := Ip} = Meta) when is_binary(Ip) ->
-    Port = case Meta of #{<<"port">> := P} when is_integer(P), P >= 0, P =< 65535 -> P; _ -> 0 end,
-    case inet:parse_address(binary_to_list(Ip)) of
-        {ok, Address} -> {Address, Port};
-        {error, _} -> {{0, 0, 0, 0}, Port}
-    end;
-peer(_) ->
-    {{0, 0, 0, 0}, 0}.
-
--spec format_peer({inet:ip_address(), inet:port_number()}) -> iodata().
-format_peer({Address, Port}) ->
-    [inet:ntoa(Address), $\s, integer_to_list(Port)].
-
-%% §7.1: `content' names the Content-Type of all answers; a value that is none is ignored.
--spec headers(megaphone_body:request()) -> [{binary(), binary()}].
-headers(#{content := Type}) ->
-    case re:run(Type, <<"^[-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+( *; *[-A-Za-z0-9]+=[-._A-Za-z0-9]+)*$">>, [dollar_endonly]) of
-        {match, _} -> [{<<"content-type">>, Type}];
-        nomatch -> []
-    end;
-headers(_) ->
-    [].
-
 %%% Requests
 
 -type step() :: {ok, #session{}} | {stop, term(), #session{}}.
@@ -258,8 +214,10 @@ take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
 take(ConnId, Body, #session{max_body = Max} = S) when byte_size(Body) > Max ->
     bad_request(ConnId, <<"policy-violation">>, S);
 take(ConnId, Body, #session{bosh = Bosh} = S) ->
+    ok = megaphone_stats:add(bytes_in, byte_size(Body)),
     case megaphone_body:parse(Body) of
-        {ok, Request} ->
+        {ok, #{rid := Rid} = Request} ->
+            ok = count(megaphone_bosh:kind(Rid, Bosh)),
             case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
                 {ok, Answers, Bosh1} -> process(send(Answers, S#session{bosh = Bosh1}));
                 {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
@@ -268,10 +226,15 @@ take(ConnId, Body, #session{bosh = Bosh} = S) ->
             bad_request(ConnId, <<"bad-request">>, S)
     end.
 
+-spec count(next | overtaking | repeat) -> ok.
+count(next) -> megaphone_stats:add(requests, 1);
+count(overtaking) -> ok = megaphone_stats:add(requests_overtaken, 1), megaphone_stats:add(requests, 1);
+count(repeat) -> megaphone_stats:add(requests_repeated, 1).
+
 %% It has no rid to be answered by: it gets the condition at once, the others after it.
 -spec bad_request(pid(), megaphone_bosh:condition(), #session{}) -> step().
-bad_request(ConnId, Condition, #session{opening = Opening} = S) ->
-    {Status, Answer} = megaphone_bosh:failure(is_legacy(Opening), Condition, []),
+bad_request(ConnId, Condition, #session{bosh = Bosh} = S) ->
+    {Status, Answer} = megaphone_bosh:failure(megaphone_bosh:legacy(Bosh), Condition, []),
     _ = megaphone_hub:answer(ConnId, Status, S#session.headers, Answer),
     hang_up(Condition, S).
 
@@ -283,8 +246,9 @@ process(#session{blocked = true} = S) ->
     {ok, flush(S)};
 process(#session{bosh = Bosh} = S) ->
     case megaphone_bosh:next(now_ms(), Bosh) of
-        {ok, Request, Bosh1} ->
-            case deliver(events(Request, S), S#session{bosh = Bosh1}) of
+        {ok, #{els := Els} = Request, Bosh1} ->
+            ok = megaphone_stats:add(stanzas_in, length(Els)),
+            case deliver(megaphone_stream:events(Request, S#session.host), S#session{bosh = Bosh1}) of
                 {ok, S1} -> process(shape(Request, S1));
                 Stop -> Stop
             end;
@@ -293,27 +257,6 @@ process(#session{bosh = Bosh} = S) ->
         none ->
             {ok, flush(S)}
     end.
-
--spec events(megaphone_body:request(), #session{}) -> [term()].
-events(#{rid := Rid, els := Els} = Request, #session{opening = Opening}) ->
-    Start =
-        case Opening of
-            #{rid := Rid} -> [stream_start(Opening)];
-            _ when is_map_key(restart, Request) -> [stream_start(maps:merge(Opening, Request))];
-            _ -> []
-        end,
-    End = [{xmlstreamend, <<"stream:stream">>} || is_map_key(terminate, Request)],
-    Start ++ [{xmlstreamelement, El} || El <- Els] ++ End.
-
--spec stream_start(megaphone_body:request()) -> {xmlstreamstart, binary(), [{binary(), binary()}]}.
-stream_start(Request) ->
-    Attributes = [{from, <<"from">>}, {lang, <<"xml:lang">>}, {version, <<"version">>}],
-    {xmlstreamstart, <<"stream:stream">>, [
-        {<<"to">>, maps:get(to, Request)},
-        {<<"xmlns">>, <<"jabber:client">>},
-        {<<"xmlns:stream">>, ?NS_STREAM}
-        | [{Name, maps:get(Key, Request)} || {Key, Name} <- Attributes, is_map_key(Key, Request)]
-    ]}.
 
 -spec deliver([term()], #session{}) -> step().
 deliver([Event | Events], #session{bosh = Bosh} = S) when Bosh =/= ended ->
@@ -378,40 +321,24 @@ collect({xmlstreamstart, _, Attrs}, {Result, #session{bosh = Bosh} = S}) ->
     {_, Id} = lists:keyfind(<<"id">>, 1, Attrs),
     {Result, S#session{bosh = megaphone_bosh:authid(Id, Bosh)}};
 collect({xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El}, {Result, S}) ->
-    case stream_error(Children) of
+    case megaphone_stream:condition(Children) of
         <<"remote-stream-error">> = Condition -> {Result, finish(Condition, fxml:element_to_binary(El), S)};
         Condition -> {Result, finish(Condition, [], S)}
     end;
 collect({xmlstreamelement, El}, {Result, #session{bosh = Bosh} = S}) ->
-    {Payload, Kind} = payload(El),
-    case megaphone_bosh:enqueue(Payload, Kind, Bosh) of
+    ok = megaphone_stats:add(stanzas_out, 1),
+    Now = now_ms(),
+    {Payload, Kind} = megaphone_stream:payload(El),
+    case Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) of
+        true -> megaphone_stats:add(presences_grouped, 1);
+        false -> ok
+    end,
+    case megaphone_bosh:enqueue(Payload, Kind, Now, Bosh) of
         {ok, Bosh1} -> {Result, S#session{bosh = Bosh1}};
         {stop, Condition, Bosh1} -> {{stop, Condition}, S#session{bosh = Bosh1}}
     end;
 collect(_, Acc) ->
     Acc.
-
-%% Stanzas leave the stream in its default namespace, which the wrapper does not share (XEP-0206 §1).
--spec payload(megaphone_body:xmlel()) -> {binary(), stream | stanza}.
-payload({xmlel, <<"stream:", _/binary>>, _, _} = El) ->
-    {fxml:element_to_binary(El), stream};
-payload({xmlel, Name, Attrs, Children} = El) ->
-    case lists:keymember(<<"xmlns">>, 1, Attrs) of
-        true -> {fxml:element_to_binary(El), stanza};
-        false -> {fxml:element_to_binary({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}), stanza}
-    end.
-
-%% §17.2: the stream errors that are conditions of BOSH too; the others travel in `remote-stream-error'.
--spec stream_error([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_bosh:condition().
-stream_error(Children) ->
-    case [Name || {xmlel, Name, _, _} <- Children, is_bosh_condition(Name)] of
-        [Condition | _] -> Condition;
-        [] -> <<"remote-stream-error">>
-    end.
-
--spec is_bosh_condition(binary()) -> boolean().
-is_bosh_condition(Name) ->
-    lists:member(Name, [<<"host-gone">>, <<"host-unknown">>, <<"improper-addressing">>, <<"system-shutdown">>]).
 
 %%% Ends
 
@@ -426,6 +353,8 @@ finish(_, _, #session{bosh = ended} = S) ->
     S;
 finish(Reason, Error, #session{bosh = Bosh, sid = Sid} = S) ->
     Condition = actual(Reason, Bosh),
+    ok = megaphone_stats:add({terminated, Condition}, 1),
+    ok = log_end(Condition, S),
     {Undelivered, Bosh1} =
         case Condition =/= client andalso megaphone_handback:is_wanted(S#session.stream) of
             true -> megaphone_bosh:take_unacknowledged(Bosh);
@@ -434,7 +363,7 @@ finish(Reason, Error, #session{bosh = Bosh, sid = Sid} = S) ->
     {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     S1 = send(Answers, S),
     ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
-    S1#session{bosh = ended, undelivered = Undelivered}.
+    gauge(S1#session{bosh = ended, undelivered = Undelivered}).
 
 %% A stream that closes after the client's own `terminate' is no failure.
 -spec actual(megaphone_bosh:condition(), megaphone_bosh:bosh()) -> megaphone_bosh:condition().
@@ -461,7 +390,7 @@ tick(#session{bosh = Bosh, stream_due = StreamDue} = S) ->
 %% §10: silently; to the client the session exists no more.
 -spec expire(#session{}) -> step().
 expire(#session{sid = Sid} = S) ->
-    ?LOG_INFO("Megaphone session ~ts expired: no request within the inactivity period", [Sid]),
+    ok = megaphone_stats:add(sessions_expired, 1),
     Step = hang_up(<<"item-not-found">>, S),
     ok = megaphone_sessions:forget(Sid),
     Step.
@@ -477,19 +406,67 @@ flush(#session{bosh = Bosh} = S) ->
 
 -spec send([megaphone_bosh:answer()], #session{}) -> #session{}.
 send([{Rid, ConnId, Status, Body} | Answers], #session{bosh = Bosh, headers = Headers} = S) ->
+    ok = megaphone_stats:add(answers, 1),
+    ok = megaphone_stats:add(bytes_out, byte_size(Body)),
     case megaphone_hub:answer(ConnId, Status, Headers, Body) of
-        ok -> send(Answers, S);
-        lost -> send(Answers, S#session{bosh = megaphone_bosh:lost(Rid, Bosh)})
+        ok ->
+            send(Answers, S);
+        lost ->
+            ok = megaphone_stats:add(answers_lost, 1),
+            send(Answers, S#session{bosh = lost(Rid, Bosh)})
     end;
 send([], S) ->
     S.
 
+-spec lost(megaphone_body:rid(), megaphone_bosh:bosh() | ended) -> megaphone_bosh:bosh() | ended.
+lost(_, ended) -> ended;
+lost(Rid, Bosh) -> megaphone_bosh:lost(Rid, Bosh).
+
 %% Every callback ends here: due answers leave, and one timer covers whatever comes next.
 -spec next_state(step()) -> {noreply, #session{}} | {stop, term(), #session{}}.
 next_state({ok, S}) ->
-    {noreply, rearm(flush(S))};
+    {noreply, rearm(gauge(flush(S)))};
 next_state({stop, Reason, S}) ->
     {stop, Reason, flush(S)}.
+
+-spec gauge(#session{}) -> #session{}.
+gauge(#session{gauged = Gauged} = S) ->
+    case gauges(S) of
+        Gauged ->
+            S;
+        {Established, Paused, Held} = Now ->
+            {E, P, H} = Gauged,
+            ok = megaphone_stats:add(sessions_established, Established - E),
+            ok = megaphone_stats:add(sessions_paused, Paused - P),
+            ok = megaphone_stats:add(requests_held, Held - H),
+            Established > E andalso log_begin(S),
+            S#session{gauged = Now}
+    end.
+
+-spec gauges(#session{}) -> gauges().
+gauges(#session{bosh = ended}) ->
+    {0, 0, 0};
+gauges(#session{bosh = Bosh, stream = Stream}) ->
+    Established = case Stream of #{stream_state := established} -> 1; _ -> 0 end,
+    Paused = case megaphone_bosh:paused(Bosh) of true -> 1; false -> 0 end,
+    {Established, Paused, megaphone_bosh:held(Bosh)}.
+
+-spec log_begin(#session{}) -> ok.
+log_begin(#session{sid = Sid} = S) ->
+    %% It was used to make ids for the login, and would stay for the session's life.
+    _ = erase(rand_seed),
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", [Sid, user(S), address(S)]).
+
+-spec log_end(megaphone_bosh:condition(), #session{}) -> ok.
+log_end(Condition, #session{sid = Sid} = S) ->
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", [Sid, user(S), address(S), Condition]).
+
+-spec user(#session{}) -> binary().
+user(#session{stream = #{jid := Jid}}) -> jid:encode(Jid);
+user(#session{host = Host}) -> <<"someone at ", Host/binary>>.
+
+-spec address(#session{}) -> iodata().
+address(#session{stream = #{ip := {Address, Port}}}) -> [inet:ntoa(Address), $\s, integer_to_list(Port)].
 
 %% A timer that fires too early is cheaper than one that is moved with every message.
 -spec rearm(#session{}) -> #session{}.

@@ -14,7 +14,8 @@
 contract() -> 1.
 
 -spec start(binary(), gen_mod:opts()) -> ok | {error, term()}.
-start(_Host, _Opts) ->
+start(Host, Opts) ->
+    ok = set_limits(Host, Opts),
     Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
         {ok, _} -> ok;
@@ -34,26 +35,31 @@ stop(Host) ->
             ok
     end.
 
-%% Sessions read the options when they start.
+%% Sessions that are open keep the limits they started with and told their client.
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
-reload(_Host, _NewOpts, _OldOpts) -> ok.
+reload(Host, NewOpts, _OldOpts) ->
+    set_limits(Host, NewOpts).
 
 -spec depends(binary(), gen_mod:opts()) -> [].
 depends(_Host, _Opts) -> [].
 
-%% @doc The limits of a new session on this host.
+%% @doc The limits of a new session on this host. One term for all sessions, which is not copied.
 -spec limits(binary()) -> megaphone_bosh:limits().
 limits(Host) ->
-    Get = fun(Option) -> gen_mod:get_module_opt(Host, ?MODULE, Option) end,
-    Seconds = fun(Option) -> Get(Option) div 1000 end,
-    #{
-        wait => Seconds(max_wait),
+    persistent_term:get({?MODULE, Host}).
+
+-spec set_limits(binary(), gen_mod:opts()) -> ok.
+set_limits(Host, Opts) ->
+    Get = fun(Option) -> gen_mod:get_opt(Option, Opts) end,
+    persistent_term:put({?MODULE, Host}, #{
+        wait => Get(max_wait) div 1000,
         hold => Get(max_hold),
-        inactivity => Seconds(max_inactivity),
-        maxpause => Seconds(max_pause),
-        polling => Seconds(polling),
-        queue => Get(max_queue)
-    }.
+        inactivity => Get(max_inactivity) div 1000,
+        maxpause => Get(max_pause) div 1000,
+        polling => Get(polling) div 1000,
+        queue => Get(max_queue),
+        group => Get(presence_delay)
+    }).
 
 -spec mod_options(binary()) -> [{atom(), term()}].
 mod_options(_Host) ->
@@ -63,7 +69,8 @@ mod_options(_Host) ->
         {max_inactivity, timer:seconds(30)},
         {max_pause, timer:seconds(120)},
         {polling, timer:seconds(5)},
-        {max_queue, 1048576}
+        {max_queue, 1048576},
+        {presence_delay, 0}
     ].
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -72,7 +79,8 @@ mod_opt_type(max_queue) -> econf:pos_int();
 mod_opt_type(max_wait) -> econf:timeout(second);
 mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
-mod_opt_type(polling) -> econf:either(econf:int(0, 0), econf:timeout(second)).
+mod_opt_type(polling) -> econf:either(econf:int(0, 0), econf:timeout(second));
+mod_opt_type(presence_delay) -> econf:either(econf:int(0, 0), econf:timeout(millisecond)).
 
 -spec mod_doc() -> #{desc := binary(), opts := [{atom(), #{value := binary(), desc := binary()}}]}.
 mod_doc() ->
@@ -111,6 +119,13 @@ mod_doc() ->
                 desc => <<
                     "The most that is kept for a client that does not fetch it; with more the session ends "
                     "with 'policy-violation'. The default is '1048576'."
+                >>
+            }},
+            {presence_delay, #{
+                value => <<"timeout()">>,
+                desc => <<
+                    "Presence for a client waits this long for more of it, to share one answer; a message or an "
+                    "iq takes it along at once, so the order stays. The default is '0': it does not wait."
                 >>
             }}
         ]

@@ -1,0 +1,56 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What a session takes from the request that creates it (XEP-0124 §7.1) and from what the gateway
+%%% tells of the client.
+-module(megaphone_opening).
+
+-export([request/1, peer/1, headers/1]).
+
+%% @doc A request that starts a session on a host of ours, or the condition that refuses it.
+-spec request(binary()) ->
+    {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_bosh:condition()}.
+request(Body) ->
+    case megaphone_body:parse(Body) of
+        {ok, #{to := To} = Request} ->
+            case jid:nameprep(To) of
+                error -> {error, is_legacy(Request), <<"improper-addressing">>};
+                Host -> served(Request, Host)
+            end;
+        {ok, Request} ->
+            {error, is_legacy(Request), <<"improper-addressing">>};
+        {error, _} ->
+            %% Not parsed, so a look has to tell whether the client named its version (§17.1).
+            {error, binary:match(Body, <<"ver=">>) =:= nomatch, <<"bad-request">>}
+    end.
+
+-spec served(megaphone_body:request(), binary()) ->
+    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_bosh:condition()}.
+served(Request, Host) ->
+    case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
+        true -> {ok, Request, Host};
+        false -> {error, is_legacy(Request), <<"host-unknown">>}
+    end.
+
+-spec is_legacy(megaphone_body:request()) -> boolean().
+is_legacy(Request) -> not is_map_key(ver, Request).
+
+%% @doc The web client's address; one that the gateway does not tell, or not rightly, is 0.0.0.0.
+-spec peer(map()) -> {inet:ip_address(), inet:port_number()}.
+peer(#{<<"ip">> := Ip} = Meta) when is_binary(Ip) ->
+    Port = case Meta of #{<<"port">> := P} when is_integer(P), P >= 0, P =< 65535 -> P; _ -> 0 end,
+    case inet:parse_address(binary_to_list(Ip)) of
+        {ok, Address} -> {Address, Port};
+        {error, _} -> {{0, 0, 0, 0}, Port}
+    end;
+peer(_) ->
+    {{0, 0, 0, 0}, 0}.
+
+%% @doc §7.1: `content' names the Content-Type of all answers; a value that is none is ignored.
+-spec headers(megaphone_body:request()) -> [{binary(), binary()}].
+headers(#{content := Type}) ->
+    case re:run(Type, <<"^[-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+( *; *[-A-Za-z0-9]+=[-._A-Za-z0-9]+)*$">>, [dollar_endonly]) of
+        {match, _} -> [{<<"content-type">>, Type}];
+        nomatch -> []
+    end;
+headers(_) ->
+    [].

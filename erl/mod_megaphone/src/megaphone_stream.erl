@@ -1,0 +1,62 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Between a BOSH wrapper and ejabberd's stream: the events that a request makes, and the payload
+%%% that an element of the stream becomes (XEP-0206).
+-module(megaphone_stream).
+
+-export([events/2, payload/1, condition/1]).
+
+-export_type([event/0]).
+
+-type event() ::
+    {xmlstreamstart, binary(), [{binary(), binary()}]}
+    | {xmlstreamelement, megaphone_body:xmlel()}
+    | {xmlstreamend, binary()}.
+
+-define(NS_STREAM, <<"http://etherx.jabber.org/streams">>).
+
+%% @doc The stream events of a request. The one that creates the session is the one without a sid.
+-spec events(megaphone_body:request(), Host :: binary()) -> [event()].
+events(#{els := Els} = Request, Host) ->
+    IsStart = not is_map_key(sid, Request) orelse is_map_key(restart, Request),
+    End = [{xmlstreamend, <<"stream:stream">>} || is_map_key(terminate, Request)],
+    [stream_start(Request, Host) || IsStart] ++ [{xmlstreamelement, El} || El <- Els] ++ End.
+
+-spec stream_start(megaphone_body:request(), binary()) -> event().
+stream_start(Request, Host) ->
+    %% XEP-0206 §5: a restart need not repeat what the creation request said.
+    Version = case Request of #{restart := true} -> #{version => <<"1.0">>}; _ -> #{} end,
+    Attributes = [{from, <<"from">>}, {lang, <<"xml:lang">>}, {version, <<"version">>}],
+    All = maps:merge(Version, Request),
+    {xmlstreamstart, <<"stream:stream">>, [
+        {<<"to">>, maps:get(to, Request, Host)},
+        {<<"xmlns">>, <<"jabber:client">>},
+        {<<"xmlns:stream">>, ?NS_STREAM}
+        | [{Name, maps:get(Key, All)} || {Key, Name} <- Attributes, is_map_key(Key, All)]
+    ]}.
+
+%% @doc An element that the stream sent. Stanzas leave the stream in its default namespace, which the wrapper does not share (XEP-0206 §1).
+-spec payload(megaphone_body:xmlel()) -> {binary(), stream | stanza | presence}.
+payload({xmlel, Name, Attrs, Children} = El) ->
+    case {Name, lists:keymember(<<"xmlns">>, 1, Attrs)} of
+        {<<"stream:", _/binary>>, _} -> {fxml:element_to_binary(El), stream};
+        {_, true} -> {fxml:element_to_binary(El), stanza};
+        {<<"presence">>, _} -> {in_jabber_client(Name, Attrs, Children), presence};
+        _ -> {in_jabber_client(Name, Attrs, Children), stanza}
+    end.
+
+-spec in_jabber_client(binary(), [{binary(), binary()}], [megaphone_body:xmlel() | {xmlcdata, binary()}]) -> binary().
+in_jabber_client(Name, Attrs, Children) ->
+    fxml:element_to_binary({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}).
+
+%% @doc §17.2: the stream errors that are conditions of BOSH too; the others travel in `remote-stream-error'.
+-spec condition([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_bosh:condition().
+condition(Children) ->
+    case [Name || {xmlel, Name, _, _} <- Children, is_bosh_condition(Name)] of
+        [Condition | _] -> Condition;
+        [] -> <<"remote-stream-error">>
+    end.
+
+-spec is_bosh_condition(binary()) -> boolean().
+is_bosh_condition(Name) ->
+    lists:member(Name, [<<"host-gone">>, <<"host-unknown">>, <<"improper-addressing">>, <<"system-shutdown">>]).
