@@ -106,7 +106,9 @@ export class Gateway implements PidOwner, ClusterListener {
     const exchange: OpenExchange = { http, node, sid, parked: undefined };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
-    return this.#send(slot, exchange, body) || this.#park(slot, exchange, body) ? slot : 0;
+    const isOpen =
+      node.kind === undefined ? this.#park(slot, exchange, body) : this.#send(slot, exchange, body);
+    return isOpen ? slot : 0;
   }
 
   /** The client of this exchange went away. */
@@ -156,7 +158,7 @@ export class Gateway implements PidOwner, ClusterListener {
       const body = exchange.parked;
       if (exchange.node !== node || body === undefined) return;
       this.#unpark(slot, exchange);
-      if (!this.#send(slot, exchange, body)) this.#park(slot, exchange, body);
+      this.#send(slot, exchange, body);
     });
   }
 
@@ -197,22 +199,24 @@ export class Gateway implements PidOwner, ClusterListener {
       : undefined;
   }
 
-  /** `false`: there is no way to the node now. */
+  /** `false`: refused, because the node does not read what waits for it already. */
   #send(slot: number, exchange: OpenExchange, body: Buffer): boolean {
     const { node, sid, http } = exchange;
-    if (node.kind === undefined) return false;
     const startsSession = sid === undefined;
     const meta = startsSession && node.kind === 'module' ? encodeMeta(http.client()) : undefined;
     const message = this.#encoder.request(slot, this.#exchanges.generation(slot), body, meta);
-    if (!this.#node.sendToName(node.name, MODULE, message)) return false;
+    if (!this.#node.sendToName(node.name, MODULE, message)) {
+      this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
+      return false;
+    }
     if (startsSession) node.sessionsStarted += 1;
     this.#answerDue.add(slot, this.#now);
     return true;
   }
 
-  /** `false`: refused, because nobody could repeat it later or too much is parked already. */
+  /** `false`: refused, because too much is parked already. */
   #park(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    if (exchange.sid === undefined || this.#parkedBytes + body.length > MAX_PARKED_BYTES) {
+    if (this.#parkedBytes + body.length > MAX_PARKED_BYTES) {
       this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
       return false;
     }

@@ -20,7 +20,7 @@ export class Counters {
   refusedHeaders = 0;
   /** Requests the gateway answered itself. */
   readonly refused = {
-    /** More exchanges or connections than configured (503). */
+    /** More exchanges or connections than configured, or more bytes than a node reads (503). */
     overload: 0,
     /** No node in service (503). */
     no_node: 0,

@@ -205,11 +205,8 @@ test('check says what is wrong and what mends it', async () => {
     await findings({}, '--nodes', 'nobody@localhost'),
     /✘ .*nobody.*\[EPMD_NOT_REGISTERED\]\n {2}→ /,
   );
-  assert.match(
   await cluster.erl('other');
-    await findings({}, '--node', 'other@localhost'),
-    /✘ another node is called other@localhost/,
-  );
+  assert.match(await findings({}, '--node', 'other@localhost'), /✘ another node is called other@localhost/);
   assert.match(
     await findings({ MEGAPHONE_HTTP_PORT: '0x' }),
     /✘ MEGAPHONE_HTTP_PORT: http_port: expected a port/,

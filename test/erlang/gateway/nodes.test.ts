@@ -190,6 +190,20 @@ test('a module of another contract is out of service and says why', async () => 
   assert.equal(service.gateway.cluster.inService, 0);
 });
 
+test('a node that does not read gets no more than a bounded backlog: further requests hear 503', async () => {
+  const erl = await cluster.erl('ejabberd');
+  await play(erl);
+  const service = await cluster.gateway({ nodes: erl.name, max_body: '16 MB' });
+  await inService(service);
+  erl.freeze();
+  const body = 'x'.repeat(16 * 1024 * 1024);
+  const posts = Array.from({ length: 5 }, () => post(service, body));
+  assert.equal((await Promise.race(posts)).status, 503);
+  assert.ok(service.gateway.counters.refused.overload > 0);
+  await erl.kill();
+  await Promise.all(posts);
+});
+
 test('a gateway that stops ends held requests with 503 and tells their node', async () => {
   const erl = await cluster.erl('ejabberd');
   await play(erl);
