@@ -9,7 +9,7 @@
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2, stop_host/1]).
+-export([start/4, request/3, closed/2, stop_host/1, info/1, close/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -89,6 +89,34 @@ stop_host(Host) ->
         Monitors
     ).
 
+%% @doc Session id, user, address, state, requests held and bytes of the process; nothing when it is gone.
+-spec info(pid()) -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
+info(Pid) -> ask(Pid, bosh_info).
+
+%% @doc Ends it with `policy-violation'.
+-spec close(pid()) -> ok | error.
+close(Pid) ->
+    case ask(Pid, bosh_close) of
+        [closed] -> ok;
+        [] -> error
+    end.
+
+%% gen_server:call would be one of the stream's own calls.
+-spec ask(pid(), bosh_info | bosh_close) -> [term()].
+ask(Pid, Question) ->
+    Ref = erlang:monitor(process, Pid),
+    Pid ! {Question, {self(), Ref}},
+    receive
+        {Ref, Answer} ->
+            erlang:demonitor(Ref, [flush]),
+            [Answer];
+        {'DOWN', Ref, _, _, _} ->
+            []
+    after 5000 ->
+        erlang:demonitor(Ref, [flush]),
+        []
+    end.
+
 %%% Callbacks
 
 -spec init({megaphone_sid:sid(), pid(), binary(), map()}) -> {ok, #session{}, {continue, term()}}.
@@ -136,6 +164,14 @@ handle_info({bosh_stop_host, Host, _}, #session{host = Host} = S) ->
 handle_info({bosh_stop_host, _, {From, Ref}}, S) ->
     From ! {Ref, staying},
     {noreply, S};
+handle_info({bosh_info, {From, Ref}}, #session{sid = Sid} = S) ->
+    {memory, Memory} = erlang:process_info(self(), memory),
+    {_, _, Held} = S#session.gauged,
+    From ! {Ref, {Sid, user(S), ip(S), state(S), Held, Memory}},
+    {noreply, S};
+handle_info({bosh_close, {From, Ref}}, S) ->
+    From ! {Ref, closed},
+    next_state(hang_up(<<"policy-violation">>, S));
 handle_info(Info, S) ->
     next_state(stream(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) end, S)).
 
@@ -455,18 +491,25 @@ gauges(#session{bosh = Bosh, stream = Stream}) ->
 log_begin(#session{sid = Sid} = S) ->
     %% It was used to make ids for the login, and would stay for the session's life.
     _ = erase(rand_seed),
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", [Sid, user(S), address(S)]).
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", [Sid, user(S), ip(S)]).
 
 -spec log_end(megaphone_bosh:condition(), #session{}) -> ok.
 log_end(Condition, #session{sid = Sid} = S) ->
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", [Sid, user(S), address(S), Condition]).
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", [Sid, user(S), ip(S), Condition]).
 
 -spec user(#session{}) -> binary().
 user(#session{stream = #{jid := Jid}}) -> jid:encode(Jid);
 user(#session{host = Host}) -> <<"someone at ", Host/binary>>.
 
--spec address(#session{}) -> iodata().
-address(#session{stream = #{ip := {Address, Port}}}) -> [inet:ntoa(Address), $\s, integer_to_list(Port)].
+-spec ip(#session{}) -> string().
+ip(#session{stream = #{ip := {Address, _}}}) -> inet:ntoa(Address);
+ip(#session{}) -> "unknown".
+
+-spec state(#session{}) -> string().
+state(#session{bosh = ended}) -> "ended";
+state(#session{gauged = {_, 1, _}}) -> "paused";
+state(#session{gauged = {1, _, _}}) -> "established";
+state(#session{}) -> "opening".
 
 %% A timer that fires too early is cheaper than one that is moved with every message.
 -spec rearm(#session{}) -> #session{}.

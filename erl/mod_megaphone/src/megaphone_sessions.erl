@@ -4,7 +4,7 @@
 %%% client that lost the last answer, or had no request open when the session ended, still learns it.
 -module(megaphone_sessions).
 
--export([create_tables/0, open/2, close/1, close/3, forget/1, find/1, pids/0, count/0, sweep/0]).
+-export([create_tables/0, open/2, close/1, close/3, forget/1, find/1, pids/0, some/1, count/0, sweep/0]).
 
 -define(SESSIONS, megaphone_sessions).
 -define(ENDED, megaphone_ended).
@@ -60,6 +60,14 @@ find(Sid) ->
 -spec pids() -> [pid()].
 pids() ->
     ets:select(?SESSIONS, [{{'_', '$1'}, [], ['$1']}]).
+
+%% @doc Up to so many of the processes.
+-spec some(pos_integer()) -> [pid()].
+some(N) ->
+    case ets:select(?SESSIONS, [{{'_', '$1'}, [], ['$1']}], N) of
+        {Pids, _} -> Pids;
+        '$end_of_table' -> []
+    end.
 
 -spec count() -> non_neg_integer().
 count() ->

@@ -6,22 +6,40 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, limits/1]).
+-export([contract/0, limits/1, stats/0]).
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
 -spec contract() -> 1.
 contract() -> 1.
 
+%% @doc What the sessions of this node did, for gateways and other nodes.
+-spec stats() -> #{atom() => term()}.
+stats() -> megaphone_stats:all().
+
 -spec start(binary(), gen_mod:opts()) -> ok | {error, term()}.
 start(Host, Opts) ->
     ok = set_limits(Host, Opts),
+    ok = load_changed(),
     Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
-        {ok, _} -> ok;
+        {ok, _} -> megaphone_commands:register();
         {error, {already_started, _}} -> ok;
         {error, _} = Error -> Error
     end.
+
+%% After an upgrade ejabberd loads this module anew, but not those beside it.
+-spec load_changed() -> ok.
+load_changed() ->
+    Beams = filelib:wildcard(filename:join(filename:dirname(code:which(?MODULE)), "megaphone_*.beam")),
+    Modules = [list_to_atom(filename:basename(Beam, ".beam")) || Beam <- Beams],
+    lists:foreach(
+        fun(Module) ->
+            _ = code:purge(Module),
+            {module, Module} = code:load_file(Module)
+        end,
+        [Module || Module <- Modules, code:module_status(Module) =:= modified]
+    ).
 
 -spec stop(binary()) -> ok.
 stop(Host) ->
@@ -30,6 +48,7 @@ stop(Host) ->
         true ->
             ok;
         false ->
+            ok = megaphone_commands:unregister(),
             _ = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
             _ = supervisor:delete_child(ejabberd_gen_mod_sup, megaphone_sup),
             ok
