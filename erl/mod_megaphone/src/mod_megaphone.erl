@@ -84,7 +84,7 @@ set_limits(Host, Opts) ->
 mod_options(_Host) ->
     [
         {max_wait, timer:seconds(60)},
-        {max_hold, 2},
+        {max_hold, 1},
         {max_inactivity, timer:seconds(30)},
         {max_pause, timer:seconds(120)},
         {polling, timer:seconds(5)},
@@ -116,7 +116,10 @@ mod_doc() ->
             }},
             {max_hold, #{
                 value => <<"pos_integer()">>,
-                desc => <<"The most requests held for a client at once. The default is '2'.">>
+                desc => <<
+                    "The most requests held for a client at once. The default is '1': some clients keep as many "
+                    "open as they may, and then have no connection left to send with."
+                >>
             }},
             {max_inactivity, #{
                 value => <<"timeout()">>,
