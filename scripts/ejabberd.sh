@@ -45,10 +45,7 @@ start() {
   if alive >/dev/null; then
     say "ejabberd runs already ($ejabberd_node)."
   else
-    if grep -qxF "${ejabberd_node%@*}" < <(epmd_names); then
-      fail "Another Erlang node called $ejabberd_node runs on this machine (the system's ejabberd?)." \
-        "Give this one another name: MEGAPHONE_INSTANCE=2 make up"
-    fi
+    require_free_name "$ejabberd_node"
     require_free_port "$ejabberd_http_port" EJABBERD_HTTP_PORT
     require_free_port "$ejabberd_c2s_port" EJABBERD_C2S_PORT
     create

@@ -31,9 +31,7 @@ start() {
     return
   fi
   [ -f "$root/dist/src/main.js" ] || fail "The gateway is not built." "Build it with: make build"
-  if grep -qxF "${gateway_node%@*}" < <(epmd_names); then
-    fail "Another Erlang node called $gateway_node runs on this machine." "Give this one another name: MEGAPHONE_INSTANCE=2 make up"
-  fi
+  require_free_name "$gateway_node"
   require_free_port "$http_port" MEGAPHONE_HTTP_PORT
   configure
   say "Starting the gateway ($gateway_node) ..."

@@ -55,6 +55,13 @@ require_free_port() {
   ! port_open "$1" || fail "Port $1 is taken by another program." "Choose another: $2=$(($1 + 1)) make up"
 }
 
+# require_free_name NODE: EPMD lets go of a name a moment after its node has gone.
+require_free_name() {
+  await 2 name_is_free "${1%@*}" ||
+    fail "Another Erlang node called $1 runs on this machine." "Give this instance a name of its own: MEGAPHONE_INSTANCE=2 make up"
+}
+name_is_free() { ! grep -qxF "$1" < <(epmd_names); }
+
 # running PIDFILE WORD: prints the pid if that process lives and has WORD among its arguments.
 # A pid file may outlive a kill -9 or a reboot, and its number may by then belong to a stranger.
 running() {
