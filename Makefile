@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status build test lint check-erl clean
+.PHONY: help run up down status build test lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -31,6 +31,10 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell 
 
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
 	@$(MAKE) --no-print-directory -C erl test dialyzer
+
+conformance: packages build ## Writes docs/conformance.md: the gateway and ejabberd's own BOSH, case by case
+	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
+	@cp dist/conformance.md docs/
 
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist

@@ -1,13 +1,12 @@
 /** Each case of conformance/rows.ts, over HTTP, through the gateway, against a real ejabberd. */
 import { after, before, describe, it } from 'node:test';
-import { setModuleOptions } from './conformance/configure.js';
-import { cases, INACTIVITY } from './conformance/rows.js';
-import { Instance } from './support/instance.js';
+import { startInstance } from './conformance/configure.js';
+import { cases } from './conformance/rows.js';
+import type { Instance } from './support/instance.js';
 
 let instance: Instance;
 before(async () => {
-  instance = await Instance.start();
-  await setModuleOptions(instance, { mod_megaphone: { max_inactivity: INACTIVITY } });
+  instance = await startInstance();
 });
 after(() => instance.stop());
 

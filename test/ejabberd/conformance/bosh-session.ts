@@ -27,6 +27,9 @@ export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 const NAMESPACES = "xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'";
 
+/** What clients send to create a session. */
+export const USUAL = { rid: 1000, to: 'localhost', ver: '1.11', wait: 60, hold: 1, 'xmpp:version': '1.0' };
+
 export function wrapper(attributes: Attributes, payload = ''): string {
   const written = Object.entries(attributes)
     .filter(([, value]) => value !== undefined)
@@ -92,20 +95,25 @@ export class BoshSession {
   jid = '';
   /** The rid of the latest request. */
   rid: number;
+  readonly #headers: Record<string, string>;
 
-  private constructor(url: string, rid: number, creation: Answer) {
+  private constructor(url: string, rid: number, creation: Answer, headers: Record<string, string>) {
     this.url = url;
     this.rid = rid;
     this.creation = creation;
+    this.#headers = headers;
     this.sid = creation.attributes.sid ?? '';
   }
 
   /** Creates a session; attributes override or, where undefined, leave out the usual ones. */
-  static async create(url: string, attributes: Attributes = {}): Promise<BoshSession> {
-    const usual = { rid: 1000, to: 'localhost', ver: '1.11', wait: 60, hold: 1, 'xmpp:version': '1.0' };
-    const all = { ...usual, ...attributes };
-    const creation = await send(url, wrapper(all)).answer;
-    return new BoshSession(url, Number(all.rid), creation);
+  static async create(
+    url: string,
+    attributes: Attributes = {},
+    headers: Record<string, string> = {},
+  ): Promise<BoshSession> {
+    const all = { ...USUAL, ...attributes };
+    const creation = await send(url, wrapper(all), { headers }).answer;
+    return new BoshSession(url, Number(all.rid), creation, headers);
   }
 
   /** Creates a session and logs in anonymously, or as an account; available unless `presence` says otherwise. */
@@ -117,9 +125,10 @@ export class BoshSession {
       readonly password?: string;
       readonly resource?: string;
       readonly presence?: string;
+      readonly headers?: Record<string, string>;
     } = {},
   ): Promise<BoshSession> {
-    const session = await BoshSession.create(url, attributes);
+    const session = await BoshSession.create(url, attributes, as.headers);
     const auth = as.jid
       ? `mechanism='PLAIN'>${Buffer.from(`\0${as.jid.split('@')[0]}\0${as.password}`).toString('base64')}`
       : "mechanism='ANONYMOUS'>";
@@ -145,7 +154,9 @@ export class BoshSession {
 
   /** A request with any rid. */
   at(rid: number, attributes: Attributes = {}, payload = ''): Request {
-    return send(this.url, wrapper({ rid, sid: this.sid, ...attributes }, payload));
+    return send(this.url, wrapper({ rid, sid: this.sid, ...attributes }, payload), {
+      headers: this.#headers,
+    });
   }
 
   ask(attributes: Attributes = {}, payload = ''): Promise<Answer> {

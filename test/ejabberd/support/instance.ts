@@ -93,7 +93,8 @@ export class Instance {
   async stop(): Promise<void> {
     this.#stopNow();
     process.off('exit', this.#stopNow);
-    await rm(this.var, { recursive: true, force: true });
+    // What ends may still be writing.
+    await rm(this.var, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
   #folder(part: string): string {
