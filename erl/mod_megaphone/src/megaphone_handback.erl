@@ -4,7 +4,12 @@
 %%% resource or to offline storage, with the time when they were sent; requests to their sender.
 -module(megaphone_handback).
 
--export([is_wanted/1, route/2]).
+-export([is_wanted/1, requeue/2]).
+
+-export_type([undelivered/0]).
+
+%% An answer with the time it was made (monotonic milliseconds), or what came when the session had ended.
+-type undelivered() :: {integer(), Body :: binary()} | {route, tuple()}.
 
 -define(NS_CARBONS, <<"urn:xmpp:carbons:2">>).
 
@@ -14,55 +19,53 @@
 is_wanted(#{mgmt_state := State}) when State =/= inactive -> false;
 is_wanted(Stream) -> is_map_key(jid, Stream) andalso maps:get(resource, Stream, <<>>) =/= <<>>.
 
-%% @doc Routes the stanzas in these answers, in their order, and tells how many. Times are monotonic
-%% milliseconds.
--spec route([{integer(), Body :: binary()}], xmpp_stream_in:state()) -> non_neg_integer().
-route(Undelivered, Stream) ->
-    lists:sum([stanza(El, sent_at(At), Stream) || {At, Body} <- Undelivered, El <- elements(Body)]).
+%% @doc Puts the stanzas back into the mailbox, before whatever waits there; returns how many. The
+%% stream routes its mailbox when it terminates, once the resource is gone: so the order stays.
+-spec requeue([undelivered()], xmpp_stream_in:state()) -> non_neg_integer().
+requeue(Undelivered, Stream) ->
+    Routes = lists:flatmap(fun(Item) -> routes(Item, Stream) end, Undelivered),
+    Waiting = waiting(),
+    lists:foreach(fun(Route) -> self() ! Route end, Routes ++ Waiting),
+    length(Routes).
 
--spec elements(binary()) -> [megaphone_body:xmlel()].
-elements(Body) ->
-    {xmlel, _, _, Children} = fxml_stream:parse_element(Body),
-    [El || {xmlel, _, _, _} = El <- Children].
+-spec waiting() -> [{route, tuple()}].
+waiting() ->
+    receive
+        {route, _} = Route -> [Route | waiting()]
+    after 0 -> []
+    end.
+
+-spec routes(undelivered(), xmpp_stream_in:state()) -> [{route, tuple()}].
+routes({route, _} = Route, _) ->
+    [Route];
+routes({At, Body}, Stream) ->
+    {xmlel, _, _, Els} = fxml_stream:parse_element(Body),
+    [{route, stanza(El, At, Stream)} || El <- Els, is_handed_back(El)].
+
+%% Carbon copies: the resource that got the original has it. Rooms and errors know no offline user.
+-spec is_handed_back(megaphone_body:xmlel()) -> boolean().
+is_handed_back({xmlel, <<"message">>, _, Children} = El) ->
+    IsCopy = lists:any(fun(Child) -> has_namespace(?NS_CARBONS, Child) end, Children),
+    not (IsCopy orelse lists:member(fxml:get_tag_attr_s(<<"type">>, El), [<<"groupchat">>, <<"error">>]));
+is_handed_back({xmlel, <<"iq">>, _, _} = El) ->
+    lists:member(fxml:get_tag_attr_s(<<"type">>, El), [<<"get">>, <<"set">>]);
+is_handed_back(_) ->
+    false.
+
+%% It was encoded by this server a moment ago, so it decodes.
+-spec stanza(megaphone_body:xmlel(), integer(), xmpp_stream_in:state()) -> tuple().
+stanza({xmlel, Name, _, _} = El, At, #{jid := Jid, lserver := Server}) ->
+    Decoded = xmpp:decode(El, <<"jabber:client">>, [ignore_els]),
+    Stanza = case xmpp:get_to(Decoded) of undefined -> xmpp:set_to(Decoded, Jid); _ -> Decoded end,
+    case Name of
+        <<"message">> -> misc:add_delay_info(Stanza, jid:make(Server), sent_at(At), <<"Resent">>);
+        _ -> Stanza
+    end.
 
 -spec sent_at(integer()) -> erlang:timestamp().
 sent_at(At) ->
     Micro = erlang:system_time(microsecond) - (erlang:monotonic_time(millisecond) - At) * 1000,
     {Micro div 1000000000000, Micro div 1000000 rem 1000000, Micro rem 1000000}.
-
--spec stanza(megaphone_body:xmlel(), erlang:timestamp(), xmpp_stream_in:state()) -> 0..1.
-stanza({xmlel, <<"message">>, _, Children} = El, At, #{lserver := Server} = Stream) ->
-    IsCopy = lists:any(fun(Child) -> has_namespace(?NS_CARBONS, Child) end, Children),
-    Type = fxml:get_tag_attr_s(<<"type">>, El),
-    %% The resource that got the original has it; rooms and errors know no offline user.
-    case IsCopy orelse Type =:= <<"groupchat">> orelse Type =:= <<"error">> of
-        true ->
-            0;
-        false ->
-            Message = decode(El, Stream),
-            ok = ejabberd_router:route(misc:add_delay_info(Message, jid:make(Server), At, <<"Resent">>)),
-            1
-    end;
-stanza({xmlel, <<"iq">>, _, _} = El, _, #{lang := Lang} = Stream) ->
-    case fxml:get_tag_attr_s(<<"type">>, El) of
-        Type when Type =:= <<"get">>; Type =:= <<"set">> ->
-            Text = <<"User session terminated">>,
-            ok = ejabberd_router:route_error(decode(El, Stream), xmpp:err_service_unavailable(Text, Lang)),
-            1;
-        _ ->
-            0
-    end;
-stanza(_, _, _) ->
-    0.
-
-%% It was encoded by this server a moment ago, so it decodes.
--spec decode(megaphone_body:xmlel(), xmpp_stream_in:state()) -> tuple().
-decode(El, #{jid := Jid}) ->
-    Stanza = xmpp:decode(El, <<"jabber:client">>, [ignore_els]),
-    case xmpp:get_to(Stanza) of
-        undefined -> xmpp:set_to(Stanza, Jid);
-        _ -> Stanza
-    end.
 
 -spec has_namespace(binary(), megaphone_body:xmlel() | {xmlcdata, binary()}) -> boolean().
 has_namespace(Namespace, {xmlel, _, _, _} = El) -> fxml:get_tag_attr_s(<<"xmlns">>, El) =:= Namespace;

@@ -34,8 +34,9 @@
     blocked = false :: boolean(),
     %% What this session adds to the gauges.
     gauged = {0, 0, 0} :: gauges(),
-    %% What ended with the session and goes back through the router.
-    undelivered = [] :: [{ms(), binary()}],
+    %% What goes back through the router when the process ends; newest first. None where stream
+    %% management takes care of it.
+    undelivered = none :: [megaphone_handback:undelivered()] | none,
     timer = none :: none | {reference(), ms()}
 }).
 
@@ -164,6 +165,8 @@ handle_info({bosh_stop_host, Host, _}, #session{host = Host} = S) ->
 handle_info({bosh_stop_host, _, {From, Ref}}, S) ->
     From ! {Ref, staying},
     {noreply, S};
+handle_info({route, _} = Route, #session{undelivered = Undelivered} = S) when Undelivered =/= none ->
+    {noreply, S#session{undelivered = [Route | Undelivered]}};
 handle_info({bosh_info, {From, Ref}}, #session{sid = Sid} = S) ->
     {memory, Memory} = erlang:process_info(self(), memory),
     {_, _, Held} = S#session.gauged,
@@ -189,10 +192,9 @@ terminate(Reason, S) ->
         {_, #session{stream = undefined}} ->
             ok;
         {_, #session{stream = Stream} = S1} ->
-            #session{undelivered = Undelivered} = finish(Condition, [], S1),
+            hand_back(finish(Condition, [], S1)),
             _ = xmpp_stream_in:terminate(Reason, Stream),
-            %% Not before the user is gone from this resource: it would come back here.
-            megaphone_stats:add(stanzas_handed_back, megaphone_handback:route(Undelivered, Stream))
+            ok
     end.
 
 %%% Beginning
@@ -392,14 +394,26 @@ finish(Reason, Error, #session{bosh = Bosh, sid = Sid} = S) ->
     ok = megaphone_stats:add({terminated, Condition}, 1),
     ok = log_end(Condition, S),
     {Undelivered, Bosh1} =
-        case Condition =/= client andalso megaphone_handback:is_wanted(S#session.stream) of
-            true -> megaphone_bosh:take_unacknowledged(Bosh);
-            false -> {[], Bosh}
+        case megaphone_handback:is_wanted(S#session.stream) of
+            false ->
+                {none, Bosh};
+            true when Condition =:= client ->
+                {[], Bosh};
+            true ->
+                {Open, Rest} = megaphone_bosh:take_unacknowledged(Bosh),
+                {lists:reverse(Open), Rest}
         end,
     {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     S1 = send(Answers, S),
     ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
     gauge(S1#session{bosh = ended, undelivered = Undelivered}).
+
+%% The stream's process lives on for a moment after its session: what comes then is not to be lost.
+-spec hand_back(#session{}) -> ok.
+hand_back(#session{undelivered = none}) ->
+    ok;
+hand_back(#session{undelivered = Undelivered, stream = Stream}) ->
+    megaphone_stats:add(stanzas_handed_back, megaphone_handback:requeue(lists:reverse(Undelivered), Stream)).
 
 %% A stream that closes after the client's own `terminate' is no failure.
 -spec actual(megaphone_bosh:condition(), megaphone_bosh:bosh()) -> megaphone_bosh:condition().
