@@ -165,10 +165,13 @@ describe('the server stops', { timeout: 120_000 }, () => {
     const bob = await login('j');
     await send(bob.jid, 'one', 'two');
     const alice = await BoshSession.login(instance.gatewayUrl, {}, { ...instance.alice, resource: 'k' });
-    const held = alice.next();
+    const reading = (async () => {
+      let answer = await alice.ask();
+      while (answer.attributes['type'] === undefined) answer = await alice.ask();
+      return answer;
+    })();
     await instance.ctl('stop');
-    let end = await held.answer;
-    while (end.attributes['type'] === undefined) end = await alice.ask();
+    const end = await reading;
     assert.equal(end.attributes['condition'], 'system-shutdown', end.xml);
     await instance.script('ejabberd.sh', 'stop');
     await instance.script('ejabberd.sh', 'start');
