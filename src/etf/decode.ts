@@ -133,20 +133,20 @@ class TermReader extends ByteReader {
       case Tag.MAP_EXT:
         return this.#map(depth);
       case Tag.NEW_PID_EXT:
-        return new Pid(this.#nodeName(), this.uint32(), this.uint32(), this.uint32());
+        return new Pid(this.#atom(), this.uint32(), this.uint32(), this.uint32());
       case Tag.PID_EXT:
-        return new Pid(this.#nodeName(), this.uint32(), this.uint32(), this.uint8());
+        return new Pid(this.#atom(), this.uint32(), this.uint32(), this.uint8());
       case Tag.NEWER_REFERENCE_EXT:
       case Tag.NEW_REFERENCE_EXT:
         return this.#reference(tag);
       case Tag.REFERENCE_EXT:
         return this.#oldReference();
       case Tag.NEW_PORT_EXT:
-        return new Port(this.#nodeName(), this.uint32(), this.uint32());
+        return new Port(this.#atom(), this.uint32(), this.uint32());
       case Tag.PORT_EXT:
-        return new Port(this.#nodeName(), this.uint32(), this.uint8());
+        return new Port(this.#atom(), this.uint32(), this.uint8());
       case Tag.V4_PORT_EXT:
-        return new Port(this.#nodeName(), this.uint64(), this.uint32());
+        return new Port(this.#atom(), this.uint64(), this.uint32());
       case Tag.NEW_FLOAT_EXT:
         return this.#float();
       case Tag.FLOAT_EXT:
@@ -161,6 +161,8 @@ class TermReader extends ByteReader {
         return this.#export();
       case Tag.NEW_FUN_EXT:
         return this.#fun(depth);
+      case Tag.RECORD_EXT:
+        return this.#record(depth);
       default:
         throw badTag(this, tag);
     }
@@ -233,13 +235,13 @@ class TermReader extends ByteReader {
     return (isBinary ? 'b' : 't') + this.bytes.toString('latin1', from, this.offset);
   }
 
-  #nodeName(): string {
+  #atom(): string {
     return atomName(this, this.uint8());
   }
 
   #reference(tag: number): Reference {
     const words = this.uint16();
-    const node = this.#nodeName();
+    const node = this.#atom();
     const creation = tag === Tag.NEWER_REFERENCE_EXT ? this.uint32() : this.uint8();
     this.need(4 * words);
     if (words < 1 || words > MAX_REFERENCE_WORDS) {
@@ -251,7 +253,7 @@ class TermReader extends ByteReader {
   }
 
   #oldReference(): Reference {
-    const node = this.#nodeName();
+    const node = this.#atom();
     const id = this.uint32();
     return new Reference(node, this.uint8(), [id]);
   }
@@ -303,8 +305,8 @@ class TermReader extends ByteReader {
   /** `fun M:F/A`: an atom, an atom and a small integer. */
   #export(): Opaque {
     const start = this.offset - 1;
-    this.#nodeName();
-    this.#nodeName();
+    this.#atom();
+    this.#atom();
     const tag = this.uint8();
     if (tag !== Tag.SMALL_INTEGER_EXT) throw this.fault('ETF_BAD_FUN', 'an export ends with its arity');
     this.uint8();
@@ -318,7 +320,7 @@ class TermReader extends ByteReader {
     this.need(size - 4);
     this.skip(1 + 16 + 4); // arity, uniq, index
     const free = this.uint32();
-    this.#nodeName(); // module
+    this.#atom(); // module
     this.#claim(free + 3, free + 3, depth);
     const [index, uniq, pid] = [this.#term(depth - 1), this.#term(depth - 1), this.#term(depth - 1)];
     if (typeof index !== 'number' || typeof uniq !== 'number' || !(pid instanceof Pid)) {
@@ -327,6 +329,19 @@ class TermReader extends ByteReader {
     for (let variable = 0; variable < free; variable++) this.#term(depth - 1);
     const actual = this.offset - start - 1;
     if (actual !== size) throw this.fault('ETF_BAD_FUN', `a fun of ${actual} bytes claims ${size}`, start);
+    return new Opaque(this.bytes.subarray(start, this.offset));
+  }
+
+  /** Arity, flags, module, name, the names of the fields, their values: read through for the same reason. */
+  #record(depth: number): Opaque {
+    const start = this.offset - 1;
+    const arity = this.uint32();
+    this.skip(1);
+    this.#atom();
+    this.#atom();
+    this.#claim(2 * arity, 3 * arity, depth);
+    for (let field = 0; field < arity; field++) this.#atom();
+    for (let field = 0; field < arity; field++) this.#term(depth - 1);
     return new Opaque(this.bytes.subarray(start, this.offset));
   }
 

@@ -1,4 +1,5 @@
 /** Prints terms in Erlang's own syntax, for error messages: exit reasons, unexpected answers. */
+import { RECORD_EXT } from './tags.js';
 import {
   Atom,
   BitString,
@@ -36,7 +37,7 @@ function format(term: Term, room: number): string {
   if (term instanceof Pid) return `<${term.node}.${term.id}.${term.serial}>`;
   if (term instanceof Port) return `#Port<${term.node}.${term.id}>`;
   if (term instanceof Reference) return `#Ref<${term.node}.${term.ids.join('.')}>`;
-  if (term instanceof Opaque) return '#Fun<>';
+  if (term instanceof Opaque) return term.bytes[0] === RECORD_EXT ? '#Record<>' : '#Fun<>';
   return formatList(term as readonly Term[], room);
 }
 

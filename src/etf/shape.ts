@@ -1,4 +1,5 @@
 /** Describes a term for a log line without giving away what is in it. */
+import { RECORD_EXT } from './tags.js';
 import {
   Atom,
   BitString,
@@ -28,7 +29,7 @@ export function shapeOf(term: Term, depth = MAX_DEPTH): string {
   if (term instanceof Port) return 'port';
   if (term instanceof BitString) return `bitstring(${term.bytes.length})`;
   if (term instanceof ImproperList) return `improper_list(${term.items.length})`;
-  if (term instanceof Opaque) return 'fun';
+  if (term instanceof Opaque) return term.bytes[0] === RECORD_EXT ? 'record' : 'fun';
   return `list(${(term as readonly Term[]).length})`;
 }
 

@@ -6,6 +6,8 @@
 /** Stands before a whole term, never before a nested one. */
 export const VERSION = 131;
 
+/** A native record, of OTP 29 (experimental there). */
+export const RECORD_EXT = 67;
 export const NEW_FLOAT_EXT = 70;
 export const BIT_BINARY_EXT = 77;
 export const COMPRESSED = 80;

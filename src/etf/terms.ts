@@ -10,7 +10,7 @@
  * | tuple, list         | `Tuple`, array; `ImproperList` when the tail is not `[]`      |
  * | map                 | `Map`, in the order of the wire; keys compare by identity     |
  * | pid, port, reference| `Pid`, `Port`, `Reference`                                    |
- * | fun, export         | `Opaque`: the very bytes, echoed                              |
+ * | fun, native record  | `Opaque`: the very bytes, echoed                              |
  */
 
 export type Term =

@@ -28,10 +28,11 @@ describe('terms through a real Erlang', () => {
     await fc.assert(property, { numRuns: 2000 });
   });
 
-  it('made up by Erlang are encoded to the very bytes they came in', async () => {
+  it('made up by Erlang go back as they came', async () => {
     const property = fc.asyncProperty(fc.integer({ min: 0, max: 0xffffffff }), async (seed) => {
       const bytes = await erl.random(seed);
-      assert.deepStrictEqual(encodeVersioned(decodeVersioned(bytes)), bytes);
+      // Not the same bytes: OTP 27 writes every port as V4_PORT_EXT, which is ours only for large ones.
+      assert.deepStrictEqual(await erl.echo(encodeVersioned(decodeVersioned(bytes))), bytes);
     });
     await fc.assert(property, { numRuns: 2000 });
   });

@@ -27,6 +27,13 @@ const REFUSED: readonly (readonly [string, string, string, number])[] = [
   ['a fun whose pid is none', 'ETF_BAD_FUN', fun(0).replace(/58770161.*/, '61'.repeat(16)), 39],
   ['an export with a big arity', 'ETF_BAD_FUN', '71 770161 770162 62000000ff', 8],
   ['an export of a binary', 'ETF_BAD_TAG', '71 6d0000000161 770162 6101', 1],
+  ['a native record of 2^32-1 fields', 'ETF_TRUNCATED', '43 ffffffff 00 770161 770162', 12],
+  [
+    'a native record with a field that has no name',
+    'ETF_BAD_TAG',
+    '43 00000001 00 770161 770162 6161 61',
+    12,
+  ],
   ['a Latin-1 atom of 256 characters', 'ETF_BAD_ATOM', `64 0100 ${'61'.repeat(256)}`, 3],
   ['an ASCII atom of 256 characters', 'ETF_BAD_ATOM', `76 0100 ${'61'.repeat(256)}`, 3],
   ['an atom of 256 wide characters', 'ETF_BAD_ATOM', `76 0400 ${'f09f9880'.repeat(256)}`, 3],

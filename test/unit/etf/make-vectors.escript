@@ -2,7 +2,8 @@
 %% -*- erlang -*-
 %% Prints the golden vectors of the term codec, one JSON object a line: bytes that a real Erlang writes or
 %% accepts, each with a description of the term that was made with term inspection (pid_to_list/1 and the like),
-%% not from the bytes. The committed file is of OTP 25; local pids, references and funs differ from run to run.
+%% not from the bytes. The committed file is of OTP 25, but for the native records, which came with OTP 29; local pids,
+%% references and funs differ from run to run.
 %%
 %%   escript test/unit/etf/make-vectors.escript > test/unit/etf/vectors.jsonl
 %%
@@ -40,7 +41,7 @@ bytes(Bytes) when byte_size(Bytes) > 1000 -> ["\"zlib:", base64:encode(zlib:comp
 bytes(Bytes) -> hex(Bytes).
 
 terms() ->
-    integers() ++ floats() ++ atoms() ++ binaries() ++ tuples() ++ lists_() ++ maps_() ++ identifiers() ++ funs() ++ nested().
+    integers() ++ floats() ++ atoms() ++ binaries() ++ tuples() ++ lists_() ++ maps_() ++ identifiers() ++ funs() ++ native_records() ++ nested().
 
 integers() ->
     Bounds = [0, 1, 255, 256, 1 bsl 31, 1 bsl 32, 1 bsl 48, 1 bsl 53, 1 bsl 59, 1 bsl 63, 1 bsl 64],
@@ -115,6 +116,24 @@ funs() ->
      {"fun", fun() -> ok end}, {"fun with a free variable", fun(X) -> {X, Free} end},
      {"fun in a fun in a tuple", begin F = fun() -> Free end, {F, [fun() -> F end | F], fun erlang:self/0} end}].
 
+%% Compiled here, for an older Erlang cannot even read them.
+native_records() ->
+    case list_to_integer(erlang:system_info(otp_release)) of
+        Release when Release < 29 -> [];
+        _ ->
+            {ok, Module, Beam} = compile:forms([form(Text) || Text <- [
+                "-module(native).", "-export([all/0]).", "-export_record([point]).",
+                "-record #empty{}.", "-record #point{x, y}.", "-record #'Räksmörgås'{a = 1}.",
+                "all() -> [{empty, #empty{}}, {exported, #point{x = 1, y = [a | #empty{}]}}, {quoted, #'Räksmörgås'{}}]."]]),
+            {module, Module} = code:load_binary(Module, "native.erl", Beam),
+            [{"native record, " ++ atom_to_list(Kind), Record} || {Kind, Record} <- Module:all()]
+    end.
+
+form(Text) ->
+    {ok, Tokens, _} = erl_scan:string(Text),
+    {ok, Form} = erl_parse:parse_form(Tokens),
+    Form.
+
 nested() ->
     [{"gen_server call", {'$gen_call', {self(), [alias | make_ref()]}, {is_auth, remote_node()}}},
      {"answer", {binary_to_term(<<131, 88, (node_atom())/binary, 1:32, 2:32, (creation(remote_node())):32>>), 200,
@@ -182,7 +201,7 @@ describe(Term) when is_map(Term) ->
 describe(Term) when is_pid(Term) -> ["[\"pid\",", identity(Term, pid_to_list(Term)), "]"];
 describe(Term) when is_port(Term) -> ["[\"port\",", identity(Term, erlang:port_to_list(Term)), "]"];
 describe(Term) when is_reference(Term) -> ["[\"reference\",", identity(Term, erlang:ref_to_list(Term)), "]"];
-describe(Term) when is_function(Term) -> "[\"opaque\"]".
+describe(_FunOrRecord) -> "[\"opaque\"]".
 
 describe_all(Terms) -> [$[, lists:join($,, [describe(Term) || Term <- Terms]), $]].
 

@@ -36,10 +36,11 @@ describe('shapeOf', () => {
       new Port('a@b', 1, 1),
       new BitString(Buffer.of(1), 2),
       new ImproperList([1], 2),
-      new Opaque(Buffer.of()),
+      new Opaque(Buffer.of(113)),
+      new Opaque(Buffer.of(67)),
       1n,
     );
-    assert.equal(shapeOf(rest), '{reference, port, bitstring(1), improper_list(1), fun, integer}');
+    assert.equal(shapeOf(rest), '{reference, port, bitstring(1), improper_list(1), fun, record, integer}');
   });
 
   it('stays short', () => {

@@ -1,4 +1,4 @@
-/** Loads vectors.jsonl: bytes of a real Erlang (see make-vectors.escript) with the terms that they stand for. */
+/** Reads golden vectors: bytes of a real Erlang (see make-vectors.escript) with the terms that they stand for. */
 import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import {
@@ -18,27 +18,43 @@ export interface Vector {
   readonly name: string;
   /** With the leading 131. */
   readonly bytes: Buffer;
-  /** What OTP 25 writes for the same term with UTF-8 atoms; mostly `bytes` again. */
+  /** What the same Erlang writes for the same term with UTF-8 atoms; mostly `bytes` again. */
   readonly canonical: Buffer;
-  /** Built from the description alone. Funs are `ANY_FUN`: no description holds their bytes. */
+  /** Built from the description alone. Funs and native records are `ANY_OPAQUE`: no description holds their bytes. */
   readonly term: Term;
-  readonly holdsFun: boolean;
+  readonly holdsOpaque: boolean;
 }
 
-export const ANY_FUN = new Opaque(new Uint8Array());
+const ANY_OPAQUE = new Opaque(new Uint8Array());
 
-/** All of them; about two hundred, from one byte to 130 kB. */
+/** The committed ones; about two hundred, from one byte to 130 kB. */
 export function loadVectors(): readonly Vector[] {
-  const file = new URL('../../../../test/unit/etf/vectors.jsonl', import.meta.url);
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-  const entries = lines.map((line) => JSON.parse(line) as Entry);
+  return parseVectors(
+    readFileSync(new URL('../../../../test/unit/etf/vectors.jsonl', import.meta.url), 'utf8'),
+  );
+}
+
+export function parseVectors(text: string): readonly Vector[] {
+  const entries = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Entry);
   return entries.map(({ name, bytes, canonical, term }) => ({
     name,
     bytes: unpack(bytes),
     canonical: unpack(canonical ?? bytes),
     term: build(term),
-    holdsFun: JSON.stringify(term).includes('"opaque"'),
+    holdsOpaque: JSON.stringify(term).includes('"opaque"'),
   }));
+}
+
+/** The term as a description would have it: with every fun and native record replaced. */
+export function withoutOpaque(term: Term): Term {
+  if (term instanceof Opaque) return ANY_OPAQUE;
+  if (term instanceof Tuple) return new Tuple(term.elements.map(withoutOpaque));
+  if (term instanceof ImproperList)
+    return new ImproperList(term.items.map(withoutOpaque), withoutOpaque(term.tail));
+  return Array.isArray(term) ? term.map(withoutOpaque) : term;
 }
 
 interface Entry {
@@ -81,7 +97,7 @@ function build(description: Description): Term {
     case 'map':
       return new Map(description[1].map(([key, value]) => [build(key), build(value)]));
     case 'opaque':
-      return ANY_FUN;
+      return ANY_OPAQUE;
     default:
       return identifier(description);
   }
