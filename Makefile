@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status build test lint check-erl conformance clean
+.PHONY: help run up down status build test matrix lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -23,6 +23,9 @@ build: node_modules/.package-lock.json ## The gateway and mod_megaphone, into di
 
 test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
 	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test -name '*.test.js' | sort)
+
+matrix: test-packages build ## What meets Erlang or ejabberd, on this machine and on Debian trixie and sid (long, as root)
+	@scripts/matrix.sh
 
 lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell scripts
 	@npm run --silent lint
