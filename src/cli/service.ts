@@ -12,6 +12,13 @@ import { Counters } from '../observe/counters.js';
 import { health, type Sources, stats } from '../observe/report.js';
 import { nodeOptions } from './node-options.js';
 
+/** Two nodes that connect to each other at once, or again: one connection stays. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'HANDSHAKE_SIMULTANEOUS',
+  'HANDSHAKE_CLOSED',
+  'HANDSHAKE_ALIVE',
+]);
+
 export class Service {
   readonly node: HiddenNode;
   readonly gateway: Gateway;
@@ -101,9 +108,10 @@ export class Service {
 
 function logNodeEvents(node: HiddenNode, log: Logger): void {
   node.on('up', (name) => log.info({ node: name }, `connected to ${name}`));
-  node.on('refused', (error, address) =>
-    log.warn({ err: error, address }, 'refused a node that tried to connect'),
-  );
+  node.on('refused', (error, address) => {
+    const level = HARMLESS.has(error.code) ? 'debug' : 'warn';
+    log[level]({ err: error, address }, 'refused a node that tried to connect');
+  });
   node.on('epmdLost', (error) =>
     log.warn({ err: error }, 'EPMD is gone: other nodes cannot find this one until it is back'),
   );

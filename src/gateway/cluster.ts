@@ -53,6 +53,7 @@ export class Cluster {
   readonly #log: Logger;
   readonly #listener: ClusterListener;
   #next = 0;
+  #stopped = false;
 
   constructor(node: ErlangNode, names: readonly string[], log: Logger, listener: ClusterListener) {
     this.nodes = names.map((name) => new ClusterNode(name));
@@ -79,6 +80,11 @@ export class Cluster {
     if (sid === undefined) return this.#nextInService();
     const tag = tagOfSid(sid);
     return this.nodes.find((node) => node.tag === tag);
+  }
+
+  /** From now on nodes go because this one does: no news. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Every second: looks again for a module that was not there. */
@@ -160,6 +166,8 @@ export class Cluster {
   }
 
   #onModuleDown(node: ClusterNode, reason: Term): void {
+    // `down` follows, and knows why.
+    if (isAtom(reason, 'noconnection')) return;
     node.probe += 1;
     node.demonitor = undefined;
     this.#takeOut(node, noModule(node.name, reason));
@@ -183,7 +191,7 @@ export class Cluster {
   #takeOut(node: ClusterNode, error: MegaphoneError): void {
     node.kind = undefined;
     // Attempts go on for ever: each reason is told once, not each second.
-    if (node.reason === error.message) return;
+    if (this.#stopped || node.reason === error.message) return;
     node.reason = error.message;
     this.#log.warn(
       { node: node.name, code: error.code, hint: error.hint },

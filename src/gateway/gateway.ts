@@ -187,6 +187,7 @@ export class Gateway implements PidOwner, ClusterListener {
   /** Ends every exchange with 503: clients repeat them at another gateway, and sessions keep what was not answered. */
   stop(): void {
     this.#stopping = true;
+    this.cluster.stop();
     this.#exchanges.forEach((exchange, slot) => {
       this.#sendClosed(slot, exchange);
       this.#giveUp(slot, exchange, 'stopping', refusals.STOPPING);
