@@ -25,7 +25,7 @@ check() {
   on "$1" "${@:3}" 2>&1 | tee "$log" || verdict=', SOME FAILED'
   [ -z "$verdict" ] || failed=1
   # The closing lines of EUnit, of PropEr (one for each property) and of Node's test runner.
-  row+=("$(awk '/All [0-9]+ tests passed/ {n += $2} / Passed: [0-9]+/ {n += $NF} /^OK: Passed/ {n++} /^ℹ pass / {n += $3} END {print n + 0}' "$log")$verdict")
+  row+=("$(awk '/All [0-9]+ tests passed/ {n += $2} / Passed: [0-9]+/ {n += $NF} /OK: Passed/ {n++} /^ℹ pass / {n += $3} END {print n + 0}' "$log")$verdict")
 }
 
 # compiled FOLDER: what its tests are compiled to, less the README's, which needs all that `make run` installs.
