@@ -18,12 +18,12 @@ const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 /** Few, as Erlang keeps every node it hears of. */
 const node = fc.constantFrom('a@localhost', 'ejabberd@chat.example.org', 'knoten@grün.example');
 
-const integer = fc.oneof(
-  fc.integer({ min: -300, max: 300 }),
-  fc.maxSafeInteger(),
-  fc.bigInt({ min: -(2n ** 80n), max: 2n ** 80n }),
-  fc.bigInt({ min: -(2n ** 2200n), max: 2n ** 2200n }),
-);
+/** As they are decoded: a small `bigint` would keep a list from being written as a string. */
+const large = (bits: bigint) =>
+  fc
+    .bigInt({ min: -(2n ** bits), max: 2n ** bits })
+    .map((value) => (Number.isSafeInteger(Number(value)) ? Number(value) : value));
+const integer = fc.oneof(fc.integer({ min: -300, max: 300 }), fc.maxSafeInteger(), large(80n), large(2200n));
 /** Mostly known ones: Erlang never forgets an atom, and has room for a million. */
 const atomName = fc.oneof(
   {
