@@ -254,7 +254,7 @@ wait_adapts_to_cuts_test() ->
     ?assertEqual(60000, megaphone_bosh:wait(Random)).
 
 presence_waits_for_more_but_overtakes_nothing_test() ->
-    Limits = ?LIMITS#{group => 500},
+    Limits = maps:put(group, 500, ?LIMITS),
     Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60},
     {_, B} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
     {[], B1} = request(101, 2, 0, B),
