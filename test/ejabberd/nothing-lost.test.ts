@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
 import type { Instance } from './support/instance.js';
@@ -175,6 +176,8 @@ describe('the server stops', { timeout: 120_000 }, () => {
     assert.equal(end.attributes['condition'], 'system-shutdown', end.xml);
     await instance.script('ejabberd.sh', 'stop');
     await instance.script('ejabberd.sh', 'start');
+    // The gateway finds the server again by itself, and refuses new sessions until then.
+    while ((await BoshSession.create(instance.gatewayUrl)).creation.status === 503) await sleep(50);
     sender = await BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
     await expectAtNextLogin('one', 'two');
   });
