@@ -4,14 +4,13 @@
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Account } from './chat-client.js';
+import { freePorts } from './ports.js';
+import { root } from './sandbox.js';
 
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const run = promisify(execFile);
 
 export class Instance {
@@ -104,22 +103,4 @@ export class Instance {
   readonly #stopNow = (): void => {
     spawnSync(join(root, 'scripts', 'dev.sh'), ['down'], { env: this.env });
   };
-}
-
-/** Ports below the range that the kernel gives to outgoing connections, so that none of those can take one meanwhile. */
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    if (await isFree(port)) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
