@@ -50,7 +50,7 @@ test-packages:
 
 # npm writes this file last.
 node_modules/.package-lock.json: package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' || { echo 'Node.js 20 or newer is needed: https://nodejs.org/en/download'; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo 'Node.js 20 or newer is needed: https://nodejs.org/en/download'; exit 1; }
 	@echo 'Installing the npm packages ...'
 	@npm ci --no-progress
 	@touch $@
