@@ -1,0 +1,63 @@
+/** The bodies that a BOSH client sends (XEP-0124, XEP-0206), and what it looks for in the answers. All is ASCII. */
+
+export const WAIT_SECONDS = 60;
+const NAMESPACE = "xmlns='http://jabber.org/protocol/httpbind'";
+const XBOSH = "xmlns:xmpp='urn:xmpp:xbosh'";
+
+export const createBody = (rid: number, host: string): string =>
+  `<body ${NAMESPACE} ${XBOSH} rid='${rid}' to='${host}' ver='1.11' wait='${WAIT_SECONDS}' hold='1' ` +
+  `content='text/xml; charset=utf-8' xml:lang='en' xmpp:version='1.0'/>`;
+
+export const body = (rid: number, sid: string, payload: string): string =>
+  payload === ''
+    ? `<body ${NAMESPACE} rid='${rid}' sid='${sid}'/>`
+    : `<body ${NAMESPACE} rid='${rid}' sid='${sid}'>${payload}</body>`;
+
+export const restartBody = (rid: number, sid: string, host: string): string =>
+  `<body ${NAMESPACE} ${XBOSH} rid='${rid}' sid='${sid}' to='${host}' xml:lang='en' xmpp:restart='true'/>`;
+
+export const terminateBody = (rid: number, sid: string): string =>
+  `<body ${NAMESPACE} rid='${rid}' sid='${sid}' type='terminate'><presence type='unavailable' xmlns='jabber:client'/></body>`;
+
+export const AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
+export const BIND =
+  "<iq type='set' id='bind' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+export const PRESENCE = "<presence xmlns='jabber:client'/>";
+
+export const readSid = (answer: string): string | undefined =>
+  /^<body[^>]* sid=['"]([^'"]+)/.exec(answer)?.[1];
+export const readJid = (answer: string): string | undefined => /<jid>([^<]+)</.exec(answer)?.[1];
+
+/** Why the session ended, if it did. */
+export function readEnd(answer: string): string | undefined {
+  const wrapper = answer.slice(0, answer.indexOf('>'));
+  if (!/ type=['"]terminate/.test(wrapper)) return undefined;
+  return / condition=['"]([^'"]+)/.exec(wrapper)?.[1] ?? 'terminated';
+}
+
+/** What a message carries to be accounted for. */
+export interface Mark {
+  /** Number of the sender. */
+  readonly sender: number;
+  /** Number of this message among the sender's, from 1. */
+  readonly seq: number;
+  /** When it was to be sent, in µs of the machine's monotonic clock. */
+  readonly at: number;
+}
+
+/** About as long as a line of chat. */
+const TEXT = 'and some words that people would write to each other on the web';
+
+export const message = (to: string, { sender, seq, at }: Mark): string =>
+  `<message to='${to}' type='chat' xmlns='jabber:client'><body>flood:${sender}:${seq}:${at}; ${TEXT}</body></message>`;
+
+/** The marks of the messages in an answer, in their order. */
+export function readMarks(answer: string): Mark[] {
+  // Most answers bring none.
+  if (!answer.includes('flood:')) return [];
+  return Array.from(answer.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, sender, seq, at]) => ({
+    sender: Number(sender),
+    seq: Number(seq),
+    at: Number(at),
+  }));
+}

@@ -1,0 +1,86 @@
+/**
+ * What is measured: a fresh private ejabberd, made by the development scripts, that serves BOSH by itself or through
+ * a gateway. A hidden node of our own looks inside.
+ */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadCookie } from '../../src/node/cookie.js';
+import { HiddenNode } from '../../src/node/hidden-node.js';
+import { Instance } from '../../test/ejabberd/support/instance.js';
+import { cpuSeconds, residentBytes } from './linux-process.js';
+import { Load } from './load/load.js';
+
+export const KINDS = ['own', 'megaphone'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const NAMES: Readonly<Record<Kind, string>> = { own: "ejabberd's own BOSH", megaphone: 'Megaphone' };
+
+export interface Usage {
+  /** Of the Erlang machine, and of the gateway (0 where there is none). */
+  readonly ejabberd: number;
+  readonly gateway: number;
+}
+
+export class Server {
+  readonly kind: Kind;
+  readonly url: string;
+  /** Connected to ejabberd. */
+  readonly probe: HiddenNode;
+  readonly ejabberd: string;
+  readonly #instance: Instance;
+  readonly #pids: readonly [ejabberd: number, gateway: number | undefined];
+
+  private constructor(kind: Kind, instance: Instance, probe: HiddenNode) {
+    const pid = (part: string): number => {
+      const folder = `${part}${instance.env.MEGAPHONE_INSTANCE}`;
+      return Number(readFileSync(join(instance.var, folder, `${part}.pid`), 'utf8'));
+    };
+    this.kind = kind;
+    this.url = kind === 'own' ? instance.ejabberdUrl : instance.gatewayUrl;
+    this.probe = probe;
+    this.ejabberd = instance.ejabberdNode;
+    this.#instance = instance;
+    this.#pids = [pid('ejabberd'), kind === 'own' ? undefined : pid('gateway')];
+  }
+
+  static async start(kind: Kind): Promise<Server> {
+    const instance = await Instance.start({ gateway: kind === 'megaphone' });
+    const probe = await HiddenNode.start({
+      name: `bench_${process.pid}@localhost`,
+      cookie: loadCookie({ home: instance.var }),
+      epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
+    });
+    await probe.connect(instance.ejabberdNode);
+    return new Server(kind, instance, probe);
+  }
+
+  /** Bytes. */
+  memory(): Usage {
+    return this.#usage(residentBytes);
+  }
+
+  /** Seconds since the start. */
+  cpu(): Usage {
+    return this.#usage(cpuSeconds);
+  }
+
+  /** Some users come and go, so that all code is loaded and does not count as theirs. */
+  async warmUp(): Promise<void> {
+    const load = await Load.start({ url: this.url, host: 'localhost', users: 20 });
+    const pace = { concurrency: 5, perSecond: 50 };
+    await load.login(pace);
+    await load.logout(pace);
+    load.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.probe.stop();
+    await this.#instance.stop();
+  }
+
+  #usage(of: (pid: number) => number): Usage {
+    const [ejabberd, gateway] = this.#pids;
+    return { ejabberd: of(ejabberd), gateway: gateway === undefined ? 0 : of(gateway) };
+  }
+}

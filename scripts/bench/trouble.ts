@@ -1,0 +1,10 @@
+/** What went wrong in a run, one line each: a figure is only worth something where there is none. */
+
+import type { Counters } from './load/counters.js';
+
+export function describeTrouble({ ended, broken }: Counters): string[] {
+  return [
+    ...Object.entries(ended).map(([reason, count]) => `${count} sessions ended: ${reason}`),
+    ...Object.entries(broken).map(([reason, count]) => `${count} connections lost: ${reason}`),
+  ];
+}
