@@ -47,6 +47,9 @@ peer(_) ->
 
 %% @doc §7.1: `content' names the Content-Type of all answers; a value that is none is ignored.
 -spec headers(megaphone_body:request()) -> [{binary(), binary()}].
+headers(#{content := <<"text/xml; charset=utf-8">>}) ->
+    %% What gateways send anyway.
+    [];
 headers(#{content := Type}) ->
     case re:run(Type, <<"^[-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+( *; *[-A-Za-z0-9]+=[-._A-Za-z0-9]+)*$">>, [dollar_endonly]) of
         {match, _} -> [{<<"content-type">>, Type}];

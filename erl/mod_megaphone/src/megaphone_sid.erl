@@ -17,7 +17,8 @@
 
 -spec new(Tag :: binary()) -> sid().
 new(Tag) ->
-    <<Tag/binary, $., (base64url(crypto:strong_rand_bytes(?RANDOM_BYTES)))/binary>>.
+    %% The copy has no room to grow in: it lives as long as the session.
+    binary:copy(<<Tag/binary, $., (base64url(crypto:strong_rand_bytes(?RANDOM_BYTES)))/binary>>).
 
 %% @doc First six characters of the base64url SHA-256 of the node's name.
 -spec tag(node()) -> binary().
