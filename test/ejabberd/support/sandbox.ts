@@ -13,7 +13,7 @@ const SETTINGS = /^(MEGAPHONE|EJABBERD|ERL)_/;
 
 /** Resolves with what differed from the document, `''` for nothing. `before` is a command to prepare the machine with. */
 export function playInSandbox(file: string, session: string, before = 'true'): Promise<string> {
-  const inside = `ip link set lo up && mount -t tmpfs tmpfs "$1" && shift && ${before} && exec "$@"`;
+  const inside = `ip link set lo up && mkdir -p "$1" && mount -t tmpfs tmpfs "$1" && shift && ${before} && exec "$@"`;
   const isolate = ['--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child'];
   if (process.getuid?.() !== 0) isolate.push('--map-root-user');
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !SETTINGS.test(name)));
