@@ -7,6 +7,7 @@ import { encodeControl } from '../distribution/control.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
 import { decodeVersioned } from '../etf/decode.js';
 import { encodeVersioned } from '../etf/encode.js';
+import { formatTerm } from '../etf/format.js';
 import { Atom, atom, Pid, Reference, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { Connection } from './connection.js';
 
@@ -104,14 +105,13 @@ export class Calls {
 }
 
 function downError(node: string, name: string, reason: Term): MegaphoneError {
-  const why = reason instanceof Atom ? reason.name : 'it crashed';
-  switch (why) {
+  switch (reason instanceof Atom && reason.name) {
     case 'noproc':
       return callError('NODE_NOPROC', node, name, 'no process has that name');
     case 'noconnection':
       return callError('NODE_NOCONNECTION', node, name, 'the connection was lost');
     default:
-      return callError('NODE_CALL_FAILED', node, name, `the process ended: ${why}`);
+      return callError('NODE_CALL_FAILED', node, name, `the process ended: ${formatTerm(reason)}`);
   }
 }
 

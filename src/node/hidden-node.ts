@@ -12,6 +12,7 @@ import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { decodeVersioned } from '../etf/decode.js';
 import { encodeVersioned } from '../etf/encode.js';
+import { formatTerm } from '../etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple, tuple } from '../etf/terms.js';
 import { Calls } from './calls.js';
 import type { Traffic } from './connection.js';
@@ -241,8 +242,9 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     const request = tuple(atom('call'), atom(module), atom(fun), args, atom('user'));
     const result = await this.call(node, 'rex', request, timeoutMs);
     const [tag, reason] = result instanceof Tuple ? result.elements : [];
-    if (tag instanceof Atom && tag.name === 'badrpc') {
-      throw new MegaphoneError('NODE_BADRPC', `${module}:${fun}/${args.length} failed on ${node}`, {
+    if (tag instanceof Atom && tag.name === 'badrpc' && reason !== undefined) {
+      const call = `${module}:${fun}/${args.length}`;
+      throw new MegaphoneError('NODE_BADRPC', `${call} failed on ${node}: ${formatTerm(reason)}`, {
         node,
         cause: reason,
       });
