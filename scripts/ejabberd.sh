@@ -28,7 +28,7 @@ create() {
   # Without INSTALLUSER Debian's script runs as whoever calls it, instead of as the system's ejabberd;
   # with EXEC=exec it becomes the Erlang machine, so that its process is the one to watch.
   # shellcheck disable=SC2016
-  sed -e 's/^INSTALLUSER=.*/INSTALLUSER=/' -e 's/as_current_user) "\$@"/as_current_user) $EXEC "$@"/' \
+  sed -e 's/^INSTALLUSER=.*/INSTALLUSER=/' -e 's/^    exec_cmd "\$ERL"/    $EXEC "$ERL"/' \
     /usr/sbin/ejabberdctl >"$ejabberd_dir/ejabberdctl"
   chmod +x "$ejabberd_dir/ejabberdctl"
   sed -e "s/@C2S_PORT@/$ejabberd_c2s_port/" -e "s/@HTTP_PORT@/$ejabberd_http_port/" \

@@ -20,7 +20,7 @@ const anonymous = (attributes = {}): Promise<BoshSession> =>
 /** Reads on until the session ends. */
 async function end(session: BoshSession): Promise<Answer> {
   let answer = await session.ask();
-  while (answer.attributes['type'] === undefined) answer = await session.ask();
+  while (answer.attributes.type === undefined) answer = await session.ask();
   return answer;
 }
 
@@ -82,7 +82,7 @@ describe('ejabberd', { timeout: 120_000 }, () => {
 
   it('serves several virtual hosts', async () => {
     const session = await BoshSession.create(instance.gatewayUrl, { to: 'second.localhost' });
-    assert.equal(session.creation.attributes['from'], 'second.localhost');
+    assert.equal(session.creation.attributes.from, 'second.localhost');
     assert.equal(session.creation.payloads[0]?.localName, 'features');
   });
 

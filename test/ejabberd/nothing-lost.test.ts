@@ -127,6 +127,7 @@ describe('a client vanishes', { timeout: 120_000 }, () => {
       {},
       { ...instance.bob, resource: 'f', presence: '' },
     );
+    await ended(bob);
     const answers = [await successor.ask({}, "<presence xmlns='jabber:client'/>")];
     await send(successor.jid, 'end');
     while (!answers.some((answer) => bodies(answer).includes('end'))) answers.push(await successor.ask());
@@ -168,12 +169,12 @@ describe('the server stops', { timeout: 120_000 }, () => {
     const alice = await BoshSession.login(instance.gatewayUrl, {}, { ...instance.alice, resource: 'k' });
     const reading = (async () => {
       let answer = await alice.ask();
-      while (answer.attributes['type'] === undefined) answer = await alice.ask();
+      while (answer.attributes.type === undefined) answer = await alice.ask();
       return answer;
     })();
     await instance.ctl('stop');
     const end = await reading;
-    assert.equal(end.attributes['condition'], 'system-shutdown', end.xml);
+    assert.equal(end.attributes.condition, 'system-shutdown', end.xml);
     await instance.script('ejabberd.sh', 'stop');
     await instance.script('ejabberd.sh', 'start');
     // The gateway finds the server again by itself, and refuses new sessions until then.
