@@ -5,9 +5,15 @@
 %%% from it is kept. That takes a few microseconds each way, a tenth of what compressing takes.
 -module(megaphone_pack).
 
--export([pack/2, unpack/1]).
+-export([forget/0, pack/2, unpack/1]).
 
 -type stream() :: xmpp_stream_in:state().
+
+%% @doc Drops the templates of an earlier life of the module, and of an earlier version.
+-spec forget() -> ok.
+forget() ->
+    Keys = [Key || {{?MODULE, _} = Key, _} <- persistent_term:get()],
+    lists:foreach(fun persistent_term:erase/1, Keys).
 
 -spec pack(Host :: binary(), stream()) -> binary().
 pack(Host, Stream) ->

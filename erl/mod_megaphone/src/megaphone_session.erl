@@ -198,7 +198,7 @@ terminate(Reason, S) ->
         {_, #session{stream = Stream} = S1} ->
             hand_back(finish(Condition, [], S1)),
             _ = xmpp_stream_in:terminate(Reason, Stream),
-            ok
+            megaphone_handback:route_rest(Stream)
     end.
 
 %%% Beginning

@@ -14,4 +14,5 @@ start_link() ->
 init([]) ->
     ok = megaphone_sessions:create_tables(),
     ok = megaphone_stats:create(),
+    ok = megaphone_pack:forget(),
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [#{id => hub, start => {megaphone_hub, start_link, []}}]}}.

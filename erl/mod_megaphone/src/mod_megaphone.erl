@@ -59,8 +59,9 @@ stop(Host) ->
 reload(Host, NewOpts, _OldOpts) ->
     set_limits(Host, NewOpts).
 
--spec depends(binary(), gen_mod:opts()) -> [].
-depends(_Host, _Opts) -> [].
+%% Stopped before it: what sessions hand back when the server stops goes to offline storage.
+-spec depends(binary(), gen_mod:opts()) -> [{mod_offline, soft}].
+depends(_Host, _Opts) -> [{mod_offline, soft}].
 
 %% @doc The limits of a new session on this host. One term for all sessions, which is not copied.
 -spec limits(binary()) -> megaphone_bosh:limits().
