@@ -20,33 +20,27 @@ export async function logIn(instance: Instance, { alice, bob }: Couple): Promise
   await bob.inbox.until(() => bob.inbox.online.has(instance.alice.jid));
 }
 
-/**
- * Each sends `count` numbered messages to the other, a few at a time, so that they spread over many requests;
- * `during` happens when half of alice's are with bob. Every message must arrive once and in order.
- */
+/** Alice sends `count` messages to bob, and when he has them all, bob as many to alice. */
+export async function exchangeInTurns(
+  instance: Instance,
+  { alice, bob }: Couple,
+  count: number,
+): Promise<void> {
+  await deliver(alice, instance.alice.jid, bob, instance.bob.jid, count);
+  await deliver(bob, instance.bob.jid, alice, instance.alice.jid, count);
+}
+
+/** Both send at once; `during` happens when half of alice's messages are with bob. */
 export async function exchange(
   instance: Instance,
   { alice, bob }: Couple,
   count: number,
   during: () => Promise<void> | void = () => {},
 ): Promise<void> {
-  const fromAlice = { from: instance.alice.jid, bodies: numbered('alice', count) };
-  const fromBob = { from: instance.bob.jid, bodies: numbered('bob', count) };
-  const before = { alice: alice.inbox.messages.length, bob: bob.inbox.messages.length };
-  const received = (client: ChatClient, start: number): number => client.inbox.messages.length - start;
-
-  const halfway = bob.inbox.until(() => received(bob, before.bob) >= count / 2).then(during);
   await Promise.all([
-    sendAll(alice, instance.bob.jid, fromAlice.bodies),
-    sendAll(bob, instance.alice.jid, fromBob.bodies),
+    deliver(alice, instance.alice.jid, bob, instance.bob.jid, count, during),
+    deliver(bob, instance.bob.jid, alice, instance.alice.jid, count),
   ]);
-  await halfway;
-  await Promise.all([
-    bob.inbox.until(() => received(bob, before.bob) >= count),
-    alice.inbox.until(() => received(alice, before.alice) >= count),
-  ]);
-  assertInOrder(bob, before.bob, fromAlice);
-  assertInOrder(alice, before.alice, fromBob);
 }
 
 /** Both log out, bob after he saw alice go, and the server forgets them. */
@@ -61,24 +55,27 @@ export async function logOut(instance: Instance, { alice, bob }: Couple): Promis
   }
 }
 
-const numbered = (name: string, count: number): string[] =>
-  Array.from({ length: count }, (_, i) => `${name} ${i} of ${count}`);
-
-async function sendAll(client: ChatClient, to: string, bodies: readonly string[]): Promise<void> {
-  for (const [i, body] of bodies.entries()) {
-    client.sendMessage(to, body);
+/**
+ * Sends numbered messages, a few at a time, so that they spread over many requests. Each must arrive once and in order.
+ * `halfway` happens when half of them have arrived.
+ */
+async function deliver(
+  sender: ChatClient,
+  from: string,
+  { inbox }: ChatClient,
+  to: string,
+  count: number,
+  halfway: () => Promise<void> | void = () => {},
+): Promise<void> {
+  const start = inbox.messages.length;
+  const arrived = (): number => inbox.messages.length - start;
+  const event = inbox.until(() => arrived() >= count / 2).then(halfway);
+  const sent = Array.from({ length: count }, (_, i) => ({ from, body: `${i} of ${count}` }));
+  for (const [i, { body }] of sent.entries()) {
+    sender.sendMessage(to, body);
     if (i % 20 === 19) await sleep(50);
   }
-}
-
-function assertInOrder(
-  client: ChatClient,
-  start: number,
-  sent: { from: string; bodies: readonly string[] },
-): void {
-  const arrived = client.inbox.messages.slice(start);
-  assert.deepEqual(
-    arrived,
-    sent.bodies.map((body) => ({ from: sent.from, body })),
-  );
+  await event;
+  await inbox.until(() => arrived() >= count);
+  assert.deepEqual(inbox.messages.slice(start), sent);
 }
