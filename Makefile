@@ -39,10 +39,16 @@ conformance: packages build ## Writes docs/conformance.md: the gateway and ejabb
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
+bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
+	@node dist/scripts/bench/memory.js
+
+bench-cpu: packages build ## Processor time of a login and of a message, likewise (5 minutes; USERS=500 RATES=500,1500)
+	@node dist/scripts/bench/cpu.js
+
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: packages test-packages
+.PHONY: bench-memory bench-cpu packages test-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

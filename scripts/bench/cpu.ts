@@ -7,7 +7,6 @@
  *   MEASURE_SECONDS=30 of measurement at each rate, after a while at that rate
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { numberFrom, numbersFrom } from './environment.js';
 import { Load } from './load/load.js';
 import { describeMachine } from './machine.js';
@@ -22,7 +21,7 @@ const SECONDS = numberFrom('MEASURE_SECONDS', 30, 1);
 
 const PACE = { concurrency: 20, perSecond: 50 };
 /** Before each measurement, so that nothing of what came before falls into it. */
-const QUIET_MS = 5_000;
+const QUIET_SECONDS = 5;
 
 interface Rate {
   /** Seconds of processor time for each message. */
@@ -48,13 +47,12 @@ async function measure(kind: Kind): Promise<Result> {
   try {
     await server.warmUp();
     const load = await Load.start({ url: server.url, host: 'localhost', users: USERS });
-    const stopShowing = progress.follow(load);
-    await sleep(QUIET_MS);
+    await progress.wait(load, QUIET_SECONDS);
 
     progress.say(`${NAMES[kind]}: ${USERS} logins ...`);
     const before = server.cpu();
     await load.login(PACE);
-    await sleep(QUIET_MS);
+    await progress.wait(load, QUIET_SECONDS);
     const login = share(before, server.cpu(), USERS);
 
     const rates: Rate[] = [];
@@ -62,7 +60,6 @@ async function measure(kind: Kind): Promise<Result> {
       progress.say(`${NAMES[kind]}: ${rate} messages a second, for ${SECONDS} s ...`);
       rates.push(await measureRate(server, load, rate));
     }
-    stopShowing();
     const counters = await load.counters();
     for (const line of describeTrouble(counters)) progress.say(`  ${line}`);
     if (counters.online < USERS) throw new Error(`only ${counters.online} of ${USERS} users stayed online`);
@@ -75,10 +72,10 @@ async function measure(kind: Kind): Promise<Result> {
 
 async function measureRate(server: Server, load: Load, rate: number): Promise<Rate> {
   await load.talk(rate);
-  await sleep(QUIET_MS);
+  await progress.wait(load, QUIET_SECONDS);
   await load.latencies();
   const [begin, before] = [await load.counters(), server.cpu()];
-  await sleep(SECONDS * 1000);
+  await progress.wait(load, SECONDS);
   const [end, after] = [await load.counters(), server.cpu()];
   const latencies = await load.latencies();
   await load.settle();

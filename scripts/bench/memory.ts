@@ -2,22 +2,22 @@
  * `make bench-memory`: resident memory of the server for each idle user who holds one BOSH request, on ejabberd's own
  * BOSH and on Megaphone, each on a fresh node, and again after some minutes of one message a minute from each user.
  *
- *   USERS=10000          on each
+ *   USERS=10000          on each; 12000 at most, as a gateway accepts 16,000 connections unless told otherwise
  *   SETTLE_SECONDS=60    from the last login to the first measurement
  *   MINUTES=10           of messages before the second one
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { numberFrom } from './environment.js';
-import { type ErlangMemory, erlangMemory, type ProcessKind, processKinds } from './erlang-memory.js';
+import { erlangMemory, processKinds } from './erlang-memory.js';
 import { Load } from './load/load.js';
 import { describeMachine } from './machine.js';
+import { type Measured, MemoryReport, type Snapshot } from './memory-report.js';
 import { Progress } from './progress.js';
-import { KINDS, type Kind, NAMES, Server, type Usage } from './server.js';
-import { table } from './table.js';
+import { KINDS, type Kind, NAMES, Server } from './server.js';
 import { describeTrouble } from './trouble.js';
 
-const USERS = numberFrom('USERS', 10_000, 1);
+const USERS = numberFrom('USERS', 10_000, 1, 12_000);
 const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', 60, 0);
 const MINUTES = numberFrom('MINUTES', 10, 0);
 
@@ -27,24 +27,9 @@ const PACE = { concurrency: 100, perSecond: 150 };
 const FIRST_USERS = 3_000;
 const SAMPLE = 2_000;
 
-interface Snapshot {
-  readonly resident: Usage;
-  readonly erlang: ErlangMemory;
-}
-
-interface Result {
-  /** Before the first user. */
-  readonly empty: Usage;
-  /** With the first users. */
-  readonly before: Snapshot;
-  readonly idle: Snapshot;
-  readonly talked: Snapshot;
-  readonly processes: readonly ProcessKind[];
-}
-
 const progress = new Progress();
 
-async function measure(kind: Kind): Promise<Result> {
+async function measure(kind: Kind): Promise<Measured> {
   progress.say(`${NAMES[kind]}: a fresh node, and ${FIRST_USERS} users on it ...`);
   const server = await Server.start(kind);
   try {
@@ -67,11 +52,9 @@ async function measure(kind: Kind): Promise<Result> {
     const processes = await processKinds(server.probe, server.ejabberd, SAMPLE);
 
     progress.say(`${NAMES[kind]}: each of these sends a message a minute, for ${MINUTES} minutes ...`);
-    const stopShowing = progress.follow(load);
     await load.talk(USERS / 60);
-    await sleep(MINUTES * 60_000);
+    await progress.wait(load, MINUTES * 60);
     await load.settle();
-    stopShowing();
     const talked = await snapshot();
     await verify(load);
     first.close();
@@ -85,8 +68,8 @@ async function measure(kind: Kind): Promise<Result> {
 async function logIn(load: Load): Promise<void> {
   const stopShowing = progress.follow(load);
   await load.login(PACE);
-  await sleep(SETTLE_SECONDS * 1000);
   stopShowing();
+  await progress.wait(load, SETTLE_SECONDS);
   await verify(load);
 }
 
@@ -99,75 +82,17 @@ async function verify(load: Load): Promise<void> {
   if (online < load.users) throw new Error(`only ${online} of ${load.users} users stayed online`);
 }
 
-const perUser = (bytes: number): number => bytes / USERS;
-const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`;
-
-type Part = readonly [name: string, bytes: (snapshot: Snapshot) => number];
-
-const kindOf =
-  (...names: readonly string[]) =>
-  ({ erlang }: Snapshot): number =>
-    names.reduce((total, name) => total + (erlang.kinds.get(name) ?? 0), 0);
-
-/** `erlang:memory()` beside what is resident; the machine's allocators hold some more than they give out. */
-const PARTS: readonly Part[] = [
-  ['ejabberd, resident', ({ resident }) => resident.ejabberd],
-  ['  processes', kindOf('processes')],
-  ['  ETS tables', kindOf('ets')],
-  ['  binaries', kindOf('binary')],
-  ['  code, atoms', kindOf('code', 'atom')],
-  [
-    '  sockets, timers, other',
-    (snapshot) => kindOf('system')(snapshot) - kindOf('ets', 'binary', 'code', 'atom')(snapshot),
-  ],
-  ['  free in allocators, stacks', (snapshot) => snapshot.resident.ejabberd - kindOf('total')(snapshot)],
-  ['gateway, resident', ({ resident }) => resident.gateway],
-];
-
-function partsTable(results: Readonly<Record<Kind, Result>>, when: 'idle' | 'talked'): string {
-  return table([
-    ['per user', NAMES.own, NAMES.megaphone],
-    ...PARTS.map(([name, bytes]) => {
-      const growth = ({ before, ...later }: Result) => kilobytes(perUser(bytes(later[when]) - bytes(before)));
-      return [name, growth(results.own), growth(results.megaphone)];
-    }),
-  ]);
-}
-
-function ratio(results: Readonly<Record<Kind, Result>>, when: 'idle' | 'talked'): string {
-  const growth = ({ before, ...later }: Result) => later[when].resident.ejabberd - before.resident.ejabberd;
-  return (growth(results.own) / growth(results.megaphone)).toFixed(1);
-}
-
-/** What grew by at least 20 bytes a user. */
-function tablesOf({ before, idle }: Result): string {
-  const grown = [...idle.erlang.tables]
-    .map(([name, bytes]): [string, number] => [name, perUser(bytes - (before.erlang.tables.get(name) ?? 0))])
-    .filter(([, bytes]) => bytes >= 20)
-    .sort(([, a], [, b]) => b - a);
-  return grown.map(([name, bytes]) => `    ${name} ${bytes.toFixed(0)} B`).join('\n');
-}
-
-function processesOf({ processes }: Result): string {
-  return processes
-    .filter(({ count }) => count >= USERS / 10)
-    .map(
-      ({ initialCall, count, memory }) =>
-        `    ${initialCall} ${(count / (USERS + FIRST_USERS)).toFixed(2)} of ${kilobytes(memory)}`,
-    )
-    .join('\n');
-}
-
 progress.say(describeMachine());
-const results: Record<Kind, Result> = { own: await measure('own'), megaphone: await measure('megaphone') };
-const usual = SETTLE_SECONDS === 60 && MINUTES === 10;
-if (!usual) progress.say('\nWith shortened times: a trial, no measurement.');
-progress.say(`\n${USERS} idle users, ${SETTLE_SECONDS} s after the last login\n`);
-progress.say(partsTable(results, 'idle'));
+const measured: Record<Kind, Measured> = { own: await measure('own'), megaphone: await measure('megaphone') };
+const report = new MemoryReport(measured, { measured: USERS, first: FIRST_USERS });
+if (SETTLE_SECONDS !== 60 || MINUTES !== 10) progress.say('\nWith other times than usual: a trial.');
+progress.say(`\n${USERS} idle users beside ${FIRST_USERS}, ${SETTLE_SECONDS} s after the last login\n`);
+progress.say(report.parts('idle'));
 for (const kind of KINDS) {
-  progress.say(`\n  ${NAMES[kind]}, per user\n${processesOf(results[kind])}\n${tablesOf(results[kind])}`);
+  progress.say(`\n${NAMES[kind]}, from a node without users: ${report.fromEmpty(kind)} each, among it`);
+  progress.say(report.details(kind));
 }
-progress.say(`\nAfter ${MINUTES} minutes of one message a minute from each user\n`);
-progress.say(partsTable(results, 'talked'));
-progress.say(`\nratio after messages ${ratio(results, 'talked')}`);
-progress.say(`ratio ${ratio(results, 'idle')}`);
+progress.say(`\nAfter ${MINUTES} minutes of one message a minute from each of the ${USERS}\n`);
+progress.say(report.parts('talked'));
+progress.say(`\nratio after messages ${report.ratio('talked')}`);
+progress.say(`ratio ${report.ratio('idle')}`);

@@ -1,5 +1,6 @@
 /** What goes on, on one line that is written over and over on a terminal, else on a new one every now and then. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Counters, countsOf } from './load/counters.js';
 import type { Load } from './load/load.js';
 
@@ -27,6 +28,14 @@ export class Progress {
       clearInterval(timer);
       this.#clear();
     };
+  }
+
+  /** Lets time pass, and shows the load's counters meanwhile. */
+  async wait(load: Load, seconds: number): Promise<void> {
+    const end = performance.now() + seconds * 1000;
+    const stop = this.follow(load, () => `${Math.ceil((end - performance.now()) / 1000)} s to go`);
+    await sleep(seconds * 1000);
+    stop();
   }
 
   #show(line: string): void {

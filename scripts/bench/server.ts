@@ -45,6 +45,8 @@ export class Server {
   }
 
   static async start(kind: Kind): Promise<Server> {
+    // On its way out the instance ends its servers; Ctrl-C alone would not let it.
+    process.once('SIGINT', () => process.exit(130));
     const instance = await Instance.start({ gateway: kind === 'megaphone' });
     const probe = await HiddenNode.start({
       name: `bench_${process.pid}@localhost`,
