@@ -4,8 +4,8 @@
 # a private one, and a server that nobody asked for would take its ports.
 set -euo pipefail
 
-run=(make g++ python3 curl erlang-base erlang-dev ejabberd)
-test=(shellcheck erlang-dialyzer erlang-eunit erlang-proper-dev chromium)
+run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
+test=(shellcheck iproute2 erlang-dialyzer erlang-eunit erlang-proper-dev chromium)
 
 case ${1:-} in
   run) wanted=("${run[@]}") ;;
