@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import type { MakeClient } from './support/chat-client.js';
 import { CuttingProxy } from './support/cutting-proxy.js';
 import { Instance } from './support/instance.js';
-import { type Couple, exchange, exchangeInTurns, logIn, logOut } from './support/scenario.js';
+import { type Couple, exchange, exchangeInTurns, logIn, logOut, throwOut } from './support/scenario.js';
 import { stanza } from './support/stanza-client.js';
 import { strophe } from './support/strophe-client.js';
 
@@ -43,23 +43,26 @@ for (const [server, url] of servers) {
         proxy = await CuttingProxy.start(url());
         couple = { alice: makeAlice(proxy.url, instance.alice), bob: makeBob(proxy.url, instance.bob) };
       });
-      after(() => proxy.stop());
+      after(async () => {
+        await throwOut(instance);
+        proxy.stop();
+      });
 
-      it('logs in with SCRAM and exchanges presence', () => logIn(instance, couple));
+      it('logs in with SCRAM and exchanges presence', () => logIn(couple));
 
-      it(`exchanges ${MESSAGES} messages each way`, () => exchangeInTurns(instance, couple, MESSAGES));
+      it(`exchanges ${MESSAGES} messages each way`, () => exchangeInTurns(couple, MESSAGES));
 
       it('goes on in the same session after the network cut every connection', async () => {
         const sids = [couple.alice.sid, couple.bob.sid];
         proxy.cut();
-        await exchangeInTurns(instance, couple, 40);
+        await exchangeInTurns(couple, 40);
         assert.deepEqual([couple.alice.sid, couple.bob.sid], sids);
       });
 
       if (server === 'the gateway') {
         it(`exchanges ${MESSAGES} messages each way at once, and the network cuts every connection meanwhile`, async () => {
           const sids = [couple.alice.sid, couple.bob.sid];
-          await exchange(instance, couple, MESSAGES, () => proxy.cut());
+          await exchange(couple, MESSAGES, () => proxy.cut());
           assert.deepEqual([couple.alice.sid, couple.bob.sid], sids);
         });
       }
@@ -68,10 +71,10 @@ for (const [server, url] of servers) {
 
       it('logs in again, into new sessions', async () => {
         const sids = [couple.alice.sid, couple.bob.sid];
-        await logIn(instance, couple);
+        await logIn(couple);
         assert.notEqual(couple.alice.sid, sids[0]);
         assert.notEqual(couple.bob.sid, sids[1]);
-        await exchangeInTurns(instance, couple, 20);
+        await exchangeInTurns(couple, 20);
         await logOut(instance, couple);
       });
     });

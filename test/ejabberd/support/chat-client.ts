@@ -9,13 +9,9 @@ export interface Account {
   readonly password: string;
 }
 
-export interface ChatMessage {
-  /** Bare JID of the sender. */
-  readonly from: string;
-  readonly body: string;
-}
-
 export interface ChatClient {
+  /** Bare JID. */
+  readonly jid: string;
   /** Where this client's messages and presences arrive, in order; messages are kept over reconnects. */
   readonly inbox: Inbox;
   /** The SASL mechanism of the latest login, as it went over the wire. */
@@ -36,13 +32,14 @@ export type MakeClient = (url: string, account: Account) => ChatClient;
 
 /** Messages in the order of arrival, who is online, and a way to wait for both. */
 export class Inbox {
-  readonly messages: ChatMessage[] = [];
+  /** As `alice@localhost: hello`. */
+  readonly messages: string[] = [];
   /** Who came online, and who went: the latest presence of each bare JID. */
   readonly online = new Set<string>();
   readonly #waiting = new Set<() => void>();
 
   message(from: string, body: string): void {
-    this.messages.push({ from: bare(from), body });
+    this.messages.push(`${bare(from)}: ${body}`);
     this.#wake();
   }
 

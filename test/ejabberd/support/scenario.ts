@@ -10,43 +10,46 @@ export interface Couple {
 }
 
 /** Both log in, with SCRAM and nothing weaker, and see each other's presence. */
-export async function logIn(instance: Instance, { alice, bob }: Couple): Promise<void> {
+export async function logIn({ alice, bob }: Couple): Promise<void> {
   for (const client of [alice, bob]) {
     await client.login();
     assert.match(client.mechanism, /^SCRAM-SHA-/);
     client.sendPresence();
   }
-  await alice.inbox.until(() => alice.inbox.online.has(instance.bob.jid));
-  await bob.inbox.until(() => bob.inbox.online.has(instance.alice.jid));
+  await alice.inbox.until(() => alice.inbox.online.has(bob.jid));
+  await bob.inbox.until(() => bob.inbox.online.has(alice.jid));
 }
 
-/** Alice sends `count` messages to bob, and when he has them all, bob as many to alice. */
+/** What else happens during an exchange, when half of the messages of one direction have arrived. */
+type Event = () => Promise<void> | void;
+const nothing: Event = () => {};
+
+/** Alice sends `count` messages to bob, and when he has them all, bob as many to alice; `halfway` happens in both turns. */
 export async function exchangeInTurns(
-  instance: Instance,
   { alice, bob }: Couple,
   count: number,
+  halfway = nothing,
 ): Promise<void> {
-  await deliver(alice, instance.alice.jid, bob, instance.bob.jid, count);
-  await deliver(bob, instance.bob.jid, alice, instance.alice.jid, count);
+  assertInOrder(await deliver(alice, bob, count, halfway));
+  assertInOrder(await deliver(bob, alice, count, halfway));
 }
 
-/** Both send at once; `during` happens when half of alice's messages are with bob. */
-export async function exchange(
-  instance: Instance,
-  { alice, bob }: Couple,
-  count: number,
-  during: () => Promise<void> | void = () => {},
-): Promise<void> {
-  await Promise.all([
-    deliver(alice, instance.alice.jid, bob, instance.bob.jid, count, during),
-    deliver(bob, instance.bob.jid, alice, instance.alice.jid, count),
-  ]);
+/** Both send at once; `halfway` happens when half of alice's messages are with bob. */
+export async function exchange(couple: Couple, count: number, halfway = nothing): Promise<void> {
+  for (const messages of await deliverBoth(couple, count, halfway)) assertInOrder(messages);
+}
+
+/** The same for clients that lose the order by themselves: nothing may be lost or doubled. */
+export async function exchangeInAnyOrder(couple: Couple, count: number, halfway = nothing): Promise<void> {
+  for (const { sent, arrived } of await deliverBoth(couple, count, halfway)) {
+    assert.deepEqual([...arrived].sort(), [...sent].sort());
+  }
 }
 
 /** Both log out, bob after he saw alice go, and the server forgets them. */
 export async function logOut(instance: Instance, { alice, bob }: Couple): Promise<void> {
   await alice.logout();
-  await bob.inbox.until(() => !bob.inbox.online.has(instance.alice.jid));
+  await bob.inbox.until(() => !bob.inbox.online.has(alice.jid));
   await bob.logout();
   let online = await instance.connectedUsers();
   while (online.length > 0) {
@@ -55,27 +58,38 @@ export async function logOut(instance: Instance, { alice, bob }: Couple): Promis
   }
 }
 
-/**
- * Sends numbered messages, a few at a time, so that they spread over many requests. Each must arrive once and in order.
- * `halfway` happens when half of them have arrived.
- */
-async function deliver(
-  sender: ChatClient,
-  from: string,
-  { inbox }: ChatClient,
-  to: string,
-  count: number,
-  halfway: () => Promise<void> | void = () => {},
-): Promise<void> {
+/** Ends what a failed test left: sessions that would get the next one's messages. */
+export async function throwOut(instance: Instance): Promise<void> {
+  for (const { jid } of [instance.alice, instance.bob]) {
+    await instance.ctl('kick_user', ...jid.split('@'));
+  }
+}
+
+interface Delivery {
+  readonly sent: readonly string[];
+  readonly arrived: readonly string[];
+}
+
+function deliverBoth({ alice, bob }: Couple, count: number, halfway: Event): Promise<Delivery[]> {
+  return Promise.all([deliver(alice, bob, count, halfway), deliver(bob, alice, count, nothing)]);
+}
+
+/** Sends numbered messages, a few at a time, so that they spread over many requests, until as many have arrived. */
+async function deliver(sender: ChatClient, to: ChatClient, count: number, halfway: Event): Promise<Delivery> {
+  const { inbox } = to;
   const start = inbox.messages.length;
   const arrived = (): number => inbox.messages.length - start;
   const event = inbox.until(() => arrived() >= count / 2).then(halfway);
-  const sent = Array.from({ length: count }, (_, i) => ({ from, body: `${i} of ${count}` }));
-  for (const [i, { body }] of sent.entries()) {
-    sender.sendMessage(to, body);
+  const bodies = Array.from({ length: count }, (_, i) => `${i} of ${count}`);
+  for (const [i, body] of bodies.entries()) {
+    sender.sendMessage(to.jid, body);
     if (i % 20 === 19) await sleep(50);
   }
   await event;
   await inbox.until(() => arrived() >= count);
-  assert.deepEqual(inbox.messages.slice(start), sent);
+  return { sent: bodies.map((body) => `${sender.jid}: ${body}`), arrived: inbox.messages.slice(start) };
+}
+
+function assertInOrder({ sent, arrived }: Delivery): void {
+  assert.deepEqual(arrived, sent);
 }

@@ -7,9 +7,11 @@ class StanzaClient implements ChatClient {
   readonly inbox = new Inbox();
   readonly #tap = new WireTap();
   readonly #agent: Agent;
+  readonly jid: string;
   online = false;
 
   constructor(url: string, account: Account) {
+    this.jid = account.jid;
     // Stream management (XEP-0198) is for transports that cannot acknowledge; BOSH does, and with both ejabberd ends a
     // session with an <r/> that stanza trips over.
     this.#agent = createClient({

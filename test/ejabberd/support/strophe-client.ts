@@ -23,9 +23,11 @@ class StropheClient implements ChatClient {
   readonly #tap = new WireTap();
   readonly #account: Account;
   readonly #connection: InstanceType<typeof Strophe.Connection>;
+  readonly jid: string;
   online = false;
 
   constructor(url: string, account: Account) {
+    this.jid = account.jid;
     this.#account = account;
     this.#connection = new Strophe.Connection(url);
     this.#connection.rawInput = (xml: string) => this.#tap.incoming(xml);
