@@ -4,8 +4,8 @@
 #   debian.sh sid make -C erl test OUT=../dist/sid
 #
 # The release lives in a folder under ~/.cache/megaphone, made at the first call; remove it to get newer packages.
-# The command runs as root, in this project's folder, with this machine's network and Node.js. Its mounts and processes
-# have a namespace of their own, so none of them is left behind however it ends.
+# The command runs as root, in this project's folder, with this machine's network and Node.js. Its mounts,
+# processes and temporary files are its own, so none of them is left behind however it ends.
 set -euo pipefail
 
 packages=(make curl ejabberd erlang-base erlang-dev erlang-eunit erlang-proper-dev)
@@ -21,6 +21,7 @@ in_system() {
   shift
   mount --rbind /dev "$system/dev"
   mount -t proc proc "$system/proc"
+  mount -t tmpfs tmpfs "$system/tmp"
   for file in /etc/hosts /etc/resolv.conf; do
     touch "$system$file"
     mount --bind "$file" "$system$file"
