@@ -18,7 +18,7 @@ status: ## What runs, where, with which accounts
 	@scripts/dev.sh status
 
 build: node_modules/.package-lock.json ## The gateway and mod_megaphone, into dist/
-	@npx tsc --build
+	@npm run --silent build
 	@$(MAKE) --no-print-directory -C erl
 
 test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
@@ -29,7 +29,7 @@ matrix: test-packages build ## What meets Erlang or ejabberd, on this machine an
 
 lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell scripts
 	@npm run --silent lint
-	@npx tsc --build
+	@npm run --silent build
 	@shellcheck -x scripts/*.sh .ci/run
 
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
