@@ -18,10 +18,13 @@ export class Progress {
 
   /** Shows the load's counters, and behind them `note`, until the function it returns is called. */
   follow(load: Load, note: () => string = () => ''): () => void {
+    let before: Sample | undefined;
     const show = async (): Promise<void> => {
-      const now = await load.counters().catch(() => undefined);
-      if (now === undefined) return;
-      this.#show([describe(now), note()].join('  '));
+      const counters = await load.counters().catch(() => undefined);
+      if (counters === undefined) return;
+      const now = { counters, at: performance.now() };
+      this.#show([describe(now, before), note()].join('  '));
+      before = now;
     };
     const timer = setInterval(show, this.#isTerminal ? TERMINAL_MS : LOG_MS);
     return () => {
@@ -47,8 +50,23 @@ export class Progress {
   }
 }
 
-function describe({ online, sent, delivered, ended, broken }: Counters): string {
-  const messages = sent === 0 ? '' : `, ${delivered} of ${sent} messages`;
+interface Sample {
+  readonly counters: Counters;
+  /** Milliseconds. */
+  readonly at: number;
+}
+
+function describe({ counters, at }: Sample, before: Sample | undefined): string {
+  const { online, logins, refused, sent, delivered, ended, broken } = counters;
+  const perSecond = (key: 'logins' | 'delivered'): string => {
+    if (before === undefined) return '';
+    const rate = ((counters[key] - before.counters[key]) * 1000) / (at - before.at);
+    return rate === 0 ? '' : ` (${rate.toFixed(0)} a second)`;
+  };
+  const parts = [`${online} online${logins === 0 ? '' : perSecond('logins')}`];
+  if (sent > 0) parts.push(`${delivered} of ${sent} messages${perSecond('delivered')}`);
+  if (refused > 0) parts.push(`${refused} logins put off`);
   const trouble = countsOf(ended) + countsOf(broken);
-  return `${online} online${messages}${trouble === 0 ? '' : `, ${trouble} broken`}`;
+  if (trouble > 0) parts.push(`${trouble} broken`);
+  return parts.join(', ');
 }

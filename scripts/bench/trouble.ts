@@ -2,9 +2,10 @@
 
 import type { Counters } from './load/counters.js';
 
-export function describeTrouble({ ended, broken }: Counters): string[] {
+export function describeTrouble({ refused, ended, broken }: Counters): string[] {
   return [
     ...Object.entries(ended).map(([reason, count]) => `${count} sessions ended: ${reason}`),
-    ...Object.entries(broken).map(([reason, count]) => `${count} connections lost: ${reason}`),
+    ...Object.entries(broken).map(([reason, count]) => `${count} requests repeated: ${reason}`),
+    ...(refused === 0 ? [] : [`${refused} logins put off`]),
   ];
 }

@@ -1,11 +1,10 @@
 /** The bodies that a BOSH client sends (XEP-0124, XEP-0206), and what it looks for in the answers. All is ASCII. */
 
-export const WAIT_SECONDS = 60;
 const NAMESPACE = "xmlns='http://jabber.org/protocol/httpbind'";
 const XBOSH = "xmlns:xmpp='urn:xmpp:xbosh'";
 
-export const createBody = (rid: number, host: string): string =>
-  `<body ${NAMESPACE} ${XBOSH} rid='${rid}' to='${host}' ver='1.11' wait='${WAIT_SECONDS}' hold='1' ` +
+export const createBody = (rid: number, host: string, wait: number): string =>
+  `<body ${NAMESPACE} ${XBOSH} rid='${rid}' to='${host}' ver='1.11' wait='${wait}' hold='1' ` +
   `content='text/xml; charset=utf-8' xml:lang='en' xmpp:version='1.0'/>`;
 
 export const body = (rid: number, sid: string, payload: string): string =>

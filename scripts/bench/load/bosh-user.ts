@@ -7,19 +7,37 @@ import * as bosh from './bosh-body.js';
 import { HttpConnection, type Target } from './http-connection.js';
 import type { HttpResponse } from './http-response.js';
 
+/** Where users log in, and how long their requests may be held. */
+export interface Service {
+  readonly target: Target;
+  /** The virtual host. */
+  readonly host: string;
+  /** Seconds. */
+  readonly wait: number;
+}
+
 export interface UserListener {
   online(): void;
+  /** The server puts the login off. */
+  refused(): void;
   messages(marks: readonly bosh.Mark[]): void;
-  /** A connection was lost; the open request is repeated on a new one. */
-  broken(error: Error | undefined): void;
+  /** An open request is to be repeated, because of this. */
+  broken(reason: string): void;
   /** The session is over. `reason` is undefined where the user logged out. */
   ended(wasOnline: boolean, reason: string | undefined): void;
 }
 
+/** Until its answer is the next in the order of rids. */
 interface OpenRequest {
   readonly text: string;
-  readonly since: number;
-  tries: number;
+  /** Milliseconds. */
+  since: number;
+  /** When it failed for the first time. */
+  failedSince: number | undefined;
+  repeats: number;
+  /** `undefined` while it waits to be repeated. */
+  connection: HttpConnection | undefined;
+  answer: string | undefined;
 }
 
 /** What is sent at each step of a login, and what the answer to it contains. */
@@ -33,23 +51,27 @@ const LOGIN = [
 
 /** XEP-0124 §11: hold + 1. */
 const REQUESTS = 2;
-const MAX_TRIES = 3;
-const REPEAT_MS = 1_000;
+/** The first repeat comes after about this, each further one after twice the time. */
+const REPEAT_MS = 250;
+const MAX_REPEAT_MS = 4_000;
+/** A request that fails for longer ends the session. */
+const PATIENCE_MS = 120_000;
 const IDLE_MS = 5_000;
 /** An answer that does not come this long after the server's `wait` is not awaited any more. */
-const OVERDUE_MS = (bosh.WAIT_SECONDS + 30) * 1_000;
+const OVERDUE_SECONDS = 30;
 
 export class BoshUser {
   /** Full JID, once online. */
   jid = '';
   /** Requests sent, repeats included. */
   requests = 0;
-  readonly #target: Target;
-  readonly #host: string;
+  readonly #service: Service;
   readonly #listener: UserListener;
-  readonly #open = new Map<HttpConnection, OpenRequest>();
-  /** With no request on them, each since then. */
-  readonly #idle = new Map<HttpConnection, number>();
+  /** In the order of their rids. */
+  readonly #open: OpenRequest[] = [];
+  /** Without a request; the latest since `#idleSince`. */
+  readonly #idle: HttpConnection[] = [];
+  #idleSince = 0;
   /** `leaving` until the terminating request is sent, then `left`. */
   #state: 'new' | 'login' | 'online' | 'leaving' | 'left' | 'ended' = 'new';
   #step = 0;
@@ -59,9 +81,8 @@ export class BoshUser {
   /** Somebody waits for the login or the logout. */
   #done = (): void => {};
 
-  constructor(target: Target, host: string, listener: UserListener) {
-    this.#target = target;
-    this.#host = host;
+  constructor(service: Service, listener: UserListener) {
+    this.#service = service;
     this.#listener = listener;
   }
 
@@ -72,7 +93,7 @@ export class BoshUser {
   /** Resolves when it is online or has failed. */
   login(): Promise<void> {
     this.#state = 'login';
-    this.#post(bosh.createBody(this.#rid, this.#host));
+    this.#request(bosh.createBody(this.#rid, this.#service.host, this.#service.wait));
     return this.#untilDone();
   }
 
@@ -91,54 +112,57 @@ export class BoshUser {
 
   /** To be called every few seconds: closes the connection that is not needed, gives up overdue requests. */
   sweep(now: number): void {
-    for (const [connection, since] of this.#idle) {
-      if (now - since < IDLE_MS) continue;
-      this.#idle.delete(connection);
-      connection.close();
-    }
-    for (const [connection, request] of this.#open) {
-      if (now - request.since < OVERDUE_MS) continue;
+    if (this.#idle.length > 0 && now - this.#idleSince >= IDLE_MS) this.#closeIdle();
+    for (const { connection, since } of this.#open) {
+      if (connection === undefined || now - since < (this.#service.wait + OVERDUE_SECONDS) * 1000) continue;
       connection.close();
       this.broken(connection, new Error('no answer'));
     }
   }
 
-  answered(connection: HttpConnection, { status, body, keepAlive }: HttpResponse): void {
-    this.#open.delete(connection);
-    if (keepAlive) this.#idle.set(connection, Date.now());
-    else connection.close();
-    if (status !== 200) {
+  answered(connection: HttpConnection, { status, body, retryAfter, keepAlive }: HttpResponse): void {
+    const request = this.#open.find((open) => open.connection === connection);
+    if (request === undefined) throw new Error('an answer that nobody asked for');
+    request.connection = undefined;
+    if (keepAlive) {
+      this.#idle.push(connection);
+      this.#idleSince = Date.now();
+    } else {
+      connection.close();
+    }
+    if (status === 200) {
+      request.answer = body;
+      this.#takeAnswers();
+    } else if (status >= 500) {
+      this.#putOff(request, `HTTP ${status}`, retryAfter);
+    } else {
       this.#end(`HTTP ${status}`);
-      return;
     }
-    const condition = bosh.readEnd(body);
-    const marks = bosh.readMarks(body);
-    if (marks.length > 0) this.#listener.messages(marks);
-    if (condition !== undefined) {
-      this.#end(this.#state === 'left' ? undefined : condition);
-      return;
-    }
-    if (this.#state === 'login') this.#advance(body);
-    this.#ask();
   }
 
-  broken(connection: HttpConnection, error: Error | undefined): void {
-    this.#idle.delete(connection);
-    const request = this.#open.get(connection);
-    this.#open.delete(connection);
+  broken(connection: HttpConnection, error: NodeJS.ErrnoException | undefined): void {
+    const idle = this.#idle.indexOf(connection);
+    if (idle >= 0) this.#idle.splice(idle, 1);
+    const request = this.#open.find((open) => open.connection === connection);
     if (request === undefined || this.#state === 'ended') return;
-    this.#listener.broken(error);
-    if (request.tries >= MAX_TRIES) {
-      this.#end(error?.message ?? 'connection closed');
-      return;
+    request.connection = undefined;
+    this.#putOff(request, error?.code ?? error?.message ?? 'connection closed', undefined);
+  }
+
+  /** XEP-0124 §14.2: answers count in the order of their requests, whichever connection is faster. */
+  #takeAnswers(): void {
+    for (let next = this.#open[0]; next?.answer !== undefined; next = this.#open[0]) {
+      this.#open.shift();
+      const marks = bosh.readMarks(next.answer);
+      if (marks.length > 0) this.#listener.messages(marks);
+      const condition = bosh.readEnd(next.answer);
+      if (condition !== undefined) {
+        this.#end(this.#state === 'left' ? undefined : condition);
+        return;
+      }
+      if (this.#state === 'login') this.#advance(next.answer);
     }
-    // Held in place meanwhile by a key of its own, so that no request beyond `requests` is sent.
-    setTimeout(() => {
-      if (this.#state === 'ended') return;
-      this.#open.delete(connection);
-      this.#post(request.text, request.tries + 1);
-    }, REPEAT_MS);
-    this.#open.set(connection, { ...request, since: Date.now() });
+    this.#ask();
   }
 
   #advance(answer: string): void {
@@ -153,7 +177,7 @@ export class BoshUser {
       this.#done();
     } else if (next.send === 'restart') {
       this.#rid += 1;
-      this.#post(bosh.restartBody(this.#rid, this.#sid, this.#host));
+      this.#request(bosh.restartBody(this.#rid, this.#sid, this.#service.host));
     } else {
       this.#out += next.send;
     }
@@ -161,34 +185,73 @@ export class BoshUser {
 
   /** Sends what waits as soon as a request may, and an empty one where none is open. */
   #ask(): void {
+    if (this.#state === 'left' || this.#state === 'ended') return;
+    let unanswered = 0;
+    for (const { answer } of this.#open) if (answer === undefined) unanswered += 1;
     const isLeaving = this.#state === 'leaving';
-    if (this.#state === 'left' || this.#state === 'ended' || this.#open.size >= REQUESTS) return;
-    if (this.#out === '' && this.#open.size > 0 && !isLeaving) return;
+    if (unanswered >= REQUESTS || (this.#out === '' && unanswered > 0 && !isLeaving)) return;
     this.#rid += 1;
     if (isLeaving) {
       this.#state = 'left';
-      this.#post(bosh.terminateBody(this.#rid, this.#sid));
+      this.#request(bosh.terminateBody(this.#rid, this.#sid));
     } else {
-      this.#post(bosh.body(this.#rid, this.#sid, this.#out));
+      this.#request(bosh.body(this.#rid, this.#sid, this.#out));
       this.#out = '';
     }
   }
 
-  #post(text: string, tries = 1): void {
-    let connection = this.#idle.keys().next().value;
-    if (connection === undefined) connection = new HttpConnection(this.#target, this);
-    else this.#idle.delete(connection);
-    this.#open.set(connection, { text, since: Date.now(), tries });
+  /** The request of the present rid. */
+  #request(text: string): void {
+    const request: OpenRequest = {
+      text,
+      since: 0,
+      failedSince: undefined,
+      repeats: 0,
+      connection: undefined,
+      answer: undefined,
+    };
+    this.#open.push(request);
+    this.#post(request);
+  }
+
+  #post(request: OpenRequest): void {
+    request.connection = this.#idle.pop() ?? new HttpConnection(this.#service.target, this);
+    request.since = Date.now();
     this.requests += 1;
-    connection.post(text);
+    request.connection.post(request.text);
+  }
+
+  /** XEP-0124 §14.3: the very same request is sent again, and the server answers it as it did, or would have. */
+  #putOff(request: OpenRequest, reason: string, retryAfter: number | undefined): void {
+    const now = Date.now();
+    request.failedSince ??= now;
+    if (this.#sid === '' && reason === 'HTTP 503') this.#listener.refused();
+    else this.#listener.broken(reason);
+    if (now - request.failedSince > PATIENCE_MS) {
+      this.#end(reason);
+      return;
+    }
+    const pause = retryAfter === undefined ? REPEAT_MS * 2 ** request.repeats : retryAfter * 1000;
+    request.repeats += 1;
+    // Not all users at the same moment.
+    const delay =
+      Math.min(pause, retryAfter === undefined ? MAX_REPEAT_MS : PATIENCE_MS) * (1 + Math.random());
+    setTimeout(() => {
+      if (this.#state !== 'ended') this.#post(request);
+    }, delay);
+  }
+
+  #closeIdle(): void {
+    for (const connection of this.#idle) connection.close();
+    this.#idle.length = 0;
   }
 
   #end(reason: string | undefined): void {
     const wasOnline = this.#state === 'online' || this.#state === 'leaving' || this.#state === 'left';
     this.#state = 'ended';
-    for (const connection of [...this.#open.keys(), ...this.#idle.keys()]) connection.close();
-    this.#open.clear();
-    this.#idle.clear();
+    for (const { connection } of this.#open) connection?.close();
+    this.#open.length = 0;
+    this.#closeIdle();
     this.#listener.ended(wasOnline, reason);
     this.#done();
   }

@@ -5,7 +5,9 @@ export interface Counters {
   logins: number;
   /** Sessions that ended other than by logging out, and why. */
   ended: Record<string, number>;
-  /** Connections lost with a request open. */
+  /** Logins that the server put off (503), to be tried again. */
+  refused: number;
+  /** Requests that were repeated, and why: the connection was lost, or a 5xx came. */
   broken: Record<string, number>;
   requests: number;
   /** Messages; those sent and neither delivered nor doubled are on their way, or lost. */
@@ -19,6 +21,7 @@ export const noCounters = (): Counters => ({
   online: 0,
   logins: 0,
   ended: {},
+  refused: 0,
   broken: {},
   requests: 0,
   sent: 0,

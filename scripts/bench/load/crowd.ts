@@ -16,14 +16,15 @@ export interface CrowdOptions {
   /** The virtual host of the users. */
   readonly host: string;
   readonly users: number;
-  readonly localAddress?: string;
+  /** Seconds that a request may be held. */
+  readonly wait: number;
 }
 
 /** How fast logins follow each other: a server may have room for few connections that it has not accepted yet. */
 export interface Pace {
   /** At most, under way at a time. */
   readonly concurrency: number;
-  /** At most. */
+  /** At most; Infinity for as fast as the server takes them. */
   readonly perSecond: number;
 }
 
@@ -33,7 +34,10 @@ const TICK_MS = 2;
 const SWEEP_MS = 1_000;
 
 /** Shared by all processes of a machine. */
-const nowMicroseconds = (): number => Number(process.hrtime.bigint() / 1000n);
+function nowMicroseconds(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e6 + Math.floor(nanoseconds / 1000);
+}
 
 export class Crowd {
   readonly #latencies = new Histogram();
@@ -45,10 +49,10 @@ export class Crowd {
   #talking: NodeJS.Timeout | undefined;
   #turn = 0;
 
-  constructor({ url, host, users, localAddress }: CrowdOptions) {
-    const target = new Target(url, localAddress);
+  constructor({ url, host, users, wait }: CrowdOptions) {
+    const service = { target: new Target(url), host, wait };
     const listener = this.#listener();
-    this.#users = Array.from({ length: users }, () => new BoshUser(target, host, listener));
+    this.#users = Array.from({ length: users }, () => new BoshUser(service, listener));
     this.#sent = new Uint32Array(users);
     setInterval(() => {
       const now = Date.now();
@@ -113,7 +117,8 @@ export class Crowd {
     const lane = async (): Promise<void> => {
       for (const user of waiting) {
         next = Math.max(next + 1000 / perSecond, performance.now() - CATCH_UP_MS);
-        await sleep(next - performance.now());
+        const early = next - performance.now();
+        if (early > 0) await sleep(early);
         await go(user);
       }
     };
@@ -127,6 +132,9 @@ export class Crowd {
         counters.online += 1;
         counters.logins += 1;
       },
+      refused: () => {
+        counters.refused += 1;
+      },
       messages: (marks) => {
         const now = nowMicroseconds();
         for (const { sender, seq, at } of marks) {
@@ -134,11 +142,7 @@ export class Crowd {
           this.#latencies.add(now - at);
         }
       },
-      broken: (error) =>
-        increment(
-          counters.broken,
-          (error as NodeJS.ErrnoException | undefined)?.code ?? error?.message ?? 'closed',
-        ),
+      broken: (reason) => increment(counters.broken, reason),
       ended: (wasOnline, reason) => {
         if (wasOnline) counters.online -= 1;
         if (reason !== undefined) increment(counters.ended, reason);

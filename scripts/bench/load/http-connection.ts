@@ -5,21 +5,22 @@
 
 import { connect, type Socket } from 'node:net';
 import { type HttpResponse, ResponseReader } from './http-response.js';
+import { type Source, SourcePorts } from './source-ports.js';
 
 /** Where all connections of a process go, and from where. */
 export class Target {
   readonly host: string;
   readonly port: number;
-  /** A loopback address of this process' own, so that each has all ports to itself. */
-  readonly localAddress: string | undefined;
+  /** `undefined` for a server on another machine, which has its own idea of our addresses. */
+  readonly sources: SourcePorts | undefined;
   readonly #head: string;
 
-  constructor(url: string, localAddress?: string) {
+  constructor(url: string) {
     const { protocol, hostname, host, port, pathname } = new URL(url);
     if (protocol !== 'http:') throw new Error(`${url}: only http:// can be loaded`);
     this.host = hostname;
     this.port = Number(port === '' ? 80 : port);
-    this.localAddress = localAddress;
+    this.sources = hostname.startsWith('127.') ? new SourcePorts() : undefined;
     this.#head = `POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: `;
   }
 
@@ -32,8 +33,12 @@ export class Target {
 export interface ConnectionOwner {
   answered(connection: HttpConnection, response: HttpResponse): void;
   /** It is gone; told once, and never after `close`. */
-  broken(connection: HttpConnection, error: Error | undefined): void;
+  broken(connection: HttpConnection, error: NodeJS.ErrnoException | undefined): void;
 }
+
+/** Some other program has the port: the next one will do. */
+const TAKEN: readonly (string | undefined)[] = ['EADDRINUSE', 'EADDRNOTAVAIL'];
+const MAX_TAKEN = 100;
 
 /** One for all sockets: each read is used up before the next one happens. */
 const buffer = Buffer.allocUnsafe(64 * 1024);
@@ -41,36 +46,51 @@ const buffer = Buffer.allocUnsafe(64 * 1024);
 export class HttpConnection {
   readonly #target: Target;
   readonly #owner: ConnectionOwner;
-  readonly #socket: Socket;
   readonly #reader = new ResponseReader();
-  #error: Error | undefined;
+  #socket: Socket;
+  #source: Source | undefined;
+  #taken = 0;
+  /** What has to be written again where the socket turns out to have no port. */
+  #first: string | undefined;
+  #error: NodeJS.ErrnoException | undefined;
   #closed = false;
 
   constructor(target: Target, owner: ConnectionOwner) {
     this.#target = target;
     this.#owner = owner;
-    const { host, port, localAddress } = target;
-    this.#socket = connect({
-      host,
-      port,
-      noDelay: true,
-      ...(localAddress === undefined ? {} : { localAddress }),
-      onread: { buffer, callback: (size) => this.#read(size) },
-    });
-    this.#socket.on('error', (error) => {
-      this.#error = error;
-    });
-    this.#socket.once('close', () => this.#lost());
+    this.#socket = this.#connect();
   }
 
   /** Not before the previous one is answered. */
   post(body: string): void {
-    this.#socket.write(this.#target.request(body), 'latin1');
+    const request = this.#target.request(body);
+    if (this.#socket.connecting) this.#first = request;
+    this.#socket.write(request, 'latin1');
   }
 
   close(): void {
     this.#closed = true;
     this.#socket.destroy();
+  }
+
+  #connect(): Socket {
+    const { host, port, sources } = this.#target;
+    this.#source = sources?.take();
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      ...this.#source,
+      onread: { buffer, callback: (size) => this.#read(size) },
+    });
+    socket.once('connect', () => {
+      this.#first = undefined;
+    });
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.once('close', () => this.#lost());
+    return socket;
   }
 
   #read(size: number): boolean {
@@ -85,7 +105,15 @@ export class HttpConnection {
   }
 
   #lost(): void {
+    if (this.#source !== undefined) this.#target.sources?.giveBack(this.#source);
     if (this.#closed) return;
+    if (this.#first !== undefined && TAKEN.includes(this.#error?.code) && this.#taken < MAX_TAKEN) {
+      this.#taken += 1;
+      this.#error = undefined;
+      this.#socket = this.#connect();
+      this.#socket.write(this.#first, 'latin1');
+      return;
+    }
     this.#closed = true;
     this.#owner.broken(this, this.#error);
   }

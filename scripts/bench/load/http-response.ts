@@ -6,12 +6,15 @@
 export interface HttpResponse {
   readonly status: number;
   readonly body: string;
+  /** Seconds after which a refused request may be repeated, where the server says so. */
+  readonly retryAfter: number | undefined;
   /** The server takes another request on this connection. */
   readonly keepAlive: boolean;
 }
 
 interface Head {
   readonly status: number;
+  readonly retryAfter: number | undefined;
   readonly keepAlive: boolean;
   /** Where the body begins. */
   readonly end: number;
@@ -23,6 +26,7 @@ const STATUS = /^HTTP\/1\.([01]) (\d{3})/;
 const LENGTH = /\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n/i;
 const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n/i;
 const CLOSE = /\r\nconnection:[ \t]*close[ \t]*\r\n/i;
+const RETRY_AFTER = /\r\nretry-after:[ \t]*(\d+)[ \t]*\r\n/i;
 const CHUNK_SIZE = /^([\da-f]+)[^\r\n]*\r\n/i;
 
 export class ResponseReader {
@@ -37,13 +41,13 @@ export class ResponseReader {
     this.#text += piece;
     this.#head ??= readHead(this.#text);
     if (this.#head === undefined) return undefined;
-    const { status, keepAlive, end, length } = this.#head;
+    const { status, retryAfter, keepAlive, end, length } = this.#head;
     const found = length === undefined ? readChunks(this.#text, end) : readLength(this.#text, end, length);
     if (found === undefined) return undefined;
     if (found.end !== this.#text.length) throw new Error('the server sent more than one response');
     this.#text = '';
     this.#head = undefined;
-    return { status, keepAlive, body: found.body };
+    return { status, retryAfter, keepAlive, body: found.body };
   }
 }
 
@@ -55,8 +59,11 @@ function readHead(text: string): Head | undefined {
   if (status === undefined) throw new Error(`no HTTP response: ${JSON.stringify(head.slice(0, 40))}`);
   const length = LENGTH.exec(head)?.[1];
   if (length === undefined && !CHUNKED.test(head)) throw new Error('a response without a length');
+  // Of interest only with what is repeated.
+  const seconds = status.startsWith('5') ? RETRY_AFTER.exec(head)?.[1] : undefined;
   return {
     status: Number(status),
+    retryAfter: seconds === undefined ? undefined : Number(seconds),
     keepAlive: minor === '1' && !CLOSE.test(head),
     end: blank + 4,
     length: length === undefined ? undefined : Number(length),

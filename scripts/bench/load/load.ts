@@ -3,15 +3,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { cpuSeconds, residentBytes } from '../linux-process.js';
 import { type Counters, sum } from './counters.js';
 import type { Pace } from './crowd.js';
 import { Histogram } from './histogram.js';
 import type { Commands, Reply, Request } from './worker.js';
 
-/** Each has up to two connections, and a process usually up to 20,000 files. */
-const USERS_PER_PROCESS = 8_000;
 /** Longer than the kernel takes to try again where a server did not accept a connection. */
 const SETTLE_MS = 10_000;
+const POLL_MS = 200;
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 export interface LoadOptions {
@@ -19,6 +19,10 @@ export interface LoadOptions {
   /** The virtual host, which must allow anonymous logins. */
   readonly host: string;
   readonly users: number;
+  /** Seconds that the server may hold a request. Default 60. */
+  readonly wait?: number;
+  /** Default 8,000: who talks has up to two connections, and a process may have 20,000 files on many machines. */
+  readonly usersPerProcess?: number;
 }
 
 export class Load {
@@ -31,24 +35,17 @@ export class Load {
   }
 
   /** Logs nobody in yet. */
-  static async start({ url, host, users }: LoadOptions): Promise<Load> {
-    const count = Math.ceil(users / USERS_PER_PROCESS);
-    const isLoopback = new URL(url).hostname.startsWith('127.');
-    const workers = Array.from({ length: count }, (_, index) => ({
-      worker: new Worker(),
-      options: {
-        url,
-        host,
-        users: Math.floor(users / count) + (index < users % count ? 1 : 0),
-        // All of 127.0.0.0/8 is this machine's: each address has some 28,000 ports for outgoing connections.
-        ...(isLoopback ? { localAddress: `127.0.1.${index + 1}` } : {}),
-      },
-    }));
-    await Promise.all(workers.map(({ worker, options }) => worker.ask('begin', options)));
-    return new Load(
-      users,
-      workers.map(({ worker }) => worker),
+  static async start(options: LoadOptions): Promise<Load> {
+    const { url, host, users, wait = 60, usersPerProcess = 8_000 } = options;
+    const count = Math.ceil(users / usersPerProcess);
+    const workers = Array.from({ length: count }, () => new Worker());
+    await Promise.all(
+      workers.map((worker, index) => {
+        const share = Math.floor(users / count) + (index < users % count ? 1 : 0);
+        return worker.ask('begin', { url, host, users: share, wait });
+      }),
     );
+    return new Load(users, workers);
   }
 
   /** Resolves when all are online or have failed. */
@@ -70,11 +67,13 @@ export class Load {
   async settle(): Promise<void> {
     await this.#all('pause');
     let before = -1;
+    let last = 0;
     for (;;) {
       const { sent, delivered } = await this.counters();
-      if (delivered === sent || delivered === before) return;
+      if (delivered !== before) last = performance.now();
       before = delivered;
-      await sleep(SETTLE_MS);
+      if (delivered === sent || performance.now() - last > SETTLE_MS) return;
+      await sleep(POLL_MS);
     }
   }
 
@@ -87,6 +86,12 @@ export class Load {
     const total = new Histogram();
     for (const counts of await this.#all('latencies')) total.merge(new Histogram(counts));
     return total;
+  }
+
+  /** Of all its processes: seconds of processor time since their start, and bytes that are resident. */
+  usage(): { readonly cpu: number; readonly memory: number } {
+    const total = (of: (pid: number) => number) => this.#workers.reduce((sum, { pid }) => sum + of(pid), 0);
+    return { cpu: total(cpuSeconds), memory: total(residentBytes) };
   }
 
   /** Drops all connections. */
@@ -120,6 +125,10 @@ class Worker {
       const error = new Error(`a process of the load generator ended (${signal ?? code})`);
       for (const { reject } of this.#pending.values()) reject(error);
     });
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   ask<C extends keyof Commands>(command: C, ...args: Parameters<Commands[C]>): Promise<Result<C>> {

@@ -6,32 +6,32 @@ const RESPONSES = [
   {
     name: 'a length',
     text: 'HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 5\r\n\r\nhello',
-    expected: { status: 200, body: 'hello', keepAlive: true },
+    expected: { status: 200, body: 'hello', retryAfter: undefined, keepAlive: true },
   },
   {
     name: 'no body',
     text: 'HTTP/1.1 404 Not Found\r\ncontent-length:0\r\n\r\n',
-    expected: { status: 404, body: '', keepAlive: true },
+    expected: { status: 404, body: '', retryAfter: undefined, keepAlive: true },
   },
   {
     name: 'a length in bytes, not characters',
     text: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\u00c3\u00a9',
-    expected: { status: 200, body: '\u00c3\u00a9', keepAlive: true },
+    expected: { status: 200, body: '\u00c3\u00a9', retryAfter: undefined, keepAlive: true },
   },
   {
     name: 'a connection that closes',
-    text: 'HTTP/1.1 503 Overload\r\nConnection: Close\r\nContent-Length: 2\r\n\r\nno',
-    expected: { status: 503, body: 'no', keepAlive: false },
+    text: 'HTTP/1.1 503 Overload\r\nRetry-After: 2\r\nConnection: Close\r\nContent-Length: 2\r\n\r\nno',
+    expected: { status: 503, body: 'no', retryAfter: 2, keepAlive: false },
   },
   {
     name: 'HTTP/1.0, which closes',
     text: 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
-    expected: { status: 200, body: 'ok', keepAlive: false },
+    expected: { status: 200, body: 'ok', retryAfter: undefined, keepAlive: false },
   },
   {
     name: 'chunks',
     text: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n',
-    expected: { status: 200, body: 'abc0123456789', keepAlive: true },
+    expected: { status: 200, body: 'abc0123456789', retryAfter: undefined, keepAlive: true },
   },
 ];
 

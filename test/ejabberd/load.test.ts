@@ -1,0 +1,76 @@
+/**
+ * The load generator of scripts/bench against the gateway: what it counts is right, also while the gateway is killed.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Load } from '../../scripts/bench/load/load.js';
+import { Instance } from './support/instance.js';
+
+const USERS = 60;
+const PACE = { concurrency: 10, perSecond: 200 };
+const RATE = 200;
+
+describe('a load on the gateway', { timeout: 120_000 }, () => {
+  let instance: Instance;
+  let load: Load;
+  before(async () => {
+    instance = await Instance.start();
+    // Two processes, as a load of many thousands would need.
+    load = await Load.start({
+      url: instance.gatewayUrl,
+      host: 'localhost',
+      users: USERS,
+      usersPerProcess: USERS / 2,
+    });
+  });
+  after(async () => {
+    load.close();
+    await instance.stop();
+  });
+
+  async function untilDelivered(count: number): Promise<void> {
+    while ((await load.counters()).delivered < count) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  it('logs its users in', async () => {
+    await load.login(PACE);
+    assert.equal((await load.counters()).online, USERS);
+    assert.equal((await instance.connectedUsers()).length, USERS);
+  });
+
+  it('sends every message once, and times it', async () => {
+    await load.talk(RATE);
+    await untilDelivered(RATE);
+    await load.settle();
+    const { sent, delivered, doubled, reordered, broken, ended } = await load.counters();
+    assert.deepEqual(
+      { delivered, doubled, reordered, broken, ended },
+      { delivered: sent, doubled: 0, reordered: 0, broken: {}, ended: {} },
+    );
+    const latencies = await load.latencies();
+    assert.equal(latencies.total, sent);
+  });
+
+  it('repeats what broke when the gateway is killed, and nothing is lost, doubled or reordered', async () => {
+    const { delivered: begin } = await load.counters();
+    await load.talk(RATE);
+    await untilDelivered(begin + RATE);
+    await instance.killGateway();
+    await instance.startGateway();
+    const { sent: sentByThen } = await load.counters();
+    await untilDelivered(sentByThen + RATE);
+    await load.settle();
+    const { online, sent, delivered, doubled, reordered, broken, ended } = await load.counters();
+    assert.deepEqual(
+      { online, delivered, doubled, reordered, ended },
+      { online: USERS, delivered: sent, doubled: 0, reordered: 0, ended: {} },
+    );
+    assert.ok(Object.keys(broken).length > 0);
+  });
+
+  it('logs its users out', async () => {
+    await load.logout(PACE);
+    assert.equal((await load.counters()).online, 0);
+    assert.deepEqual(await instance.connectedUsers(), []);
+  });
+});
