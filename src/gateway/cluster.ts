@@ -13,7 +13,7 @@ import type { ErlangNode } from './gateway.js';
 import { tagOf, tagOfSid } from './sid.js';
 
 export const MODULE = 'mod_megaphone';
-export const CONTRACT_VERSION = 1;
+export const CONTRACT_VERSION = 2;
 
 const PROBE_TIMEOUT_MS = 5_000;
 

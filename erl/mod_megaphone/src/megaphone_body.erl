@@ -39,21 +39,31 @@
 %% @doc Parses the body of one HTTP request. Attributes that no row of the standard names are ignored.
 -spec parse(binary()) -> {ok, request()} | {error, parse_error()}.
 parse(Binary) ->
+    case megaphone_wrapper:empty(Binary) of
+        {ok, Attrs} -> wrapper(Attrs, []);
+        unsure -> parse_xml(Binary)
+    end.
+
+-spec parse_xml(binary()) -> {ok, request()} | {error, parse_error()}.
+parse_xml(Binary) ->
     case allowed_markup(Binary) of
         false ->
             {error, forbidden_markup};
         true ->
             case fxml_stream:parse_element(Binary) of
-                {xmlel, <<"body">>, Attrs, Children} ->
-                    case lists:keyfind(<<"xmlns">>, 1, Attrs) of
-                        {_, ?NS_BOSH} -> body(Attrs, Children);
-                        _ -> {error, not_a_body}
-                    end;
-                {xmlel, _, _, _} ->
-                    {error, not_a_body};
-                {error, _} ->
-                    {error, not_well_formed}
+                {xmlel, <<"body">>, Attrs, Children} -> wrapper(Attrs, Children);
+                {xmlel, _, _, _} -> {error, not_a_body};
+                {error, _} -> {error, not_well_formed}
             end
+    end.
+
+-type children() :: [xmlel() | {xmlcdata, binary()}].
+
+-spec wrapper([{binary(), binary()}], children()) -> {ok, request()} | {error, parse_error()}.
+wrapper(Attrs, Children) ->
+    case lists:keyfind(<<"xmlns">>, 1, Attrs) of
+        {_, ?NS_BOSH} -> body(Attrs, Children);
+        _ -> {error, not_a_body}
     end.
 
 %% @doc A whole <body/> with attributes in the order given; values are escaped here, payloads are not.
@@ -108,7 +118,7 @@ no_markup(Binary) ->
             end
     end.
 
--spec body([{binary(), binary()}], [xmlel() | {xmlcdata, binary()}]) ->
+-spec body([{binary(), binary()}], children()) ->
     {ok, request()} | {error, parse_error()}.
 body(Attrs, Children) ->
     case payloads(Children, []) of
@@ -125,7 +135,7 @@ body(Attrs, Children) ->
     end.
 
 %% §6: no character data directly in the wrapper; white space between payloads is no data.
--spec payloads([xmlel() | {xmlcdata, binary()}], [xmlel()]) -> [xmlel()] | error.
+-spec payloads(children(), [xmlel()]) -> [xmlel()] | error.
 payloads([{xmlel, Name, Attrs, Children} | Rest], Els) ->
     payloads(Rest, [{xmlel, Name, Attrs, Children} | Els]);
 payloads([{xmlcdata, Text} | Rest], Els) ->

@@ -2,6 +2,10 @@
 %%%
 %%% The process registered as `mod_megaphone', to which gateways send: it starts sessions and hands
 %%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
+%%%
+%%% A gateway keeps at most 1024 requests on their way here. It may send more as this process takes
+%%% them, which in a busy server is when its turn comes: so what the server cannot take yet waits in
+%%% the gateway, and no mailbox grows.
 -module(megaphone_hub).
 -behaviour(gen_server).
 
@@ -11,8 +15,14 @@
 -include_lib("kernel/include/logger.hrl").
 
 -define(SWEEP_MS, 10000).
+%% Requests for which credit is given at once.
+-define(CREDIT, 128).
 
--record(hub, {tag :: binary()}).
+-record(hub, {
+    tag :: binary(),
+    %% Requests taken from each gateway since it last got credit.
+    taken = #{} :: #{node() => non_neg_integer()}
+}).
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
 start_link() ->
@@ -39,8 +49,6 @@ send(ConnId, Answer) ->
 
 -spec init([]) -> {ok, #hub{}}.
 init([]) ->
-    %% Every request of every user passes here.
-    process_flag(priority, high),
     process_flag(message_queue_data, off_heap),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {ok, #hub{tag = megaphone_sid:tag(node())}}.
@@ -56,10 +64,10 @@ handle_cast(_, Hub) ->
 -spec handle_info(term(), #hub{}) -> {noreply, #hub{}}.
 handle_info({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
     request(ConnId, Body, #{}, Hub),
-    {noreply, Hub};
+    {noreply, taken(node(ConnId), Hub)};
 handle_info({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
     request(ConnId, Body, Meta, Hub),
-    {noreply, Hub};
+    {noreply, taken(node(ConnId), Hub)};
 handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case megaphone_sessions:find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
@@ -72,6 +80,26 @@ handle_info(sweep, Hub) ->
     {noreply, Hub};
 handle_info(_, Hub) ->
     {noreply, Hub}.
+
+-spec taken(node(), #hub{}) -> #hub{}.
+taken(Gateway, #hub{taken = Taken} = Hub) ->
+    case Taken of
+        #{Gateway := Count} when Count < ?CREDIT - 1 ->
+            Hub#hub{taken = Taken#{Gateway := Count + 1}};
+        #{Gateway := _} ->
+            ok = give_credit({megaphone, Gateway}),
+            Hub#hub{taken = maps:remove(Gateway, Taken)};
+        #{} ->
+            Hub#hub{taken = Taken#{Gateway => 1}}
+    end.
+
+%% Where it would have to wait, another process does: lost credit would never come back.
+-spec give_credit({megaphone, node()}) -> ok.
+give_credit(Gateway) ->
+    case erlang:send(Gateway, {credit, ?CREDIT}, [nosuspend, noconnect]) of
+        nosuspend -> _ = spawn(erlang, send, [Gateway, {credit, ?CREDIT}, [noconnect]]), ok;
+        _ -> ok
+    end.
 
 -spec request(pid(), binary(), map(), #hub{}) -> ok.
 request(ConnId, Body, Meta, #hub{tag = Tag}) ->

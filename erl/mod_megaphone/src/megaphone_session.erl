@@ -42,8 +42,8 @@
 
 -type next_state() :: {noreply, #session{}, timeout()} | {noreply, #session{}, hibernate} | {stop, term(), #session{}}.
 
-%% Long enough to answer a burst in one life of the heap, short against the pauses of a chat.
--define(SLEEP_AFTER_MS, 200).
+%% Falling asleep and waking up cost a third of a message: not within a conversation, but soon after it.
+-define(SLEEP_AFTER_MS, 1000).
 %% How long the end of a session can still be asked for.
 -define(ENDED_SECONDS, 60).
 

@@ -10,8 +10,8 @@
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
--spec contract() -> 1.
-contract() -> 1.
+-spec contract() -> 2.
+contract() -> 2.
 
 %% @doc What the sessions of this node did, for gateways and other nodes.
 -spec stats() -> #{atom() => term()}.

@@ -180,12 +180,12 @@ test('a node without mod_megaphone is out of service and says why', async () => 
 
 test('a module of another contract is out of service and says why', async () => {
   const erl = await cluster.erl('ejabberd');
-  await loadModule(erl, 2);
+  await loadModule(erl, 3);
   await play(erl);
   const service = await cluster.gateway({ nodes: erl.name });
   const [node] = service.gateway.cluster.nodes;
   await until(() =>
-    /speaks version 2 of the contract, this gateway speaks version 1/.test(node?.reason ?? ''),
+    /speaks version 3 of the contract, this gateway speaks version 2/.test(node?.reason ?? ''),
   );
   assert.equal(service.gateway.cluster.inService, 0);
 });

@@ -83,7 +83,7 @@ export async function play(erl: Erl): Promise<void> {
 }
 
 /** Makes the node one with our module, of that version of the contract. */
-export async function loadModule(erl: Erl, version = 1): Promise<void> {
+export async function loadModule(erl: Erl, version = 2): Promise<void> {
   await erl.evaluate(MODULE(version));
 }
 
