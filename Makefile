@@ -39,6 +39,17 @@ conformance: packages build ## Writes docs/conformance.md: the gateway and ejabb
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
+bench: packages build ## ejabberd's own BOSH and Megaphone side by side, into docs/benchmarks.md (15 minutes; scripts/bench/bench.ts)
+	@node dist/scripts/bench/bench.js
+
+bench-million: bench-connections bench-sessions ## Both (an hour and a half)
+
+bench-connections: packages build ## 200,000 web clients with real connections (20 minutes; CONNECTIONS=200000)
+	@node dist/scripts/bench/connections.js
+
+bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (an hour; SESSIONS=1000000)
+	@node dist/scripts/bench/sessions.js
+
 bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
 	@node dist/scripts/bench/memory.js
 
@@ -56,7 +67,7 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench-memory bench-cpu bench-link packages test-packages
+.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-link packages test-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

@@ -35,6 +35,7 @@ create() {
     "$root/scripts/ejabberd.yml" >"$ejabberd_dir/ejabberd.yml"
   # Distribution on loopback only; schedulers that do not spin leave the processor to the gateway.
   cat >"$ejabberd_dir/ejabberdctl.cfg" <<CFG
+ERL_PROCESSES=$ejabberd_processes
 ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0 -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 CFG
   say '{lookup,["file","native"]}.' '{host,{127,0,0,1},["localhost"]}.' >"$ejabberd_dir/inetrc"

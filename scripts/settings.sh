@@ -7,6 +7,7 @@
 #   MEGAPHONE_HTTP_PORT  the gateway                                         8080
 #   EJABBERD_HTTP_PORT   ejabberd's own HTTP, with its own /bosh             5280
 #   EJABBERD_C2S_PORT    ejabberd's XMPP port                                5222
+#   EJABBERD_PROCESSES   Erlang processes that ejabberd may have             250000
 #   ERL_EPMD_PORT        the port mapper                                     4369
 
 # shellcheck disable=SC2034 # those who source this file use them
@@ -16,6 +17,7 @@
   http_port=${MEGAPHONE_HTTP_PORT:-8080}
   ejabberd_http_port=${EJABBERD_HTTP_PORT:-5280}
   ejabberd_c2s_port=${EJABBERD_C2S_PORT:-5222}
+  ejabberd_processes=${EJABBERD_PROCESSES:-250000}
   epmd_port=${ERL_EPMD_PORT:-4369}
 
   mkdir -p "${MEGAPHONE_VAR:=$root/var}"

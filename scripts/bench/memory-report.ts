@@ -1,8 +1,9 @@
 /** What `make bench-memory` prints of what it measured. */
 
 import type { ErlangMemory, ProcessKind } from './erlang-memory.js';
-import { KINDS, type Kind, NAMES, type Usage } from './server.js';
+import { KINDS, type Kind, NAMES } from './server.js';
 import { table } from './table.js';
+import type { Usage } from './usage.js';
 
 export interface Snapshot {
   /** Bytes. */

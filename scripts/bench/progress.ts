@@ -19,13 +19,21 @@ export class Progress {
   /** Shows the load's counters, and behind them `note`, until the function it returns is called. */
   follow(load: Load, note: () => string = () => ''): () => void {
     let before: Sample | undefined;
-    const show = async (): Promise<void> => {
-      const counters = await load.counters().catch(() => undefined);
-      if (counters === undefined) return;
-      const now = { counters, at: performance.now() };
-      this.#show([describe(now, before), note()].join('  '));
+    return this.repeat(async () => {
+      const now = { counters: await load.counters(), at: performance.now() };
+      const line = [describe(now, before), note()].join('  ');
       before = now;
-    };
+      return line;
+    });
+  }
+
+  /** Shows a line that changes, until the function it returns is called. One that cannot be made is left out. */
+  repeat(line: () => Promise<string>): () => void {
+    const show = () =>
+      line().then(
+        (text) => this.#show(text),
+        () => {},
+      );
     const timer = setInterval(show, this.#isTerminal ? TERMINAL_MS : LOG_MS);
     return () => {
       clearInterval(timer);

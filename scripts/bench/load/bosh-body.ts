@@ -3,7 +3,7 @@
 const NAMESPACE = "xmlns='http://jabber.org/protocol/httpbind'";
 const XBOSH = "xmlns:xmpp='urn:xmpp:xbosh'";
 
-export const createBody = (rid: number, host: string, wait: number): string =>
+const createBody = (rid: number, host: string, wait: number): string =>
   `<body ${NAMESPACE} ${XBOSH} rid='${rid}' to='${host}' ver='1.11' wait='${wait}' hold='1' ` +
   `content='text/xml; charset=utf-8' xml:lang='en' xmpp:version='1.0'/>`;
 
@@ -12,20 +12,36 @@ export const body = (rid: number, sid: string, payload: string): string =>
     ? `<body ${NAMESPACE} rid='${rid}' sid='${sid}'/>`
     : `<body ${NAMESPACE} rid='${rid}' sid='${sid}'>${payload}</body>`;
 
-export const restartBody = (rid: number, sid: string, host: string): string =>
+const restartBody = (rid: number, sid: string, host: string): string =>
   `<body ${NAMESPACE} ${XBOSH} rid='${rid}' sid='${sid}' to='${host}' xml:lang='en' xmpp:restart='true'/>`;
 
 export const terminateBody = (rid: number, sid: string): string =>
   `<body ${NAMESPACE} rid='${rid}' sid='${sid}' type='terminate'><presence type='unavailable' xmlns='jabber:client'/></body>`;
 
-export const AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
-export const BIND =
+const AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
+const BIND =
   "<iq type='set' id='bind' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
-export const PRESENCE = "<presence xmlns='jabber:client'/>";
+const PRESENCE = "<presence xmlns='jabber:client'/>";
+
+/** The steps of a login: the request of each, and what the answer to it contains, sooner or later. */
+export const LOGIN: readonly {
+  readonly request: (rid: number, sid: string, host: string, wait: number) => string;
+  readonly until: string;
+}[] = [
+  { request: (rid, _, host, wait) => createBody(rid, host, wait), until: '<stream:features' },
+  { request: (rid, sid) => body(rid, sid, AUTH), until: '<success' },
+  { request: restartBody, until: '<stream:features' },
+  { request: (rid, sid) => body(rid, sid, BIND), until: '<jid>' },
+  { request: (rid, sid) => body(rid, sid, PRESENCE), until: '<presence' },
+];
 
 export const readSid = (answer: string): string | undefined =>
-  /^<body[^>]* sid=['"]([^'"]+)/.exec(answer)?.[1];
-export const readJid = (answer: string): string | undefined => /<jid>([^<]+)</.exec(answer)?.[1];
+  copied(/^<body[^>]* sid=['"]([^'"]+)/.exec(answer)?.[1]);
+export const readJid = (answer: string): string | undefined => copied(/<jid>([^<]+)</.exec(answer)?.[1]);
+
+/** What is cut out of an answer keeps all of it in memory. */
+const copied = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : Buffer.from(text, 'latin1').toString('latin1');
 
 /** Why the session ended, if it did. */
 export function readEnd(answer: string): string | undefined {

@@ -20,7 +20,10 @@ export interface UserListener {
   online(): void;
   /** The server puts the login off. */
   refused(): void;
-  messages(marks: readonly bosh.Mark[]): void;
+  /** Messages have arrived. */
+  arrived(marks: readonly bosh.Mark[]): void;
+  /** The same ones later, if need be: when they are next in the order of their requests. */
+  ordered(marks: readonly bosh.Mark[]): void;
   /** An open request is to be repeated, because of this. */
   broken(reason: string): void;
   /** The session is over. `reason` is undefined where the user logged out. */
@@ -37,18 +40,11 @@ interface OpenRequest {
   repeats: number;
   /** `undefined` while it waits to be repeated. */
   connection: HttpConnection | undefined;
-  answer: string | undefined;
+  answer: { readonly body: string; readonly marks: readonly bosh.Mark[] } | undefined;
 }
 
-/** What is sent at each step of a login, and what the answer to it contains. */
-const LOGIN = [
-  { send: '', until: '<stream:features' },
-  { send: bosh.AUTH, until: '<success' },
-  { send: 'restart', until: '<stream:features' },
-  { send: bosh.BIND, until: '<jid>' },
-  { send: bosh.PRESENCE, until: '<presence' },
-] as const;
-
+/** The one whose answer tells the user's JID. */
+const JID_STEP = 3;
 /** XEP-0124 §11: hold + 1. */
 const REQUESTS = 2;
 /** The first repeat comes after about this, each further one after twice the time. */
@@ -93,7 +89,7 @@ export class BoshUser {
   /** Resolves when it is online or has failed. */
   login(): Promise<void> {
     this.#state = 'login';
-    this.#request(bosh.createBody(this.#rid, this.#service.host, this.#service.wait));
+    this.#nextStep();
     return this.#untilDone();
   }
 
@@ -131,7 +127,8 @@ export class BoshUser {
       connection.close();
     }
     if (status === 200) {
-      request.answer = body;
+      request.answer = { body, marks: bosh.readMarks(body) };
+      if (request.answer.marks.length > 0) this.#listener.arrived(request.answer.marks);
       this.#takeAnswers();
     } else if (status >= 500) {
       this.#putOff(request, `HTTP ${status}`, retryAfter);
@@ -153,34 +150,38 @@ export class BoshUser {
   #takeAnswers(): void {
     for (let next = this.#open[0]; next?.answer !== undefined; next = this.#open[0]) {
       this.#open.shift();
-      const marks = bosh.readMarks(next.answer);
-      if (marks.length > 0) this.#listener.messages(marks);
-      const condition = bosh.readEnd(next.answer);
+      const { body, marks } = next.answer;
+      if (marks.length > 0) this.#listener.ordered(marks);
+      const condition = bosh.readEnd(body);
       if (condition !== undefined) {
         this.#end(this.#state === 'left' ? undefined : condition);
         return;
       }
-      if (this.#state === 'login') this.#advance(next.answer);
+      if (this.#state === 'login') this.#advance(body);
     }
     this.#ask();
   }
 
   #advance(answer: string): void {
     if (this.#step === 0) this.#sid = bosh.readSid(answer) ?? this.#sid;
-    if (!answer.includes(LOGIN[this.#step]?.until ?? '')) return;
-    if (this.#step === 3) this.jid = bosh.readJid(answer) ?? '';
+    if (!answer.includes(bosh.LOGIN[this.#step]?.until ?? '')) return;
+    if (this.#step === JID_STEP) this.jid = bosh.readJid(answer) ?? '';
     this.#step += 1;
-    const next = LOGIN[this.#step];
-    if (next === undefined) {
+    if (!this.#nextStep()) {
       this.#state = 'online';
       this.#listener.online();
       this.#done();
-    } else if (next.send === 'restart') {
-      this.#rid += 1;
-      this.#request(bosh.restartBody(this.#rid, this.#sid, this.#service.host));
-    } else {
-      this.#out += next.send;
     }
+  }
+
+  /** False where the login is through. */
+  #nextStep(): boolean {
+    const { host, wait } = this.#service;
+    const step = bosh.LOGIN[this.#step];
+    if (step === undefined) return false;
+    if (this.#step > 0) this.#rid += 1;
+    this.#request(step.request(this.#rid, this.#sid, host, wait));
+    return true;
   }
 
   /** Sends what waits as soon as a request may, and an empty one where none is open. */

@@ -135,12 +135,15 @@ export class Crowd {
       refused: () => {
         counters.refused += 1;
       },
-      messages: (marks) => {
+      arrived: (marks) => {
         const now = nowMicroseconds();
         for (const { sender, seq, at } of marks) {
-          this.#sequences.saw(sender, seq);
+          this.#sequences.arrived(sender, seq);
           this.#latencies.add(now - at);
         }
+      },
+      ordered: (marks) => {
+        for (const { sender, seq } of marks) this.#sequences.ordered(sender, seq);
       },
       broken: (reason) => increment(counters.broken, reason),
       ended: (wasOnline, reason) => {

@@ -23,9 +23,9 @@ export class Histogram {
   }
 
   /** @param value what is negative counts as 0, what is 2^31 or more as 2^31 − 1 */
-  add(value: number): void {
+  add(value: number, times = 1): void {
     const index = bucketOf(Math.min(Math.max(Math.floor(value), 0), 2 ** 31 - 1));
-    this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+    this.#counts[index] = (this.#counts[index] ?? 0) + times;
   }
 
   merge(other: Histogram): void {

@@ -1,18 +1,19 @@
 /** A load generator: real BOSH users in as many processes as their connections need, seen as one crowd. */
 
-import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { Child } from '../child.js';
 import { cpuSeconds, residentBytes } from '../linux-process.js';
 import { type Counters, sum } from './counters.js';
 import type { Pace } from './crowd.js';
 import { Histogram } from './histogram.js';
-import type { Commands, Reply, Request } from './worker.js';
+import type { Commands } from './worker.js';
 
 /** Longer than the kernel takes to try again where a server did not accept a connection. */
-const SETTLE_MS = 10_000;
+const QUIET_MS = 10_000;
 const POLL_MS = 200;
-const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+const WORKER = new URL('./worker.js', import.meta.url);
+
+export type { Pace };
 
 export interface LoadOptions {
   readonly url: string;
@@ -27,9 +28,9 @@ export interface LoadOptions {
 
 export class Load {
   readonly users: number;
-  readonly #workers: readonly Worker[];
+  readonly #workers: readonly Child<Commands>[];
 
-  private constructor(users: number, workers: readonly Worker[]) {
+  private constructor(users: number, workers: readonly Child<Commands>[]) {
     this.users = users;
     this.#workers = workers;
   }
@@ -38,7 +39,7 @@ export class Load {
   static async start(options: LoadOptions): Promise<Load> {
     const { url, host, users, wait = 60, usersPerProcess = 8_000 } = options;
     const count = Math.ceil(users / usersPerProcess);
-    const workers = Array.from({ length: count }, () => new Worker());
+    const workers = Array.from({ length: count }, () => new Child<Commands>(WORKER));
     await Promise.all(
       workers.map((worker, index) => {
         const share = Math.floor(users / count) + (index < users % count ? 1 : 0);
@@ -63,8 +64,8 @@ export class Load {
     await this.#all('talk', rate / this.#workers.length);
   }
 
-  /** Sends no more; resolves when all is delivered, or nothing has been for a while. */
-  async settle(): Promise<void> {
+  /** Sends no more; resolves when all is delivered, or nothing has been for `quietMs`. */
+  async settle(quietMs = QUIET_MS): Promise<void> {
     await this.#all('pause');
     let before = -1;
     let last = 0;
@@ -72,7 +73,7 @@ export class Load {
       const { sent, delivered } = await this.counters();
       if (delivered !== before) last = performance.now();
       before = delivered;
-      if (delivered === sent || performance.now() - last > SETTLE_MS) return;
+      if (delivered === sent || performance.now() - last > quietMs) return;
       await sleep(POLL_MS);
     }
   }
@@ -104,43 +105,10 @@ export class Load {
     return { concurrency: Math.ceil(concurrency / count), perSecond: perSecond / count };
   }
 
-  #all<C extends keyof Commands>(command: C, ...args: Parameters<Commands[C]>): Promise<Result<C>[]> {
+  #all<C extends keyof Commands>(
+    command: C,
+    ...args: Parameters<Commands[C]>
+  ): Promise<Awaited<ReturnType<Commands[C]>>[]> {
     return Promise.all(this.#workers.map((worker) => worker.ask(command, ...args)));
-  }
-}
-
-type Result<C extends keyof Commands> = Awaited<ReturnType<Commands[C]>>;
-
-class Worker {
-  readonly #process: ChildProcess = fork(WORKER);
-  readonly #pending = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
-  #lastId = 0;
-
-  constructor() {
-    this.#process.on('message', ({ id, result }: Reply) => {
-      this.#pending.get(id)?.resolve(result);
-      this.#pending.delete(id);
-    });
-    this.#process.once('exit', (code, signal) => {
-      const error = new Error(`a process of the load generator ended (${signal ?? code})`);
-      for (const { reject } of this.#pending.values()) reject(error);
-    });
-  }
-
-  get pid(): number {
-    return this.#process.pid ?? 0;
-  }
-
-  ask<C extends keyof Commands>(command: C, ...args: Parameters<Commands[C]>): Promise<Result<C>> {
-    this.#lastId += 1;
-    const request: Request = { id: this.#lastId, command, args };
-    return new Promise((resolve, reject) => {
-      this.#pending.set(request.id, { resolve: resolve as (result: unknown) => void, reject });
-      this.#process.send(request, (error) => error && reject(error));
-    });
-  }
-
-  end(): void {
-    this.#process.kill('SIGKILL');
   }
 }

@@ -1,5 +1,6 @@
 /** A process of the load generator: a crowd that does what its parent says. */
 
+import { serve } from '../child.js';
 import type { Counters } from './counters.js';
 import { Crowd, type CrowdOptions, type Pace } from './crowd.js';
 
@@ -12,17 +13,6 @@ export interface Commands {
   counters(): Counters;
   /** Counts of the histogram since the last time. */
   latencies(): readonly number[];
-}
-
-export interface Request {
-  readonly id: number;
-  readonly command: keyof Commands;
-  readonly args: readonly unknown[];
-}
-
-export interface Reply {
-  readonly id: number;
-  readonly result: unknown;
 }
 
 let begun: Crowd | undefined;
@@ -44,11 +34,4 @@ const commands: Commands = {
   latencies: () => crowd().takeLatencies(),
 };
 
-process.on('message', async ({ id, command, args }: Request) => {
-  const run = commands[command] as (...args: readonly unknown[]) => unknown;
-  const reply: Reply = { id, result: await run(...args) };
-  process.send?.(reply);
-});
-// Nobody is left to measure for. Ctrl-C reaches the parent as well, which may want to tidy up first.
-process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
+serve(commands);
