@@ -56,7 +56,7 @@ bench-memory: packages build ## Memory of an idle user, here and on ejabberd's o
 bench-cpu: packages build ## Processor time of a login and of a message, likewise (5 minutes; USERS=500 RATES=500,1500)
 	@node dist/scripts/bench/cpu.js
 
-bench-link: packages build ## Codec and link alone, beside Erlang's C library (one minute; COUNT=300000 ROUNDS=5)
+bench-link: packages build ## Codec and link alone, beside Erlang's C library (half a minute; COUNT=100000 ROUNDS=15)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
 	@node $(LINK_BENCH)/compare.js

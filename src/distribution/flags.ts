@@ -55,13 +55,13 @@ const OFFERED: readonly FlagName[] = [
   // Both: calls to us are then guarded by a monitor and fail at once when the name is unknown.
   'DIST_MONITOR',
   'DIST_MONITOR_NAME',
-  'SEND_SENDER',
   // Exit reasons travel as payloads, so that a huge one is not decoded with its control message.
   'EXIT_PAYLOAD',
 ];
 
 /**
- * What we announce. Left off on purpose: SPAWN (an `rpc:call` to us then fails at once instead of hanging),
+ * What we announce. Left off on purpose: SEND_SENDER (nobody asks who sent an answer, and it would be a third of the
+ * bytes around it), SPAWN (an `rpc:call` to us then fails at once instead of hanging),
  * DIST_HDR_ATOM_CACHE and FRAGMENTS (either one switches the link to distribution headers).
  */
 export const OUR_FLAGS: bigint = OFFERED.reduce((set, name) => set | FLAGS[name], 0n);

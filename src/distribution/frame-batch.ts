@@ -9,6 +9,8 @@ const COPY_LIMIT = 16 * 1024;
 /** Every frame behind the handshake starts with it: control messages are not behind a distribution header. */
 const PASS_THROUGH = 112;
 
+const EMPTY = Buffer.alloc(0);
+
 export class FrameBatch {
   readonly #pieces: Uint8Array[] = [];
   #slab = EMPTY;
@@ -23,22 +25,25 @@ export class FrameBatch {
   }
 
   /**
-   * @param control a control message with its 131
-   * @param payload a term with its 131; not to be changed until it is written
+   * @param control a control message with its 131; behind it, in up to three pieces, a term with its 131. A piece of
+   *   more than 16 KiB must not be changed until it is written; the others are copied.
    */
-  append(control: Uint8Array, payload: Uint8Array = EMPTY): void {
-    const copied = payload.length <= COPY_LIMIT;
-    this.#reserve(5 + control.length + (copied ? payload.length : 0));
-    this.#end = this.#slab.writeUInt32BE(1 + control.length + payload.length, this.#end);
+  append(
+    control: Uint8Array,
+    head: Uint8Array = EMPTY,
+    body: Uint8Array = EMPTY,
+    tail: Uint8Array = EMPTY,
+  ): void {
+    const length = 1 + control.length + head.length + body.length + tail.length;
+    this.#reserve(5 + control.length);
+    this.#end = this.#slab.writeUInt32BE(length, this.#end);
     this.#slab[this.#end++] = PASS_THROUGH;
-    this.#copy(control);
-    if (copied) {
-      this.#copy(payload);
-    } else {
-      this.#cut();
-      this.#pieces.push(payload);
-    }
-    this.#bytes += 5 + control.length + payload.length;
+    this.#slab.set(control, this.#end);
+    this.#end += control.length;
+    this.#append(head);
+    this.#append(body);
+    this.#append(tail);
+    this.#bytes += 4 + length;
   }
 
   /** An empty frame. */
@@ -55,9 +60,24 @@ export class FrameBatch {
     return this.#pieces.splice(0);
   }
 
-  #copy(bytes: Uint8Array): void {
-    this.#slab.set(bytes, this.#end);
-    this.#end += bytes.length;
+  /** To be called where all that was taken is written: the slab is used again from its beginning. */
+  rewind(): void {
+    if (this.#bytes > 0) return;
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #append(piece: Uint8Array): void {
+    const size = piece.length;
+    if (size === 0) return;
+    if (size > COPY_LIMIT) {
+      this.#cut();
+      this.#pieces.push(piece);
+      return;
+    }
+    this.#reserve(size);
+    this.#slab.set(piece, this.#end);
+    this.#end += size;
   }
 
   /** Bytes that were cut off are the socket's: the slab is only ever written behind them. */
@@ -74,5 +94,3 @@ export class FrameBatch {
     this.#end = 0;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -5,7 +5,12 @@
 
 import { MegaphoneError } from '../errors.js';
 
+const EMPTY = Buffer.alloc(0);
+
 export class FrameReader {
+  bytes: Buffer = EMPTY;
+  start = 0;
+  end = 0;
   #lengthBytes: 2 | 4;
   #maxFrame: number;
   readonly #chunks: Buffer[] = [];
@@ -33,33 +38,50 @@ export class FrameReader {
   }
 
   /**
-   * The next complete frame without its length (an empty one is a tick), `undefined` when more bytes are needed.
-   * A frame may be a view on a received chunk: who keeps it for long keeps the chunk.
+   * Moves on to the next complete frame, which then lies in `bytes` from `start` to `end`, without its length (an empty
+   * one is a tick). It may lie in a received chunk: who keeps a part of it keeps the chunk.
+   * @returns false when more bytes are needed
    * @throws MegaphoneError LINK_FRAME_TOO_LONG, as soon as the length is known
    */
-  next(): Buffer | undefined {
-    if (this.#wanted < 0) {
-      if (this.#buffered < this.#lengthBytes) return undefined;
-      this.#wanted = this.#take(this.#lengthBytes).readUIntBE(0, this.#lengthBytes);
-      if (this.#wanted > this.#maxFrame) {
-        throw new MegaphoneError(
-          'LINK_FRAME_TOO_LONG',
-          `A frame of ${this.#wanted} bytes is longer than the limit of ${this.#maxFrame}`,
-        );
-      }
-    }
-    if (this.#buffered < this.#wanted) return undefined;
-    const frame = this.#take(this.#wanted);
+  advance(): boolean {
+    if (this.#wanted < 0 && !this.#readLength()) return false;
+    if (this.#buffered < this.#wanted) return false;
+    this.#take(this.#wanted);
     this.#wanted = -1;
-    return frame;
+    return true;
   }
 
-  /** The caller has made sure that `size` bytes are there. */
-  #take(size: number): Buffer {
+  /** The frame that `advance` moves on to, as a view. */
+  next(): Buffer | undefined {
+    return this.advance() ? this.bytes.subarray(this.start, this.end) : undefined;
+  }
+
+  #readLength(): boolean {
+    if (this.#buffered < this.#lengthBytes) return false;
+    this.#take(this.#lengthBytes);
+    let length = 0;
+    for (let at = this.start; at < this.end; at += 1) length = length * 256 + (this.bytes[at] as number);
+    if (length > this.#maxFrame) {
+      throw new MegaphoneError(
+        'LINK_FRAME_TOO_LONG',
+        `A frame of ${length} bytes is longer than the limit of ${this.#maxFrame}`,
+      );
+    }
+    this.#wanted = length;
+    return true;
+  }
+
+  /** Moves on by `size` bytes. The caller has made sure that they are there. */
+  #take(size: number): void {
     const first = this.#chunks[0] ?? EMPTY;
     const start = this.#offset;
     const end = start + size;
-    if (end > first.length) return this.#join(size);
+    if (end > first.length) {
+      this.bytes = this.#join(size);
+      this.start = 0;
+      this.end = size;
+      return;
+    }
     this.#buffered -= size;
     if (end < first.length) {
       this.#offset = end;
@@ -67,7 +89,9 @@ export class FrameReader {
       this.#offset = 0;
       this.#chunks.shift();
     }
-    return first.subarray(start, end);
+    this.bytes = first;
+    this.start = start;
+    this.end = end;
   }
 
   #join(size: number): Buffer {
@@ -90,5 +114,3 @@ export class FrameReader {
     return joined;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -8,14 +8,20 @@ import { EtfError } from '../etf/error.js';
 import { atom, type Pid, type Reference, type Term } from '../etf/terms.js';
 import { badControl, type Control, decodeControl, encodeControl, type ProcessId } from './control.js';
 import type { Identity } from './handshake-messages.js';
+import { PidMessages } from './pid-messages.js';
 import { type Watch, Watches } from './watches.js';
 
 /** What a link needs of the node it belongs to. */
 export interface LinkHost {
   /** Queues a frame: a control message with its 131, and for some a payload with its 131. */
   write(control: Uint8Array, payload?: Uint8Array): void;
-  /** A message for one of our processes. `payload` has its leading 131 and is not decoded. */
-  deliver(to: ProcessId, payload: Buffer, from: Pid | undefined): void;
+  /**
+   * A message to a pid: one term behind its 131, not decoded, from `start` to `end` of `bytes`, which stay as
+   * they are but may be far more than this message.
+   */
+  deliver(to: Pid, bytes: Buffer, start: number, end: number): void;
+  /** A message to a name: likewise, as a view. */
+  deliverToName(name: string, payload: Buffer, from: Pid): void;
   isAlive(process: ProcessId): boolean;
 }
 
@@ -37,31 +43,39 @@ const PASS_THROUGH = 112;
 export class Link {
   readonly peer: Identity;
   readonly #host: LinkHost;
+  readonly #pidMessages: PidMessages;
   /** What the peer's processes hold on ours. */
   readonly #watches = new Watches();
   /** What we hold on the peer's processes, by reference. */
   readonly #monitors = new Map<string, Monitor>();
 
-  constructor(peer: Identity, host: LinkHost) {
+  constructor(self: Identity, peer: Identity, host: LinkHost) {
     this.peer = peer;
     this.#host = host;
+    this.#pidMessages = new PidMessages(self);
   }
 
   /**
-   * @param frame a frame without its length, not empty (that would be a tick)
+   * The frame in `bytes` from `start` to `end`, without its length; not an empty one (that would be a tick).
    * @throws MegaphoneError LINK_BAD_CONTROL, LINK_TOO_MANY_WATCHES: the link cannot go on
    */
-  receive(frame: Buffer): void {
+  receive(bytes: Buffer, start: number, end: number): void {
+    const to = this.#pidMessages.recipient(bytes, start, end);
+    if (to === undefined) this.#receive(bytes.subarray(start, end));
+    else this.#host.deliver(to, bytes, this.#pidMessages.payload, end);
+  }
+
+  #receive(frame: Buffer): void {
     if (frame[0] !== PASS_THROUGH) throw badControl('a frame that is no pass-through message');
     const { control, payload } = readFrame(frame);
     if ('from' in control) this.#checkSender(control.from);
     switch (control.op) {
       case 'SEND':
-        this.#host.deliver(control.to, message(payload), undefined);
-        break;
       case 'SEND_SENDER':
+        this.#host.deliver(control.to, message(payload), 0, payload.length);
+        break;
       case 'REG_SEND':
-        this.#host.deliver(control.to, message(payload), control.from);
+        this.#host.deliverToName(control.to, message(payload), control.from);
         break;
       case 'MONITOR_P':
         this.#watch({ kind: 'monitor', target: control.to, watcher: control.from, ref: control.ref });

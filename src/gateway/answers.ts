@@ -13,9 +13,9 @@ import { iodataToBuffer } from './iodata.js';
 
 export type Header = readonly [name: string, value: string];
 
-export interface Answer {
+export interface Answer<ConnId = Pid | undefined> {
   /** `undefined` where the term names none: then it is the pid the term was sent to. */
-  readonly connId: Pid | undefined;
+  readonly connId: ConnId;
   readonly status: number;
   readonly headers: readonly Header[];
   readonly body: Buffer;

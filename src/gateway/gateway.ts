@@ -16,6 +16,7 @@ import { decodeVersioned } from '../etf/decode.js';
 import { atom, Pid, type Term } from '../etf/terms.js';
 import type { HiddenNode, PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
+import { AnswerReader } from './answer-reader.js';
 import { type Answer, type Header, readAnswer } from './answers.js';
 import { Cluster, type ClusterListener, type ClusterNode, MODULE } from './cluster.js';
 import { Deadlines } from './deadlines.js';
@@ -68,6 +69,7 @@ export class Gateway implements PidOwner, ClusterListener {
   readonly #node: ErlangNode;
   readonly #exchanges: ExchangeTable<OpenExchange>;
   readonly #encoder: RequestEncoder;
+  readonly #answers: AnswerReader;
   readonly #answerDue: Deadlines;
   readonly #returnDue: Deadlines;
   readonly #dropped: DroppedAnswers;
@@ -81,6 +83,7 @@ export class Gateway implements PidOwner, ClusterListener {
     this.counters = counters;
     this.#exchanges = new ExchangeTable(options.maxExchanges);
     this.#encoder = new RequestEncoder(node.name, node.creation);
+    this.#answers = new AnswerReader(node.name, node.creation);
     this.#answerDue = new Deadlines(options.maxExchanges, options.answerTimeout);
     this.#returnDue = new Deadlines(options.maxExchanges, options.nodeReturnWait);
     this.#dropped = new DroppedAnswers(counters, log);
@@ -121,8 +124,13 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   /** A message to one of our ConnIds. */
-  deliver(to: Pid, payload: Buffer, peer: string): void {
-    const term = this.decode(payload, peer);
+  deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void {
+    const answer = this.#answers.read(bytes, start, end);
+    if (answer !== undefined) {
+      this.#settle(answer.connId, answer, peer);
+      return;
+    }
+    const term = this.decode(bytes.subarray(start, end), peer);
     if (term !== undefined) this.answer(term, to, peer);
   }
 
@@ -144,6 +152,10 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#dropped.unknownShape(term, peer);
       return;
     }
+    this.#settle(connId, answer, peer);
+  }
+
+  #settle(connId: Pid, answer: Answer, peer: string): void {
     const exchange = this.#find(connId);
     if (exchange === undefined) this.#dropped.stale(peer);
     else this.#finish(connId.id, exchange, answer);
@@ -205,8 +217,9 @@ export class Gateway implements PidOwner, ClusterListener {
     const { node, sid, http } = exchange;
     const startsSession = sid === undefined;
     const meta = startsSession && node.kind === 'module' ? encodeMeta(http.client()) : undefined;
-    const message = this.#encoder.request(slot, this.#exchanges.generation(slot), body, meta);
-    if (!this.#node.sendToName(node.name, MODULE, message)) {
+    const generation = this.#exchanges.generation(slot);
+    const head = this.#encoder.requestHead(slot, generation, body.length, meta !== undefined);
+    if (!this.#node.sendToName(node.name, MODULE, head, body, meta)) {
       this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
       return false;
     }
@@ -237,8 +250,9 @@ export class Gateway implements PidOwner, ClusterListener {
   #sendClosed(slot: number, { node, sid, parked }: OpenExchange): void {
     // A parked request never got there.
     if (node.kind === undefined || parked !== undefined) return;
-    const message = this.#encoder.closed(slot, this.#exchanges.generation(slot), sid ?? '');
-    this.#node.sendToName(node.name, MODULE, message);
+    const bytes = Buffer.from(sid ?? '', 'latin1');
+    const head = this.#encoder.closedHead(slot, this.#exchanges.generation(slot), bytes.length);
+    this.#node.sendToName(node.name, MODULE, head, bytes);
   }
 
   #finish(slot: number, exchange: OpenExchange, { status, headers, body }: Answer): void {

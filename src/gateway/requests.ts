@@ -5,63 +5,51 @@
  *   {ConnId, Body, Meta}    a request that starts one
  *   {ConnId, closed, Sid}   the client of an unanswered exchange went away (Sid is <<>> where it had none)
  *
- * Every request is one of these, so they are written by hand: the ConnId's bytes are made once and only its id and
- * serial are patched, and the body is copied once.
+ * Every request is one of these, so they are written by hand. What stands before a body or sid is made once; only its
+ * numbers are patched. The body itself goes to the link as it is, to be copied once.
  */
 
 import { encode } from '../etf/encode.js';
+import * as Tag from '../etf/tags.js';
 import { atom, Pid } from '../etf/terms.js';
-
-// External term format §§ 5.14 (SMALL_TUPLE_EXT) and 5.19 (BINARY_EXT).
-const VERSION = 131;
-const SMALL_TUPLE = 104;
-const BINARY = 109;
 
 const CLOSED = encode(atom('closed'));
 
 export class RequestEncoder {
-  /** A ConnId in NEW_PID_EXT, whose last twelve bytes are id, serial and creation. */
-  readonly #connId: Buffer;
+  /** 131, the tuple's tag and arity, the ConnId, the binary's tag and length. */
+  readonly #request: Buffer;
+  /** The same with the atom `closed` in between. */
+  readonly #closed: Buffer;
+  /** Of the ConnId's id; its serial follows. */
+  readonly #idAt: number;
 
   constructor(node: string, creation: number) {
-    this.#connId = encode(new Pid(node, 0, 0, creation));
+    const connId = encode(new Pid(node, 0, 0, creation));
+    const binary = Buffer.of(Tag.BINARY_EXT, 0, 0, 0, 0);
+    const start = (arity: number): Buffer => Buffer.of(Tag.VERSION, Tag.SMALL_TUPLE_EXT, arity);
+    this.#request = Buffer.concat([start(2), connId, binary]);
+    this.#closed = Buffer.concat([start(3), connId, CLOSED, binary]);
+    this.#idAt = start(0).length + connId.length - 12;
   }
 
-  /** @param meta one encoded map without its 131, or `undefined` for the form without it */
-  request(slot: number, generation: number, body: Uint8Array, meta: Uint8Array | undefined): Buffer {
-    const start = 3 + this.#connId.length;
-    const message = Buffer.allocUnsafe(start + 5 + body.length + (meta?.length ?? 0));
-    this.#writeStart(message, meta === undefined ? 2 : 3, slot, generation);
-    const end = writeBinary(message, start, body);
-    if (meta !== undefined) message.set(meta, end);
-    return message;
+  /**
+   * What stands before the body of a request, which the body follows, and with `hasMeta` behind it the encoded map
+   * without its 131. The same bytes for each call.
+   */
+  requestHead(slot: number, generation: number, bodyLength: number, hasMeta: boolean): Buffer {
+    this.#request[2] = hasMeta ? 3 : 2;
+    return this.#patched(this.#request, slot, generation, bodyLength);
   }
 
-  closed(slot: number, generation: number, sid: string): Buffer {
-    const bytes = Buffer.from(sid, 'latin1');
-    const start = 3 + this.#connId.length;
-    const message = Buffer.allocUnsafe(start + CLOSED.length + 5 + bytes.length);
-    this.#writeStart(message, 3, slot, generation);
-    message.set(CLOSED, start);
-    writeBinary(message, start + CLOSED.length, bytes);
-    return message;
+  /** What stands before the sid of the message that an exchange is closed. The same bytes for each call. */
+  closedHead(slot: number, generation: number, sidLength: number): Buffer {
+    return this.#patched(this.#closed, slot, generation, sidLength);
   }
 
-  #writeStart(message: Buffer, arity: number, slot: number, generation: number): void {
-    message[0] = VERSION;
-    message[1] = SMALL_TUPLE;
-    message[2] = arity;
-    message.set(this.#connId, 3);
-    const idAt = 3 + this.#connId.length - 12;
-    message.writeUInt32BE(slot, idAt);
-    message.writeUInt32BE(generation, idAt + 4);
+  #patched(head: Buffer, slot: number, generation: number, length: number): Buffer {
+    head.writeUInt32BE(slot, this.#idAt);
+    head.writeUInt32BE(generation, this.#idAt + 4);
+    head.writeUInt32BE(length, head.length - 4);
+    return head;
   }
-}
-
-/** Returns the offset behind the binary. */
-function writeBinary(message: Buffer, at: number, bytes: Uint8Array): number {
-  message[at] = BINARY;
-  message.writeUInt32BE(bytes.length, at + 1);
-  message.set(bytes, at + 5);
-  return at + 5 + bytes.length;
 }

@@ -60,6 +60,7 @@ export class Connection {
   constructor(
     socket: Socket,
     reader: FrameReader,
+    self: Identity,
     peer: Identity,
     host: ConnectionHost,
     options: ConnectionOptions,
@@ -69,9 +70,10 @@ export class Connection {
     this.#reader = reader;
     this.#options = options;
     this.#host = host;
-    this.link = new Link(peer, {
+    this.link = new Link(self, peer, {
       write: (control, payload) => this.#signal(control, payload),
-      deliver: (to, payload, from) => host.deliver(to, payload, from),
+      deliver: (to, bytes, start, end) => host.deliver(to, bytes, start, end),
+      deliverToName: (name, payload, from) => host.deliverToName(name, payload, from),
       isAlive: (process) => host.isAlive(process),
     });
   }
@@ -103,12 +105,12 @@ export class Connection {
   }
 
   /**
-   * Sends a message with the other frames of this turn.
+   * Sends a message with the other frames of this turn. Its pieces are those of `FrameBatch.append`.
    * @returns false, and nothing is queued, when the connection is congested or closed
    */
-  send(control: Uint8Array, payload: Uint8Array): boolean {
+  send(control: Uint8Array, head: Uint8Array, body?: Uint8Array, tail?: Uint8Array): boolean {
     if (this.#closed || this.congested) return false;
-    this.#write(control, payload);
+    this.#write(control, head, body, tail);
     return true;
   }
 
@@ -145,12 +147,12 @@ export class Connection {
   }
 
   #readFrames(): void {
+    const reader = this.#reader;
     try {
-      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-        if (this.#closed) return;
-        if (frame.length === 0) continue;
+      while (!this.#closed && reader.advance()) {
+        if (reader.start === reader.end) continue;
         this.#framesIn += 1;
-        this.link.receive(frame);
+        this.link.receive(reader.bytes, reader.start, reader.end);
       }
     } catch (error) {
       if (!(error instanceof MegaphoneError)) throw error;
@@ -168,9 +170,9 @@ export class Connection {
     this.#write(control, payload);
   }
 
-  #write(control: Uint8Array, payload?: Uint8Array): void {
+  #write(control: Uint8Array, head?: Uint8Array, body?: Uint8Array, tail?: Uint8Array): void {
     this.#framesOut += 1;
-    this.#batch.append(control, payload);
+    this.#batch.append(control, head, body, tail);
     if (this.#flushing) return;
     this.#flushing = true;
     // Behind all sockets that have something to read in this turn, so that their frames share one write.
@@ -186,6 +188,7 @@ export class Connection {
     this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
     this.#socket.uncork();
+    if (this.#socket.writableLength === 0) this.#batch.rewind();
   }
 
   #quarter(): void {

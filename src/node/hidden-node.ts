@@ -47,15 +47,15 @@ export interface NodeOptions {
 
 /** What owns the pids with id ≥ 1. */
 export interface PidOwner {
-  /** @param payload one term behind its 131; a view of what was received, so copy what is kept for long */
-  deliver(to: Pid, payload: Buffer, peer: string): void;
+  /** One term behind its 131, from `start` to `end` of what was received: copy what is kept for long. */
+  deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
   isAlive(pid: Pid): boolean;
 }
 
 /** What is registered under a name. */
 export interface NamedProcess {
-  /** @param payload as in `PidOwner` */
-  deliver(payload: Buffer, from: Pid | undefined, peer: string): void;
+  /** @param payload one term behind its 131, a view of what was received */
+  deliver(payload: Buffer, from: Pid, peer: string): void;
 }
 
 export interface PeerStatus extends Traffic {
@@ -142,7 +142,8 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
         maxQueuedBytes: options.maxQueuedBytes ?? 32 * 1024 * 1024,
       },
       {
-        deliver: (to, payload, from, peer) => this.#deliver(to, payload, from, peer),
+        deliver: (to, bytes, start, end, peer) => this.#deliver(to, bytes, start, end, peer),
+        deliverToName: (name, payload, from, peer) => this.#named.get(name)?.deliver(payload, from, peer),
         isAlive: (process) => this.#isAlive(process),
         up: (node) => this.emit('up', node),
         down: (node, error) => this.emit('down', node, error),
@@ -193,9 +194,12 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return this.#links.get(to.node)?.send(encodeControl({ op: 'SEND', to }), payload) ?? false;
   }
 
-  /** Like `send`, to what is registered as `name` on `node`. */
-  sendToName(node: string, name: string, payload: Uint8Array): boolean {
-    return this.#links.get(node)?.send(this.#regSend(name), payload) ?? false;
+  /**
+   * Like `send`, to what is registered as `name` on `node`. The payload may come in pieces, of which those of up to
+   * 16 KiB are copied and may be changed afterwards.
+   */
+  sendToName(node: string, name: string, head: Uint8Array, body?: Uint8Array, tail?: Uint8Array): boolean {
+    return this.#links.get(node)?.send(this.#regSend(name), head, body, tail) ?? false;
   }
 
   /** Answers a call. Like `send`. */
@@ -310,13 +314,10 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return () => link.demonitor(ref);
   }
 
-  #deliver(to: ProcessId, payload: Buffer, from: Pid | undefined, peer: string): void {
-    if (typeof to === 'string') {
-      this.#named.get(to)?.deliver(payload, from, peer);
-    } else if (this.#isOurs(to)) {
-      if (to.id === 0) this.#calls.deliver(to.serial, payload);
-      else this.#owner?.deliver(to, payload, peer);
-    }
+  #deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void {
+    if (!this.#isOurs(to)) return;
+    if (to.id === 0) this.#calls.deliver(to.serial, bytes.subarray(start, end));
+    else this.#owner?.deliver(to, bytes, start, end, peer);
   }
 
   #isAlive(process: ProcessId): boolean {

@@ -24,7 +24,8 @@ export interface LinksOptions extends ConnectionOptions {
 }
 
 export interface LinksHost {
-  deliver(to: ProcessId, payload: Buffer, from: Pid | undefined, peer: string): void;
+  deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
+  deliverToName(name: string, payload: Buffer, from: Pid, peer: string): void;
   isAlive(process: ProcessId): boolean;
   up(node: string): void;
   down(node: string, error: MegaphoneError): void;
@@ -121,9 +122,11 @@ export class Links {
     const connection = new Connection(
       socket,
       reader,
+      this.#options.self,
       peer,
       {
-        deliver: (to, payload, from) => this.#host.deliver(to, payload, from, node),
+        deliver: (to, bytes, start, end) => this.#host.deliver(to, bytes, start, end, node),
+        deliverToName: (name, payload, from) => this.#host.deliverToName(name, payload, from, node),
         isAlive: (process) => this.#host.isAlive(process),
         closed: (error) => this.#closed(node, error, Date.now() - since),
       },

@@ -4,8 +4,8 @@
  */
 
 import { createInterface } from 'node:readline';
-import { decodeVersioned } from '../../../src/etf/decode.js';
-import { readAnswer } from '../../../src/gateway/answers.js';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { AnswerReader } from '../../../src/gateway/answer-reader.js';
 import { RequestEncoder } from '../../../src/gateway/requests.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
@@ -22,8 +22,11 @@ const node = await HiddenNode.start({
   name: `${alive}@localhost`,
   cookie: new Cookie(cookie),
   epmd: { port: Number(process.env.ERL_EPMD_PORT) },
+  // Far more than a socket takes: the link never runs dry.
+  maxQueuedBytes: 4 * 1024 * 1024,
 });
 const encoder = new RequestEncoder(node.name, node.creation);
+const answers = new AnswerReader(node.name, node.creation);
 const body = Buffer.alloc(Number(bytes), 'x');
 const announcement = Buffer.from(countText);
 
@@ -32,16 +35,16 @@ let finished = (): void => {};
 
 node.adoptPids({
   isAlive: () => true,
-  deliver: (_to, payload) => {
-    const answer = readAnswer(decodeVersioned(payload));
-    if (answer?.connId?.id !== SLOT || answer.connId.serial !== GENERATION) throw new Error('the ConnId');
+  deliver: (_to, received, start, end) => {
+    const answer = answers.read(received, start, end);
+    if (answer?.connId.id !== SLOT || answer.connId.serial !== GENERATION) throw new Error('the ConnId');
     left -= 1;
     if (left === 0) finished();
   },
 });
 
 function sendTo(name: string, bytes: Buffer): boolean {
-  return node.sendToName(peer, name, encoder.request(SLOT, GENERATION, bytes, undefined));
+  return node.sendToName(peer, name, encoder.requestHead(SLOT, GENERATION, bytes.length, false), bytes);
 }
 
 /** Resolves with the last of that many messages. */
@@ -62,9 +65,9 @@ async function send(): Promise<void> {
   sendTo('sink', announcement);
   for (let sent = 0; sent < count; ) {
     const end = Math.min(count, sent + TURN);
-    // Refused: the peer has not read yet what waits for it.
     while (sent < end && sendTo('sink', body)) sent += 1;
-    await new Promise((resolve) => setImmediate(resolve));
+    // Refused: the peer has not read yet what waits for it.
+    await (sent < end ? sleep(1) : nextTurn());
   }
   await all;
 }

@@ -147,7 +147,8 @@ describe('calls between a hidden node and a real one', { timeout: 120_000 }, () 
   test('messages to our pids reach their owner with the sender’s node, those of another life do not', async () => {
     const received: { to: Pid; message: Term; peer: string }[] = [];
     node.adoptPids({
-      deliver: (to, payload, peer) => received.push({ to, message: decodeVersioned(payload), peer }),
+      deliver: (to, bytes, start, end, peer) =>
+        received.push({ to, message: decodeVersioned(bytes.subarray(start, end)), peer }),
       isAlive: () => true,
     });
     const mine = new Pid(NODE, 5, 6, node.creation);

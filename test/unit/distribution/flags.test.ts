@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { FLAGS, missingFlags, OUR_FLAGS } from '../../../src/distribution/flags.js';
 
 describe('distribution flags', () => {
-  test('ours are what a real node accepted, with SEND_SENDER and EXIT_PAYLOAD', () => {
-    assert.equal(OUR_FLAGS, 0x407070fbcn | 0x80000n | 0x400000n);
+  test('ours are what a real node accepted, with EXIT_PAYLOAD', () => {
+    assert.equal(OUR_FLAGS, 0x407070fbcn | 0x400000n);
   });
 
   test('we are hidden, and take neither spawn requests, aliases nor distribution headers', () => {
@@ -20,6 +20,6 @@ describe('distribution flags', () => {
   });
 
   test('what is only nice to have is not demanded', () => {
-    assert.deepEqual(missingFlags(OUR_FLAGS & ~FLAGS.SEND_SENDER & ~FLAGS.EXIT_PAYLOAD), []);
+    assert.deepEqual(missingFlags(OUR_FLAGS & ~FLAGS.EXIT_PAYLOAD), []);
   });
 });

@@ -111,6 +111,26 @@ describe('FrameBatch', () => {
     assert.deepEqual(first, before);
   });
 
+  test('a payload in pieces is one payload, its small pieces copied', () => {
+    const batch = new FrameBatch();
+    const head = hex('83 01');
+    batch.append(control, head, hex('02 03'), hex('04'));
+    head[1] = 0xff;
+    assert.deepEqual(batch.take(), [hex('00000008 70 836a 8301 0203 04')]);
+  });
+
+  test('rewound, it uses its room again, but never that of frames not taken yet', () => {
+    const batch = new FrameBatch();
+    batch.append(control, hex('01'));
+    const [first] = batch.take();
+    batch.rewind();
+    batch.append(control, hex('02'));
+    batch.rewind();
+    const [second] = batch.take();
+    assert.equal(second?.byteOffset, first?.byteOffset);
+    assert.deepEqual(second, hex('00000004 70 836a 02'));
+  });
+
   test('a large payload is passed on, not copied', () => {
     const batch = new FrameBatch();
     const payload = Buffer.alloc(100_000, 7);
@@ -124,18 +144,22 @@ describe('FrameBatch', () => {
   test('whatever sizes go in, a reader gets the same frames in the same order', () => {
     const bytes = (maxLength: number) =>
       fc.integer({ min: 0, max: maxLength }).map((n) => Buffer.alloc(n, n));
-    const frames = fc.array(fc.tuple(bytes(70_000), bytes(40_000), fc.boolean()), { maxLength: 12 });
+    const frames = fc.array(fc.tuple(bytes(70_000), bytes(40_000), bytes(20_000), fc.boolean()), {
+      maxLength: 12,
+    });
     fc.assert(
       fc.property(frames, (sent) => {
         const batch = new FrameBatch();
         const stream: Uint8Array[] = [];
-        for (const [head, payload, cut] of sent) {
-          batch.append(head, payload);
+        for (const [start, head, body, cut] of sent) {
+          batch.append(start, head, body);
           if (cut) stream.push(...batch.take());
         }
         stream.push(...batch.take());
         const received = readAll(new FrameReader(4, 1_000_000), [Buffer.concat(stream)]);
-        const expected = sent.map(([head, payload]) => Buffer.concat([Buffer.of(112), head, payload]));
+        const expected = sent.map(([start, head, body]) =>
+          Buffer.concat([Buffer.of(112), start, head, body]),
+        );
         assert.equal(received.length, expected.length);
         for (const [index, frame] of received.entries()) assert.ok(frame.equals(expected[index] as Buffer));
       }),
