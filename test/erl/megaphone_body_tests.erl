@@ -6,18 +6,19 @@
 -define(BODY(Attrs, Content), <<"<body xmlns='http://jabber.org/protocol/httpbind' ", Attrs, ">", Content, "</body>">>).
 
 attributes_are_typed_test() ->
-    {ok, Request} = megaphone_body:parse(?BODY(
+    Body = ?BODY(
         "rid='9007199254740991' sid='s' to='h' from='u@h' xml:lang='de' content='text/xml' ver='1.10' wait='60' hold='1' "
         "pause='5' ack='1' key='k' newkey='n' type='terminate' xmlns:xmpp='urn:xmpp:xbosh' xmpp:version='1.0' "
         "xmpp:restart='true' route='ignored' stream='ignored' secure='true'",
         "<presence/> <iq/>"
-    )),
+    ),
+    {ok, Request} = megaphone_body:parse(Body),
     ?assertEqual(
         #{
             rid => 9007199254740991, sid => <<"s">>, to => <<"h">>, from => <<"u@h">>, lang => <<"de">>,
             content => <<"text/xml">>, ver => {1, 10}, wait => 60, hold => 1, pause => 5, ack => 1, key => <<"k">>,
             newkey => <<"n">>, terminate => true, version => <<"1.0">>, restart => true,
-            els => [{xmlel, <<"presence">>, [], []}, {xmlel, <<"iq">>, [], []}]
+            els => [{xmlel, <<"presence">>, [], []}, {xmlel, <<"iq">>, [], []}], bytes => byte_size(Body)
         },
         Request
     ).

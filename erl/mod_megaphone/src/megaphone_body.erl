@@ -10,10 +10,12 @@
 
 -type rid() :: 0..9007199254740991.
 -type xmlel() :: {xmlel, binary(), [{binary(), binary()}], [xmlel() | {xmlcdata, binary()}]}.
-%% Only the attributes that the request has are in the map; `els' always is.
+%% Of the attributes only those that the request has.
 -type request() :: #{
     rid := rid(),
     els := [xmlel()],
+    %% Of the whole request.
+    bytes := pos_integer(),
     sid => binary(),
     to => binary(),
     from => binary(),
@@ -39,32 +41,27 @@
 %% @doc Parses the body of one HTTP request. Attributes that no row of the standard names are ignored.
 -spec parse(binary()) -> {ok, request()} | {error, parse_error()}.
 parse(Binary) ->
-    case megaphone_wrapper:empty(Binary) of
-        {ok, Attrs} -> wrapper(Attrs, []);
-        unsure -> parse_xml(Binary)
-    end.
-
--spec parse_xml(binary()) -> {ok, request()} | {error, parse_error()}.
-parse_xml(Binary) ->
-    case allowed_markup(Binary) of
-        false ->
-            {error, forbidden_markup};
-        true ->
-            case fxml_stream:parse_element(Binary) of
-                {xmlel, <<"body">>, Attrs, Children} -> wrapper(Attrs, Children);
-                {xmlel, _, _, _} -> {error, not_a_body};
-                {error, _} -> {error, not_well_formed}
+    Bytes = byte_size(Binary),
+    case megaphone_xml:read(Binary) of
+        {ok, El} ->
+            wrapper(El, Bytes);
+        unsure ->
+            case allowed_markup(Binary) of
+                true -> wrapper(fxml_stream:parse_element(Binary), Bytes);
+                false -> {error, forbidden_markup}
             end
     end.
 
--type children() :: [xmlel() | {xmlcdata, binary()}].
-
--spec wrapper([{binary(), binary()}], children()) -> {ok, request()} | {error, parse_error()}.
-wrapper(Attrs, Children) ->
+-spec wrapper(xmlel() | {error, term()}, pos_integer()) -> {ok, request()} | {error, parse_error()}.
+wrapper({xmlel, <<"body">>, Attrs, Children}, Bytes) ->
     case lists:keyfind(<<"xmlns">>, 1, Attrs) of
-        {_, ?NS_BOSH} -> body(Attrs, Children);
+        {_, ?NS_BOSH} -> body(Attrs, Children, Bytes);
         _ -> {error, not_a_body}
-    end.
+    end;
+wrapper({xmlel, _, _, _}, _) ->
+    {error, not_a_body};
+wrapper({error, _}, _) ->
+    {error, not_well_formed}.
 
 %% @doc A whole <body/> with attributes in the order given; values are escaped here, payloads are not.
 -spec write([{binary(), binary() | integer()}], iodata()) -> binary().
@@ -118,15 +115,15 @@ no_markup(Binary) ->
             end
     end.
 
--spec body([{binary(), binary()}], children()) ->
+-spec body([{binary(), binary()}], [xmlel() | {xmlcdata, binary()}], pos_integer()) ->
     {ok, request()} | {error, parse_error()}.
-body(Attrs, Children) ->
+body(Attrs, Children, Bytes) ->
     case payloads(Children, []) of
         error ->
             {error, stray_text};
         Els ->
             XBosh = xbosh_prefix(Attrs),
-            try lists:foldl(fun(Attr, R) -> put_attribute(Attr, XBosh, R) end, #{els => Els}, Attrs) of
+            try lists:foldl(fun(Attr, R) -> put_attribute(Attr, XBosh, R) end, #{els => Els, bytes => Bytes}, Attrs) of
                 #{rid := _} = Request -> {ok, Request};
                 #{} -> {error, bad_attribute}
             catch
@@ -135,7 +132,7 @@ body(Attrs, Children) ->
     end.
 
 %% §6: no character data directly in the wrapper; white space between payloads is no data.
--spec payloads(children(), [xmlel()]) -> [xmlel()] | error.
+-spec payloads([xmlel() | {xmlcdata, binary()}], [xmlel()]) -> [xmlel()] | error.
 payloads([{xmlel, Name, Attrs, Children} | Rest], Els) ->
     payloads(Rest, [{xmlel, Name, Attrs, Children} | Els]);
 payloads([{xmlcdata, Text} | Rest], Els) ->

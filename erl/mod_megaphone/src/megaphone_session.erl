@@ -310,17 +310,16 @@ deliver(_, S) ->
 
 %% ejabberd's shaper says how long to wait before more is read from this client.
 -spec shape(megaphone_body:request(), #session{}) -> #session{}.
-shape(_, #session{shaper = none} = S) ->
-    S;
-shape(#{els := Els}, #session{shaper = Shaper} = S) ->
-    Size = lists:sum([iolist_size(fxml:element_to_binary(El)) || El <- Els]),
-    case ejabberd_shaper:update(Shaper, Size) of
+shape(#{bytes := Bytes}, #session{shaper = Shaper} = S) when Shaper =/= none ->
+    case ejabberd_shaper:update(Shaper, Bytes) of
         {Shaper1, Pause} when Pause > 0 ->
             _ = erlang:send_after(Pause, self(), unblock),
             S#session{shaper = Shaper1, blocked = true};
         {Shaper1, _} ->
             S#session{shaper = Shaper1}
-    end.
+    end;
+shape(_, S) ->
+    S.
 
 %%% The stream
 

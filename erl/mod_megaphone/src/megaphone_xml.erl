@@ -1,0 +1,111 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% A request's XML, read without setting up an XML parser, which takes longer than everything else
+%%% that happens to most requests. Only the plain XML that most of them are made of is understood:
+%%% ASCII, elements without prefix, attributes and text without references. Anything else is `unsure',
+%%% right or wrong, and left to the parser.
+-module(megaphone_xml).
+
+-export([read/1]).
+
+-type xmlel() :: megaphone_body:xmlel().
+-type attributes() :: [{Name :: binary(), Value :: binary()}].
+-type children() :: [xmlel() | {xmlcdata, binary()}].
+%% An element whose end tag is still to come, its children in reverse.
+-type open() :: {Name :: binary(), attributes(), children()}.
+
+%% Deeper is left to the parser.
+-define(MAX_DEPTH, 32).
+-define(IS_LETTER(C), (C >= $a andalso C =< $z orelse C >= $A andalso C =< $Z)).
+-define(IS_NAME(C), (?IS_LETTER(C) orelse C >= $0 andalso C =< $9 orelse C =:= $- orelse C =:= $_)).
+
+%% @doc A document of one element. Where this answers at all, the parser finds the same.
+-spec read(binary()) -> {ok, xmlel()} | unsure.
+read(<<$<, C, Rest/binary>> = Xml) when ?IS_LETTER(C) ->
+    name(Rest, Xml, 1, 2, []);
+read(_) ->
+    unsure.
+
+%% The functions below walk one match context over `Xml'; `At' is how far they are, `From' where what
+%% they read began. `Open' are the elements around, innermost first.
+
+-spec name(binary(), binary(), pos_integer(), pos_integer(), [open()]) -> {ok, xmlel()} | unsure.
+name(<<C, Rest/binary>>, Xml, From, At, Open) when ?IS_NAME(C) ->
+    name(Rest, Xml, From, At + 1, Open);
+name(Rest, Xml, From, At, Open) ->
+    tag(Rest, Xml, At, part(Xml, From, At), [], Open).
+
+%% Behind an element's name or one of its attributes.
+-spec tag(binary(), binary(), pos_integer(), binary(), attributes(), [open()]) -> {ok, xmlel()} | unsure.
+tag(<<$\s, C, Rest/binary>>, Xml, At, Name, Attrs, Open) when ?IS_LETTER(C) ->
+    attribute(Rest, Xml, At + 1, At + 2, Name, Attrs, Open);
+tag(<<$\s, Rest/binary>>, Xml, At, Name, Attrs, Open) ->
+    tag(Rest, Xml, At + 1, Name, Attrs, Open);
+tag(<<"/>", Rest/binary>>, Xml, At, Name, Attrs, Open) ->
+    closed(Rest, Xml, At + 2, {xmlel, Name, Attrs, []}, Open);
+tag(<<$>, Rest/binary>>, Xml, At, Name, Attrs, Open) when length(Open) < ?MAX_DEPTH ->
+    content(Rest, Xml, At + 1, [{Name, Attrs, []} | Open]);
+tag(_, _, _, _, _, _) ->
+    unsure.
+
+-spec attribute(binary(), binary(), pos_integer(), pos_integer(), binary(), attributes(), [open()]) ->
+    {ok, xmlel()} | unsure.
+attribute(<<C, Rest/binary>>, Xml, From, At, Name, Attrs, Open) when ?IS_NAME(C) ->
+    attribute(Rest, Xml, From, At + 1, Name, Attrs, Open);
+attribute(<<$=, Quote, Rest/binary>>, Xml, From, At, Name, Attrs, Open) when Quote =:= $'; Quote =:= $" ->
+    Attr = part(Xml, From, At),
+    case lists:keymember(Attr, 1, Attrs) of
+        false -> value(Rest, Quote, Attr, Xml, At + 2, At + 2, Name, Attrs, Open);
+        true -> unsure
+    end;
+attribute(_, _, _, _, _, _, _) ->
+    unsure.
+
+-spec value(binary(), byte(), binary(), binary(), pos_integer(), pos_integer(), binary(), attributes(), [open()]) ->
+    {ok, xmlel()} | unsure.
+value(<<Quote, Rest/binary>>, Quote, Attr, Xml, From, At, Name, Attrs, Open) when At > From ->
+    tag(Rest, Xml, At + 1, Name, [{Attr, part(Xml, From, At)} | Attrs], Open);
+value(<<C, Rest/binary>>, Quote, Attr, Xml, From, At, Name, Attrs, Open) when
+    C >= $\s, C < 127, C =/= Quote, C =/= $<, C =/= $&
+->
+    value(Rest, Quote, Attr, Xml, From, At + 1, Name, Attrs, Open);
+value(_, _, _, _, _, _, _, _, _) ->
+    unsure.
+
+-spec content(binary(), binary(), pos_integer(), [open(), ...]) -> {ok, xmlel()} | unsure.
+content(<<"</", Rest/binary>>, Xml, At, [{Name, Attrs, Children} | Open]) ->
+    Size = byte_size(Name),
+    case Rest of
+        <<Name:Size/binary, $>, Behind/binary>> ->
+            closed(Behind, Xml, At + Size + 3, {xmlel, Name, Attrs, lists:reverse(Children)}, Open);
+        _ ->
+            unsure
+    end;
+content(<<$<, C, Rest/binary>>, Xml, At, Open) when ?IS_LETTER(C) ->
+    name(Rest, Xml, At + 1, At + 2, Open);
+content(<<$<, _/binary>>, _, _, _) ->
+    unsure;
+content(Rest, Xml, At, Open) ->
+    text(Rest, Xml, At, At, Open).
+
+%% `>' might end what text may not have in it, `]]>'.
+-spec text(binary(), binary(), pos_integer(), pos_integer(), [open(), ...]) -> {ok, xmlel()} | unsure.
+text(<<$<, _/binary>> = Rest, Xml, From, At, [{Name, Attrs, Children} | Open]) ->
+    content(Rest, Xml, At, [{Name, Attrs, [{xmlcdata, part(Xml, From, At)} | Children]} | Open]);
+text(<<C, Rest/binary>>, Xml, From, At, Open) when C >= $\s, C < 127, C =/= $>, C =/= $&; C =:= $\n; C =:= $\t ->
+    text(Rest, Xml, From, At + 1, Open);
+text(_, _, _, _, _) ->
+    unsure.
+
+%% An element ended.
+-spec closed(binary(), binary(), pos_integer(), xmlel(), [open()]) -> {ok, xmlel()} | unsure.
+closed(Rest, Xml, At, El, [{Name, Attrs, Children} | Open]) ->
+    content(Rest, Xml, At, [{Name, Attrs, [El | Children]} | Open]);
+closed(<<>>, _, _, El, []) ->
+    {ok, El};
+closed(_, _, _, _, []) ->
+    unsure.
+
+%% A copy: a reference into the request would keep all of it in memory.
+-spec part(binary(), non_neg_integer(), non_neg_integer()) -> binary().
+part(Xml, From, At) -> binary:copy(binary:part(Xml, From, At - From)).

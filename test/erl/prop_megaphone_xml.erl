@@ -1,0 +1,82 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Documents of all kinds, and what becomes of them when some bytes are wrong: what megaphone_xml reads
+%%% of them is what the XML parser reads.
+-module(prop_megaphone_xml).
+
+-export([prop_as_the_parser/0, prop_plain_xml_is_read/0]).
+
+-include_lib("proper/include/proper.hrl").
+
+-define(PLAIN_NAMES, ["id", "to", "xmlns"]).
+-define(ODD_NAMES, ["xml:lang", "xmlns:x", "x:y"]).
+
+prop_as_the_parser() ->
+    ?FORALL(
+        Xml,
+        damaged(?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()])))),
+        case megaphone_xml:read(Xml) of
+            unsure -> true;
+            {ok, El} -> sorted(El) =:= sorted(fxml_stream:parse_element(Xml))
+        end
+    ).
+
+prop_plain_xml_is_read() ->
+    ?FORALL(
+        Xml,
+        ?SIZED(Size, document(Size, ?PLAIN_NAMES, plain_text())),
+        is_tuple(megaphone_xml:read(Xml))
+    ).
+
+%% The order of attributes means nothing.
+sorted({xmlel, Name, Attrs, Children}) -> {xmlel, Name, lists:sort(Attrs), [sorted(Child) || Child <- Children]};
+sorted(Other) -> Other.
+
+document(Size, Names, Text) ->
+    ?LET(
+        {Name, Attributes, Space, Content},
+        {oneof([<<"body">>, <<"message">>, <<"a">>, <<"x-1_Y">>]), attributes(Names), oneof(["", " "]), content(Size, Names, Text)},
+        iolist_to_binary(
+            case Content of
+                empty -> [$<, Name, Attributes, Space, "/>"];
+                _ -> [$<, Name, Attributes, Space, $>, Content, "</", Name, $>]
+            end
+        )
+    ).
+
+content(0, _, Text) -> oneof([empty, Text]);
+content(Size, Names, Text) -> oneof([empty, list(oneof([Text, ?LAZY(document(Size div 4, Names, Text))]))]).
+
+attributes(Names) ->
+    ?LET(
+        Attributes,
+        list({oneof(Names), oneof(["'", [$"]]), value()}),
+        [[" ", Name, "=", Quote, Value, Quote] || {Name, Quote, Value} <- lists:ukeysort(1, Attributes)]
+    ).
+
+value() -> oneof([<<"1573741820">>, <<"http://jabber.org/protocol/httpbind">>, <<"a > b">>, <<"jabber:client">>]).
+
+plain_text() -> oneof([<<"hello">>, <<" ">>, <<"\n\t 'so' \"what\"">>]).
+
+odd_text() -> oneof([<<>>, <<"a&amp;b">>, <<"]]>">>, <<"\r\n">>, <<"<!-- no -->">>, <<"<?no?>">>, <<"<![CDATA[<]]>">>, utf8()]).
+
+%% Some bytes deleted, doubled, followed by a repeated attribute, or exchanged for those that mean something in XML.
+damaged(Generator) ->
+    ?LET(
+        {Binary, Changes},
+        {Generator, oneof([[], list({nat(), oneof([delete, double, repeat, "'", "\"", "<", ">", "/", "&", "=", " ", ":", 0, 200])})])},
+        lists:foldl(fun damage/2, Binary, Changes)
+    ).
+
+damage({At, Change}, Binary) when At < byte_size(Binary) ->
+    <<Before:At/binary, Byte, After/binary>> = Binary,
+    Instead =
+        case Change of
+            delete -> [];
+            double -> [Byte, Byte];
+            repeat -> [Byte, <<" id='1' id='2'">>];
+            _ -> Change
+        end,
+    iolist_to_binary([Before, Instead, After]);
+damage(_, Binary) ->
+    Binary.
