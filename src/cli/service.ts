@@ -46,6 +46,7 @@ export class Service {
         maxExchanges: config.max_exchanges,
         answerTimeout: config.answer_timeout,
         nodeReturnWait: config.node_return_wait,
+        maxWaiting: config.max_waiting,
       },
       counters,
       log,

@@ -158,6 +158,9 @@ export const configSchema = z
     max_exchanges: integer(1, 1_000_000).default(20_000).describe('requests held at a time'),
     answer_timeout: duration(1, 3600).default(180).describe('when a held request ends with 504'),
     node_return_wait: duration(0, 300).default(10).describe("how long a request waits for its node's return"),
+    max_waiting: size(1024, 1024 ** 3)
+      .default(64 * 1024 ** 2)
+      .describe('memory for requests that wait for their node'),
     header_timeout: duration(1, 300).default(10).describe("time to send a request's headers"),
     request_timeout: duration(1, 300)
       .default(30)

@@ -15,6 +15,12 @@ import { tagOf, tagOfSid } from './sid.js';
 export const MODULE = 'mod_megaphone';
 export const CONTRACT_VERSION = 2;
 
+/**
+ * How many requests may be on their way to a node's module that it has not yet taken. It says so for every 128, with
+ * `{credit, 128}`; what it cannot take yet waits here, and its mailbox stays small.
+ */
+const CREDIT = 1024;
+
 const PROBE_TIMEOUT_MS = 5_000;
 
 /** `plain`: something registered as `mod_megaphone` that is not our module, such as a shell. */
@@ -28,6 +34,10 @@ export class ClusterNode {
   /** Why it is out of service, for people. */
   reason = 'not connected yet';
   sessionsStarted = 0;
+  /** Requests sent for which no credit has come back. */
+  onTheWay = 0;
+  /** Bodies of the requests that wait for it, by slot and in order: a Map lets go of one in the middle at no cost. */
+  readonly waiting = new Map<number, Buffer>();
 
   linked = false;
   /** Numbers the probes, so that the outcome of an outdated one is told by its number. */
@@ -39,10 +49,16 @@ export class ClusterNode {
     this.name = name;
     this.tag = tagOf(name);
   }
+
+  /** In service, and not behind. A shell gives no credit and needs none. */
+  get takesRequests(): boolean {
+    return this.kind === 'plain' || (this.kind === 'module' && this.onTheWay < CREDIT);
+  }
 }
 
 export interface ClusterListener {
   inService(node: ClusterNode): void;
+  outOfService(node: ClusterNode): void;
   /** The link is gone: what was sent there may never have arrived, and no answer will come. */
   linkLost(node: ClusterNode): void;
 }
@@ -70,16 +86,20 @@ export class Cluster {
   }
 
   /**
-   * The node for a request: that of its sid (it may be out of service), or without a sid the next in service.
-   * `undefined`: there is none.
+   * The node for a request: that of its sid (it may be out of service, or behind), or without a sid the next that takes
+   * requests. `undefined`: there is none.
    */
   route(sid: string | undefined): ClusterNode | undefined {
     const [only] = this.nodes;
     // A person at a shell wants to see whatever is sent.
     if (this.nodes.length === 1 && only?.kind === 'plain') return only;
-    if (sid === undefined) return this.#nextInService();
+    if (sid === undefined) return this.#nextForSession();
     const tag = tagOfSid(sid);
     return this.nodes.find((node) => node.tag === tag);
+  }
+
+  find(name: string): ClusterNode | undefined {
+    return this.nodes.find((node) => node.name === name);
   }
 
   /** From now on nodes go because this one does: no news. */
@@ -95,10 +115,10 @@ export class Cluster {
   }
 
   /** Round robin: sessions cost about the same, and clients that come back spread evenly. */
-  #nextInService(): ClusterNode | undefined {
+  #nextForSession(): ClusterNode | undefined {
     for (let i = 0; i < this.nodes.length; i += 1) {
       const node = this.nodes[(this.#next + i) % this.nodes.length];
-      if (node?.kind !== undefined) {
+      if (node?.takesRequests === true) {
         this.#next = (this.#next + i + 1) % this.nodes.length;
         return node;
       }
@@ -106,19 +126,15 @@ export class Cluster {
     return undefined;
   }
 
-  #find(name: string): ClusterNode | undefined {
-    return this.nodes.find((node) => node.name === name);
-  }
-
   #onUp(name: string): void {
-    const node = this.#find(name);
+    const node = this.find(name);
     if (node === undefined) return;
     node.linked = true;
     this.#probe(node);
   }
 
   #onDown(name: string, error: MegaphoneError): void {
-    const node = this.#find(name);
+    const node = this.find(name);
     if (node === undefined) return;
     node.linked = false;
     this.#stopMonitor(node);
@@ -127,7 +143,7 @@ export class Cluster {
   }
 
   #onUnreachable(name: string, error: MegaphoneError): void {
-    const node = this.#find(name);
+    const node = this.find(name);
     if (node !== undefined) this.#takeOut(node, error);
   }
 
@@ -182,6 +198,7 @@ export class Cluster {
 
   #putIn(node: ClusterNode, kind: PeerKind): void {
     node.kind = kind;
+    node.onTheWay = 0;
     node.reason = '';
     const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
     this.#log.info({ node: node.name, kind }, `${node.name} is in service with ${what}`);
@@ -189,7 +206,9 @@ export class Cluster {
   }
 
   #takeOut(node: ClusterNode, error: MegaphoneError): void {
+    const wasInService = node.kind !== undefined;
     node.kind = undefined;
+    if (wasInService) this.#listener.outOfService(node);
     // Attempts go on for ever: each reason is told once, not each second.
     if (this.#stopped || node.reason === error.message) return;
     node.reason = error.message;

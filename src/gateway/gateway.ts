@@ -6,9 +6,12 @@
  *        ─▶ the client went away, or nobody answered in time ─▶ {ConnId, closed, Sid}
  *        ─▶ the link to its node was lost ─▶ 503, so that the client repeats it
  *
- * A request whose node is out of service is parked, then sent when the node is back or refused after a while. So the
+ * A request whose node is out of service waits, to be sent when the node is back or refused after a while. So the
  * repeats that follow a lost link meet a gateway that waits for them: clients resend the same rid at once after a
  * 5xx, but then back off for many seconds and soon give up.
+ *
+ * A node that is behind (`ClusterNode.takesRequests`) gets no new sessions; the requests of those it has wait, too, and
+ * go in order as it catches up.
  */
 
 import type { Logger } from 'pino';
@@ -26,6 +29,7 @@ import { type ClientInfo, encodeMeta } from './meta.js';
 import * as refusals from './refusals.js';
 import { RequestEncoder } from './requests.js';
 import { peekSid } from './sid.js';
+import { WaitingRequests } from './waiting.js';
 
 /** What the gateway needs of the hidden node. */
 export type ErlangNode = Pick<
@@ -48,18 +52,15 @@ export interface GatewayOptions {
   readonly answerTimeout: number;
   /** Seconds that a request waits for its node's return. */
   readonly nodeReturnWait: number;
+  /** Bytes of all requests that wait for their node, each with some for itself. */
+  readonly maxWaiting: number;
 }
 
 interface OpenExchange {
   readonly http: HttpExchange;
   readonly node: ClusterNode;
   readonly sid: string | undefined;
-  /** The body of a request that waits for its node's return. */
-  parked: Buffer | undefined;
 }
-
-/** What all parked bodies may take together. */
-const MAX_PARKED_BYTES = 64 * 1024 * 1024;
 
 const NORMAL = atom('normal');
 
@@ -72,8 +73,8 @@ export class Gateway implements PidOwner, ClusterListener {
   readonly #answers: AnswerReader;
   readonly #answerDue: Deadlines;
   readonly #returnDue: Deadlines;
+  readonly #waiting: WaitingRequests;
   readonly #dropped: DroppedAnswers;
-  #parkedBytes = 0;
   #stopping = false;
   /** Seconds; one coarse clock for all deadlines. */
   #now = 0;
@@ -86,6 +87,7 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#answerDue = new Deadlines(options.maxExchanges, options.answerTimeout);
     this.#returnDue = new Deadlines(options.maxExchanges, options.nodeReturnWait);
+    this.#waiting = new WaitingRequests(options.maxWaiting);
     this.#dropped = new DroppedAnswers(counters, log);
     this.cluster = new Cluster(node, options.nodes, log, this);
     node.adoptPids(this);
@@ -103,14 +105,14 @@ export class Gateway implements PidOwner, ClusterListener {
     const sid = peekSid(body);
     const node = this.cluster.route(sid);
     if (node === undefined) {
-      if (sid === undefined) return this.#refuse(http, 'no_node', refusals.NO_NODE);
-      return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
+      if (sid !== undefined) return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
+      if (this.cluster.inService > 0) return this.#refuse(http, 'busy', refusals.BUSY);
+      return this.#refuse(http, 'no_node', refusals.NO_NODE);
     }
-    const exchange: OpenExchange = { http, node, sid, parked: undefined };
+    const exchange: OpenExchange = { http, node, sid };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
-    const isOpen =
-      node.kind === undefined ? this.#park(slot, exchange, body) : this.#send(slot, exchange, body);
+    const isOpen = node.takesRequests ? this.#send(slot, exchange, body) : this.#wait(slot, exchange, body);
     return isOpen ? slot : 0;
   }
 
@@ -165,18 +167,31 @@ export class Gateway implements PidOwner, ClusterListener {
     return this.#find(connId) !== undefined;
   }
 
+  /** The node has taken that many more requests. */
+  credit(node: ClusterNode, count: number): void {
+    // A node may know of requests from an earlier life of this gateway or of the link.
+    node.onTheWay = Math.max(0, node.onTheWay - count);
+    this.#sendWaiting(node);
+  }
+
   inService(node: ClusterNode): void {
-    this.#exchanges.forEach((exchange, slot) => {
-      const body = exchange.parked;
-      if (exchange.node !== node || body === undefined) return;
-      this.#unpark(slot, exchange);
-      this.#send(slot, exchange, body);
-    });
+    for (const slot of node.waiting.keys()) {
+      this.#returnDue.remove(slot);
+      this.#answerDue.add(slot, this.#now);
+    }
+    this.#sendWaiting(node);
+  }
+
+  outOfService(node: ClusterNode): void {
+    for (const slot of node.waiting.keys()) {
+      this.#answerDue.remove(slot);
+      this.#returnDue.add(slot, this.#now);
+    }
   }
 
   linkLost(node: ClusterNode): void {
     this.#exchanges.forEach((exchange, slot) => {
-      if (exchange.node !== node || exchange.parked !== undefined) return;
+      if (exchange.node !== node || node.waiting.has(slot)) return;
       this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
     });
   }
@@ -223,33 +238,37 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
       return false;
     }
+    node.onTheWay += 1;
     if (startsSession) node.sessionsStarted += 1;
     this.#answerDue.add(slot, this.#now);
     return true;
   }
 
-  /** `false`: refused, because too much is parked already. */
-  #park(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    if (this.#parkedBytes + body.length > MAX_PARKED_BYTES) {
-      this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+  /** `false`: refused, because too much waits already. */
+  #wait(slot: number, exchange: OpenExchange, body: Buffer): boolean {
+    const isReturning = exchange.node.kind === undefined;
+    if (!this.#waiting.add(exchange.node, slot, body)) {
+      if (isReturning) this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+      else this.#giveUp(slot, exchange, 'busy', refusals.BUSY);
       return false;
     }
-    exchange.parked = body;
-    this.#parkedBytes += body.length;
-    this.#returnDue.add(slot, this.#now);
+    (isReturning ? this.#returnDue : this.#answerDue).add(slot, this.#now);
     return true;
   }
 
-  #unpark(slot: number, exchange: OpenExchange): void {
-    if (exchange.parked === undefined) return;
-    this.#parkedBytes -= exchange.parked.length;
-    exchange.parked = undefined;
-    this.#returnDue.remove(slot);
+  #sendWaiting(node: ClusterNode): void {
+    for (const slot of node.waiting.keys()) {
+      if (!node.takesRequests) return;
+      const body = this.#waiting.take(node, slot);
+      const exchange = this.#exchanges.get(slot);
+      this.#answerDue.remove(slot);
+      if (body !== undefined && exchange !== undefined) this.#send(slot, exchange, body);
+    }
   }
 
-  #sendClosed(slot: number, { node, sid, parked }: OpenExchange): void {
-    // A parked request never got there.
-    if (node.kind === undefined || parked !== undefined) return;
+  #sendClosed(slot: number, { node, sid }: OpenExchange): void {
+    // A request that waits never got there.
+    if (node.kind === undefined || node.waiting.has(slot)) return;
     const bytes = Buffer.from(sid ?? '', 'latin1');
     const head = this.#encoder.closedHead(slot, this.#exchanges.generation(slot), bytes.length);
     this.#node.sendToName(node.name, MODULE, head, bytes);
@@ -284,7 +303,8 @@ export class Gateway implements PidOwner, ClusterListener {
   #end(slot: number, exchange: OpenExchange): void {
     const connId = new Pid(this.#node.name, slot, this.#exchanges.generation(slot), this.#node.creation);
     this.#answerDue.remove(slot);
-    this.#unpark(slot, exchange);
+    this.#returnDue.remove(slot);
+    this.#waiting.take(exchange.node, slot);
     this.#exchanges.remove(slot);
     this.#node.exited(connId, NORMAL);
   }

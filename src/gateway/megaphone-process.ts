@@ -1,12 +1,13 @@
 /**
- * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)` and answers to exchanges,
- * `{megaphone, Node} ! {ConnId, Status, Body}`.
+ * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
+ * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it has taken so many requests,
+ * `{credit, Count}`.
  *
  * Requests: `stats` and `health` give maps with binary keys; anything else `{error, unknown_request}`.
  */
 
 import { encodePlain, type Plain } from '../etf/plain.js';
-import { Atom, atom, Opaque, type Pid, type Term, tuple } from '../etf/terms.js';
+import { Atom, atom, Opaque, type Pid, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode, NamedProcess } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
 import type { Gateway } from './gateway.js';
@@ -32,6 +33,12 @@ export class MegaphoneProcess implements NamedProcess {
   deliver(payload: Buffer, _from: Pid | undefined, peer: string): void {
     const term = this.#gateway.decode(payload, peer);
     if (term === undefined) return;
+    const node = this.#gateway.cluster.find(peer);
+    const credit = creditOf(term);
+    if (node !== undefined && credit > 0) {
+      this.#gateway.credit(node, credit);
+      return;
+    }
     const call = incomingCall(term);
     if (call === undefined) this.#gateway.answer(term, undefined, peer);
     else this.#node.reply(call, this.#handle(call.request));
@@ -43,4 +50,10 @@ export class MegaphoneProcess implements NamedProcess {
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
     return tuple(atom('error'), atom('unknown_request'));
   }
+}
+
+/** The count of `{credit, Count}`, 0 for another term. */
+function creditOf(term: Term): number {
+  const [name, count] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
+  return name instanceof Atom && name.name === 'credit' && typeof count === 'number' ? count : 0;
 }

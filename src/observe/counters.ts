@@ -22,6 +22,8 @@ export class Counters {
   readonly refused = {
     /** More exchanges or connections than configured, or more bytes than a node reads (503). */
     overload: 0,
+    /** The node has more requests than it takes: a new session, or one request too many that waits (503). */
+    busy: 0,
     /** No node in service (503). */
     no_node: 0,
     /** The link to the node was lost (503). */

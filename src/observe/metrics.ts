@@ -41,6 +41,18 @@ export function prometheusText(stats: Stats): string {
       nodes.map(([name, node]) => [name, Number(node.in_service)]),
     ),
     labelled(
+      'requests_on_the_way',
+      'Requests sent to a node that it has not taken yet',
+      'node',
+      nodes.map(([name, node]) => [name, node.requests_on_the_way]),
+    ),
+    labelled(
+      'requests_waiting',
+      'Requests that wait for a node to return or to take more',
+      'node',
+      nodes.map(([name, node]) => [name, node.requests_waiting]),
+    ),
+    labelled(
       'sessions_started_total',
       'Requests that start a session, by node',
       'node',

@@ -8,6 +8,10 @@ export interface NodeState {
   readonly kind: 'module' | 'plain' | undefined;
   readonly reason: string;
   readonly sessionsStarted: number;
+  /** Requests sent that it has not taken yet, as far as its credit tells. */
+  readonly onTheWay: number;
+  /** Requests that wait for its return, or until it takes more. */
+  readonly waiting: { readonly size: number };
 }
 
 export interface Sources {
@@ -26,6 +30,8 @@ export type NodeReport = {
   /** Empty while in service. */
   readonly reason: string;
   readonly sessions_started: number;
+  readonly requests_on_the_way: number;
+  readonly requests_waiting: number;
 };
 
 /** `ok` while at least one node is in service, so that new sessions can start. */
@@ -51,9 +57,15 @@ export type Stats = Health & {
 };
 
 export function health({ nodes }: Sources): Health {
-  const reports = nodes.map(({ name, kind, reason, sessionsStarted }): [string, NodeReport] => [
-    name,
-    { in_service: kind !== undefined, reason, sessions_started: sessionsStarted },
+  const reports = nodes.map((node): [string, NodeReport] => [
+    node.name,
+    {
+      in_service: node.kind !== undefined,
+      reason: node.reason,
+      sessions_started: node.sessionsStarted,
+      requests_on_the_way: node.onTheWay,
+      requests_waiting: node.waiting.size,
+    },
   ]);
   const isAvailable = nodes.some(({ kind }) => kind !== undefined);
   return { status: isAvailable ? 'ok' : 'unavailable', nodes: Object.fromEntries(reports) };

@@ -5,6 +5,7 @@
 
 import { pino } from 'pino';
 import { Gateway } from '../../../src/gateway/gateway.js';
+import { MegaphoneProcess, PROCESS_NAME } from '../../../src/gateway/megaphone-process.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Counters } from '../../../src/observe/counters.js';
@@ -152,10 +153,18 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
   const gateway = new Gateway(
     node,
     // A second request of some of them is open while they talk.
-    { nodes: [ejabberd], maxExchanges: sessions + 10_000, answerTimeout: wait * 2, nodeReturnWait: 10 },
+    {
+      nodes: [ejabberd],
+      maxExchanges: sessions + 10_000,
+      answerTimeout: wait * 2,
+      nodeReturnWait: 10,
+      maxWaiting: 64 * 1024 * 1024,
+    },
     new Counters(),
     pino({ level: 'warn' }),
   );
+  // Credit for requests comes here.
+  node.register(PROCESS_NAME, new MegaphoneProcess(node, gateway, { stats: () => ({}), health: () => ({}) }));
   setInterval(() => gateway.tick(process.uptime()), 1000);
   node.keepConnected(ejabberd);
   while (gateway.cluster.inService === 0) await new Promise((resolve) => setTimeout(resolve, CHECK_MS));

@@ -6,12 +6,21 @@ import { prometheusText } from '../../../src/observe/metrics.js';
 import { type NodeState, type Sources, stats } from '../../../src/observe/report.js';
 
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
-  { name: 'a@h', kind: undefined, reason: 'not connected yet', sessionsStarted: 3 },
+  {
+    name: 'a@h',
+    kind: undefined,
+    reason: 'not connected yet',
+    sessionsStarted: 3,
+    onTheWay: 5,
+    waiting: { size: 2 },
+  },
   {
     name: 'b@h',
     kind: undefined,
     reason: 'no process is registered as mod_megaphone on b@h',
     sessionsStarted: 0,
+    onTheWay: 0,
+    waiting: { size: 0 },
   },
 ];
 const sources: Sources = {
@@ -37,11 +46,19 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
   assert.deepEqual(await unavailable.json(), {
     status: 'unavailable',
     nodes: {
-      'a@h': { in_service: false, reason: 'not connected yet', sessions_started: 3 },
+      'a@h': {
+        in_service: false,
+        reason: 'not connected yet',
+        sessions_started: 3,
+        requests_on_the_way: 5,
+        requests_waiting: 2,
+      },
       'b@h': {
         in_service: false,
         reason: 'no process is registered as mod_megaphone on b@h',
         sessions_started: 0,
+        requests_on_the_way: 0,
+        requests_waiting: 0,
       },
     },
   });
@@ -74,13 +91,20 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_connections 9',
     'megaphone_node_in_service{node="b@h"} 0',
     'megaphone_sessions_started_total{node="a@h"} 3',
+    'megaphone_requests_on_the_way{node="a@h"} 5',
+    'megaphone_requests_waiting{node="a@h"} 2',
   ]) {
     assert.ok(text.includes(`\n${sample}\n`), sample);
   }
 });
 
 test('a label is escaped', () => {
-  const odd = { ...sources, nodes: [{ name: 'a"\\\n', kind: undefined, reason: '', sessionsStarted: 0 }] };
+  const odd = {
+    ...sources,
+    nodes: [
+      { name: 'a"\\\n', kind: undefined, reason: '', sessionsStarted: 0, onTheWay: 0, waiting: { size: 0 } },
+    ],
+  };
   assert.match(prometheusText(stats(odd)), /megaphone_node_in_service\{node="a\\"\\\\\\n"\} 0\n/);
 });
 
