@@ -7,10 +7,11 @@ import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js'
 import { AdminServer } from '../http/admin-server.js';
 import { BoshServer } from '../http/bosh-server.js';
 import type { Cookie } from '../node/cookie.js';
-import { HiddenNode } from '../node/hidden-node.js';
+import type { HiddenNode } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
 import { health, type Sources, stats } from '../observe/report.js';
 import { nodeOptions } from './node-options.js';
+import { startNode } from './start-node.js';
 
 /** Two nodes that connect to each other at once, or again: one connection stays. */
 const HARMLESS: ReadonlySet<string> = new Set([
@@ -28,7 +29,7 @@ export class Service {
 
   /** @throws MegaphoneError EPMD_…, NODE_…, HTTP_LISTEN: what must be there from the start; ejabberd may come later */
   static async start(config: Config, cookie: Cookie, log: Logger): Promise<Service> {
-    const node = await HiddenNode.start(nodeOptions(config, config.node, cookie));
+    const node = await startNode(nodeOptions(config, config.node, cookie), log);
     try {
       return await Service.#startOn(node, config, log);
     } catch (error) {
