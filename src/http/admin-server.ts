@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net';
 import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
 import { health, type Sources, stats } from '../observe/report.js';
 import { listen } from './listen.js';
-import { pathOf } from './node-http-exchange.js';
 
 interface Page {
   readonly status: number;
@@ -18,7 +17,7 @@ export class AdminServer {
 
   private constructor(sources: Sources) {
     this.#server = createServer((request, response) => {
-      const { status, type, text } = page(pathOf(request.url), sources);
+      const { status, type, text } = page(request.url?.split('?', 1)[0] ?? '', sources);
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     });
     this.#server.maxConnections = 100;

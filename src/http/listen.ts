@@ -1,6 +1,6 @@
 /** Listening sockets, with errors that say what to do. */
 
-import type { Server } from 'node:http';
+import type { Server } from 'node:net';
 import { MegaphoneError } from '../errors.js';
 
 const HINTS: Readonly<Record<string, string>> = {

@@ -1,0 +1,313 @@
+/**
+ * One connection of a web client: bytes to requests, and answers to bytes in the order of the requests.
+ *
+ * There may be very many of these with nothing to do but wait, so one costs little: this object, an exchange for
+ * each request held, and listeners that all connections share. There is a parser only while a request comes in,
+ * and no timer: `expire` is called by the front's one clock.
+ */
+
+import type { Socket } from 'node:net';
+import type { HttpExchange } from '../gateway/gateway.js';
+import type { ClientInfo } from '../gateway/meta.js';
+import type { Counters } from '../observe/counters.js';
+import type { TrustedProxies } from './client-address.js';
+import type { Cors } from './cors.js';
+import { Exchange } from './exchange.js';
+import type { ParserPool } from './parser-pool.js';
+import type { RequestParser } from './request-parser.js';
+import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
+import { isAllowedHeader } from './response-headers.js';
+import { malformed, type Reply, route, TOO_MANY } from './routes.js';
+
+/** The gateway, as the HTTP front sees it. */
+export interface BoshService {
+  /** A handle for `closed`, or 0 where the exchange is already answered. */
+  request(exchange: HttpExchange, body: Buffer): number;
+  closed(handle: number): void;
+}
+
+/** What all connections of a front share. Times are in seconds. */
+export interface Front {
+  readonly service: BoshService;
+  readonly counters: Counters;
+  readonly cors: Cors;
+  readonly proxies: TrustedProxies;
+  readonly parsers: ParserPool;
+  readonly tooLarge: Reply;
+  /** The header lines of an answer after which the connection goes on. */
+  readonly keepAliveLines: string;
+  readonly headerTimeout: number;
+  readonly requestTimeout: number;
+  readonly keepAliveTimeout: number;
+  /** Connections are over TLS. */
+  readonly isSecure: boolean;
+  readonly connections: Set<Connection>;
+  /** A coarse clock that never runs backwards. */
+  now: number;
+  isStopping: boolean;
+}
+
+/** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
+const MAX_PIPELINED = 8;
+/** Bytes of answers that a client may leave unread and still send requests. */
+const MAX_UNREAD = 256 * 1024;
+/** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
+const LINGER = 2;
+/** A user agent's text goes into logs and tables of ejabberd: enough to know it. */
+const MAX_TEXT = 512;
+
+const NEVER = 2 ** 30;
+
+const CONNECTION = Symbol('connection');
+type ClientSocket = Socket & { [CONNECTION]?: Connection };
+
+export class Connection {
+  readonly #front: Front;
+  readonly #socket: Socket;
+  /** It came when the maximum was reached: it hears 503 and is closed. */
+  readonly #isRefused: boolean;
+  /** The request that is coming in. */
+  #parser: RequestParser | undefined = undefined;
+  /** Its head was looked at. */
+  #hasHead = false;
+  /** It has its answer before its end. */
+  #isAnswered = false;
+  /** Requests whose answer is not written, a linked list in order. */
+  #first: Exchange | undefined = undefined;
+  #last: Exchange | undefined = undefined;
+  #pending = 0;
+  /** What comes in is passed over: the last request of this connection was read. */
+  #isInputOver = false;
+  #isEnded = false;
+  /** Answers were written that the client had not read when it was looked at last. */
+  #isUnread = false;
+  #deadline: number;
+
+  constructor(socket: Socket, front: Front, isRefused: boolean) {
+    this.#front = front;
+    this.#socket = socket;
+    this.#isRefused = isRefused;
+    this.#deadline = this.#after(front.headerTimeout);
+    front.connections.add(this);
+    (socket as ClientSocket)[CONNECTION] = this;
+    socket.on('data', onData);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+  }
+
+  /** Of the request that is being handed to the gateway. */
+  client(): ClientInfo {
+    const { proxies, isSecure } = this.#front;
+    const address = proxies.clientOf(this.#socket.remoteAddress ?? '', this.#socket.remotePort ?? 0, {
+      forwardedFor: this.#parser?.header('x-forwarded-for'),
+      forwardedProto: this.#parser?.header('x-forwarded-proto'),
+    });
+    return {
+      ...address,
+      secure: isSecure || address.secure,
+      path: this.#parser?.path ?? '',
+      origin: (this.#parser?.header('origin') ?? '').slice(0, MAX_TEXT),
+      userAgent: (this.#parser?.header('user-agent') ?? '').slice(0, MAX_TEXT),
+    };
+  }
+
+  receive(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length && !this.#isInputOver) {
+      const parser = this.#parser ?? this.#begin();
+      if (parser === undefined) return;
+      at = parser.read(bytes, at);
+      if (parser.status !== 0) this.#reject(parser.status);
+      else if (parser.isComplete) this.#complete(parser);
+      else if (parser.hasHead) this.#look(parser);
+    }
+  }
+
+  /** @param response from the gateway, so its headers are not trusted */
+  answer(exchange: Exchange, response: Response): void {
+    const headers = response.headers.filter(isAllowedHeader);
+    this.#front.counters.refusedHeaders += response.headers.length - headers.length;
+    this.#answer(exchange, { ...response, headers });
+  }
+
+  /** Ends it when there is nothing left to answer. */
+  stop(): void {
+    if (this.#first === undefined) this.#end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  closed(): void {
+    this.#front.connections.delete(this);
+    this.#release();
+    for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
+      if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
+    }
+  }
+
+  /** Acts on a deadline that has passed. */
+  expire(): void {
+    if (this.#deadline > this.#front.now) return;
+    if (this.#isEnded) {
+      this.#socket.destroy();
+    } else if (this.#parser !== undefined) {
+      this.#reject(408);
+    } else if (this.#isUnread && this.#socket.writableLength === 0) {
+      this.#isUnread = false;
+      this.#rest();
+    } else {
+      this.#socket.destroy();
+    }
+  }
+
+  /** A parser for the request that begins; `undefined` where the client sends on and on without reading. */
+  #begin(): RequestParser | undefined {
+    if (this.#pending >= MAX_PIPELINED || this.#socket.writableLength > MAX_UNREAD) {
+      this.#isInputOver = true;
+      this.#socket.destroy();
+      return undefined;
+    }
+    this.#deadline = this.#after(this.#front.headerTimeout);
+    this.#hasHead = false;
+    this.#isAnswered = false;
+    this.#parser = this.#front.parsers.take();
+    return this.#parser;
+  }
+
+  /** What a request hears before all of its body is there. */
+  #look(parser: RequestParser): void {
+    if (!this.#hasHead) {
+      this.#hasHead = true;
+      this.#deadline += this.#front.requestTimeout - this.#front.headerTimeout;
+      if (parser.expectsContinue) this.#invite(parser);
+    }
+    if (parser.isTooLarge && !this.#isAnswered) {
+      this.#isAnswered = true;
+      this.#reply(this.#add(parser, !parser.shouldKeepAlive), this.#front.tooLarge);
+    }
+  }
+
+  #invite(parser: RequestParser): void {
+    const reply = this.#replyTo(parser);
+    if (reply === undefined) {
+      // Before the answer to another request it would be taken for one of that (RFC 9112 §9.3.2).
+      if (this.#first === undefined) this.#socket.write(CONTINUE);
+      return;
+    }
+    // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
+    this.#isAnswered = true;
+    this.#reply(this.#add(parser, true), reply);
+  }
+
+  #complete(parser: RequestParser): void {
+    if (!this.#isAnswered) {
+      const exchange = this.#add(parser, this.#isRefused || !parser.shouldKeepAlive);
+      const reply = this.#replyTo(parser);
+      if (reply === undefined) exchange.handle = this.#front.service.request(exchange, parser.body);
+      else this.#reply(exchange, reply);
+    }
+    this.#release();
+    this.#rest();
+  }
+
+  #replyTo(parser: RequestParser): Reply | undefined {
+    if (this.#isRefused) return TOO_MANY;
+    const reply = route(parser.method, parser.path);
+    return reply === undefined && parser.isTooLarge ? this.#front.tooLarge : reply;
+  }
+
+  #reply(exchange: Exchange, reply: Reply): void {
+    if (reply.reason !== undefined) this.#front.counters.refused[reply.reason] += 1;
+    this.#answer(exchange, reply);
+  }
+
+  /** Where one request ends and the next begins is not known any more: no other is read. */
+  #reject(status: number): void {
+    if (this.#parser === undefined) return;
+    const exchange = this.#add(this.#parser, true);
+    this.#release();
+    this.#deadline = NEVER;
+    this.#answer(exchange, malformed(status));
+  }
+
+  #add(parser: RequestParser, isLast: boolean): Exchange {
+    const { cors } = this.#front;
+    const origin = parser.header('origin');
+    const lines = parser.method === 'OPTIONS' ? cors.preflight(origin) : cors.lines(origin);
+    const exchange = new Exchange(this, lines, parser.method === 'HEAD', isLast);
+    if (this.#last === undefined) this.#first = exchange;
+    else this.#last.next = exchange;
+    this.#last = exchange;
+    this.#pending += 1;
+    if (isLast) this.#isInputOver = true;
+    return exchange;
+  }
+
+  #answer(exchange: Exchange, response: Response): void {
+    const { isStopping, keepAliveLines } = this.#front;
+    const lines = exchange.lines + (exchange.isLast || isStopping ? CLOSE : keepAliveLines);
+    exchange.bytes = encodeResponse(response, lines, exchange.isHead);
+    if (exchange === this.#first) this.#write();
+  }
+
+  /** Writes what is next and answered. */
+  #write(): void {
+    if (this.#isEnded) return;
+    if (this.#socket.writableLength === 0) this.#isUnread = false;
+    let exchange = this.#first;
+    let isLast = this.#front.isStopping;
+    while (exchange?.bytes !== undefined) {
+      this.#socket.write(exchange.bytes);
+      isLast ||= exchange.isLast;
+      exchange = exchange.next;
+      this.#pending -= 1;
+    }
+    this.#first = exchange;
+    if (exchange === undefined) this.#last = undefined;
+    if (isLast && exchange === undefined) this.#end();
+    else this.#rest();
+  }
+
+  #end(): void {
+    this.#isInputOver = true;
+    this.#isEnded = true;
+    this.#release();
+    const isRead = this.#socket.writableLength === 0;
+    this.#deadline = this.#after(isRead ? LINGER : this.#front.requestTimeout);
+    this.#socket.end();
+  }
+
+  /** Sets the deadline of one from whom no request is coming in. */
+  #rest(): void {
+    if (this.#parser !== undefined || this.#isEnded) return;
+    if (this.#socket.writableLength > 0) {
+      if (!this.#isUnread) this.#deadline = this.#after(this.#front.requestTimeout);
+      this.#isUnread = true;
+    } else {
+      this.#deadline = this.#first === undefined ? this.#after(this.#front.keepAliveTimeout) : NEVER;
+    }
+  }
+
+  #release(): void {
+    if (this.#parser !== undefined) this.#front.parsers.give(this.#parser);
+    this.#parser = undefined;
+  }
+
+  #after(seconds: number): number {
+    // The clock may be a second behind.
+    return this.#front.now + Math.ceil(seconds) + 1;
+  }
+}
+
+function onData(this: ClientSocket, bytes: Buffer): void {
+  this[CONNECTION]?.receive(bytes);
+}
+
+/** A client that goes away; `close` follows. */
+function onError(): void {}
+
+function onClose(this: ClientSocket): void {
+  this[CONNECTION]?.closed();
+}

@@ -1,0 +1,38 @@
+/** One request of a connection from its last byte to its answer, in the order in which the requests came. */
+
+import type { Header } from '../gateway/answers.js';
+import type { HttpExchange } from '../gateway/gateway.js';
+import type { ClientInfo } from '../gateway/meta.js';
+import type { Connection } from './connection.js';
+
+export class Exchange implements HttpExchange {
+  /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
+  handle = 0;
+  /** The answer while it waits for those to earlier requests. */
+  bytes: Buffer | undefined = undefined;
+  /** The request behind this one, where the client did not wait (HTTP pipelining). */
+  next: Exchange | undefined = undefined;
+  /** The answer's header lines that depend on the request. */
+  readonly lines: string;
+  readonly isHead: boolean;
+  /** The answer is the last one of its connection. */
+  readonly isLast: boolean;
+  readonly #connection: Connection;
+
+  constructor(connection: Connection, lines: string, isHead: boolean, isLast: boolean) {
+    this.#connection = connection;
+    this.lines = lines;
+    this.isHead = isHead;
+    this.isLast = isLast;
+  }
+
+  /** Known while the request is handed to the gateway, and no longer. */
+  client(): ClientInfo {
+    return this.#connection.client();
+  }
+
+  answer(status: number, headers: readonly Header[], body: Buffer): void {
+    this.handle = 0;
+    this.#connection.answer(this, { status, headers, body });
+  }
+}

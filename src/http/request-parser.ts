@@ -1,0 +1,259 @@
+/**
+ * One HTTP/1 request from bytes: what a BOSH endpoint wants to know of its head, its body, and whether it is to be
+ * refused. It does no input or output, and is taken from a pool while a request comes in and given back after.
+ *
+ * llhttp refuses what could be read in two ways (RFC 9112 §11.2): both length headers, several lengths, bare line
+ * feeds, folded headers, spaces before a colon, bad chunk sizes, NUL. What it leaves to its user is refused here:
+ * a missing or second Host (§3.2), codings other than `chunked` (§6.1), versions other than 1.0 and 1.1.
+ */
+
+import { Llhttp, type LlhttpListener } from './llhttp.js';
+import { RequestBody } from './request-body.js';
+
+/** Bytes of names and values, as node:http counts them. */
+const MAX_HEADERS = 16 * 1024;
+
+const METHODS: readonly (string | undefined)[] = [
+  undefined,
+  'GET',
+  'HEAD',
+  'POST',
+  undefined,
+  undefined,
+  'OPTIONS',
+];
+
+/** The headers that matter, by their length: others are passed over without a look at their name. */
+const HEADERS = [
+  'host',
+  'origin',
+  'expect',
+  'user-agent',
+  'content-length',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'transfer-encoding',
+] as const;
+export type HeaderName = (typeof HEADERS)[number];
+const LENGTHS: ReadonlySet<number> = new Set(HEADERS.map(({ length }) => length));
+const isHeader = (name: string): name is HeaderName => (HEADERS as readonly string[]).includes(name);
+
+export class RequestParser implements LlhttpListener {
+  readonly #llhttp = new Llhttp();
+  readonly #maxBody: number;
+  readonly #body: RequestBody;
+  #bytes: Buffer = EMPTY;
+  #url = '';
+  #headers: Partial<Record<HeaderName, string>> = {};
+  #headerBytes = 0;
+  /** The name being read: what came in earlier chunks, and where the rest stands in this one. */
+  #nameBefore = '';
+  #nameStart = 0;
+  #nameEnd = 0;
+  #inValue = false;
+  /** The header whose value is being read, where it matters. */
+  #wanted: HeaderName | undefined;
+  #value = '';
+  #status = 0;
+  #hasHead = false;
+  #isComplete = false;
+  #isTooLarge = false;
+  #shouldKeepAlive = false;
+
+  /** @param maxBody bytes */
+  constructor(maxBody: number) {
+    this.#maxBody = maxBody;
+    this.#body = new RequestBody(maxBody);
+  }
+
+  /** Ready for a new request; what the last one consisted of is forgotten. */
+  reset(): void {
+    this.#llhttp.reset();
+    this.#body.clear();
+    this.#url = '';
+    this.#headers = {};
+    this.#headerBytes = 0;
+    this.#nameBefore = '';
+    this.#nameEnd = this.#nameStart;
+    this.#inValue = false;
+    this.#status = 0;
+    this.#hasHead = false;
+    this.#isComplete = false;
+    this.#isTooLarge = false;
+  }
+
+  /** Gives its memory back; it must not be used after. */
+  free(): void {
+    this.#llhttp.free();
+  }
+
+  /**
+   * Reads on from `start`; `bytes` may be kept as the body.
+   * @returns the offset behind the request's last byte, or of the end of `bytes`
+   */
+  read(bytes: Buffer, start: number): number {
+    this.#bytes = bytes;
+    const end = this.#llhttp.execute(bytes, start, this);
+    if (end < 0) this.#refuse(400);
+    if (!this.#isComplete) {
+      this.#nameBefore += this.#takeName();
+      this.#body.own();
+    }
+    this.#bytes = EMPTY;
+    return end < 0 ? bytes.length : end;
+  }
+
+  /** The status to refuse this request with, 0 where it is fine so far; after it nothing can be read any more. */
+  get status(): number {
+    return this.#status;
+  }
+
+  /** Whether all headers were read. */
+  get hasHead(): boolean {
+    return this.#hasHead;
+  }
+
+  get isComplete(): boolean {
+    return this.#isComplete;
+  }
+
+  /** Larger than the limit, be it announced or seen: its body is passed over. */
+  get isTooLarge(): boolean {
+    return this.#isTooLarge;
+  }
+
+  /** The client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
+  get expectsContinue(): boolean {
+    return this.#headers.expect !== undefined && this.isHttp11 && !this.#isComplete && this.#body.isEmpty;
+  }
+
+  /** Empty for one that no BOSH endpoint knows. */
+  get method(): string {
+    return METHODS[this.#llhttp.method] ?? '';
+  }
+
+  /** Of the request's target, without the query. */
+  get path(): string {
+    const query = this.#url.indexOf('?');
+    return query < 0 ? this.#url : this.#url.slice(0, query);
+  }
+
+  get isHttp11(): boolean {
+    return this.#llhttp.version === 11;
+  }
+
+  /** Whether the client wants to send another request on this connection. */
+  get shouldKeepAlive(): boolean {
+    return this.#shouldKeepAlive;
+  }
+
+  /** Lines of the same name are joined by commas (RFC 9110 §5.3). */
+  header(name: HeaderName): string | undefined {
+    return this.#headers[name];
+  }
+
+  /** Valid until `reset` where it is not kept: it may be a part of the bytes given. */
+  get body(): Buffer {
+    return this.#body.bytes;
+  }
+
+  onUrl(start: number, end: number): void {
+    this.#countHeaderBytes(end - start);
+    this.#url += this.#text(start, end);
+  }
+
+  onHeaderField(start: number, end: number): void {
+    this.#countHeaderBytes(end - start);
+    if (this.#inValue) this.#endHeader();
+    else this.#nameBefore += this.#takeName();
+    this.#nameStart = start;
+    this.#nameEnd = end;
+  }
+
+  onHeaderValue(start: number, end: number): void {
+    this.#countHeaderBytes(end - start);
+    if (!this.#inValue) this.#beginValue();
+    if (this.#wanted !== undefined && this.#status === 0) this.#value += this.#text(start, end);
+  }
+
+  onHeadersComplete(shouldKeepAlive: boolean): void {
+    if (this.#inValue) this.#endHeader();
+    this.#hasHead = true;
+    this.#shouldKeepAlive = shouldKeepAlive;
+    const status = this.#check();
+    if (status !== 0) this.#refuse(status);
+    this.#isTooLarge = Number(this.#headers['content-length'] ?? 0) > this.#maxBody;
+  }
+
+  onBody(start: number, end: number): void {
+    if (this.#isTooLarge || this.#status !== 0) return;
+    this.#isTooLarge = !this.#body.add(this.#bytes, start, end);
+  }
+
+  onMessageComplete(): void {
+    this.#isComplete = true;
+  }
+
+  #check(): number {
+    const { host, expect, 'transfer-encoding': coding } = this.#headers;
+    const { version } = this.#llhttp;
+    if (version !== 11 && version !== 10) return 505;
+    // A comma stands in no host's name: it is where two lines were joined.
+    if (version === 11 && (host === undefined || host.includes(','))) return 400;
+    if (coding !== undefined && version === 10) return 400;
+    if (coding !== undefined && coding.toLowerCase() !== 'chunked') return 501;
+    if (expect !== undefined && version === 11 && expect.toLowerCase() !== '100-continue') return 417;
+    return 0;
+  }
+
+  #refuse(status: number): void {
+    if (this.#status === 0) this.#status = status;
+  }
+
+  #countHeaderBytes(count: number): void {
+    this.#headerBytes += count;
+    if (this.#headerBytes > MAX_HEADERS) this.#refuse(431);
+  }
+
+  #takeName(): string {
+    const part = this.#nameEnd > this.#nameStart ? this.#text(this.#nameStart, this.#nameEnd) : '';
+    this.#nameEnd = this.#nameStart;
+    return this.#status === 0 ? part : '';
+  }
+
+  #beginValue(): void {
+    this.#inValue = true;
+    this.#wanted = undefined;
+    const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
+    // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
+    if (LENGTHS.has(length) && !this.#hasHead) {
+      const name = (this.#nameBefore + this.#takeName()).toLowerCase();
+      if (isHeader(name)) this.#wanted = name;
+    }
+    this.#nameBefore = '';
+    this.#nameEnd = this.#nameStart;
+  }
+
+  #endHeader(): void {
+    this.#inValue = false;
+    if (this.#wanted === undefined) return;
+    const before = this.#headers[this.#wanted];
+    const value = withoutBlanksBehind(this.#value);
+    this.#headers[this.#wanted] = before === undefined ? value : `${before}, ${value}`;
+    this.#value = '';
+    this.#wanted = undefined;
+  }
+
+  #text(start: number, end: number): string {
+    return this.#bytes.toString('latin1', start, end);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** llhttp leaves out those in front only (RFC 9112 §5.1). No regular expression: those go back and forth over blanks. */
+function withoutBlanksBehind(value: string): string {
+  let end = value.length;
+  while (value[end - 1] === ' ' || value[end - 1] === '\t') end -= 1;
+  return value.slice(0, end);
+}

@@ -1,0 +1,51 @@
+/** The bytes of a response: head and body in one buffer, so that an answer is one write. */
+
+import { STATUS_CODES } from 'node:http';
+import type { Header } from '../gateway/answers.js';
+
+export interface Response {
+  readonly status: number;
+  readonly headers: readonly Header[];
+  readonly body: Buffer;
+}
+
+export const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
+
+export const CLOSE = 'connection: close\r\n';
+/** HTTP/1.0 clients go on only if they hear it; others learn when it is too late to send (RFC 2068 §19.7.1). */
+export const keepAlive = (seconds: number): string =>
+  `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(seconds)}\r\n`;
+
+const XML = 'content-type: text/xml; charset=utf-8\r\n';
+
+/** RFC 9110 §6.6.1 wants the date in answers. */
+let dateLine = '';
+let dateSecond = 0;
+function date(): string {
+  const now = Date.now();
+  const second = Math.floor(now / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateLine = `date: ${new Date(now).toUTCString()}\r\n`;
+  }
+  return dateLine;
+}
+
+/**
+ * @param lines further header lines, each with its line break
+ * @param isHead leaves the body out: the answer to a HEAD request
+ */
+export function encodeResponse({ status, headers, body }: Response, lines: string, isHead: boolean): Buffer {
+  // RFC 9110 §8.6: these have no content, and a 204 must not carry the header.
+  const hasContent = status !== 204 && status !== 304;
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n${date()}${lines}`;
+  let hasType = headers.length > 0 && headers.some(([name]) => name.toLowerCase() === 'content-type');
+  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  hasType ||= !hasContent;
+  head += hasContent ? `${hasType ? '' : XML}content-length: ${body.length}\r\n\r\n` : '\r\n';
+  const length = isHead || !hasContent ? 0 : body.length;
+  const bytes = Buffer.allocUnsafe(head.length + length);
+  bytes.write(head, 'latin1');
+  if (length > 0) body.copy(bytes, head.length);
+  return bytes;
+}

@@ -1,0 +1,66 @@
+/** What the endpoint answers itself: anything that is no POST to one of its paths. */
+
+import type { Header } from '../gateway/answers.js';
+import type { Counters } from '../observe/counters.js';
+import type { Response } from './response.js';
+
+export interface Reply extends Response {
+  /** Where it counts as a refusal. */
+  readonly reason?: keyof Counters['refused'];
+}
+
+const PATHS: readonly string[] = ['/bosh', '/http-bind'];
+const METHODS: Header = ['allow', 'GET, HEAD, POST, OPTIONS'];
+const TEXT: Header = ['content-type', 'text/plain; charset=utf-8'];
+
+function text(status: number, line: string, ...headers: Header[]): Response {
+  return { status, headers: [TEXT, ...headers], body: Buffer.from(`${line}\n`) };
+}
+
+const PAGE = text(
+  200,
+  'This is a BOSH endpoint (XEP-0124). Web chat clients of its XMPP server send POST requests here.',
+);
+const PREFLIGHT: Response = { status: 204, headers: [], body: Buffer.alloc(0) };
+const NOT_FOUND: Reply = {
+  ...text(404, 'Nothing is here. The BOSH endpoint is /bosh.'),
+  reason: 'path',
+};
+const NOT_ALLOWED: Reply = { ...text(405, 'BOSH requests are sent with POST.', METHODS), reason: 'method' };
+
+export const TOO_MANY: Reply = {
+  ...text(503, 'Too many connections are open here.', ['retry-after', '2']),
+  reason: 'overload',
+};
+
+export const tooLarge = (maxBody: number): Reply => ({
+  ...text(413, `A request may have ${maxBody} bytes.`),
+  reason: 'too_large',
+});
+
+const MALFORMED: Readonly<Record<number, string>> = {
+  400: 'This is no valid HTTP/1.1 request.',
+  408: 'The request took too long to come in.',
+  417: 'The only expectation known here is 100-continue.',
+  431: 'The headers of a request may have 16 KB.',
+  501: 'The only transfer coding known here is chunked.',
+  505: 'The versions known here are HTTP/1.1 and HTTP/1.0.',
+};
+
+export const malformed = (status: number): Response => text(status, MALFORMED[status] ?? '');
+
+/** `undefined` for a BOSH request. */
+export function route(method: string, path: string): Reply | undefined {
+  if (!PATHS.includes(path)) return NOT_FOUND;
+  switch (method) {
+    case 'POST':
+      return undefined;
+    case 'OPTIONS':
+      return PREFLIGHT;
+    case 'GET':
+    case 'HEAD':
+      return PAGE;
+    default:
+      return NOT_ALLOWED;
+  }
+}
