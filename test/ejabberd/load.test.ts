@@ -1,20 +1,26 @@
 /**
- * The load generator of scripts/bench against the gateway: what it counts is right, also while the gateway is killed.
+ * The load generators of scripts/bench: what they count is right, also while the gateway is killed.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { Child } from '../../scripts/bench/child.js';
 import { Load } from '../../scripts/bench/load/load.js';
+import type { Commands } from '../../scripts/bench/sessions/process.js';
 import { Instance } from './support/instance.js';
 
 const USERS = 60;
 const PACE = { concurrency: 10, perSecond: 200 };
 const RATE = 200;
 
+let instance: Instance;
+before(async () => {
+  instance = await Instance.start();
+});
+after(() => instance.stop());
+
 describe('a load on the gateway', { timeout: 120_000 }, () => {
-  let instance: Instance;
   let load: Load;
   before(async () => {
-    instance = await Instance.start();
     // Two processes, as a load of many thousands would need.
     load = await Load.start({
       url: instance.gatewayUrl,
@@ -23,10 +29,7 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
       usersPerProcess: USERS / 2,
     });
   });
-  after(async () => {
-    load.close();
-    await instance.stop();
-  });
+  after(() => load.close());
 
   async function untilDelivered(count: number): Promise<void> {
     while ((await load.counters()).delivered < count) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -72,5 +75,39 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
     await load.logout(PACE);
     assert.equal((await load.counters()).online, 0);
     assert.deepEqual(await instance.connectedUsers(), []);
+  });
+});
+
+describe('sessions without sockets', { timeout: 60_000 }, () => {
+  const SESSIONS = 201;
+  let child: Child<Commands>;
+  before(async () => {
+    child = new Child(new URL('../../scripts/bench/sessions/process.js', import.meta.url));
+    await child.ask('begin', {
+      ejabberd: instance.ejabberdNode,
+      epmdPort: Number(instance.env.ERL_EPMD_PORT),
+      home: instance.var,
+      host: 'localhost',
+      sessions: SESSIONS,
+      wait: 60,
+    });
+  });
+  after(() => child.end());
+
+  it('log in and hold a request each', async () => {
+    await child.ask('login', SESSIONS);
+    const { online, held, ended } = await child.ask('state');
+    assert.deepEqual({ online, held, ended }, { online: SESSIONS, held: SESSIONS, ended: {} });
+    assert.equal((await instance.connectedUsers()).length, SESSIONS);
+  });
+
+  it('write to each other', async () => {
+    const counts = await child.ask('talk', 20, 1_000);
+    assert.equal(
+      counts.reduce((sum, count) => sum + count, 0),
+      20,
+    );
+    const { sent, delivered } = await child.ask('state');
+    assert.deepEqual({ sent, delivered }, { sent: 20, delivered: 20 });
   });
 });
