@@ -30,7 +30,7 @@ export interface Pace {
 
 /** A pace that was not kept is caught up with, but for no more than this. */
 const CATCH_UP_MS = 100;
-const TICK_MS = 2;
+const TICK_MS = 1;
 const SWEEP_MS = 1_000;
 
 /** Shared by all processes of a machine. */
