@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { Gateway } from '../gateway/gateway.js';
 import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js';
+import { ModuleReports } from '../gateway/module-stats.js';
 import { AdminServer } from '../http/admin-server.js';
 import { BoshServer } from '../http/bosh-server.js';
 import type { Cookie } from '../node/cookie.js';
@@ -67,6 +68,7 @@ export class Service {
       },
       counters,
     );
+    const modules = new ModuleReports(node, gateway.cluster.nodes);
     const sources: Sources = {
       node: node.name,
       counters,
@@ -74,8 +76,12 @@ export class Service {
       startedAt: Date.now(),
       openExchanges: () => gateway.openExchanges,
       connections: () => bosh.connections,
+      modules: () => modules.read(),
     };
-    const reports = { stats: () => stats(sources), health: () => health(sources) };
+    const reports = {
+      stats: async () => ({ ...stats(sources), ejabberd: await modules.read() }),
+      health: () => health(sources),
+    };
     node.register(PROCESS_NAME, new MegaphoneProcess(node, gateway, reports));
     let admin: AdminServer | undefined;
     try {

@@ -15,7 +15,7 @@ import type { Gateway } from './gateway.js';
 export const PROCESS_NAME = 'megaphone';
 
 export interface Reports {
-  stats(): Plain;
+  stats(): Promise<Plain>;
   health(): Plain;
 }
 
@@ -41,12 +41,12 @@ export class MegaphoneProcess implements NamedProcess {
     }
     const call = incomingCall(term);
     if (call === undefined) this.#gateway.answer(term, undefined, peer);
-    else this.#node.reply(call, this.#handle(call.request));
+    else void this.#handle(call.request).then((answer) => this.#node.reply(call, answer));
   }
 
-  #handle(request: Term): Term {
+  async #handle(request: Term): Promise<Term> {
     const name = request instanceof Atom ? request.name : '';
-    if (name === 'stats') return new Opaque(encodePlain(this.#reports.stats()));
+    if (name === 'stats') return new Opaque(encodePlain(await this.#reports.stats()));
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
     return tuple(atom('error'), atom('unknown_request'));
   }

@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
+import { moduleMetrics } from '../observe/module-metrics.js';
 import { health, type Sources, stats } from '../observe/report.js';
 import { listen } from './listen.js';
 
@@ -16,8 +17,8 @@ export class AdminServer {
   readonly #server: Server;
 
   private constructor(sources: Sources) {
-    this.#server = createServer((request, response) => {
-      const { status, type, text } = page(request.url?.split('?', 1)[0] ?? '', sources);
+    this.#server = createServer(async (request, response) => {
+      const { status, type, text } = await page(request.url?.split('?', 1)[0] ?? '', sources);
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     });
     this.#server.maxConnections = 100;
@@ -41,12 +42,15 @@ export class AdminServer {
   }
 }
 
-function page(path: string, sources: Sources): Page {
+async function page(path: string, sources: Sources): Promise<Page> {
   if (path === '/healthz') {
     const report = health(sources);
     const status = report.status === 'ok' ? 200 : 503;
     return { status, type: 'application/json', text: `${JSON.stringify(report)}\n` };
   }
-  if (path === '/metrics') return { status: 200, type: METRICS_TYPE, text: prometheusText(stats(sources)) };
+  if (path === '/metrics') {
+    const text = prometheusText(stats(sources)) + moduleMetrics(await sources.modules());
+    return { status: 200, type: METRICS_TYPE, text };
+  }
   return { status: 404, type: 'text/plain; charset=utf-8', text: 'Here are /healthz and /metrics.\n' };
 }

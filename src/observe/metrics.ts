@@ -70,11 +70,11 @@ function labelled(name: string, help: string, label: string, values: readonly [s
   return head(name, help) + lines.join('');
 }
 
-function head(name: string, help: string): string {
+export function head(name: string, help: string): string {
   const type = name.endsWith('_total') ? 'counter' : 'gauge';
   return `# HELP megaphone_${name} ${help}\n# TYPE megaphone_${name} ${type}\n`;
 }
 
-function escapeLabel(value: string): string {
+export function escapeLabel(value: string): string {
   return value.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
 }

@@ -1,6 +1,7 @@
 /** The state of the gateway as plain data: what the `stats` call, `/healthz` and `/metrics` are made of. */
 
 import type { Counters } from './counters.js';
+import type { ModuleStats } from './module-metrics.js';
 
 export interface NodeState {
   readonly name: string;
@@ -23,6 +24,8 @@ export interface Sources {
   readonly startedAt: number;
   readonly openExchanges: () => number;
   readonly connections: () => number;
+  /** What the nodes' modules count. */
+  readonly modules: () => Promise<ModuleStats>;
 }
 
 export type NodeReport = {

@@ -164,7 +164,10 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     pino({ level: 'warn' }),
   );
   // Credit for requests comes here.
-  node.register(PROCESS_NAME, new MegaphoneProcess(node, gateway, { stats: () => ({}), health: () => ({}) }));
+  node.register(
+    PROCESS_NAME,
+    new MegaphoneProcess(node, gateway, { stats: async () => ({}), health: () => ({}) }),
+  );
   setInterval(() => gateway.tick(process.uptime()), 1000);
   node.keepConnected(ejabberd);
   while (gateway.cluster.inService === 0) await new Promise((resolve) => setTimeout(resolve, CHECK_MS));

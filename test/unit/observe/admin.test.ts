@@ -30,6 +30,10 @@ const sources: Sources = {
   startedAt: Date.now(),
   openExchanges: () => 7,
   connections: () => 9,
+  modules: async () => ({
+    'a@h': { sessions: 3, requests: 8, terminated: { client: 1, 'host-gone': 0 } },
+    'b@h': { sessions: 4 },
+  }),
 };
 
 let admin: AdminServer;
@@ -81,7 +85,7 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     const [, typed] = /^# TYPE (\w+) (?:counter|gauge)$/.exec(line) ?? [];
     if (typed !== undefined) described.add(typed);
     if (line.startsWith('#')) continue;
-    const [, name] = /^([a-z_]+)(?:\{[a-z_]+="[^"]*"\})? \d+$/.exec(line) ?? [];
+    const [, name] = /^([a-z_]+)(?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})? \d+$/.exec(line) ?? [];
     assert.ok(name !== undefined && described.has(name), line);
   }
   for (const sample of [
@@ -93,6 +97,11 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_sessions_started_total{node="a@h"} 3',
     'megaphone_requests_on_the_way{node="a@h"} 5',
     'megaphone_requests_waiting{node="a@h"} 2',
+    'megaphone_ejabberd_sessions{node="a@h"} 3',
+    'megaphone_ejabberd_sessions{node="b@h"} 4',
+    'megaphone_ejabberd_requests_total{node="a@h"} 8',
+    'megaphone_ejabberd_terminated_total{node="a@h",kind="client"} 1',
+    '# TYPE megaphone_ejabberd_sessions gauge',
   ]) {
     assert.ok(text.includes(`\n${sample}\n`), sample);
   }
