@@ -157,12 +157,6 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#settle(connId, answer, peer);
   }
 
-  #settle(connId: Pid, answer: Answer, peer: string): void {
-    const exchange = this.#find(connId);
-    if (exchange === undefined) this.#dropped.stale(peer);
-    else this.#finish(connId.id, exchange, answer);
-  }
-
   isAlive(connId: Pid): boolean {
     return this.#find(connId) !== undefined;
   }
@@ -219,6 +213,12 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#sendClosed(slot, exchange);
       this.#giveUp(slot, exchange, 'stopping', refusals.STOPPING);
     });
+  }
+
+  #settle(connId: Pid, answer: Answer, peer: string): void {
+    const exchange = this.#find(connId);
+    if (exchange === undefined) this.#dropped.stale(peer);
+    else this.#finish(connId.id, exchange, answer);
   }
 
   #find(connId: Pid): OpenExchange | undefined {

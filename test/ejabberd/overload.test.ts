@@ -1,0 +1,82 @@
+/** A real ejabberd that falls behind: its gateway keeps to the credit it gets, and loses nothing. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { atom, type Term } from '../../src/etf/terms.js';
+import { tagOf } from '../../src/gateway/sid.js';
+import { loadCookie } from '../../src/node/cookie.js';
+import { HiddenNode } from '../../src/node/hidden-node.js';
+import { Instance } from './support/instance.js';
+
+/** How many requests may be on their way to a node. */
+const CREDIT = 1024;
+
+let instance: Instance;
+let node: HiddenNode;
+before(async () => {
+  instance = await Instance.start();
+  node = await HiddenNode.start({
+    name: `test_${process.pid}@localhost`,
+    cookie: loadCookie({ home: instance.var }),
+    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
+  });
+  await node.connect(instance.gatewayNode);
+});
+after(async () => {
+  await node.stop();
+  await instance.stop();
+});
+
+function post(body: string): Promise<Response> {
+  return fetch(instance.gatewayUrl, { method: 'POST', body });
+}
+
+/** Of a session that ejabberd does not know: the hub answers it at once. */
+const request = (): Promise<string> =>
+  post(`<body sid='${tagOf(instance.ejabberdNode)}.unknown' rid='1'/>`).then((response) => response.text());
+const newSession = (): Promise<Response> =>
+  post("<body rid='1' to='localhost' wait='1' hold='1' xmlns='http://jabber.org/protocol/httpbind'/>");
+
+function member(map: Term | undefined, key: string): Term | undefined {
+  assert.ok(map instanceof Map);
+  for (const [name, value] of map as ReadonlyMap<Term, Term>) if (String(name) === key) return value;
+  return undefined;
+}
+
+/** What the gateway says of its node. */
+async function report(key: string): Promise<Term | undefined> {
+  const health = await node.call(instance.gatewayNode, 'megaphone', atom('health'), 30_000);
+  return member(member(member(health, 'nodes'), instance.ejabberdNode), key);
+}
+
+function signalEjabberd(signal: 'SIGSTOP' | 'SIGCONT'): void {
+  const folder = join(instance.var, `ejabberd${instance.env.MEGAPHONE_INSTANCE}`);
+  process.kill(Number(readFileSync(join(folder, 'ejabberd.pid'), 'utf8')), signal);
+}
+
+test('far more requests than the credit pass: it comes back as they are taken', async () => {
+  const lane = async (): Promise<void> => {
+    for (let sent = 0; sent < 80; sent += 1) assert.match(await request(), /item-not-found/);
+  };
+  await Promise.all(Array.from({ length: 50 }, lane));
+  const onTheWay = await report('requests_on_the_way');
+  assert.ok(typeof onTheWay === 'number' && onTheWay < CREDIT, String(onTheWay));
+});
+
+test('an ejabberd that stands still: requests wait, new sessions hear 503; then all goes on, nothing is lost', async () => {
+  signalEjabberd('SIGSTOP');
+  const answers = Array.from({ length: CREDIT + 200 }, request);
+  while (((await report('requests_waiting')) ?? 0) === 0) await sleep(20);
+  const refused = await newSession();
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '2');
+  signalEjabberd('SIGCONT');
+  for (const answer of await Promise.all(answers)) assert.match(answer, /item-not-found/);
+  assert.equal(await report('requests_waiting'), 0);
+  const accepted = await newSession();
+  assert.equal(accepted.status, 200);
+  assert.match(await accepted.text(), / sid='/);
+});
