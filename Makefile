@@ -56,6 +56,9 @@ bench-memory: packages build ## Memory of an idle user, here and on ejabberd's o
 bench-cpu: packages build ## Processor time of a login and of a message, likewise (5 minutes; USERS=500 RATES=500,1500)
 	@node dist/scripts/bench/cpu.js
 
+bench-http: test-packages build ## What a connection costs the gateway, beside node:http and a bare socket (5 minutes; CONNECTIONS=15000)
+	@node dist/scripts/bench/http/connection-memory.js
+
 bench-link: packages build ## Codec and link alone, beside Erlang's C library (half a minute; COUNT=100000 ROUNDS=15)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
@@ -67,7 +70,7 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-link packages test-packages
+.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-http bench-link packages test-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

@@ -50,7 +50,10 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   const service = await Service.start(config, readCookie(config), log);
   log.info({ version: version(), config: file ?? 'defaults' }, `${config.node} is up`);
-  log.info(`BOSH endpoint: http://${hostForUrl(config.http_ip)}:${service.bosh.port}/bosh`);
+  log.info(
+    `BOSH endpoint: ${config.tls_cert === '' ? 'http' : 'https'}://${hostForUrl(config.http_ip)}:${service.bosh.port}/bosh`,
+  );
+  process.on('SIGHUP', () => service.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // A second signal finds no listener and ends the process at once.
     process.once(signal, () => {

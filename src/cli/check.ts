@@ -11,11 +11,13 @@ import { MegaphoneError } from '../errors.js';
 import { atom, Pid } from '../etf/terms.js';
 import { CONTRACT_VERSION, isUndefinedFunction, MODULE } from '../gateway/cluster.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
+import { loadCertificate } from '../http/certificate.js';
 import { listen } from '../http/listen.js';
 import type { Cookie } from '../node/cookie.js';
 import { names } from '../node/epmd-client.js';
 import { HiddenNode } from '../node/hidden-node.js';
 import { nodeOptions } from './node-options.js';
+import { certificateFiles } from './service.js';
 
 export interface Finding {
   readonly ok: boolean;
@@ -45,7 +47,19 @@ export async function* check(
     for (const warning of warnings) yield bad(warning, 'correct it, or take it out of the environment');
     const cookie = readCookie(config);
     yield good('cookie: found, and readable for its owner only');
+    yield* checkCertificate(config);
     yield* checkCluster(config, cookie);
+  } catch (error) {
+    yield failed(error);
+  }
+}
+
+function* checkCertificate(config: Config): Generator<Finding> {
+  const files = certificateFiles(config);
+  if (files === undefined) return;
+  try {
+    loadCertificate(files);
+    yield good(`the certificate in ${files.cert} can be used`);
   } catch (error) {
     yield failed(error);
   }

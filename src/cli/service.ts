@@ -7,6 +7,7 @@ import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js'
 import { ModuleReports } from '../gateway/module-stats.js';
 import { AdminServer } from '../http/admin-server.js';
 import { BoshServer } from '../http/bosh-server.js';
+import type { CertificateFiles } from '../http/certificate.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
@@ -65,8 +66,10 @@ export class Service {
         headerTimeout: config.header_timeout,
         requestTimeout: config.request_timeout,
         keepAliveTimeout: config.keep_alive_timeout,
+        certificate: certificateFiles(config),
       },
       counters,
+      log,
     );
     const modules = new ModuleReports(node, gateway.cluster.nodes);
     const sources: Sources = {
@@ -104,6 +107,11 @@ export class Service {
     this.#clock = setInterval(() => gateway.tick(process.uptime()), 1000);
   }
 
+  /** Reads the certificate again. */
+  reload(): void {
+    this.bosh.reloadCertificate();
+  }
+
   /** Held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
   async stop(): Promise<void> {
     clearInterval(this.#clock);
@@ -124,4 +132,9 @@ function logNodeEvents(node: HiddenNode, log: Logger): void {
     log.warn({ err: error }, 'EPMD is gone: other nodes cannot find this one until it is back'),
   );
   node.on('epmdRenewed', () => log.info('registered at EPMD again'));
+}
+
+/** `undefined`: it serves HTTP. */
+export function certificateFiles({ tls_cert: cert, tls_key: key }: Config): CertificateFiles | undefined {
+  return cert === '' ? undefined : { cert, key };
 }

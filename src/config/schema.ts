@@ -48,6 +48,8 @@ const ip = () =>
 const nonEmpty = (raw: unknown): string | undefined =>
   typeof raw === 'string' && raw !== '' ? raw : undefined;
 
+const text = (raw: unknown): string | undefined => (typeof raw === 'string' ? raw : undefined);
+
 /** One item alone is a list of one; in the environment and in flags, commas separate items. */
 function list<T extends z.ZodType>(item: T) {
   const split = (raw: unknown): unknown => {
@@ -149,6 +151,8 @@ export const configSchema = z
     tick_time: duration(4, 3600).default(60).describe("ejabberd's net_ticktime"),
     http_ip: ip().default('::').describe('address of the BOSH endpoint'),
     http_port: port().default(8080).describe('port of the BOSH endpoint, 0 for any free one'),
+    tls_cert: setting('a path', text).default('').describe('certificate to serve HTTPS with, a PEM file'),
+    tls_key: setting('a path', text).default('').describe('key of that certificate, a PEM file'),
     cors_origins: list(origin()).default(['*']).describe('web origins that may use the endpoint'),
     trusted_proxies: list(cidr()).default([]).describe('proxies whose X-Forwarded-… headers count'),
     max_body: size(1024, 16 * 1024 ** 2)
@@ -170,7 +174,7 @@ export const configSchema = z
     admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
     log_level: logLevel().default('info').describe('how much is logged'),
   })
-  .superRefine(({ node, nodes, header_timeout, request_timeout }, context) => {
+  .superRefine(({ node, nodes, header_timeout, request_timeout, tls_cert, tls_key }, context) => {
     const self = nodes.findIndex(({ name }) => name === node);
     if (self >= 0) {
       const message = "expected an ejabberd node, this is the gateway's own name";
@@ -179,6 +183,12 @@ export const configSchema = z
     if (header_timeout > request_timeout) {
       const message = 'expected no more than request_timeout, of which it is a part';
       context.addIssue({ code: 'custom', path: ['header_timeout'], message, input: header_timeout });
+    }
+    if ((tls_cert === '') !== (tls_key === '')) {
+      const [missing, given] =
+        tls_cert === '' ? (['tls_cert', 'tls_key'] as const) : (['tls_key', 'tls_cert'] as const);
+      const message = `expected a file beside ${given}`;
+      context.addIssue({ code: 'custom', path: [missing], message });
     }
   });
 

@@ -39,6 +39,7 @@ export type ErlangNode = Pick<
 
 /** The HTTP side of an exchange. */
 export interface HttpExchange {
+  /** Called, if at all, before `request` returns. */
   client(): ClientInfo;
   /** Called once, unless the front said `closed` before. */
   answer(status: number, headers: readonly Header[], body: Buffer): void;

@@ -5,11 +5,16 @@
  * the rest is dropped), few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import type { Logger } from 'pino';
+import type { MegaphoneError } from '../errors.js';
 import type { Counters } from '../observe/counters.js';
+import { type CertificateFiles, loadCertificate } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
 import { type BoshService, Connection, type Front } from './connection.js';
 import { Cors } from './cors.js';
+import { connectionsWithinFileLimit } from './file-limit.js';
 import { listen } from './listen.js';
 import { ParserPool } from './parser-pool.js';
 import { keepAlive } from './response.js';
@@ -30,17 +35,28 @@ export interface BoshServerOptions {
   readonly requestTimeout: number;
   /** Seconds that a connection may stay idle between two requests. */
   readonly keepAliveTimeout: number;
+  /** `undefined`: it speaks HTTP, else HTTPS. */
+  readonly certificate: CertificateFiles | undefined;
 }
 
-/** Connections beyond the maximum that still hear 503 instead of being dropped. */
+/** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
 const REFUSED_CONNECTIONS = 100;
+const REFUSED_PART = 0.1;
+/** Seconds between two log lines that tell the same. */
+const LOG_AGAIN = 60;
 
 export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
   readonly #clock: NodeJS.Timeout;
+  readonly #log: Logger;
+  readonly #certificate: CertificateFiles | undefined;
+  readonly #maxConnections: number;
+  #logAgainAt = 0;
 
-  private constructor(service: BoshService, options: BoshServerOptions, counters: Counters) {
+  private constructor(service: BoshService, options: BoshServerOptions, counters: Counters, log: Logger) {
+    this.#log = log;
+    this.#certificate = options.certificate;
     this.#front = {
       service,
       counters,
@@ -52,34 +68,41 @@ export class BoshServer {
       headerTimeout: options.headerTimeout,
       requestTimeout: options.requestTimeout,
       keepAliveTimeout: options.keepAliveTimeout,
-      isSecure: false,
+      isSecure: options.certificate !== undefined,
       connections: new Set(),
       now: Math.floor(process.uptime()),
       isStopping: false,
     };
-    this.#server = createServer({ noDelay: true }, (socket) => {
-      new Connection(socket, this.#front, this.connections >= options.maxConnections);
-    });
-    this.#server.maxConnections = options.maxConnections + REFUSED_CONNECTIONS;
+    const { accepted, served } = this.#limits(options.maxConnections);
+    this.#maxConnections = served;
+    this.#server = this.#createServer(options.headerTimeout);
+    this.#server.maxConnections = accepted;
     this.#server.on('drop', () => {
       counters.refused.overload += 1;
+      this.#logFull();
     });
     this.#clock = setInterval(() => this.#tick(), 1000);
   }
 
-  /** @throws MegaphoneError HTTP_LISTEN */
+  /** @throws MegaphoneError HTTP_LISTEN, HTTP_CERTIFICATE */
   static async listen(
     service: BoshService,
     options: BoshServerOptions,
     counters: Counters,
+    log: Logger,
   ): Promise<BoshServer> {
-    const front = new BoshServer(service, options, counters);
+    const front = new BoshServer(service, options, counters, log);
     try {
       await listen(front.#server, options.ip, options.port);
     } catch (error) {
       clearInterval(front.#clock);
       throw error;
     }
+    // From here on: connections that could not be accepted, for want of memory or of files in the whole system.
+    front.#server.on('error', (error) => {
+      counters.refused.overload += 1;
+      front.#logOnce(`a connection could not be accepted: ${error.message}`);
+    });
     return front;
   }
 
@@ -89,6 +112,17 @@ export class BoshServer {
 
   get connections(): number {
     return this.#front.connections.size;
+  }
+
+  /** Uses what the certificate's files hold now; where that cannot be used, the old one stays. */
+  reloadCertificate(): void {
+    if (this.#certificate === undefined) return;
+    try {
+      (this.#server as TlsServer).setSecureContext(loadCertificate(this.#certificate));
+      this.#log.info(`new connections get the certificate in ${this.#certificate.cert}`);
+    } catch (error) {
+      this.#log.error({ err: error }, `the old certificate stays: ${(error as MegaphoneError).message}`);
+    }
   }
 
   /** Takes no new connections and ends idle ones; resolves when the answers under way are written. */
@@ -103,6 +137,54 @@ export class BoshServer {
     await closed;
     clearTimeout(cut);
     clearInterval(this.#clock);
+  }
+
+  #createServer(handshakeTimeout: number): Server {
+    const onConnection = (socket: Socket): void => {
+      const isRefused = this.connections >= this.#maxConnections;
+      if (isRefused) this.#logFull();
+      new Connection(socket, this.#front, isRefused);
+    };
+    if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
+    const server = createTlsServer(
+      {
+        ...loadCertificate(this.#certificate),
+        noDelay: true,
+        handshakeTimeout: handshakeTimeout * 1000,
+        ALPNProtocols: ['http/1.1'],
+      },
+      onConnection,
+    );
+    // Node.js leaves them open, be the handshake malformed or too slow.
+    server.on('tlsClientError', (_, socket) => socket.destroy());
+    return server;
+  }
+
+  /** How many connections are accepted, and how many of those hear something better than 503. */
+  #limits(maxConnections: number): { readonly accepted: number; readonly served: number } {
+    const most = connectionsWithinFileLimit();
+    const refused = Math.min(REFUSED_CONNECTIONS, Math.ceil(most * REFUSED_PART));
+    const served = Math.max(1, Math.min(maxConnections, most - refused));
+    if (served < maxConnections) {
+      this.#log.warn(
+        {
+          code: 'HTTP_FILE_LIMIT',
+          hint: 'raise the limit of open files (ulimit -n, LimitNOFILE of systemd)',
+        },
+        `max_connections is ${maxConnections}, but this process may open files for ${served} only`,
+      );
+    }
+    return { accepted: served + refused, served };
+  }
+
+  #logFull(): void {
+    this.#logOnce(`${this.connections} connections are open, new ones are refused`);
+  }
+
+  #logOnce(text: string): void {
+    if (this.#front.now < this.#logAgainAt) return;
+    this.#logAgainAt = this.#front.now + LOG_AGAIN;
+    this.#log.warn({ code: 'HTTP_CONNECTIONS' }, text);
   }
 
   #tick(): void {

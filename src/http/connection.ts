@@ -57,6 +57,8 @@ const LINGER = 2;
 const MAX_TEXT = 512;
 
 const NEVER = 2 ** 30;
+const CR = 13;
+const LF = 10;
 
 const CONNECTION = Symbol('connection');
 type ClientSocket = Socket & { [CONNECTION]?: Connection };
@@ -112,7 +114,7 @@ export class Connection {
   }
 
   receive(bytes: Buffer): void {
-    let at = 0;
+    let at = this.#skipEmptyLines(bytes, 0);
     while (at < bytes.length && !this.#isInputOver) {
       const parser = this.#parser ?? this.#begin();
       if (parser === undefined) return;
@@ -120,6 +122,7 @@ export class Connection {
       if (parser.status !== 0) this.#reject(parser.status);
       else if (parser.isComplete) this.#complete(parser);
       else if (parser.hasHead) this.#look(parser);
+      at = this.#skipEmptyLines(bytes, at);
     }
   }
 
@@ -153,13 +156,21 @@ export class Connection {
     if (this.#isEnded) {
       this.#socket.destroy();
     } else if (this.#parser !== undefined) {
-      this.#reject(408);
+      if (this.#isAnswered) this.#end();
+      else this.#reject(408);
     } else if (this.#isUnread && this.#socket.writableLength === 0) {
       this.#isUnread = false;
       this.#rest();
     } else {
       this.#socket.destroy();
     }
+  }
+
+  /** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
+  #skipEmptyLines(bytes: Buffer, start: number): number {
+    let at = start;
+    if (this.#parser === undefined) while (bytes[at] === CR || bytes[at] === LF) at += 1;
+    return at;
   }
 
   /** A parser for the request that begins; `undefined` where the client sends on and on without reading. */

@@ -18,8 +18,8 @@ export interface LlhttpListener {
   onMessageComplete(): void;
 }
 
-/** Its results (`llhttp_errno_t`) that are no errors. */
-export const OK = 0;
+/** The results (`llhttp_errno_t`) that are no errors. */
+const OK = 0;
 const PAUSED = 21;
 const PAUSED_UPGRADE = 22;
 
@@ -51,12 +51,6 @@ declare const WebAssembly: {
 let listener: LlhttpListener | undefined;
 let shift = 0;
 
-type Span = 'onUrl' | 'onHeaderField' | 'onHeaderValue' | 'onBody';
-const span = (name: Span) => (_: number, at: number, length: number) => {
-  listener?.[name](at - shift, at - shift + length);
-  return OK;
-};
-
 const wasm = instantiate();
 const input = wasm.malloc(INPUT_BYTES);
 let memory = new Uint8Array(wasm.memory.buffer);
@@ -66,14 +60,26 @@ function instantiate(): Exports {
   const env = {
     wasm_on_message_begin: () => OK,
     wasm_on_status: () => OK,
-    wasm_on_url: span('onUrl'),
-    wasm_on_header_field: span('onHeaderField'),
-    wasm_on_header_value: span('onHeaderValue'),
+    wasm_on_url: (_: number, at: number, length: number) => {
+      listener?.onUrl(at - shift, at - shift + length);
+      return OK;
+    },
+    wasm_on_header_field: (_: number, at: number, length: number) => {
+      listener?.onHeaderField(at - shift, at - shift + length);
+      return OK;
+    },
+    wasm_on_header_value: (_: number, at: number, length: number) => {
+      listener?.onHeaderValue(at - shift, at - shift + length);
+      return OK;
+    },
     wasm_on_headers_complete: (_: number, _status: number, _upgrade: number, shouldKeepAlive: number) => {
       listener?.onHeadersComplete(shouldKeepAlive !== 0);
       return OK;
     },
-    wasm_on_body: span('onBody'),
+    wasm_on_body: (_: number, at: number, length: number) => {
+      listener?.onBody(at - shift, at - shift + length);
+      return OK;
+    },
     // What follows belongs to the next request.
     wasm_on_message_complete: () => {
       listener?.onMessageComplete();

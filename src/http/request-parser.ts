@@ -23,7 +23,7 @@ const METHODS: readonly (string | undefined)[] = [
   'OPTIONS',
 ];
 
-/** The headers that matter, by their length: others are passed over without a look at their name. */
+/** The headers that matter. */
 const HEADERS = [
   'host',
   'origin',
@@ -35,8 +35,12 @@ const HEADERS = [
   'transfer-encoding',
 ] as const;
 export type HeaderName = (typeof HEADERS)[number];
-const LENGTHS: ReadonlySet<number> = new Set(HEADERS.map(({ length }) => length));
-const isHeader = (name: string): name is HeaderName => (HEADERS as readonly string[]).includes(name);
+
+/** No two have both length and first letter in common, so that of others not even the name becomes a string. */
+const key = (length: number, firstByte: number): number => length * 256 + (firstByte | 0x20);
+const BY_KEY: ReadonlyMap<number, HeaderName> = new Map(
+  HEADERS.map((name) => [key(name.length, name.charCodeAt(0)), name]),
+);
 
 export class RequestParser implements LlhttpListener {
   readonly #llhttp = new Llhttp();
@@ -94,7 +98,8 @@ export class RequestParser implements LlhttpListener {
   read(bytes: Buffer, start: number): number {
     this.#bytes = bytes;
     const end = this.#llhttp.execute(bytes, start, this);
-    if (end < 0) this.#refuse(400);
+    // A stop before the request's end would be one for a protocol that was never agreed on.
+    if (end < 0 || (end < bytes.length && !this.#isComplete)) this.#refuse(400);
     if (!this.#isComplete) {
       this.#nameBefore += this.#takeName();
       this.#body.own();
@@ -225,10 +230,11 @@ export class RequestParser implements LlhttpListener {
     this.#inValue = true;
     this.#wanted = undefined;
     const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
+    const first = this.#nameBefore === '' ? this.#bytes[this.#nameStart] : this.#nameBefore.charCodeAt(0);
+    const name = BY_KEY.get(key(length, first ?? 0));
     // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
-    if (LENGTHS.has(length) && !this.#hasHead) {
-      const name = (this.#nameBefore + this.#takeName()).toLowerCase();
-      if (isHeader(name)) this.#wanted = name;
+    if (name !== undefined && !this.#hasHead) {
+      if ((this.#nameBefore + this.#takeName()).toLowerCase() === name) this.#wanted = name;
     }
     this.#nameBefore = '';
     this.#nameEnd = this.#nameStart;

@@ -1,0 +1,27 @@
+/** A node that takes requests as one with mod_megaphone would, and answers none. */
+
+import { decodeVersioned } from '../../../src/etf/decode.js';
+import { CONTRACT_VERSION, MODULE } from '../../../src/gateway/cluster.js';
+import { Cookie } from '../../../src/node/cookie.js';
+import { HiddenNode } from '../../../src/node/hidden-node.js';
+import { incomingCall } from '../../../src/node/incoming-call.js';
+
+export const COOKIE = new Cookie('bench-connections');
+
+/** It listens on the loopback address alone, and needs no EPMD. */
+export async function playNode(): Promise<HiddenNode> {
+  const node = await HiddenNode.start({
+    name: `ejabberd_${process.pid}@localhost`,
+    cookie: COOKIE,
+    listen: { host: '127.0.0.1' },
+    epmd: false,
+  });
+  node.register('rex', {
+    deliver: (payload) => {
+      const call = incomingCall(decodeVersioned(payload));
+      if (call !== undefined) node.reply(call, CONTRACT_VERSION);
+    },
+  });
+  node.register(MODULE, { deliver: () => {} });
+  return node;
+}

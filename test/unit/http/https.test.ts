@@ -1,0 +1,155 @@
+/** HTTPS served by the front itself, with certificates made by openssl. */
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectPlain } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, test } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
+import { pino } from 'pino';
+import type { HttpExchange } from '../../../src/gateway/gateway.js';
+import { BoshServer } from '../../../src/http/bosh-server.js';
+import { loadCertificate } from '../../../src/http/certificate.js';
+import { Counters } from '../../../src/observe/counters.js';
+import { loggerOptions } from '../../../src/observe/log.js';
+import { makeCertificate } from '../../support/certificate.js';
+import { GatewayProcess } from '../../support/gateway-process.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'megaphone-https-'));
+after(() => rmSync(folder, { recursive: true }));
+const first = makeCertificate(folder, 'first');
+const second = makeCertificate(folder, 'second');
+/** What the front is told to use. */
+const used = { cert: join(folder, 'used.pem'), key: join(folder, 'used.key') };
+
+function install({ cert, key }: { readonly cert: string; readonly key: string }): void {
+  copyFileSync(cert, used.cert);
+  copyFileSync(key, used.key);
+}
+
+/** Answers every request with whether it came over TLS. */
+const service = {
+  request(exchange: HttpExchange): number {
+    exchange.answer(200, [], Buffer.from(`secure: ${exchange.client().secure}`));
+    return 0;
+  },
+  closed(): void {},
+};
+
+let front: BoshServer;
+let log: string[] = [];
+async function serve(): Promise<void> {
+  log = [];
+  front = await BoshServer.listen(
+    service,
+    {
+      ip: '127.0.0.1',
+      port: 0,
+      corsOrigins: ['*'],
+      trustedProxies: [],
+      maxBody: 1000,
+      maxConnections: 10,
+      headerTimeout: 1,
+      requestTimeout: 30,
+      keepAliveTimeout: 75,
+      certificate: used,
+    },
+    new Counters(),
+    pino(loggerOptions('info'), { write: (line: string) => void log.push(line) }),
+  );
+}
+afterEach(() => front?.close());
+
+/** A connection that trusts nothing but that certificate. */
+async function open(ca: string, port = front.port): Promise<TLSSocket> {
+  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+async function ask(socket: TLSSocket): Promise<string> {
+  socket.write('POST /bosh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  return answer.toString('latin1');
+}
+
+test('requests over TLS are answered, and ejabberd hears that they were secure', async () => {
+  install(first);
+  await serve();
+  const socket = await open(first.pem);
+  for (const _ of [1, 2]) assert.match(await ask(socket), /^HTTP\/1\.1 200 OK\r\n.*secure: true$/s);
+  socket.destroy();
+});
+
+test('a certificate that was replaced is used for new connections, and open ones go on', async () => {
+  install(first);
+  await serve();
+  const early = await open(first.pem);
+  install(second);
+  front.reloadCertificate();
+  const late = await open(second.pem);
+  await assert.rejects(open(first.pem), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  for (const socket of [early, late]) {
+    assert.match(await ask(socket), /secure: true/);
+    socket.destroy();
+  }
+});
+
+test('SIGHUP has the files read again', async () => {
+  install(first);
+  const gateway = await GatewayProcess.start(1024, { tls_cert: used.cert, tls_key: used.key });
+  try {
+    await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${gateway.port}/bosh`);
+    install(second);
+    gateway.process.kill('SIGHUP');
+    await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'));
+    (await open(second.pem, gateway.port)).destroy();
+  } finally {
+    gateway.process.kill('SIGKILL');
+  }
+});
+
+test('one that cannot be used leaves the old one, and an error with code and hint', async () => {
+  install(first);
+  await serve();
+  copyFileSync(second.key, used.key);
+  front.reloadCertificate();
+  const { level, err } = JSON.parse(log[0] ?? '{}');
+  assert.equal(level, 50);
+  assert.equal(err.code, 'HTTP_CERTIFICATE');
+  assert.match(err.hint, /it must be the key of the first certificate/);
+  const socket = await open(first.pem);
+  assert.match(await ask(socket), /secure: true/);
+  socket.destroy();
+});
+
+test('at the start, such files are an error that names them', () => {
+  const cases = [
+    [
+      { cert: first.cert, key: second.key },
+      /^the certificate in .*first\.pem and the key in .*second\.key cannot/,
+    ],
+    [{ cert: join(folder, 'missing.pem'), key: first.key }, /^cannot read .*missing\.pem: ENOENT$/],
+    [{ cert: first.key, key: first.key }, /cannot be used/],
+  ] as const;
+  for (const [files, message] of cases) {
+    assert.throws(() => loadCertificate(files), { code: 'HTTP_CERTIFICATE', message });
+  }
+  const garbage = join(folder, 'garbage.pem');
+  writeFileSync(garbage, 'no PEM');
+  assert.throws(() => loadCertificate({ cert: garbage, key: first.key }), { code: 'HTTP_CERTIFICATE' });
+});
+
+test('who speaks no TLS, or nothing at all, is cut', async () => {
+  install(first);
+  await serve();
+  for (const text of ['GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n', '']) {
+    const socket = connectPlain(front.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write(text);
+    socket.resume();
+    await once(socket, 'close');
+  }
+});
