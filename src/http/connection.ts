@@ -7,45 +7,13 @@
  */
 
 import type { Socket } from 'node:net';
-import type { HttpExchange } from '../gateway/gateway.js';
 import type { ClientInfo } from '../gateway/meta.js';
-import type { Counters } from '../observe/counters.js';
-import type { TrustedProxies } from './client-address.js';
-import type { Cors } from './cors.js';
 import { Exchange } from './exchange.js';
-import type { ParserPool } from './parser-pool.js';
+import type { Front } from './front.js';
 import type { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
 import { malformed, type Reply, route, TOO_MANY } from './routes.js';
-
-/** The gateway, as the HTTP front sees it. */
-export interface BoshService {
-  /** A handle for `closed`, or 0 where the exchange is already answered. */
-  request(exchange: HttpExchange, body: Buffer): number;
-  closed(handle: number): void;
-}
-
-/** What all connections of a front share. Times are in seconds. */
-export interface Front {
-  readonly service: BoshService;
-  readonly counters: Counters;
-  readonly cors: Cors;
-  readonly proxies: TrustedProxies;
-  readonly parsers: ParserPool;
-  readonly tooLarge: Reply;
-  /** The header lines of an answer after which the connection goes on. */
-  readonly keepAliveLines: string;
-  readonly headerTimeout: number;
-  readonly requestTimeout: number;
-  readonly keepAliveTimeout: number;
-  /** Connections are over TLS. */
-  readonly isSecure: boolean;
-  readonly connections: Set<Connection>;
-  /** A coarse clock that never runs backwards. */
-  now: number;
-  isStopping: boolean;
-}
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
 const MAX_PIPELINED = 8;

@@ -1,0 +1,37 @@
+/** What all connections of a BOSH endpoint share: settings, the gateway behind it, and the clock. */
+
+import type { HttpExchange } from '../gateway/gateway.js';
+import type { Counters } from '../observe/counters.js';
+import type { TrustedProxies } from './client-address.js';
+import type { Connection } from './connection.js';
+import type { Cors } from './cors.js';
+import type { ParserPool } from './parser-pool.js';
+import type { Reply } from './routes.js';
+
+/** The gateway, as the HTTP front sees it. */
+export interface BoshService {
+  /** A handle for `closed`, or 0 where the exchange is already answered. */
+  request(exchange: HttpExchange, body: Buffer): number;
+  closed(handle: number): void;
+}
+
+/** Times are in seconds. */
+export interface Front {
+  readonly service: BoshService;
+  readonly counters: Counters;
+  readonly cors: Cors;
+  readonly proxies: TrustedProxies;
+  readonly parsers: ParserPool;
+  readonly tooLarge: Reply;
+  /** The header lines of an answer after which the connection goes on. */
+  readonly keepAliveLines: string;
+  readonly headerTimeout: number;
+  readonly requestTimeout: number;
+  readonly keepAliveTimeout: number;
+  /** Connections are over TLS. */
+  readonly isSecure: boolean;
+  readonly connections: Set<Connection>;
+  /** A coarse clock that never runs backwards. */
+  now: number;
+  isStopping: boolean;
+}
