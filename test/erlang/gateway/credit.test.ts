@@ -139,6 +139,12 @@ test('what waits is bounded: beyond it requests of sessions hear 503, too', asyn
   await take(CREDIT);
   await credit(service);
   assert.deepEqual(await take(waiting), range(CREDIT, CREDIT + waiting));
+  // The room of those that went, or whose clients left, is free again.
+  requests.send(2000, 2000 + (CREDIT - node.onTheWay) + 100);
+  assert.equal(node.waiting.size, waiting);
+  for (const slot of [...node.waiting.keys()]) service.gateway.closed(slot);
+  requests.send(3000, 3100);
+  assert.equal(node.waiting.size, waiting);
 });
 
 test('a client that leaves while its request waits leaves no gap and no trace', async () => {
