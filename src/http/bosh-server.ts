@@ -6,6 +6,7 @@
  */
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
@@ -69,7 +70,7 @@ export class BoshServer {
       headerTimeout: options.headerTimeout,
       requestTimeout: options.requestTimeout,
       keepAliveTimeout: options.keepAliveTimeout,
-      isSecure: options.certificate !== undefined,
+      isTls: options.certificate !== undefined,
       connections: new Set(),
       now: Math.floor(process.uptime()),
       isStopping: false,
@@ -126,17 +127,17 @@ export class BoshServer {
     }
   }
 
-  /** Takes no new connections and ends idle ones; resolves when the answers under way are written. */
+  /** Takes no new connections and ends idle ones; resolves when the answers under way are written, or after a second. */
   async close(): Promise<void> {
     const { connections } = this.#front;
     this.#front.isStopping = true;
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const connection of connections) connection.stop();
-    const cut = setTimeout(() => {
-      for (const connection of connections) connection.destroy();
-    }, 1000);
-    await closed;
-    clearTimeout(cut);
+    // A TLS handshake under way is no connection yet, and nobody's concern any more.
+    const timeUp = new AbortController();
+    await Promise.race([closed, sleep(1000, undefined, { signal: timeUp.signal }).catch(() => {})]);
+    timeUp.abort();
+    for (const connection of connections) connection.destroy();
     clearInterval(this.#clock);
   }
 

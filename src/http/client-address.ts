@@ -34,10 +34,13 @@ export class TrustedProxies {
     return this.#list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
   }
 
-  /** Walks from the peer of the socket towards the client, as far as each hop is trusted. */
-  clientOf(peerIp: string, peerPort: number, headers: ForwardedHeaders): ClientAddress {
+  /**
+   * Walks from the peer of the socket towards the client, as far as each hop is trusted.
+   * @param isTls whether the peer's own connection is over TLS
+   */
+  clientOf(peerIp: string, peerPort: number, headers: ForwardedHeaders, isTls = false): ClientAddress {
     const peer = plainIp(peerIp);
-    if (!this.has(peer)) return { ip: peer, port: peerPort, secure: false };
+    if (!this.has(peer)) return { ip: peer, port: peerPort, secure: isTls };
     const secure = lastItem(headers.forwardedProto)?.toLowerCase() === 'https';
     let hop = { ip: peer, port: peerPort };
     for (const item of (headers.forwardedFor ?? '').split(',').reverse()) {

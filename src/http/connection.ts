@@ -67,14 +67,14 @@ export class Connection {
 
   /** Of the request that is being handed to the gateway. */
   client(): ClientInfo {
-    const { proxies, isSecure } = this.#front;
-    const address = proxies.clientOf(this.#socket.remoteAddress ?? '', this.#socket.remotePort ?? 0, {
+    const { proxies, isTls } = this.#front;
+    const { remoteAddress = '', remotePort = 0 } = this.#socket;
+    const forwarded = {
       forwardedFor: this.#parser?.header('x-forwarded-for'),
       forwardedProto: this.#parser?.header('x-forwarded-proto'),
-    });
+    };
     return {
-      ...address,
-      secure: isSecure || address.secure,
+      ...proxies.clientOf(remoteAddress, remotePort, forwarded, isTls),
       path: this.#parser?.path ?? '',
       origin: (this.#parser?.header('origin') ?? '').slice(0, MAX_TEXT),
       userAgent: (this.#parser?.header('user-agent') ?? '').slice(0, MAX_TEXT),

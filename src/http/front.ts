@@ -28,8 +28,7 @@ export interface Front {
   readonly headerTimeout: number;
   readonly requestTimeout: number;
   readonly keepAliveTimeout: number;
-  /** Connections are over TLS. */
-  readonly isSecure: boolean;
+  readonly isTls: boolean;
   readonly connections: Set<Connection>;
   /** A coarse clock that never runs backwards. */
   now: number;

@@ -157,7 +157,7 @@ export class RequestParser implements LlhttpListener {
     return this.#headers[name];
   }
 
-  /** Valid until `reset` where it is not kept: it may be a part of the bytes given. */
+  /** Maybe a view of the bytes that were read last. */
   get body(): Buffer {
     return this.#body.bytes;
   }

@@ -36,3 +36,12 @@ test('X-Forwarded-Proto counts from a trusted proxy only, and the nearest one wi
   assert.equal(secure('10.0.0.1', 'https, http'), false);
   assert.equal(secure('192.0.2.1', 'https'), false);
 });
+
+test('over TLS, a direct client is secure; one behind a proxy is what that says', () => {
+  const secure = (peer: string, forwardedProto: string | undefined) =>
+    proxies.clientOf(peer, 5, { forwardedFor: undefined, forwardedProto }, true).secure;
+  assert.equal(secure('192.0.2.1', undefined), true);
+  assert.equal(secure('192.0.2.1', 'http'), true);
+  assert.equal(secure('10.0.0.1', 'http'), false);
+  assert.equal(secure('10.0.0.1', 'https'), true);
+});
