@@ -151,6 +151,7 @@ export class Connection {
     this.#deadline = this.#after(this.#front.headerTimeout);
     this.#hasHead = false;
     this.#isAnswered = false;
+    this.#isUnread = false;
     this.#parser = this.#front.parsers.take();
     return this.#parser;
   }
@@ -165,6 +166,10 @@ export class Connection {
     if (parser.isTooLarge && !this.#isAnswered) {
       this.#isAnswered = true;
       this.#reply(this.#add(parser, !parser.shouldKeepAlive), this.#front.tooLarge);
+    }
+    if (this.#isInputOver) {
+      this.#release();
+      this.#rest();
     }
   }
 

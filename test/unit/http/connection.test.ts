@@ -211,6 +211,18 @@ test('a body that nobody wants is not invited, and the connection closed: it may
   }
 });
 
+test('such a refusal waits behind a request that is held, as long as that takes', async () => {
+  const { held, port } = await serve({ headerTimeout: 1, requestTimeout: 1 });
+  const refused = 'POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
+  const client = new Client(port, post('a') + refused);
+  await until(() => held.exchanges.length === 1);
+  // Begins later, so its time is over later.
+  assert.match(await new Client(port, 'POST').ended(), /^HTTP\/1\.1 408 /);
+  held.answer(0, '~a');
+  assert.match(await client.ended(), /~aHTTP\/1\.1 404 .*connection: close/s);
+  client.socket.destroy();
+});
+
 test('100 Continue is sent where it can only mean this request', async () => {
   const { held, port } = await serve();
   const head = 'POST /bosh HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
