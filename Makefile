@@ -42,12 +42,12 @@ conformance: packages build ## Writes docs/conformance.md: the gateway and ejabb
 bench: packages build ## ejabberd's own BOSH and Megaphone side by side, into docs/benchmarks.md (15 minutes; scripts/bench/bench.ts)
 	@node dist/scripts/bench/bench.js
 
-bench-million: bench-connections bench-sessions ## Both (an hour and a half)
+bench-million: bench-connections bench-sessions ## Both: bench-connections and bench-sessions (40 minutes)
 
-bench-connections: packages build ## 200,000 web clients with real connections (20 minutes; CONNECTIONS=200000)
+bench-connections: packages build ## 200,000 web clients with real connections (10 minutes; CONNECTIONS=200000)
 	@node dist/scripts/bench/connections.js
 
-bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (an hour; SESSIONS=1000000)
+bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (30 minutes; SESSIONS=1000000)
 	@node dist/scripts/bench/sessions.js
 
 bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)

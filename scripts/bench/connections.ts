@@ -15,7 +15,7 @@ import { availableBytes } from './linux-process.js';
 import { Load } from './load/load.js';
 import { describeMachine } from './machine.js';
 import { Progress } from './progress.js';
-import { publishSection, save } from './publish.js';
+import { describeRun, publishSection, save } from './publish.js';
 import { markdownTable } from './report.js';
 import { Server } from './server.js';
 import { table } from './table.js';
@@ -145,7 +145,8 @@ try {
     `Written: ${save('connections', { machine, date, connections: CONNECTIONS, workers, result })}`,
   );
   if (CONNECTIONS >= USUAL || process.env.PUBLISH === '1') {
-    const text = `${machine}; ${workers} workers; ${date.slice(0, 10)}.\n\n${markdownTable(rows(result))}`;
+    const heading = describeRun(`${machine}; ${workers} workers`, date, CONNECTIONS < USUAL);
+    const text = `${heading}\n\n${markdownTable(rows(result))}`;
     progress.say(`Written: ${publishSection('connections', text)}`);
   }
 } finally {

@@ -18,8 +18,8 @@ export function save(name: string, results: object): string {
 export function publish(results: Results): string[] {
   const folder = join(root, 'docs', 'bench');
   const { machine, date, isTrial } = results;
-  const note = isTrial ? ' **A short trial run, not the full benchmark.**' : '';
-  const text = `${machine}; ${date.slice(0, 10)}.${note}\n\n${markdownComparison(comparison(results))}`;
+  const heading = describeRun(machine, date, isTrial);
+  const text = `${heading}\n\n${markdownComparison(comparison(results))}`;
   return [
     write(folder, 'bench.json', `${JSON.stringify(results, null, 2)}\n`),
     write(folder, 'latency.svg', latencyPlot(results)),
@@ -28,6 +28,10 @@ export function publish(results: Results): string[] {
     publishSection('bench', text),
   ];
 }
+
+/** The line above a table. */
+export const describeRun = (machine: string, date: string, isTrial: boolean): string =>
+  `${machine}; ${date.slice(0, 10)}.${isTrial ? ' **A short trial run, not the full benchmark.**' : ''}`;
 
 /** Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->` in docs/benchmarks.md. Returns the file. */
 export function publishSection(name: string, text: string): string {

@@ -3,7 +3,7 @@
  * but with no sockets behind the requests: what a session costs in ejabberd and in the gateway. Measured at 10,000,
  * 100,000 and the full number, beside the first 3,000, which use up what a fresh node has free.
  *
- *   SESSIONS=1000000     their logins take about 2.5 ms of processor time each: half an hour and more for a million
+ *   SESSIONS=1000000     their logins take more than 1 ms of processor time each: 15 to 30 minutes for a million
  *   SETTLE_SECONDS=30    from the last login of a stage to its measurement
  *   PUBLISH=1            writes the documentation also with fewer sessions
  */
@@ -15,7 +15,7 @@ import { cpuSeconds, residentBytes } from './linux-process.js';
 import { Histogram } from './load/histogram.js';
 import { describeMachine } from './machine.js';
 import { Progress } from './progress.js';
-import { publishSection, save } from './publish.js';
+import { describeRun, publishSection, save } from './publish.js';
 import { markdownTable } from './report.js';
 import { Server } from './server.js';
 import type { Commands } from './sessions/process.js';
@@ -191,7 +191,8 @@ try {
   const date = new Date().toISOString();
   progress.say(`Written: ${save('sessions', { machine, date, stages: rows })}`);
   if (SESSIONS >= USUAL || process.env.PUBLISH === '1') {
-    const text = `${machine}; ${date.slice(0, 10)}.\n\n${markdownTable([HEAD, ...rows.map(cells)])}`;
+    const heading = describeRun(machine, date, SESSIONS < USUAL);
+    const text = `${heading}\n\n${markdownTable([HEAD, ...rows.map(cells)])}`;
     progress.say(`Written: ${publishSection('sessions', text)}`);
   }
 } finally {
