@@ -136,10 +136,11 @@ async function talking(): Promise<Record<Kind, Pick<Side, 'traffic' | 'highest' 
 }
 
 async function idle(): Promise<Record<Kind, Pick<Side, 'memory' | 'logins'>>> {
-  const subjects = await inTurn((kind) => IdleSubject.start(kind, progress));
+  const perRound = Math.ceil(SETTINGS.LOGINS / ROUNDS);
+  const subjects = await inTurn((kind) => IdleSubject.start(kind, perRound * ROUNDS, progress));
   for (let round = 1; round <= ROUNDS; round += 1) {
     progress.say(`Logins as fast as they go, on one, then on the other (${round} of ${ROUNDS}) ...`);
-    for (const kind of KINDS) await subjects[kind].logIn(Math.ceil(SETTINGS.LOGINS / ROUNDS));
+    for (const kind of KINDS) await subjects[kind].logIn(perRound);
   }
   progress.say(`Memory of ${SETTINGS.IDLE_USERS} idle users, on one, then on the other ...`);
   const memory = await inTurn((kind) =>

@@ -1,7 +1,7 @@
 /** How fast users log in when nothing holds them back, and the memory that each takes once idle. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Load } from './load/load.js';
+import { Load, type Pace } from './load/load.js';
 import type { Progress } from './progress.js';
 import { type Kind, NAMES, Server } from './server.js';
 import { minus, NOTHING, plus, share, type Usage } from './usage.js';
@@ -11,42 +11,58 @@ const FULL = { concurrency: 64, perSecond: Infinity };
 /** Slow enough for both not to fall behind. */
 const STEADY = { concurrency: 64, perSecond: 200 };
 
+/** Logins of which the machine code of all parts is made. */
+const WARM_UP = 300;
+
 /** A server on which users stay once they have logged in. */
 export class IdleSubject {
   readonly kind: Kind;
   readonly #server: Server;
   readonly #progress: Progress;
-  readonly #loads: Load[] = [];
+  /** Whose logins are timed, in one process that has warmed up. */
+  readonly #timed: Load;
+  readonly #loads: Load[];
   #seconds = 0;
   #logins = 0;
   #cpu = NOTHING;
+  #loadCpu = 0;
 
-  private constructor(server: Server, progress: Progress) {
+  private constructor(server: Server, timed: Load, progress: Progress) {
     this.kind = server.kind;
     this.#server = server;
+    this.#timed = timed;
+    this.#loads = [timed];
     this.#progress = progress;
   }
 
-  static async start(kind: Kind, progress: Progress): Promise<IdleSubject> {
+  /** @param users how many logins there will be to time */
+  static async start(kind: Kind, users: number, progress: Progress): Promise<IdleSubject> {
     progress.say(`${NAMES[kind]}: a fresh node ...`);
     const server = await Server.start(kind);
-    await server.warmUp();
-    return new IdleSubject(server, progress);
+    const timed = await Load.start({ url: server.url, host: 'localhost', users: WARM_UP + users });
+    const subject = new IdleSubject(server, timed, progress);
+    await subject.#login(timed, FULL, WARM_UP);
+    return subject;
   }
 
-  /** As fast as the server takes them. */
+  /** The next so many of the users whose logins are timed, as fast as the server takes them. */
   async logIn(users: number): Promise<void> {
-    const load = await this.#crowd(users);
-    const [begin, cpu] = [performance.now(), this.#server.cpu()];
-    await this.#login(load, FULL);
+    const load = this.#timed;
+    const [begin, cpu, loadCpu] = [performance.now(), this.#server.cpu(), load.usage().cpu];
+    await this.#login(load, FULL, users);
     this.#seconds += (performance.now() - begin) / 1000;
     this.#cpu = plus(this.#cpu, minus(this.#server.cpu(), cpu));
+    this.#loadCpu += load.usage().cpu - loadCpu;
     this.#logins += users;
   }
 
   /** Of all rounds. */
-  get logins(): { perSecond: number; cpu: Usage } {
-    return { perSecond: this.#logins / this.#seconds, cpu: share(this.#cpu, this.#logins) };
+  get logins(): { perSecond: number; cpu: Usage; loadCpu: number } {
+    return {
+      perSecond: this.#logins / this.#seconds,
+      cpu: share(this.#cpu, this.#logins),
+      loadCpu: this.#loadCpu / this.#logins,
+    };
   }
 
   /**
@@ -56,8 +72,9 @@ export class IdleSubject {
   async memoryOf(users: number, settleSeconds: number): Promise<Usage> {
     await sleep(settleSeconds * 1000);
     const before = this.#server.memory();
-    const load = await this.#crowd(users);
-    await this.#login(load, STEADY);
+    const load = await Load.start({ url: this.#server.url, host: 'localhost', users });
+    this.#loads.push(load);
+    await this.#login(load, STEADY, users);
     await this.#progress.wait(load, settleSeconds);
     const used = share(minus(this.#server.memory(), before), users);
     for (const each of this.#loads) {
@@ -72,15 +89,9 @@ export class IdleSubject {
     await this.#server.stop();
   }
 
-  async #crowd(users: number): Promise<Load> {
-    const load = await Load.start({ url: this.#server.url, host: 'localhost', users });
-    this.#loads.push(load);
-    return load;
-  }
-
-  async #login(load: Load, pace: typeof FULL): Promise<void> {
+  async #login(load: Load, pace: Pace, users: number): Promise<void> {
     const stop = this.#progress.follow(load);
-    await load.login(pace);
+    await load.login(pace, users);
     stop();
   }
 }

@@ -80,6 +80,7 @@ export function comparison(results: Results): Row[] {
     ...usage('Memory of an idle user', (side) => side.memory, kilobytes, MEMORY_GOAL),
     row('Logins a second, at most', (side) => side.logins.perSecond, count, atLeast(2)),
     ...usage('CPU for a login', (side) => side.logins.cpu, cpu),
+    row('— load generator', (side) => side.logins.loadCpu, cpu),
     ...results.own.traffic.flatMap(at),
     row('Highest clean rate, messages a second', (side) => side.highest, count, atLeast(2)),
     row('Messages lost in all', (side) => side.lost, count, NOTHING_LOST),

@@ -20,6 +20,7 @@ export interface Side {
     readonly perSecond: number;
     /** Seconds of processor time for each. */
     readonly cpu: Usage;
+    readonly loadCpu: number;
   };
   readonly traffic: readonly TrafficResult[];
   /** Messages a second. */

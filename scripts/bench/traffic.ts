@@ -95,11 +95,15 @@ export class Subject {
     traffic.late += late;
   }
 
-  /** Tells what went wrong. Where users did not stay online, others take their place. */
+  /** Where users did not stay online, or wait for many messages in vain, tells so, and others take their place. */
   async mend(): Promise<void> {
     const counters = await this.#load.counters();
-    if (counters.online === this.#load.users) return;
-    this.#progress.say(`${NAMES[this.kind]}: ${counters.online} of ${this.#load.users} users stayed online`);
+    const missing = counters.sent - counters.delivered;
+    const { users } = this.#load;
+    if (counters.online === users && missing <= users / 10) return;
+    this.#progress.say(
+      `${NAMES[this.kind]}: ${counters.online} of ${users} users are online, ${missing} messages missing: others follow`,
+    );
     for (const line of describeTrouble(counters)) this.#progress.say(`  ${line}`);
     this.#lost += counters.sent - counters.delivered;
     this.#load.close();

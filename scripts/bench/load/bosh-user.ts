@@ -45,6 +45,8 @@ interface OpenRequest {
 
 /** The one whose answer tells the user's JID. */
 const JID_STEP = 3;
+/** In one request, for servers limit the size of a body. */
+const MAX_STANZAS = 100;
 /** XEP-0124 §11: hold + 1. */
 const REQUESTS = 2;
 /** The first repeat comes after about this, each further one after twice the time. */
@@ -73,7 +75,8 @@ export class BoshUser {
   #step = 0;
   #rid = 1_000 + Math.floor(Math.random() * 1e9);
   #sid = '';
-  #out = '';
+  /** Stanzas to be sent. */
+  #out: string[] = [];
   /** Somebody waits for the login or the logout. */
   #done = (): void => {};
 
@@ -94,7 +97,7 @@ export class BoshUser {
   }
 
   send(stanza: string): void {
-    this.#out += stanza;
+    this.#out.push(stanza);
     this.#ask();
   }
 
@@ -190,14 +193,13 @@ export class BoshUser {
     let unanswered = 0;
     for (const { answer } of this.#open) if (answer === undefined) unanswered += 1;
     const isLeaving = this.#state === 'leaving';
-    if (unanswered >= REQUESTS || (this.#out === '' && unanswered > 0 && !isLeaving)) return;
+    if (unanswered >= REQUESTS || (this.#out.length === 0 && unanswered > 0 && !isLeaving)) return;
     this.#rid += 1;
     if (isLeaving) {
       this.#state = 'left';
       this.#request(bosh.terminateBody(this.#rid, this.#sid));
     } else {
-      this.#request(bosh.body(this.#rid, this.#sid, this.#out));
-      this.#out = '';
+      this.#request(bosh.body(this.#rid, this.#sid, this.#out.splice(0, MAX_STANZAS).join('')));
     }
   }
 

@@ -47,6 +47,8 @@ export class Crowd {
   /** Messages sent by each user. */
   readonly #sent: Uint32Array;
   #talking: NodeJS.Timeout | undefined;
+  /** Users who have been told to log in. */
+  #begun = 0;
   #turn = 0;
 
   constructor({ url, host, users, wait }: CrowdOptions) {
@@ -73,15 +75,17 @@ export class Crowd {
     return counts;
   }
 
-  /** Resolves when every user is online or has failed. */
-  login(pace: Pace): Promise<void> {
-    return this.#inTurn(pace, (user) => user.login());
+  /** Logs the next so many in. Resolves when each of them is online or has failed. */
+  login(pace: Pace, count: number): Promise<void> {
+    const next = this.#users.slice(this.#begun, this.#begun + count);
+    this.#begun += next.length;
+    return this.#inTurn(next, pace, (user) => user.login());
   }
 
   /** Resolves when every user has left. */
   logout(pace: Pace): Promise<void> {
     this.pause();
-    return this.#inTurn(pace, (user) => user.logout());
+    return this.#inTurn(this.#users, pace, (user) => user.logout());
   }
 
   /** Messages a second, from now until `pause`. */
@@ -111,8 +115,13 @@ export class Crowd {
     from.send(message(to.jid, { sender, seq, at: Math.floor(at) }));
   }
 
-  async #inTurn({ concurrency, perSecond }: Pace, go: (user: BoshUser) => Promise<void>): Promise<void> {
-    const waiting = this.#users.values();
+  async #inTurn(
+    users: readonly BoshUser[],
+    { concurrency, perSecond }: Pace,
+    go: (user: BoshUser) => Promise<void>,
+  ): Promise<void> {
+    // Shared by all lanes.
+    const waiting = users.values();
     let next = performance.now();
     const lane = async (): Promise<void> => {
       for (const user of waiting) {

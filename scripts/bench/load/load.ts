@@ -49,9 +49,9 @@ export class Load {
     return new Load(users, workers);
   }
 
-  /** Resolves when all are online or have failed. */
-  async login(pace: Pace): Promise<void> {
-    await this.#all('login', this.#share(pace));
+  /** Logs the next so many in, rounded up to the same number in each process. Resolves when they are online or have failed. */
+  async login(pace: Pace, count = this.users): Promise<void> {
+    await this.#all('login', this.#share(pace), Math.ceil(count / this.#workers.length));
   }
 
   /** Resolves when all have left. */

@@ -6,7 +6,7 @@ import { Crowd, type CrowdOptions, type Pace } from './crowd.js';
 
 export interface Commands {
   begin(options: CrowdOptions): void;
-  login(pace: Pace): Promise<void>;
+  login(pace: Pace, count: number): Promise<void>;
   logout(pace: Pace): Promise<void>;
   talk(rate: number): void;
   pause(): void;
@@ -26,7 +26,7 @@ const commands: Commands = {
   begin: (options) => {
     begun = new Crowd(options);
   },
-  login: (pace) => crowd().login(pace),
+  login: (pace, count) => crowd().login(pace, count),
   logout: (pace) => crowd().logout(pace),
   talk: (rate) => crowd().talk(rate),
   pause: () => crowd().pause(),

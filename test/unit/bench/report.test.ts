@@ -10,7 +10,7 @@ import { roundUp } from '../../../scripts/bench/svg-chart.js';
 const usage = (ejabberd: number, gateway: number) => ({ ejabberd, gateway });
 const side = (scale: number, gateway: number): Side => ({
   memory: usage(100_000 * scale, gateway * 5_000),
-  logins: { perSecond: 400 / scale, cpu: usage(0.0025, 0) },
+  logins: { perSecond: 400 / scale, cpu: usage(0.0025, 0), loadCpu: 0.001 },
   traffic: [500, 1500].map((rate) => ({
     rate,
     delivered: rate * 30,
