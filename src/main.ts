@@ -2,22 +2,22 @@
 /** The command line: `megaphone start | check | ping NODE | names`. */
 
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check } from './cli/check.js';
 import { nodeOptions } from './cli/node-options.js';
+import { readCookie } from './cli/read-cookie.js';
 import { Service } from './cli/service.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import type { Config } from './config/schema.js';
+import { nodeNames } from './config/workers.js';
 import { parseNodeName } from './distribution/names.js';
 import { MegaphoneError } from './errors.js';
-import { type Cookie, loadCookie } from './node/cookie.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
+import { Primary } from './workers/primary.js';
 
 const { env } = process;
-const { MEGAPHONE_COOKIE: cookie } = env;
 
 async function main(): Promise<void> {
   const given = parseArguments(process.argv.slice(2));
@@ -41,18 +41,20 @@ function load({ flags, file }: Arguments): LoadedConfig {
   return loadConfig({ flags, env, file, directory: process.cwd() });
 }
 
-function readCookie(config: Config): Cookie {
-  return loadCookie({ env: cookie, file: config.cookie_file, home: homedir() });
-}
-
 async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   const log = createLogger(config.log_level);
   for (const warning of warnings) log.warn(warning);
-  const service = await Service.start(config, readCookie(config), log);
-  log.info({ version: version(), config: file ?? 'defaults' }, `${config.node} is up`);
+  const names = nodeNames(config);
+  const service =
+    config.workers === 1
+      ? await Service.start(config, readCookie(config), log)
+      : await Primary.start(config, log);
   log.info(
-    `BOSH endpoint: ${config.tls_cert === '' ? 'http' : 'https'}://${hostForUrl(config.http_ip)}:${service.bosh.port}/bosh`,
+    { version: version(), config: file ?? 'defaults' },
+    `${config.node} is up${names.length > 1 ? `: ${names.join(', ')}` : ''}`,
   );
+  const scheme = config.tls_cert === '' ? 'http' : 'https';
+  log.info(`BOSH endpoint: ${scheme}://${hostForUrl(config.http_ip)}:${service.port}/bosh`);
   process.on('SIGHUP', () => service.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // A second signal finds no listener and ends the process at once.

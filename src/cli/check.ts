@@ -6,6 +6,7 @@
 import { createServer } from 'node:http';
 import type { LoadedConfig } from '../config/load.js';
 import type { Config, EjabberdNode } from '../config/schema.js';
+import { nodeNames } from '../config/workers.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { atom, Pid } from '../etf/terms.js';
@@ -67,16 +68,22 @@ function* checkCertificate(config: Config): Generator<Finding> {
 
 async function* checkCluster(config: Config, cookie: Cookie): AsyncGenerator<Finding> {
   const { alive, host } = parseNodeName(config.node);
-  const isTaken =
-    config.epmd_port !== 0 &&
-    (await names('127.0.0.1', config.epmd_port)).some(({ alive: other }) => other === alive);
+  const registered = config.epmd_port === 0 ? [] : await names('127.0.0.1', config.epmd_port);
   if (config.epmd_port !== 0) yield good(`EPMD answers on port ${config.epmd_port}`);
   const node = await HiddenNode.start(nodeOptions(config, `${alive}-check-${process.pid}@${host}`, cookie));
   try {
-    const isRunning = isTaken && (await isGateway(node, config.node));
-    if (isRunning) yield good(`${config.node} is this gateway, running already`);
-    else if (isTaken) yield bad(`another node is called ${config.node}`, 'stop it, or change the key node');
-    else yield good(`the name ${config.node} is free`);
+    let isRunning = false;
+    for (const name of nodeNames(config)) {
+      const isTaken = registered.some((other) => other.alive === parseNodeName(name).alive);
+      if (!isTaken) {
+        yield good(`the name ${name} is free`);
+      } else if (await isGateway(node, name)) {
+        isRunning = true;
+        yield good(`${name} is this gateway, running already`);
+      } else {
+        yield bad(`another node is called ${name}`, 'stop it, or change the key node');
+      }
+    }
     for (const ejabberd of config.nodes) yield* checkNode(node, ejabberd);
     if (!isRunning) yield await checkPort(config);
   } finally {

@@ -11,7 +11,7 @@ import type { CertificateFiles } from '../http/certificate.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
-import { health, type Sources, stats } from '../observe/report.js';
+import { health, type Reports, type Sources, stats } from '../observe/report.js';
 import { nodeOptions } from './node-options.js';
 import { startNode } from './start-node.js';
 
@@ -27,6 +27,7 @@ export class Service {
   readonly gateway: Gateway;
   readonly bosh: BoshServer;
   readonly admin: AdminServer | undefined;
+  readonly reports: Reports;
   readonly #clock: NodeJS.Timeout;
 
   /** @throws MegaphoneError EPMD_…, NODE_…, HTTP_LISTEN: what must be there from the start; ejabberd may come later */
@@ -79,37 +80,55 @@ export class Service {
       startedAt: Date.now(),
       openExchanges: () => gateway.openExchanges,
       connections: () => bosh.connections,
+    };
+    const reports: Reports = {
+      health: () => health(sources),
+      stats: () => stats(sources),
       modules: () => modules.read(),
     };
-    const reports = {
-      stats: async () => ({ ...stats(sources), ejabberd: await modules.read() }),
-      health: () => health(sources),
-    };
-    node.register(PROCESS_NAME, new MegaphoneProcess(node, gateway, reports));
+    node.register(
+      PROCESS_NAME,
+      new MegaphoneProcess(node, gateway, {
+        health: reports.health,
+        stats: async () => ({ ...reports.stats(), ejabberd: await reports.modules() }),
+      }),
+    );
     let admin: AdminServer | undefined;
     try {
       if (config.admin_port !== 0)
-        admin = await AdminServer.listen(config.admin_ip, config.admin_port, sources);
+        admin = await AdminServer.listen(config.admin_ip, config.admin_port, reports);
     } catch (error) {
       await bosh.close();
       throw error;
     }
     logNodeEvents(node, log);
     for (const { name, endpoint } of config.nodes) node.keepConnected(name, endpoint);
-    return new Service(node, gateway, bosh, admin);
+    return new Service(node, gateway, bosh, admin, reports);
   }
 
-  private constructor(node: HiddenNode, gateway: Gateway, bosh: BoshServer, admin: AdminServer | undefined) {
+  private constructor(
+    node: HiddenNode,
+    gateway: Gateway,
+    bosh: BoshServer,
+    admin: AdminServer | undefined,
+    reports: Reports,
+  ) {
     this.node = node;
     this.gateway = gateway;
     this.bosh = bosh;
     this.admin = admin;
+    this.reports = reports;
     this.#clock = setInterval(() => gateway.tick(process.uptime()), 1000);
   }
 
   /** Reads the certificate again. */
   reload(): void {
     this.bosh.reloadCertificate();
+  }
+
+  /** Of the BOSH endpoint. */
+  get port(): number {
+    return this.bosh.port;
   }
 
   /** Held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */

@@ -4,9 +4,11 @@
  */
 
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
 import { readDuration, readSize } from './units.js';
+import { nodeNames } from './workers.js';
 
 /** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
 function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {
@@ -21,11 +23,13 @@ function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {
 const within = (value: number | undefined, min: number, max: number): number | undefined =>
   value !== undefined && value >= min && value <= max ? value : undefined;
 
+function readInteger(raw: unknown, min: number, max: number): number | undefined {
+  const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+  return Number.isInteger(value) ? within(value as number, min, max) : undefined;
+}
+
 function integer(min: number, max: number, what = 'a whole number') {
-  return setting(`${what} from ${min} to ${max}`, (raw) => {
-    const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
-    return Number.isInteger(value) ? within(value as number, min, max) : undefined;
-  });
+  return setting(`${what} from ${min} to ${max}`, (raw) => readInteger(raw, min, max));
 }
 
 const port = () => integer(0, 65535, 'a port');
@@ -129,6 +133,13 @@ const allowedNode = () =>
 const logLevel = () =>
   setting(`one of ${LOG_LEVELS.join(', ')}`, (raw) => LOG_LEVELS.find((level: LogLevel) => level === raw));
 
+const MAX_WORKERS = 128;
+
+const workers = () =>
+  setting(`a whole number from 1 to ${MAX_WORKERS}, or "auto"`, (raw) =>
+    raw === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : readInteger(raw, 1, MAX_WORKERS),
+  );
+
 export const configSchema = z
   .strictObject({
     node: nodeName().default('megaphone@localhost').describe("this gateway's Erlang node name"),
@@ -170,15 +181,24 @@ export const configSchema = z
       .default(30)
       .describe('time to send a whole request, or to read an answer'),
     keep_alive_timeout: duration(1, 3600).default(75).describe('time between two requests on a connection'),
+    workers: workers().default(1).describe('worker processes, auto for one on each core'),
     admin_ip: ip().default('127.0.0.1').describe('address of /healthz and /metrics'),
     admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
     log_level: logLevel().default('info').describe('how much is logged'),
   })
-  .superRefine(({ node, nodes, header_timeout, request_timeout, tls_cert, tls_key }, context) => {
-    const self = nodes.findIndex(({ name }) => name === node);
+  .superRefine((config, context) => {
+    const { node, nodes, workers: count, distribution_port } = config;
+    const { header_timeout, request_timeout, tls_cert, tls_key } = config;
+    const own = nodeNames({ node, workers: count });
+    const self = nodes.findIndex(({ name }) => own.includes(name));
     if (self >= 0) {
       const message = "expected an ejabberd node, this is the gateway's own name";
       context.addIssue({ code: 'custom', path: ['nodes', self], message });
+    }
+    const lastPort = distribution_port + count - 1;
+    if (distribution_port !== 0 && lastPort > 65535) {
+      const message = `expected a port from 1 to ${65535 - count + 1}, for each worker takes the next one`;
+      context.addIssue({ code: 'custom', path: ['distribution_port'], message, input: distribution_port });
     }
     if (header_timeout > request_timeout) {
       const message = 'expected no more than request_timeout, of which it is a part';

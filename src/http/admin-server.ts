@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
 import { moduleMetrics } from '../observe/module-metrics.js';
-import { health, type Sources, stats } from '../observe/report.js';
+import type { Reports } from '../observe/report.js';
 import { listen } from './listen.js';
 
 interface Page {
@@ -16,17 +16,17 @@ interface Page {
 export class AdminServer {
   readonly #server: Server;
 
-  private constructor(sources: Sources) {
+  private constructor(reports: Reports) {
     this.#server = createServer(async (request, response) => {
-      const { status, type, text } = await page(request.url?.split('?', 1)[0] ?? '', sources);
+      const { status, type, text } = await page(request.url?.split('?', 1)[0] ?? '', reports);
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
     });
     this.#server.maxConnections = 100;
   }
 
   /** @throws MegaphoneError HTTP_LISTEN */
-  static async listen(ip: string, port: number, sources: Sources): Promise<AdminServer> {
-    const admin = new AdminServer(sources);
+  static async listen(ip: string, port: number, reports: Reports): Promise<AdminServer> {
+    const admin = new AdminServer(reports);
     await listen(admin.#server, ip, port);
     return admin;
   }
@@ -42,14 +42,14 @@ export class AdminServer {
   }
 }
 
-async function page(path: string, sources: Sources): Promise<Page> {
+async function page(path: string, reports: Reports): Promise<Page> {
   if (path === '/healthz') {
-    const report = health(sources);
-    const status = report.status === 'ok' ? 200 : 503;
+    const report = reports.health();
+    const status = report.status === 'unavailable' ? 503 : 200;
     return { status, type: 'application/json', text: `${JSON.stringify(report)}\n` };
   }
   if (path === '/metrics') {
-    const text = prometheusText(stats(sources)) + moduleMetrics(await sources.modules());
+    const text = prometheusText(reports.stats()) + moduleMetrics(await reports.modules());
     return { status: 200, type: METRICS_TYPE, text };
   }
   return { status: 404, type: 'text/plain; charset=utf-8', text: 'Here are /healthz and /metrics.\n' };

@@ -39,7 +39,8 @@ export class Listener {
         const hint = 'Choose another port or address, or stop what holds it.';
         reject(new MegaphoneError('NODE_LISTEN', `Cannot listen for nodes on ${where}`, { cause, hint }));
       });
-      server.listen({ port, host }, () => {
+      // Each worker process is a node of its own, so node:cluster must not share this port among them.
+      server.listen({ port, host, exclusive: true }, () => {
         const address = server.address();
         resolve(new Listener(server, typeof address === 'object' && address !== null ? address.port : port));
       });

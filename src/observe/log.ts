@@ -7,16 +7,18 @@ import { MegaphoneError } from '../errors.js';
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export function createLogger(level: LogLevel): Logger {
+/** @param worker the node name of the worker process that logs, where there are several */
+export function createLogger(level: LogLevel, worker?: string): Logger {
   // In this thread: a worker would lose the last lines of a crash.
   const stream = process.stdout.isTTY
     ? prettyStream({ sync: true, translateTime: 'SYS:HH:MM:ss' })
     : pino.destination(1);
-  return pino(loggerOptions(level), stream);
+  return pino(loggerOptions(level, worker), stream);
 }
 
-export function loggerOptions(level: LogLevel): LoggerOptions {
-  return { level, base: null, serializers: { err: serializeError } };
+export function loggerOptions(level: LogLevel, worker?: string): LoggerOptions {
+  const base = worker === undefined ? null : { worker };
+  return { level, base, serializers: { err: serializeError } };
 }
 
 /** Our own errors are complete without a stack; it only hides the line that matters. */

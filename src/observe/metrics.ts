@@ -1,12 +1,14 @@
 /** The statistics in Prometheus' text format 0.0.4. */
 
-import type { Stats } from './report.js';
+import type { Stats, WorkerReport } from './report.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function prometheusText(stats: Stats): string {
   const nodes = Object.entries(stats.nodes);
+  const workers = Object.entries(stats.workers ?? {});
   return [
+    ...(workers.length === 0 ? [] : workerLines(workers)),
     single('requests_total', 'BOSH requests received', stats.requests),
     labelled(
       'answers_total',
@@ -59,6 +61,23 @@ export function prometheusText(stats: Stats): string {
       nodes.map(([name, node]) => [name, node.sessions_started]),
     ),
   ].join('');
+}
+
+function workerLines(workers: readonly [string, WorkerReport][]): string[] {
+  return [
+    labelled(
+      'worker_up',
+      'Whether a worker process runs and reports',
+      'worker',
+      workers.map(([name, { up }]) => [name, Number(up)]),
+    ),
+    labelled(
+      'worker_restarts_total',
+      'How often a worker process was replaced',
+      'worker',
+      workers.map(([name, { restarts }]) => [name, restarts]),
+    ),
+  ];
 }
 
 function single(name: string, help: string, value: number): string {

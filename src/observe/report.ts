@@ -24,24 +24,45 @@ export interface Sources {
   readonly startedAt: number;
   readonly openExchanges: () => number;
   readonly connections: () => number;
-  /** What the nodes' modules count. */
-  readonly modules: () => Promise<ModuleStats>;
 }
 
 export type NodeReport = {
+  /** With several workers: of at least one of them. */
   readonly in_service: boolean;
-  /** Empty while in service. */
+  /** Empty while in service; with several workers, why one of them does without that node. */
   readonly reason: string;
   readonly sessions_started: number;
   readonly requests_on_the_way: number;
   readonly requests_waiting: number;
 };
 
-/** `ok` while at least one node is in service, so that new sessions can start. */
-export type Health = {
-  readonly status: 'ok' | 'unavailable';
-  readonly nodes: { readonly [name: string]: NodeReport };
+export type WorkerReport = {
+  /** It runs, and has reported in the last seconds. */
+  readonly up: boolean;
+  /** The process; 0 while there is none. */
+  readonly pid: number;
+  /** How often it was replaced. */
+  readonly restarts: number;
 };
+
+/**
+ * `ok` while at least one node is in service, so that new sessions can start; with several workers, while that is so
+ * for each of them, `degraded` where it is so only for some.
+ */
+export type Health = {
+  readonly status: 'ok' | 'degraded' | 'unavailable';
+  readonly nodes: { readonly [name: string]: NodeReport };
+  /** By node name; only where there are several. */
+  readonly workers?: { readonly [name: string]: WorkerReport };
+};
+
+/** What `/healthz` and `/metrics` show. */
+export interface Reports {
+  health(): Health;
+  stats(): Stats;
+  /** What the nodes' modules count. */
+  modules(): Promise<ModuleStats>;
+}
 
 export type Stats = Health & {
   readonly node: string;

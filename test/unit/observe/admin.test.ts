@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { prometheusText } from '../../../src/observe/metrics.js';
-import { type NodeState, type Sources, stats } from '../../../src/observe/report.js';
+import { health, type NodeState, type Sources, stats } from '../../../src/observe/report.js';
 
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
   {
@@ -30,15 +30,18 @@ const sources: Sources = {
   startedAt: Date.now(),
   openExchanges: () => 7,
   connections: () => 9,
-  modules: async () => ({
-    'a@h': { sessions: 3, requests: 8, terminated: { client: 1, 'host-gone': 0 } },
-    'b@h': { sessions: 4 },
-  }),
 };
 
 let admin: AdminServer;
 before(async () => {
-  admin = await AdminServer.listen('127.0.0.1', 0, sources);
+  admin = await AdminServer.listen('127.0.0.1', 0, {
+    health: () => health(sources),
+    stats: () => stats(sources),
+    modules: async () => ({
+      'a@h': { sessions: 3, requests: 8, terminated: { client: 1, 'host-gone': 0 } },
+      'b@h': { sessions: 4 },
+    }),
+  });
 });
 after(() => admin.close());
 

@@ -1,0 +1,26 @@
+/** Several worker processes from one configuration: what each of them is called and may hold. */
+
+import type { Config } from './schema.js';
+
+/** One process has the node's own name; several are `megaphone-1@host`, `megaphone-2@host` … */
+export function nodeNames({ node, workers }: Pick<Config, 'node' | 'workers'>): string[] {
+  if (workers === 1) return [node];
+  return Array.from({ length: workers }, (_, index) => node.replace('@', `-${index + 1}@`));
+}
+
+/**
+ * The configuration of each worker, as of a gateway of its own. The maxima are those of all workers together, and
+ * connections are dealt out evenly, so each gets its share, rounded up.
+ */
+export function workerConfigs(config: Config): Config[] {
+  const { workers, distribution_port: first } = config;
+  return nodeNames(config).map((node, index) => ({
+    ...config,
+    workers: 1,
+    node,
+    distribution_port: first === 0 ? 0 : first + index,
+    max_connections: Math.ceil(config.max_connections / workers),
+    max_exchanges: Math.ceil(config.max_exchanges / workers),
+    admin_port: 0,
+  }));
+}

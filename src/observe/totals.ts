@@ -1,0 +1,108 @@
+/**
+ * The statistics of several worker processes as one gateway's. What a dead worker had counted stays in the sums, as of
+ * its last report: they never fall, for Prometheus takes a counter that falls for one that began anew.
+ */
+
+import type { Health, NodeReport, Stats, WorkerReport } from './report.js';
+
+export interface WorkerState extends WorkerReport {
+  /** Its node name. */
+  readonly name: string;
+  /** Its latest report; `undefined` before its first. */
+  readonly stats: Stats | undefined;
+}
+
+/** The gateway they are together. */
+export interface Whole {
+  /** The node name as configured, which no worker has. */
+  readonly node: string;
+  readonly uptime_seconds: number;
+}
+
+/** What adds up. */
+export type Tally = Omit<Stats, 'status' | 'workers' | keyof Whole>;
+
+type Counts = Readonly<Record<string, number>>;
+
+export const NOTHING: Tally = {
+  nodes: {},
+  connections: 0,
+  open_exchanges: 0,
+  requests: 0,
+  answers: {},
+  refused: {},
+  dropped_answers: {},
+  timeouts: 0,
+  closed: 0,
+  refused_headers: 0,
+  bytes_in: 0,
+  bytes_out: 0,
+};
+
+/** @param retired what dead workers left */
+export function total(whole: Whole, workers: readonly WorkerState[], retired: Tally): Stats {
+  const reports = workers.flatMap(({ stats }) => (stats === undefined ? [] : [stats]));
+  return {
+    ...whole,
+    ...reports.reduce(add, retired),
+    status: statusOf(workers),
+    workers: Object.fromEntries(
+      workers.map(({ name, up, pid, restarts }): [string, WorkerReport] => [name, { up, pid, restarts }]),
+    ),
+  };
+}
+
+/** Adds the counters that a dead worker leaves: nothing is open there any more, and no node is reached. */
+export function retire(before: Tally, last: Tally): Tally {
+  const nodes = Object.entries(last.nodes).map(([name, { sessions_started }]): [string, NodeReport] => [
+    name,
+    { in_service: false, reason: '', sessions_started },
+  ]);
+  return add(before, { ...last, connections: 0, open_exchanges: 0, nodes: Object.fromEntries(nodes) });
+}
+
+function statusOf(workers: readonly WorkerState[]): Health['status'] {
+  const serving = workers.filter(({ up, stats }) => up && stats?.status === 'ok');
+  if (serving.length === workers.length) return 'ok';
+  return serving.length > 0 ? 'degraded' : 'unavailable';
+}
+
+function add(a: Tally, b: Tally): Tally {
+  return {
+    nodes: addNodes(a.nodes, b.nodes),
+    connections: a.connections + b.connections,
+    open_exchanges: a.open_exchanges + b.open_exchanges,
+    requests: a.requests + b.requests,
+    answers: addCounts(a.answers, b.answers),
+    refused: addCounts(a.refused, b.refused),
+    dropped_answers: addCounts(a.dropped_answers, b.dropped_answers),
+    timeouts: a.timeouts + b.timeouts,
+    closed: a.closed + b.closed,
+    refused_headers: a.refused_headers + b.refused_headers,
+    bytes_in: a.bytes_in + b.bytes_in,
+    bytes_out: a.bytes_out + b.bytes_out,
+  };
+}
+
+function addCounts(a: Counts, b: Counts): Counts {
+  const sums = { ...a };
+  for (const [key, value] of Object.entries(b)) sums[key] = (sums[key] ?? 0) + value;
+  return sums;
+}
+
+function addNodes(a: Stats['nodes'], b: Stats['nodes']): Stats['nodes'] {
+  const sums = { ...a };
+  for (const [name, node] of Object.entries(b)) {
+    const other = sums[name];
+    sums[name] = other === undefined ? node : addNode(other, node);
+  }
+  return sums;
+}
+
+function addNode(a: NodeReport, b: NodeReport): NodeReport {
+  return {
+    in_service: a.in_service || b.in_service,
+    reason: a.reason === '' ? b.reason : a.reason,
+    sessions_started: a.sessions_started + b.sessions_started,
+  };
+}

@@ -1,0 +1,53 @@
+/** What the primary process and its workers say to each other, over the channel that node:cluster gives them. */
+
+import cluster from 'node:cluster';
+import type { Config } from '../config/schema.js';
+import { type ErrorCode, MegaphoneError } from '../errors.js';
+import type { ModuleStats } from '../observe/module-metrics.js';
+import type { Stats } from '../observe/report.js';
+
+/** The cookie is in none of them: a worker reads it where its primary would. */
+export type ToWorker =
+  | { readonly type: 'begin'; readonly config: Config }
+  /** Read the certificate again. */
+  | { readonly type: 'reload' }
+  /** Tell what the ejabberd nodes' modules count. */
+  | { readonly type: 'askModules' }
+  /** End held requests with 503, then the process. */
+  | { readonly type: 'stop' };
+
+export type ToPrimary =
+  /** It listens to messages: what was sent before is lost. */
+  | { readonly type: 'ready' }
+  /** It serves, on that HTTP port. */
+  | { readonly type: 'up'; readonly port: number }
+  | { readonly type: 'report'; readonly stats: Stats }
+  /** The answer to `askModules`. */
+  | { readonly type: 'modules'; readonly modules: ModuleStats }
+  /** It cannot start, and ends. */
+  | { readonly type: 'failed'; readonly error: ErrorReport };
+
+export interface ErrorReport {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly node?: string;
+  readonly hint?: string;
+}
+
+/** How often a worker reports. */
+export const REPORT_MS = 1_000;
+
+export function toReport({ code, message, node, hint }: MegaphoneError): ErrorReport {
+  return { code, message, ...(node === undefined ? {} : { node }), ...(hint === undefined ? {} : { hint }) };
+}
+
+export function fromReport({ code, message, ...details }: ErrorReport): MegaphoneError {
+  return new MegaphoneError(code, message, details);
+}
+
+/** Resolves when it is on its way, or the primary is gone. */
+export function tellPrimary(message: ToPrimary): Promise<void> {
+  return new Promise((resolve) => {
+    cluster.worker?.send(message, () => resolve());
+  });
+}

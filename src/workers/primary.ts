@@ -1,0 +1,83 @@
+/**
+ * The primary process of several workers: starts and replaces them, accepts connections and deals them out (node:cluster
+ * does), and shows their health and statistics as one gateway's. It holds no connections and is no Erlang node, so its
+ * limits are not the gateway's.
+ */
+
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.js';
+import { workerConfigs } from '../config/workers.js';
+import { AdminServer } from '../http/admin-server.js';
+import type { ModuleStats } from '../observe/module-metrics.js';
+import type { Health, Reports, Stats } from '../observe/report.js';
+import { NOTHING, retire, total } from '../observe/totals.js';
+import { WorkerSlot } from './worker-slot.js';
+
+export class Primary implements Reports {
+  readonly #node: string;
+  readonly #slots: readonly WorkerSlot[];
+  #admin: AdminServer | undefined;
+  #retired = NOTHING;
+  #port = 0;
+
+  /** @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
+  static async start(config: Config, log: Logger): Promise<Primary> {
+    const primary = new Primary(config, log);
+    try {
+      const [port = 0] = await Promise.all(primary.#slots.map((slot) => slot.start()));
+      primary.#port = port;
+      if (config.admin_port !== 0)
+        primary.#admin = await AdminServer.listen(config.admin_ip, config.admin_port, primary);
+      return primary;
+    } catch (error) {
+      await primary.stop();
+      throw error;
+    }
+  }
+
+  private constructor(config: Config, log: Logger) {
+    this.#node = config.node;
+    this.#slots = workerConfigs(config).map(
+      (worker) =>
+        new WorkerSlot(worker, log, (stats) => {
+          this.#retired = retire(this.#retired, stats);
+        }),
+    );
+  }
+
+  /** Of the BOSH endpoint. */
+  get port(): number {
+    return this.#port;
+  }
+
+  health(): Health {
+    const { status, nodes, workers = {} } = this.stats();
+    return { status, nodes, workers };
+  }
+
+  stats(): Stats {
+    const whole = { node: this.#node, uptime_seconds: Math.floor(process.uptime()) };
+    return total(
+      whole,
+      this.#slots.map(({ state }) => state),
+      this.#retired,
+    );
+  }
+
+  /** All workers are asked, for one may reach a node that another does not. */
+  async modules(): Promise<ModuleStats> {
+    const answers = await Promise.all(this.#slots.map((slot) => slot.modules()));
+    return Object.assign({}, ...answers);
+  }
+
+  /** Each worker reads the certificate again. */
+  reload(): void {
+    for (const slot of this.#slots) slot.reload();
+  }
+
+  /** Each worker ends its held requests with 503. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.stop()));
+    await this.#admin?.close();
+  }
+}

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Config, configSchema } from '../../../src/config/schema.js';
+import { nodeNames, workerConfigs } from '../../../src/config/workers.js';
+
+const config = (settings: Readonly<Record<string, unknown>>): Config => configSchema.parse(settings);
+
+function problem(settings: Readonly<Record<string, unknown>>): string {
+  const { error } = configSchema.safeParse(settings);
+  return error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n') ?? '';
+}
+
+test('one process has the configured name, several are numbered', () => {
+  assert.deepEqual(nodeNames(config({})), ['megaphone@localhost']);
+  assert.deepEqual(nodeNames(config({ node: 'gate@a.example', workers: '3' })), [
+    'gate-1@a.example',
+    'gate-2@a.example',
+    'gate-3@a.example',
+  ]);
+});
+
+test('auto is one for each core', () => {
+  assert.equal(config({ workers: 'auto' }).workers, Math.min(availableParallelism(), 128));
+});
+
+test('a number of workers that cannot be is refused', () => {
+  for (const workers of [0, -1, 1.5, 129, 'many', '']) {
+    assert.equal(problem({ workers }), 'workers: expected a whole number from 1 to 128, or "auto"');
+  }
+});
+
+test("a worker's name among the ejabberd nodes is refused", () => {
+  const nodes = 'ejabberd@h,megaphone-2@h';
+  assert.equal(problem({ node: 'megaphone@h', workers: 1, nodes }), '');
+  assert.match(problem({ node: 'megaphone@h', workers: 2, nodes }), /^nodes\.1: .*own name/);
+});
+
+test('a distribution port that leaves no room for the workers behind it is refused', () => {
+  assert.equal(problem({ workers: 3, distribution_port: 65_533 }), '');
+  assert.match(problem({ workers: 3, distribution_port: 65_534 }), /^distribution_port: .* from 1 to 65533/);
+});
+
+test('workers differ in name and port, share the maxima, and keep all else', () => {
+  const settings = fc.record({
+    workers: fc.integer({ min: 2, max: 128 }),
+    max_connections: fc.integer({ min: 1, max: 1_000_000 }),
+    max_exchanges: fc.integer({ min: 1, max: 1_000_000 }),
+    distribution_port: fc.integer({ min: 1, max: 60_000 }),
+  });
+  fc.assert(
+    fc.property(settings, (given) => {
+      const whole = config({ ...given, admin_port: 9000, tick_time: '9 s' });
+      const workers = workerConfigs(whole);
+      assert.equal(workers.length, given.workers);
+      assert.equal(new Set(workers.map(({ node }) => node)).size, given.workers);
+      for (const [i, worker] of workers.entries()) {
+        assert.equal(worker.distribution_port, given.distribution_port + i);
+        assert.equal(worker.workers, 1);
+        assert.equal(worker.admin_port, 0);
+        assert.equal(worker.tick_time, 9);
+      }
+      for (const key of ['max_connections', 'max_exchanges'] as const) {
+        const sum = workers.reduce((total, worker) => total + worker[key], 0);
+        assert.ok(sum >= given[key] && sum < given[key] + given.workers, key);
+      }
+    }),
+  );
+});
