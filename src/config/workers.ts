@@ -21,6 +21,7 @@ export function workerConfigs(config: Config): Config[] {
     distribution_port: first === 0 ? 0 : first + index,
     max_connections: Math.ceil(config.max_connections / workers),
     max_exchanges: Math.ceil(config.max_exchanges / workers),
+    max_waiting: Math.ceil(config.max_waiting / workers),
     admin_port: 0,
   }));
 }

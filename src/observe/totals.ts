@@ -56,7 +56,7 @@ export function total(whole: Whole, workers: readonly WorkerState[], retired: Ta
 export function retire(before: Tally, last: Tally): Tally {
   const nodes = Object.entries(last.nodes).map(([name, { sessions_started }]): [string, NodeReport] => [
     name,
-    { in_service: false, reason: '', sessions_started },
+    { in_service: false, reason: '', sessions_started, requests_on_the_way: 0, requests_waiting: 0 },
   ]);
   return add(before, { ...last, connections: 0, open_exchanges: 0, nodes: Object.fromEntries(nodes) });
 }
@@ -104,5 +104,7 @@ function addNode(a: NodeReport, b: NodeReport): NodeReport {
     in_service: a.in_service || b.in_service,
     reason: a.reason === '' ? b.reason : a.reason,
     sessions_started: a.sessions_started + b.sessions_started,
+    requests_on_the_way: a.requests_on_the_way + b.requests_on_the_way,
+    requests_waiting: a.requests_waiting + b.requests_waiting,
   };
 }

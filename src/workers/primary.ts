@@ -24,10 +24,11 @@ export class Primary implements Reports {
   static async start(config: Config, log: Logger): Promise<Primary> {
     const primary = new Primary(config, log);
     try {
-      const [port = 0] = await Promise.all(primary.#slots.map((slot) => slot.start()));
-      primary.#port = port;
+      // First, so that whoever sees the HTTP port open can ask how far the workers are.
       if (config.admin_port !== 0)
         primary.#admin = await AdminServer.listen(config.admin_ip, config.admin_port, primary);
+      const [port = 0] = await Promise.all(primary.#slots.map((slot) => slot.start()));
+      primary.#port = port;
       return primary;
     } catch (error) {
       await primary.stop();

@@ -28,6 +28,8 @@ const node = (in_service: boolean, reason: string, sessions_started: number): No
   in_service,
   reason,
   sessions_started,
+  requests_on_the_way: 0,
+  requests_waiting: 0,
 });
 
 test('counters and gauges are summed, key by key', () => {
