@@ -50,9 +50,9 @@ export class GatewayProcess {
     return lines.map((line) => JSON.parse(line) as LogLine);
   }
 
-  /** Resolves when it has logged such a line. */
-  async logs(condition: (line: LogLine) => boolean): Promise<void> {
-    while (!this.lines.some(condition)) {
+  /** Resolves when it has logged such a line, or so many. */
+  async logs(condition: (line: LogLine) => boolean, count = 1): Promise<void> {
+    while (this.lines.filter(condition).length < count) {
       if (this.process.exitCode !== null) throw new Error(`the gateway ended: ${this.#output}`);
       await sleep(10);
     }

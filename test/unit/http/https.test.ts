@@ -97,19 +97,28 @@ test('a certificate that was replaced is used for new connections, and open ones
   }
 });
 
-test('SIGHUP has the files read again', async () => {
-  install(first);
-  const gateway = await GatewayProcess.start(1024, { tls_cert: used.cert, tls_key: used.key });
-  try {
-    await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${gateway.port}/bosh`);
-    install(second);
-    gateway.process.kill('SIGHUP');
-    await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'));
-    (await open(second.pem, gateway.port)).destroy();
-  } finally {
-    gateway.process.kill('SIGKILL');
-  }
-});
+for (const workers of [1, 2]) {
+  test(`SIGHUP has the files read again, by each of ${workers} worker(s)`, async () => {
+    install(first);
+    const gateway = await GatewayProcess.start(1024, {
+      tls_cert: used.cert,
+      tls_key: used.key,
+      workers: `${workers}`,
+    });
+    const ended = once(gateway.process, 'exit');
+    try {
+      await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${gateway.port}/bosh`);
+      install(second);
+      gateway.process.kill('SIGHUP');
+      await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
+      // Connections are dealt out in turn.
+      for (let i = 0; i < workers; i += 1) (await open(second.pem, gateway.port)).destroy();
+    } finally {
+      gateway.process.kill();
+      await ended;
+    }
+  });
+}
 
 test('one that cannot be used leaves the old one, and an error with code and hint', async () => {
   install(first);
