@@ -83,6 +83,12 @@ async function killBusiest(): Promise<void> {
   await untilAllServe();
 }
 
+it('shows what ejabberd counts, once for all workers', async () => {
+  const text = await (await fetch(healthUrl.replace('healthz', 'metrics'))).text();
+  const samples = text.split('\n').filter((line) => line.startsWith('megaphone_ejabberd_sessions{'));
+  assert.deepEqual(samples, [`megaphone_ejabberd_sessions{node="${instance.ejabberdNode}"} 0`]);
+});
+
 const couples: readonly (readonly [string, MakeClient, MakeClient])[] = [
   ['Strophe', strophe, strophe],
   ['stanza', stanza, stanza],

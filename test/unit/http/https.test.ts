@@ -120,6 +120,23 @@ for (const workers of [1, 2]) {
   });
 }
 
+test('SIGHUP to the primary of several workers has each of them read the files again', async () => {
+  install(first);
+  const settings = { tls_cert: used.cert, tls_key: used.key, workers: '2' };
+  const gateway = await GatewayProcess.start(1024, settings);
+  try {
+    install(second);
+    gateway.process.kill('SIGHUP');
+    const told = () =>
+      gateway.lines.filter(({ msg }) => msg.startsWith('new connections get the certificate'));
+    await gateway.logs(() => told().length === 2);
+    // Dealt out in turns.
+    for (let i = 0; i < 4; i += 1) (await open(second.pem, gateway.port)).destroy();
+  } finally {
+    gateway.process.kill('SIGKILL');
+  }
+});
+
 test('one that cannot be used leaves the old one, and an error with code and hint', async () => {
   install(first);
   await serve();
