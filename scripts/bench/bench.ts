@@ -7,7 +7,7 @@
  *   MEASURE_SECONDS=30       at each rate, a third of it at a time
  *   STEP_SECONDS=5           for each try on the way to the highest rate
  *   LOGINS=3000              as fast as they go, a third at a time
- *   IDLE_USERS=5000          whose memory is measured
+ *   IDLE_USERS=8000          whose memory is measured
  *   SETTLE_SECONDS=30        from the last login to that measurement
  *   PUBLISH=1                writes the documentation also with other settings than these
  */
@@ -31,7 +31,7 @@ const SETTINGS = {
   STEP_SECONDS: numberFrom('STEP_SECONDS', 5, 1),
   LOGINS: numberFrom('LOGINS', 3000, 3),
   // The gateway takes 16,000 connections unless told otherwise.
-  IDLE_USERS: numberFrom('IDLE_USERS', 5000, 1, 12_000),
+  IDLE_USERS: numberFrom('IDLE_USERS', 8000, 1, 12_000),
   SETTLE_SECONDS: numberFrom('SETTLE_SECONDS', 30, 0),
 };
 const isTrial = Object.keys(SETTINGS).some((name) => (process.env[name] ?? '') !== '');
