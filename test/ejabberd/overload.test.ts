@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atom, type Term } from '../../src/etf/terms.js';
+import { Load } from '../../scripts/bench/load/load.js';
+import { atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
@@ -24,6 +25,7 @@ before(async () => {
     epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
   });
   await node.connect(instance.gatewayNode);
+  await node.connect(instance.ejabberdNode);
 });
 after(async () => {
   await node.stop();
@@ -79,4 +81,53 @@ test('an ejabberd that stands still: requests wait, new sessions hear 503; then 
   const accepted = await newSession();
   assert.equal(accepted.status, 200);
   assert.match(await accepted.text(), / sid='/);
+});
+
+/** Of the hub, and the longest of all sessions'. */
+async function mailboxes(): Promise<readonly [hub: number, session: number]> {
+  const rpc = (module: string, fun: string, ...args: Term[]) =>
+    node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
+  const length = async (pid: Term): Promise<number> => {
+    const info = await rpc('erlang', 'process_info', pid, atom('message_queue_len'));
+    return info instanceof Tuple ? Number(info.elements[1]) : 0;
+  };
+  const sessions = await rpc('megaphone_sessions', 'some', 50);
+  assert.ok(Array.isArray(sessions) && sessions.length === 50);
+  const [hub = 0, ...others] = await Promise.all(
+    [await rpc('erlang', 'whereis', atom('mod_megaphone')), ...sessions].map(length),
+  );
+  return [hub, Math.max(...others)];
+}
+
+test('twice the messages that the server takes: mailboxes stay short, and all arrive once and in order', async (t) => {
+  const load = await Load.start({ url: instance.gatewayUrl, host: 'localhost', users: 100 });
+  t.after(() => load.close());
+  await load.login({ concurrency: 20, perSecond: 500 });
+  const backlog = async (): Promise<number> => {
+    const { sent, delivered } = await load.counters();
+    return sent - delivered;
+  };
+  // Each rate for two seconds, until messages pile up; then twice that rate.
+  let rate = 2_000;
+  for (let isBehind = false; !isBehind; rate *= 2) {
+    await load.talk(rate);
+    await sleep(2_000);
+    isBehind = (await backlog()) > 5_000;
+  }
+  await load.talk(rate);
+  await sleep(2_000);
+  const [hub, session] = await mailboxes();
+  t.diagnostic(
+    `at ${rate} messages a second: ${await backlog()} on their way, mailboxes of ${hub} and ${session}`,
+  );
+  assert.ok(hub <= CREDIT, String(hub));
+  // What other users send comes past the gateway's credit, but no faster than they are served.
+  assert.ok(session < 10_000, String(session));
+  await load.settle();
+  const { online, sent, delivered, doubled, reordered, ended } = await load.counters();
+  assert.deepEqual(
+    { online, delivered, doubled, reordered, ended },
+    { online: 100, delivered: sent, doubled: 0, reordered: 0, ended: {} },
+  );
+  assert.equal((await newSession()).status, 200);
 });
