@@ -145,11 +145,11 @@ late(ConnId, _, none) ->
 
 -spec start(pid(), binary(), map(), megaphone_sid:sid()) -> ok.
 start(ConnId, Body, Meta, Sid) ->
-    case megaphone_session:start(Sid, ConnId, Body, Meta) of
-        {ok, _} ->
-            ok;
-        {error, Reason} ->
-            ?LOG_ERROR("Megaphone cannot start a session: ~0p", [Reason]),
+    try
+        megaphone_session:start(Sid, ConnId, Body, Meta)
+    catch
+        error:system_limit ->
+            ?LOG_ERROR("Megaphone cannot start a session: this node has no room for another process (+P)"),
             {Status, Answer} = megaphone_bosh:failure(false, <<"internal-server-error">>, []),
             _ = answer(ConnId, Status, Answer),
             ok

@@ -10,6 +10,7 @@
 -behaviour(gen_server).
 
 -export([start/4, request/3, closed/2, stop_host/1, info/1, close/1]).
+-export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -50,13 +51,12 @@
 %%% Interface
 
 %% @doc A session for a creation request; `Meta' is what the gateway tells of the client. Answers go
-%% to `ConnId', those to a request that starts no session too.
--spec start(megaphone_sid:sid(), pid(), binary(), map()) -> {ok, pid()} | {error, term()}.
+%% to `ConnId', those to a request that starts no session too. Does not wait for it to begin; fails
+%% with `system_limit' where there is no room for another process.
+-spec start(megaphone_sid:sid(), pid(), binary(), map()) -> ok.
 start(Sid, ConnId, Body, Meta) ->
-    case gen_server:start(?MODULE, {Sid, ConnId, Body, Meta}, [{spawn_opt, [{fullsweep_after, 0}]}]) of
-        {ok, Pid} -> {ok, Pid};
-        {error, Reason} -> {error, Reason}
-    end.
+    _ = proc_lib:spawn_opt(?MODULE, run, [{Sid, ConnId, Body, Meta}], [{fullsweep_after, 0}]),
+    ok.
 
 -spec request(pid(), ConnId :: pid(), binary()) -> ok.
 request(Pid, ConnId, Body) ->
@@ -121,7 +121,14 @@ ask(Pid, Question) ->
 
 %%% Callbacks
 
--spec init({megaphone_sid:sid(), pid(), binary(), map()}) -> {ok, #session{}, {continue, term()}}.
+-type args() :: {megaphone_sid:sid(), ConnId :: pid(), binary(), map()}.
+
+-spec run(args()) -> no_return().
+run(Args) ->
+    {ok, S, Continue} = init(Args),
+    gen_server:enter_loop(?MODULE, [], S, Continue).
+
+-spec init(args()) -> {ok, #session{}, {continue, {open, pid(), binary(), map()}}}.
 init({Sid, ConnId, Body, Meta}) ->
     ok = megaphone_sessions:open(Sid, self()),
     {ok, #session{sid = Sid}, {continue, {open, ConnId, Body, Meta}}}.
