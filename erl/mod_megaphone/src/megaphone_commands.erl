@@ -72,11 +72,11 @@ session_memory() ->
 
 -spec sessions() -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
 sessions() ->
-    [Info || Pid <- megaphone_sessions:pids(), Info <- megaphone_session:info(Pid)].
+    [Info || Pid <- megaphone_sessions:pids(), Info <- megaphone_control:info(Pid)].
 
 -spec close(binary()) -> ok | error.
 close(Sid) ->
     case megaphone_sessions:find(Sid) of
-        {ok, Pid} -> megaphone_session:close(Pid);
+        {ok, Pid} -> megaphone_control:close(Pid);
         _ -> error
     end.

@@ -9,7 +9,7 @@
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2, stop_host/1, info/1, close/1]).
+-export([start/4, request/3, closed/2]).
 -export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -17,8 +17,6 @@
 
 -type stream() :: xmpp_stream_in:state().
 -type ms() :: integer().
-%% Established (0 or 1), paused (0 or 1), requests held.
--type gauges() :: {0..1, 0..1, non_neg_integer()}.
 
 -record(session, {
     sid :: megaphone_sid:sid(),
@@ -34,7 +32,7 @@
     %% The shaper asked to wait before the next request is processed.
     blocked = false :: boolean(),
     %% What this session adds to the gauges.
-    gauged = {0, 0, 0} :: gauges(),
+    gauged = {0, 0, 0} :: megaphone_stats:gauges(),
     %% What goes back through the router when the process ends; newest first. None where stream
     %% management takes care of it.
     undelivered = none :: [megaphone_handback:undelivered()] | none,
@@ -68,56 +66,6 @@ request(Pid, ConnId, Body) ->
 closed(Pid, ConnId) ->
     Pid ! {bosh_closed, ConnId},
     ok.
-
-%% @doc Ends the sessions of a virtual host with `system-shutdown', and waits until they are gone.
--spec stop_host(binary()) -> ok.
-stop_host(Host) ->
-    Monitors = [
-        begin
-            Ref = erlang:monitor(process, Pid),
-            Pid ! {bosh_stop_host, Host, {self(), Ref}},
-            Ref
-        end
-     || Pid <- megaphone_sessions:pids()
-    ],
-    lists:foreach(
-        fun(Ref) ->
-            receive
-                {Ref, staying} -> erlang:demonitor(Ref, [flush]);
-                {'DOWN', Ref, _, _, _} -> true
-            after 5000 -> erlang:demonitor(Ref, [flush])
-            end
-        end,
-        Monitors
-    ).
-
-%% @doc Session id, user, address, state, requests held and bytes of the process; nothing when it is gone.
--spec info(pid()) -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
-info(Pid) -> ask(Pid, bosh_info).
-
-%% @doc Ends it with `policy-violation'.
--spec close(pid()) -> ok | error.
-close(Pid) ->
-    case ask(Pid, bosh_close) of
-        [closed] -> ok;
-        [] -> error
-    end.
-
-%% gen_server:call would be one of the stream's own calls.
--spec ask(pid(), bosh_info | bosh_close) -> [term()].
-ask(Pid, Question) ->
-    Ref = erlang:monitor(process, Pid),
-    Pid ! {Question, {self(), Ref}},
-    receive
-        {Ref, Answer} ->
-            erlang:demonitor(Ref, [flush]),
-            [Answer];
-        {'DOWN', Ref, _, _, _} ->
-            []
-    after 5000 ->
-        erlang:demonitor(Ref, [flush]),
-        []
-    end.
 
 %%% Callbacks
 
@@ -177,11 +125,11 @@ handle_info({bosh_stop_host, _, {From, Ref}}, S) ->
     stay(S);
 handle_info({route, _} = Route, #session{undelivered = Undelivered} = S) when Undelivered =/= none ->
     stay(S#session{undelivered = [Route | Undelivered]});
-handle_info({bosh_info, {From, Ref}}, #session{sid = Sid} = S) ->
+handle_info({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
     {memory, Memory} = erlang:process_info(self(), memory),
     {_, _, Held} = S#session.gauged,
-    Awake = wake(S),
-    From ! {Ref, {Sid, user(Awake), ip(Awake), state(Awake), Held, Memory}},
+    #session{stream = Stream} = wake(S),
+    From ! {Ref, {Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), state(S), Held, Memory}},
     stay(S);
 handle_info({bosh_close, {From, Ref}}, S) ->
     From ! {Ref, closed},
@@ -506,20 +454,17 @@ wake(#session{stream = Packed} = S) when is_binary(Packed) -> S#session{stream =
 wake(S) -> S.
 
 -spec gauge(#session{}) -> #session{}.
-gauge(#session{gauged = Gauged} = S) ->
+gauge(#session{gauged = Before} = S) ->
     case gauges(S) of
-        Gauged ->
+        Before ->
             S;
-        {Established, Paused, Held} = Now ->
-            {E, P, H} = Gauged,
-            ok = megaphone_stats:add(sessions_established, Established - E),
-            ok = megaphone_stats:add(sessions_paused, Paused - P),
-            ok = megaphone_stats:add(requests_held, Held - H),
-            Established > E andalso log_begin(S),
+        Now ->
+            ok = megaphone_stats:gauge(Before, Now),
+            element(1, Now) > element(1, Before) andalso log_begin(S),
             S#session{gauged = Now}
     end.
 
--spec gauges(#session{}) -> gauges().
+-spec gauges(#session{}) -> megaphone_stats:gauges().
 gauges(#session{bosh = ended}) ->
     {0, 0, 0};
 gauges(#session{bosh = Bosh, stream = Stream}) ->
@@ -533,22 +478,16 @@ gauges(#session{bosh = Bosh, stream = Stream}) ->
     {Established, Paused, megaphone_bosh:held(Bosh)}.
 
 -spec log_begin(#session{}) -> ok.
-log_begin(#session{sid = Sid} = S) ->
+log_begin(#session{sid = Sid, stream = Stream, host = Host}) ->
     %% It was used to make ids for the login, and would stay for the session's life.
     _ = erase(rand_seed),
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", [Sid, user(S), ip(S)]).
+    Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream)],
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", Args).
 
 -spec log_end(megaphone_bosh:condition(), #session{}) -> ok.
-log_end(Condition, #session{sid = Sid} = S) ->
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", [Sid, user(S), ip(S), Condition]).
-
--spec user(#session{}) -> binary().
-user(#session{stream = #{jid := Jid}}) -> jid:encode(Jid);
-user(#session{host = Host}) -> <<"someone at ", Host/binary>>.
-
--spec ip(#session{}) -> string().
-ip(#session{stream = #{ip := {Address, _}}}) -> inet:ntoa(Address);
-ip(#session{}) -> "unknown".
+log_end(Condition, #session{sid = Sid, stream = Stream, host = Host}) ->
+    Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), Condition],
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).
 
 -spec state(#session{}) -> string().
 state(#session{bosh = ended}) -> "ended";

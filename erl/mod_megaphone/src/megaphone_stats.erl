@@ -3,9 +3,9 @@
 %%% Counters of this node's sessions since the module's start. Gauges count what is, the rest what was.
 -module(megaphone_stats).
 
--export([create/0, add/2, all/0]).
+-export([create/0, add/2, gauge/2, all/0]).
 
--export_type([name/0]).
+-export_type([name/0, gauges/0]).
 
 -type name() ::
     sessions_opened
@@ -27,6 +27,9 @@
     | presences_grouped
     | stanzas_handed_back
     | {terminated, megaphone_bosh:condition()}.
+
+%% What a session adds to the gauges: established (0 or 1), paused (0 or 1), requests held.
+-type gauges() :: {0..1, 0..1, non_neg_integer()}.
 
 -define(NAMES, [
     sessions_opened,
@@ -75,6 +78,13 @@ add(_, 0) ->
 add(Name, N) ->
     {Counters, Index} = persistent_term:get(?MODULE),
     counters:add(Counters, map_get(Name, Index), N).
+
+%% @doc A session adds something else than before.
+-spec gauge(Before :: gauges(), Now :: gauges()) -> ok.
+gauge({Established, Paused, Held}, {NowEstablished, NowPaused, NowHeld}) ->
+    ok = add(sessions_established, NowEstablished - Established),
+    ok = add(sessions_paused, NowPaused - Paused),
+    ok = add(requests_held, NowHeld - Held).
 
 %% @doc Every counter by its name, those of conditions under `terminated'; and the sessions there are.
 -spec all() -> #{atom() => integer() | #{binary() => integer()}}.

@@ -43,7 +43,7 @@ load_changed() ->
 
 -spec stop(binary()) -> ok.
 stop(Host) ->
-    ok = megaphone_session:stop_host(Host),
+    ok = megaphone_control:stop_host(Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
         true ->
             ok;
