@@ -22,6 +22,11 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'HANDSHAKE_ALIVE',
 ]);
 
+export interface Listening {
+  /** False: another process accepts the connections, and `bosh.serve` is given them. */
+  readonly listens: boolean;
+}
+
 export class Service {
   readonly node: HiddenNode;
   readonly gateway: Gateway;
@@ -31,17 +36,22 @@ export class Service {
   readonly #clock: NodeJS.Timeout;
 
   /** @throws MegaphoneError EPMD_…, NODE_…, HTTP_LISTEN: what must be there from the start; ejabberd may come later */
-  static async start(config: Config, cookie: Cookie, log: Logger): Promise<Service> {
+  static async start(
+    config: Config,
+    cookie: Cookie,
+    log: Logger,
+    { listens }: Listening = { listens: true },
+  ): Promise<Service> {
     const node = await startNode(nodeOptions(config, config.node, cookie), log);
     try {
-      return await Service.#startOn(node, config, log);
+      return await Service.#startOn(node, config, log, listens);
     } catch (error) {
       await node.stop();
       throw error;
     }
   }
 
-  static async #startOn(node: HiddenNode, config: Config, log: Logger): Promise<Service> {
+  static async #startOn(node: HiddenNode, config: Config, log: Logger, listens: boolean): Promise<Service> {
     const counters = new Counters();
     const gateway = new Gateway(
       node,
@@ -59,7 +69,7 @@ export class Service {
       gateway,
       {
         ip: config.http_ip,
-        port: config.http_port,
+        port: listens ? config.http_port : undefined,
         corsOrigins: config.cors_origins,
         trustedProxies: config.trusted_proxies,
         maxBody: config.max_body,

@@ -24,8 +24,8 @@ import { tooLarge } from './routes.js';
 
 export interface BoshServerOptions {
   readonly ip: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+  /** 0 picks a free one; `undefined`: another process accepts the connections, for `serve`. */
+  readonly port: number | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   /** Bytes. */
@@ -51,6 +51,14 @@ export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
   readonly #clock: NodeJS.Timeout;
+  /** Open connections that another process accepted. */
+  #given = 0;
+  #onAllClosed = (): void => {};
+  /** One listener for all, as a connection is to cost little. */
+  readonly #onGivenClosed = (): void => {
+    this.#given -= 1;
+    if (this.#given === 0) this.#onAllClosed();
+  };
   readonly #log: Logger;
   readonly #certificate: CertificateFiles | undefined;
   readonly #maxConnections: number;
@@ -79,10 +87,7 @@ export class BoshServer {
     this.#maxConnections = served;
     this.#server = this.#createServer(options.headerTimeout);
     this.#server.maxConnections = accepted;
-    this.#server.on('drop', () => {
-      counters.refused.overload += 1;
-      this.#logFull();
-    });
+    this.#server.on('drop', () => this.#onDrop());
     this.#clock = setInterval(() => this.#tick(), 1000);
   }
 
@@ -95,7 +100,7 @@ export class BoshServer {
   ): Promise<BoshServer> {
     const front = new BoshServer(service, options, counters, log);
     try {
-      await listen(front.#server, options.ip, options.port);
+      if (options.port !== undefined) await listen(front.#server, options.ip, options.port);
     } catch (error) {
       clearInterval(front.#clock);
       throw error;
@@ -116,6 +121,18 @@ export class BoshServer {
     return this.#front.connections.size;
   }
 
+  /** Serves a connection that another process accepted, as if it had come to a port of this one. */
+  serve(socket: Socket): void {
+    if (this.#given >= this.#server.maxConnections) {
+      socket.destroy();
+      this.#onDrop();
+      return;
+    }
+    this.#given += 1;
+    socket.on('close', this.#onGivenClosed);
+    this.#server.emit('connection', socket);
+  }
+
   /** Uses what the certificate's files hold now; where that cannot be used, the old one stays. */
   reloadCertificate(): void {
     if (this.#certificate === undefined) return;
@@ -131,7 +148,13 @@ export class BoshServer {
   async close(): Promise<void> {
     const { connections } = this.#front;
     this.#front.isStopping = true;
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const closed = Promise.all([
+      new Promise((resolve) => this.#server.close(resolve)),
+      new Promise<void>((resolve) => {
+        if (this.#given === 0) resolve();
+        else this.#onAllClosed = resolve;
+      }),
+    ]);
     for (const connection of connections) connection.stop();
     // A TLS handshake under way is no connection yet, and nobody's concern any more.
     const timeUp = new AbortController();
@@ -177,6 +200,11 @@ export class BoshServer {
       );
     }
     return { accepted: served + refused, served };
+  }
+
+  #onDrop(): void {
+    this.#front.counters.refused.overload += 1;
+    this.#logFull();
   }
 
   #logFull(): void {

@@ -39,8 +39,7 @@ export class Listener {
         const hint = 'Choose another port or address, or stop what holds it.';
         reject(new MegaphoneError('NODE_LISTEN', `Cannot listen for nodes on ${where}`, { cause, hint }));
       });
-      // Each worker process is a node of its own, so node:cluster must not share this port among them.
-      server.listen({ port, host, exclusive: true }, () => {
+      server.listen({ port, host }, () => {
         const address = server.address();
         resolve(new Listener(server, typeof address === 'object' && address !== null ? address.port : port));
       });

@@ -1,6 +1,5 @@
-/** What the primary process and its workers say to each other, over the channel that node:cluster gives them. */
+/** What the primary process and its workers say to each other, over the channel that every forked process has. */
 
-import cluster from 'node:cluster';
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
@@ -9,6 +8,8 @@ import type { Stats } from '../observe/report.js';
 /** The cookie is in none of them: a worker reads it where its primary would. */
 export type ToWorker =
   | { readonly type: 'begin'; readonly config: Config }
+  /** With a connection: serve it, and say `taken`. */
+  | { readonly type: 'connection' }
   /** Read the certificate again. */
   | { readonly type: 'reload' }
   /** Tell what the ejabberd nodes' modules count. */
@@ -19,8 +20,11 @@ export type ToWorker =
 export type ToPrimary =
   /** It listens to messages: what was sent before is lost. */
   | { readonly type: 'ready' }
-  /** It serves, on that HTTP port. */
-  | { readonly type: 'up'; readonly port: number }
+  /** It serves, and takes connections. */
+  | { readonly type: 'up' }
+  | { readonly type: 'taken' }
+  /** It takes no more connections. */
+  | { readonly type: 'stopping' }
   | { readonly type: 'report'; readonly stats: Stats }
   /** The answer to `askModules`. */
   | { readonly type: 'modules'; readonly modules: ModuleStats }
@@ -48,6 +52,6 @@ export function fromReport({ code, message, ...details }: ErrorReport): Megaphon
 /** Resolves when it is on its way, or the primary is gone. */
 export function tellPrimary(message: ToPrimary): Promise<void> {
   return new Promise((resolve) => {
-    cluster.worker?.send(message, () => resolve());
+    process.send?.(message, undefined, undefined, () => resolve());
   });
 }

@@ -1,7 +1,7 @@
 /**
- * The primary process of several workers: starts and replaces them, accepts connections and deals them out (node:cluster
- * does), and shows their health and statistics as one gateway's. It holds no connections and is no Erlang node, so its
- * limits are not the gateway's.
+ * The primary process of several workers: starts and replaces them, accepts connections and deals them out, and shows
+ * their health and statistics as one gateway's. It holds no connections and is no Erlang node, so its limits are not the
+ * gateway's.
  */
 
 import type { Logger } from 'pino';
@@ -11,14 +11,15 @@ import { AdminServer } from '../http/admin-server.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Health, Reports, Stats } from '../observe/report.js';
 import { NOTHING, retire, total } from '../observe/totals.js';
+import { Dealer } from './dealer.js';
 import { WorkerSlot } from './worker-slot.js';
 
 export class Primary implements Reports {
   readonly #node: string;
+  readonly #dealer: Dealer;
   readonly #slots: readonly WorkerSlot[];
   #admin: AdminServer | undefined;
   #retired = NOTHING;
-  #port = 0;
 
   /** @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
   static async start(config: Config, log: Logger): Promise<Primary> {
@@ -27,8 +28,8 @@ export class Primary implements Reports {
       // First, so that whoever sees the HTTP port open can ask how far the workers are.
       if (config.admin_port !== 0)
         primary.#admin = await AdminServer.listen(config.admin_ip, config.admin_port, primary);
-      const [port = 0] = await Promise.all(primary.#slots.map((slot) => slot.start()));
-      primary.#port = port;
+      await primary.#dealer.listen(config.http_ip, config.http_port);
+      await Promise.all(primary.#slots.map((slot) => slot.start()));
       return primary;
     } catch (error) {
       await primary.stop();
@@ -38,9 +39,11 @@ export class Primary implements Reports {
 
   private constructor(config: Config, log: Logger) {
     this.#node = config.node;
+    const dealer = new Dealer(config.max_connections, log);
+    this.#dealer = dealer;
     this.#slots = workerConfigs(config).map(
       (worker) =>
-        new WorkerSlot(worker, log, (stats) => {
+        new WorkerSlot(worker, dealer, log, (stats) => {
           this.#retired = retire(this.#retired, stats);
         }),
     );
@@ -48,7 +51,7 @@ export class Primary implements Reports {
 
   /** Of the BOSH endpoint. */
   get port(): number {
-    return this.#port;
+    return this.#dealer.port;
   }
 
   health(): Health {
@@ -78,6 +81,7 @@ export class Primary implements Reports {
 
   /** Each worker ends its held requests with 503. */
   async stop(): Promise<void> {
+    this.#dealer.close();
     await Promise.all(this.#slots.map((slot) => slot.stop()));
     await this.#admin?.close();
   }

@@ -1,11 +1,13 @@
 /** One worker process, seen from its primary: from the fork to its end. */
 
-import cluster, { type Worker } from 'node:cluster';
+import { type ChildProcess, fork } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
+import type { Dealer, Worker } from './dealer.js';
 import { fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
 
 /** Without reports for this long it is not up: its event loop stands still. */
@@ -16,19 +18,15 @@ const MODULES_MS = 4_000;
 
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
-// Round robin, measured beside a shared listening socket on two cores with four workers: 7,500 connections a second
-// instead of 10,500, but dealt out within 15 % where the other gave one worker three times as many as another. BOSH
-// connections are few and long: their balance counts, and 50 µs of the primary for each do not.
-cluster.schedulingPolicy = cluster.SCHED_RR;
-
-export class WorkerProcess {
-  /** Resolves with the HTTP port. @throws MegaphoneError why it ended before it served */
-  readonly up: Promise<number>;
+export class WorkerProcess implements Worker {
+  /** Resolves when it serves. @throws MegaphoneError why it ended before */
+  readonly up: Promise<void>;
   /** Resolves, and never rejects, with the reason. */
   readonly ended: Promise<MegaphoneError>;
   /** Its latest report. */
   stats: Stats | undefined;
-  readonly #worker: Worker;
+  readonly #child: ChildProcess;
+  readonly #dealer: Dealer;
   readonly #since = performance.now();
   #reportedAt = 0;
   #isReady = false;
@@ -36,20 +34,23 @@ export class WorkerProcess {
   /** Why it is about to end, where it could tell. */
   #failure: MegaphoneError | undefined;
 
-  constructor(config: Config) {
-    // The name is for `ps`; settings only concern the next fork.
-    cluster.setupPrimary({ exec: PROGRAM, args: [config.node] });
-    const worker = cluster.fork();
-    this.#worker = worker;
+  /** @param dealer gives it connections while it is up */
+  constructor(config: Config, dealer: Dealer) {
+    this.#dealer = dealer;
+    // The name is for `ps`.
+    const child = fork(PROGRAM, [config.node]);
+    this.#child = child;
     this.ended = new Promise((resolve) => {
-      worker.once('exit', (code, signal) => resolve(this.#failure ?? died(config.node, code, signal)));
+      // Not 'exit', which may come before the last messages are read: a connection that was taken must not be redealt.
+      child.once('close', (code, signal) => resolve(this.#failure ?? died(config.node, code, signal)));
       // The fork itself failed: there is no process, and nothing else will be told.
-      worker.once('error', (cause) => resolve(notForked(config.node, cause)));
+      child.on('error', (cause) => resolve(notForked(config.node, cause)));
     });
+    void this.ended.then(() => dealer.leave(this));
     this.up = new Promise((resolve, reject) => {
-      worker.on('message', (message: ToPrimary) => {
+      child.on('message', (message: ToPrimary) => {
         this.#read(message, config);
-        if (message.type === 'up') resolve(message.port);
+        if (message.type === 'up') resolve();
       });
       void this.ended.then(reject);
     });
@@ -58,7 +59,7 @@ export class WorkerProcess {
   }
 
   get pid(): number {
-    return this.#worker.process.pid ?? 0;
+    return this.#child.pid ?? 0;
   }
 
   get isReporting(): boolean {
@@ -68,6 +69,12 @@ export class WorkerProcess {
   /** Milliseconds since the fork. */
   get age(): number {
     return performance.now() - this.#since;
+  }
+
+  hand(socket: Socket): void {
+    const message: ToWorker = { type: 'connection' };
+    // Without a working channel the worker is of no use; its end gives the connection to another one.
+    this.#child.send(message, socket, { keepOpen: true }, (error) => error && this.kill());
   }
 
   reload(): void {
@@ -90,7 +97,7 @@ export class WorkerProcess {
   }
 
   kill(): void {
-    this.#worker.process.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
   }
 
   #read(message: ToPrimary, config: Config): void {
@@ -110,13 +117,20 @@ export class WorkerProcess {
         this.#failure = fromReport(message.error);
         break;
       case 'up':
+        this.#dealer.join(this);
+        break;
+      case 'taken':
+        this.#dealer.taken(this);
+        break;
+      case 'stopping':
+        this.#dealer.leave(this);
         break;
     }
   }
 
   /** Lost where the process has just ended, which `ended` tells. */
   #send(message: ToWorker): void {
-    this.#worker.send(message, () => {});
+    this.#child.send(message, () => {});
   }
 }
 

@@ -10,6 +10,7 @@ import { backoff } from '../node/backoff.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { WorkerState } from '../observe/totals.js';
+import type { Dealer } from './dealer.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** Who lives shorter than this has failed to start. */
@@ -22,8 +23,9 @@ const STOP_MS = 10_000;
 export class WorkerSlot {
   readonly name: string;
   readonly #log: Logger;
+  readonly #dealer: Dealer;
   readonly #retire: (stats: Stats) => void;
-  #config: Config;
+  readonly #config: Config;
   #process: WorkerProcess | undefined;
   #restarts = 0;
   /** Ends in a row, each soon after its start. */
@@ -34,9 +36,10 @@ export class WorkerSlot {
   #stopping = false;
 
   /** @param retire is given the last report of each process that ended */
-  constructor(config: Config, log: Logger, retire: (stats: Stats) => void) {
+  constructor(config: Config, dealer: Dealer, log: Logger, retire: (stats: Stats) => void) {
     this.name = config.node;
     this.#config = config;
+    this.#dealer = dealer;
     this.#log = log;
     this.#retire = retire;
   }
@@ -53,15 +56,12 @@ export class WorkerSlot {
   }
 
   /**
-   * Resolves with the HTTP port once it serves.
+   * Resolves once it serves.
    * @throws MegaphoneError what kept the worker from it, or GATEWAY_WORKER_…
    */
-  async start(): Promise<number> {
-    const port = await this.#begin().up;
+  async start(): Promise<void> {
+    await this.#begin().up;
     this.#hasServed = true;
-    // Of a free port the next process must take the same one.
-    this.#config = { ...this.#config, http_port: port };
-    return port;
   }
 
   reload(): void {
@@ -84,7 +84,7 @@ export class WorkerSlot {
   }
 
   #begin(): WorkerProcess {
-    const process = new WorkerProcess(this.#config);
+    const process = new WorkerProcess(this.#config, this.#dealer);
     this.#process = process;
     void process.ended.then((error) => this.#onEnded(process, error));
     return process;

@@ -1,8 +1,9 @@
 /**
- * The program of a worker process: a gateway with a hidden node of its own, on the HTTP port that it shares with the
- * other workers. It does what its primary says, and ends with it: node:cluster exits when the channel closes.
+ * The program of a worker process: a gateway with a hidden node of its own, which serves the connections that its
+ * primary accepts. It does what its primary says, and ends with it.
  */
 
+import type { Socket } from 'node:net';
 import { readCookie } from '../cli/read-cookie.js';
 import { Service } from '../cli/service.js';
 import type { Config } from '../config/schema.js';
@@ -13,10 +14,13 @@ import { REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
 let service: Service | undefined;
 let isStopping = false;
 
-process.on('message', (message: ToWorker) => {
+process.on('message', (message: ToWorker, socket: Socket | undefined) => {
   switch (message.type) {
     case 'begin':
       void begin(message.config);
+      break;
+    case 'connection':
+      take(socket);
       break;
     case 'reload':
       service?.reload();
@@ -29,6 +33,7 @@ process.on('message', (message: ToWorker) => {
       break;
   }
 });
+process.on('disconnect', () => process.exit());
 process.on('SIGTERM', () => void stop());
 // These reach every process of a terminal; the primary, which hears them too, says what to do.
 process.on('SIGINT', () => {});
@@ -39,17 +44,27 @@ void tellPrimary({ type: 'ready' });
 async function begin(config: Config): Promise<void> {
   try {
     const log = createLogger(config.log_level, config.node);
-    service = await Service.start(config, readCookie(config), log);
+    service = await Service.start(config, readCookie(config), log, { listens: false });
   } catch (error) {
     if (!(error instanceof MegaphoneError)) throw error;
     await tellPrimary({ type: 'failed', error: toReport(error) });
     process.exit(1);
   }
-  const { reports, port } = service;
+  const { reports } = service;
   const report = () => void tellPrimary({ type: 'report', stats: reports.stats() });
   report();
-  void tellPrimary({ type: 'up', port });
+  void tellPrimary({ type: 'up' });
   setInterval(report, REPORT_MS);
+}
+
+function take(socket: Socket | undefined): void {
+  if (isStopping) {
+    // The primary, which has it open, gives it to another worker, and that one must get all that the client sent.
+    socket?.destroy();
+    return;
+  }
+  if (socket !== undefined) service?.bosh.serve(socket);
+  void tellPrimary({ type: 'taken' });
 }
 
 async function tellModules(): Promise<void> {
@@ -61,6 +76,7 @@ async function tellModules(): Promise<void> {
 async function stop(): Promise<void> {
   if (isStopping) return;
   isStopping = true;
+  void tellPrimary({ type: 'stopping' });
   await service?.stop();
   process.exit();
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Health } from '../../../src/observe/report.js';
@@ -167,6 +167,55 @@ test('a worker that cannot live is tried again and again, told once it fails for
   assert.deepEqual(nodes, [FIRST, FIRST]);
   chmodSync(workplace.file('cookie'), 0o400);
   await until(async () => (await health()).status === 'ok');
+});
+
+/** How many connections of clients that process has open. */
+function connectionsIn(pid: number | undefined): number {
+  const local = port.toString(16).toUpperCase().padStart(4, '0');
+  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n');
+  const sockets = lines.map((line) => line.trim().split(/\s+/));
+  const ours = sockets.filter(
+    ([, address, , state]) => address?.endsWith(`:${local}`) && state !== LISTENING,
+  );
+  const links = new Set(ours.map((fields) => `socket:[${fields[9]}]`));
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      return links.has(readlinkSync(`/proc/${pid}/fd/${fd}`));
+    } catch {
+      return false;
+    }
+  }).length;
+}
+const LISTENING = '0A';
+
+test('a connection that a worker had not taken when it was killed is given to another one', async () => {
+  const program = await start();
+  const primary = program.child.pid;
+  const pid = await pidOf(FIRST);
+  process.kill(pid, 'SIGSTOP');
+  // In turns, so one of them is for the worker that stands still; the primary has only that one open.
+  const answers = [post('0'), post('1')];
+  const nodes = [await next(erl, 'persistent_term:put(element(2, M), C), node(C)')];
+  await until(() => connectionsIn(primary) === 1);
+  process.kill(pid, 'SIGKILL');
+  nodes.push(await next(erl, 'persistent_term:put(element(2, M), C), node(C)'));
+  assert.deepEqual(nodes, [`'${SECOND}'`, `'${SECOND}'`]);
+  await until(() => connectionsIn(primary) === 0);
+  for (let i = 0; i < 2; i += 1) await answer(i);
+  assert.deepEqual(await Promise.all(answers), ['200 answer 0', '200 answer 1']);
+});
+
+test('while no worker lives, the port is open, and connections wait for one', async () => {
+  const program = await start();
+  const pids = await Promise.all(NAMES.map(pidOf));
+  chmodSync(workplace.file('cookie'), 0o444);
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  await program.shows(/GATEWAY_WORKER_DIED(.|\n)*GATEWAY_WORKER_DIED/);
+  const answers = [fetch(`http://127.0.0.1:${port}/bosh`), fetch(`http://127.0.0.1:${port}/bosh`)];
+  await until(() => connectionsIn(program.child.pid) === 2);
+  chmodSync(workplace.file('cookie'), 0o400);
+  const statuses = (await Promise.all(answers)).map(({ status }) => status);
+  assert.deepEqual(statuses, [200, 200]);
 });
 
 test('SIGTERM ends the held requests of all workers with 503, and all processes', async () => {
