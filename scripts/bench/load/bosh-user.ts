@@ -49,6 +49,8 @@ const JID_STEP = 3;
 const MAX_STANZAS = 100;
 /** XEP-0124 §11: hold + 1. */
 const REQUESTS = 2;
+/** Requests behind one that broke, itself among them: servers keep few answers for repeats (§14.3). */
+const WINDOW = 5;
 /** The first repeat comes after about this, each further one after twice the time. */
 const REPEAT_MS = 250;
 const MAX_REPEAT_MS = 4_000;
@@ -193,7 +195,8 @@ export class BoshUser {
     let unanswered = 0;
     for (const { answer } of this.#open) if (answer === undefined) unanswered += 1;
     const isLeaving = this.#state === 'leaving';
-    if (unanswered >= REQUESTS || (this.#out.length === 0 && unanswered > 0 && !isLeaving)) return;
+    if (this.#open.length >= WINDOW || unanswered >= REQUESTS) return;
+    if (this.#out.length === 0 && unanswered > 0 && !isLeaving) return;
     this.#rid += 1;
     if (isLeaving) {
       this.#state = 'left';
