@@ -183,13 +183,13 @@ end_with_nothing_open_is_kept_for_the_next_request_test() ->
     ).
 
 legacy_clients_get_http_statuses_test_() ->
-    Body = fun(Condition) -> megaphone_bosh:failure(true, Condition, []) end,
+    Body = fun(Condition) -> megaphone_condition:failure(true, Condition) end,
     [
         ?_assertMatch({400, _}, Body(<<"bad-request">>)),
         ?_assertMatch({403, _}, Body(<<"policy-violation">>)),
         ?_assertMatch({404, _}, Body(<<"item-not-found">>)),
         ?_assertMatch({200, _}, Body(<<"host-unknown">>)),
-        ?_assertMatch({200, _}, megaphone_bosh:failure(false, <<"bad-request">>, []))
+        ?_assertMatch({200, _}, megaphone_condition:failure(false, <<"bad-request">>))
     ].
 
 %% XEP-0124 §15.3: K(n) = hex(SHA-1(K(n-1))), used from the last to the first.

@@ -8,10 +8,10 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, next/2, enqueue/4, flush/2]).
--export([closed/3, lost/2, finish/4, expired/2, deadline/1, take_unacknowledged/1, failure/3]).
+-export([closed/3, lost/2, finish/4, expired/2, deadline/1, take_unacknowledged/1]).
 -export([kind/2, is_grouping/2, terminating/1, held/1, paused/1, legacy/1, wait/1]).
 
--export_type([bosh/0, conn/0, answer/0, limits/0, condition/0, ended/0]).
+-export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
 
 -type conn() :: pid().
 -type ms() :: integer().
@@ -19,8 +19,7 @@
 %% What goes back to the client of one request.
 -type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
 -type http_status() :: megaphone_kept:http_status().
-%% §17.2. `client' is no error: the client asked for the end.
--type condition() :: client | binary().
+-type condition() :: megaphone_condition:condition().
 %% Seconds; `queue' is bytes kept for a client that does not fetch them, `group' the milliseconds
 %% that presence may wait for more of its kind.
 -type limits() :: #{
@@ -48,12 +47,7 @@
     waiting = [] :: [{rid(), conn() | none, megaphone_body:request()}],
     held = [] :: [#held{}],
     kept = megaphone_kept:new() :: megaphone_kept:kept(),
-    out = [] :: [iodata()],
-    out_size = 0 :: non_neg_integer(),
-    %% When it is to leave: presence may wait, everything else takes what is before it along.
-    out_due = 0 :: ms(),
-    %% The next answer declares the `stream' prefix for what is in `out'.
-    out_stream = false :: boolean(),
+    out = megaphone_queue:new() :: megaphone_queue:queue(),
     %% Attributes of the session creation response until it is sent (§7.2).
     opening :: [{binary(), binary() | integer()}] | done,
     legacy :: boolean(),
@@ -191,27 +185,14 @@ next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) whe
 next(_, _) ->
     none.
 
-%% @doc Adds a payload for the client. `stream' says that it uses the `stream' prefix, `presence' that
-%% it may wait a moment. More than the limit for a client that does not fetch it ends the session.
--spec enqueue(iodata(), stream | stanza | presence, ms(), bosh()) ->
+%% @doc Adds a payload for the client. More than the limit for one that does not fetch it ends the session.
+-spec enqueue(iodata(), megaphone_queue:kind(), ms(), bosh()) ->
     {ok, bosh()} | {stop, condition(), bosh()}.
-enqueue(Payload, Kind, Now, #bosh{out = Out, out_size = Size, limits = Limits} = S) ->
-    #{queue := Limit, group := Group} = Limits,
-    Due =
-        case Kind of
-            presence when Out =:= [] -> Now + Group;
-            presence -> S#bosh.out_due;
-            _ -> Now
-        end,
-    S1 = S#bosh{
-        out = [Payload | Out],
-        out_size = Size + iolist_size(Payload),
-        out_due = Due,
-        out_stream = S#bosh.out_stream orelse Kind =:= stream
-    },
-    case S1#bosh.out_size > Limit of
-        true -> {stop, <<"policy-violation">>, S1};
-        false -> {ok, S1}
+enqueue(Payload, Kind, Now, #bosh{out = Out, limits = #{queue := Limit, group := Group}} = S) ->
+    Out1 = megaphone_queue:add(Payload, Kind, Now, Group, Out),
+    case megaphone_queue:size(Out1) > Limit of
+        true -> {stop, <<"policy-violation">>, S#bosh{out = Out1}};
+        false -> {ok, S#bosh{out = Out1}}
     end.
 
 %% @doc The answers that are due now, in rid order.
@@ -270,7 +251,9 @@ kind(Rid, #bosh{waiting = Waiting} = S) ->
 
 %% @doc Does presence wait already, so that more of it joins it?
 -spec is_grouping(ms(), bosh()) -> boolean().
-is_grouping(Now, #bosh{out = Out, out_due = Due}) -> Out =/= [] andalso Due > Now.
+is_grouping(Now, #bosh{out = Out}) ->
+    Due = megaphone_queue:due(Out),
+    Due =/= infinity andalso Due > Now.
 
 -spec paused(bosh()) -> boolean().
 paused(#bosh{paused = Paused}) -> Paused.
@@ -295,19 +278,13 @@ terminating(#bosh{terminating = Terminating}) -> Terminating.
 -spec finish(condition(), Error :: iodata(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
 finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, out = Out} = S) ->
     Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
-    S1 = S#bosh{
-        held = Held ++ Early,
-        waiting = [],
-        report = none,
-        out = [Error || Error =/= []] ++ Out,
-        out_stream = S#bosh.out_stream orelse Error =/= []
-    },
+    Out1 = case Error of [] -> Out; _ -> megaphone_queue:add(Error, stream, Now, 0, Out) end,
+    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none, out = Out1},
     {Answers, S2} = finish_all(Condition, Now, S1, []),
     %% For whoever asks later, a session that its client ended is not there.
     Late = case Condition of client -> <<"item-not-found">>; _ -> Condition end,
-    {FinalStatus, Attrs} = terminate_attributes(Late, S2),
-    {Unsent, _} = take_out(S2),
-    Final = {FinalStatus, megaphone_body:write(Attrs ++ stream_attribute(S2), Unsent)},
+    {Declared, Unsent, _} = take_out(S2),
+    Final = {status(Late, S2), megaphone_body:write(megaphone_condition:attributes(Late) ++ Declared, Unsent)},
     {Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S2}.
 
 -spec finish_all(condition(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
@@ -333,14 +310,15 @@ expired(Now, S) ->
 
 %% @doc When flush/2 or expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.
-deadline(#bosh{out = Out, out_due = OutDue} = S) ->
+deadline(#bosh{out = Out} = S) ->
     case live(S) of
-        [] -> idle_deadline(S);
-        Live when Out =:= [] -> earliest(Live);
+        [] ->
+            idle_deadline(S);
         Live ->
             case megaphone_kept:has_lost(S#bosh.kept) of
                 true -> earliest(Live);
-                false -> min(OutDue, earliest(Live))
+                %% Atoms sort behind numbers: `infinity' is the largest.
+                false -> min(megaphone_queue:due(Out), earliest(Live))
             end
     end.
 
@@ -352,15 +330,9 @@ earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
 -spec take_unacknowledged(bosh()) -> {[{ms(), Body :: binary()}], bosh()}.
 take_unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
     {Sent, Known} = megaphone_kept:take_open(Kept),
-    {Out, S1} = take_out(S),
-    Queued = [{Now, megaphone_body:write(stream_attribute(S), Out)} || Out =/= []],
+    {Declared, Out, S1} = take_out(S),
+    Queued = [{Now, megaphone_body:write(Declared, Out)} || Out =/= []],
     {Sent ++ Queued, S1#bosh{kept = Known}}.
-
-%% @doc The answer to a request that belongs to no session: a condition, or for a client that names no
-%% version the HTTP status of old (§17.1).
--spec failure(Legacy :: boolean(), condition(), Payload :: iodata()) -> {http_status(), binary()}.
-failure(Legacy, Condition, Payload) ->
-    {status(Legacy, Condition), megaphone_body:write(condition_attributes(Condition), Payload)}.
 
 %%% Requests
 
@@ -478,9 +450,11 @@ due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due 
     case megaphone_kept:has_lost(S#bosh.kept) of
         true when IsDue -> empty;
         true -> none;
-        false when IsDue -> payload;
-        false when S#bosh.out =/= [], S#bosh.out_due =< Now -> payload;
-        false -> none
+        false ->
+            case IsDue orelse megaphone_queue:due(S#bosh.out) =< Now of
+                true -> payload;
+                false -> none
+            end
     end.
 
 %% Answers the first request that has a connection. Those before it whose connection is gone get
@@ -509,16 +483,18 @@ answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} |
 content(empty, S) ->
     {200, [], [], S};
 content(payload, S) ->
-    {Out, S1} = take_out(S),
-    {200, opening_attributes(S) ++ stream_attribute(S), Out, S1};
+    {Declared, Out, S1} = take_out(S),
+    {200, opening_attributes(S) ++ Declared, Out, S1};
 content({terminate, Condition}, S) ->
-    {Status, Attrs} = terminate_attributes(Condition, S),
-    {Out, S1} = take_out(S),
-    {Status, opening_attributes(S) ++ Attrs ++ stream_attribute(S), Out, S1}.
+    {Declared, Out, S1} = take_out(S),
+    Attrs = opening_attributes(S) ++ megaphone_condition:attributes(Condition) ++ Declared,
+    {status(Condition, S), Attrs, Out, S1}.
 
--spec take_out(bosh()) -> {iodata(), bosh()}.
+%% What waits for the client, and the attribute that its prefix needs.
+-spec take_out(bosh()) -> {[{binary(), binary()}], iodata(), bosh()}.
 take_out(#bosh{out = Out} = S) ->
-    {lists:reverse(Out), S#bosh{out = [], out_size = 0, out_stream = false}}.
+    {Payload, UsesStream} = megaphone_queue:take(Out),
+    {stream_attribute(UsesStream), Payload, S#bosh{out = megaphone_queue:new()}}.
 
 -spec opening_attributes(bosh()) -> [{binary(), binary() | integer()}].
 opening_attributes(#bosh{opening = done}) ->
@@ -532,9 +508,9 @@ opening_attributes(#bosh{opening = Attrs}) ->
             {<<"xmpp:restartlogic">>, <<"true">>}
         ].
 
--spec stream_attribute(bosh()) -> [{binary(), binary()}].
-stream_attribute(#bosh{out_stream = true}) -> [{<<"xmlns:stream">>, <<"http://etherx.jabber.org/streams">>}];
-stream_attribute(_) -> [].
+-spec stream_attribute(boolean()) -> [{binary(), binary()}].
+stream_attribute(true) -> [{<<"xmlns:stream">>, <<"http://etherx.jabber.org/streams">>}];
+stream_attribute(false) -> [].
 
 %% §9.1: left out where it would be the rid of the request answered.
 -spec ack_attribute(rid(), bosh()) -> [{binary(), rid()}].
@@ -550,20 +526,8 @@ ack_attribute(_, _) ->
 report_attributes(#bosh{report = none}) -> [];
 report_attributes(#bosh{report = {Rid, Ms}}) -> [{<<"report">>, Rid}, {<<"time">>, Ms}].
 
--spec terminate_attributes(condition(), bosh()) -> {http_status(), [{binary(), binary()}]}.
-terminate_attributes(Condition, #bosh{legacy = Legacy}) ->
-    {status(Legacy, Condition), condition_attributes(Condition)}.
-
--spec condition_attributes(condition()) -> [{binary(), binary()}].
-condition_attributes(client) -> [{<<"type">>, <<"terminate">>}];
-condition_attributes(Condition) -> [{<<"type">>, <<"terminate">>}, {<<"condition">>, Condition}].
-
-%% §17.1
--spec status(Legacy :: boolean(), condition()) -> http_status().
-status(true, <<"bad-request">>) -> 400;
-status(true, <<"policy-violation">>) -> 403;
-status(true, <<"item-not-found">>) -> 404;
-status(_, _) -> 200.
+-spec status(condition(), bosh()) -> http_status().
+status(Condition, #bosh{legacy = Legacy}) -> megaphone_condition:status(Legacy, Condition).
 
 -spec format_version({non_neg_integer(), non_neg_integer()}) -> binary().
 format_version({Major, Minor}) ->

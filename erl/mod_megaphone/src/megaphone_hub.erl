@@ -139,7 +139,7 @@ late(ConnId, Body, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) 
     _ = answer(ConnId, Status, Answer),
     ok;
 late(ConnId, _, none) ->
-    {Status, Answer} = megaphone_bosh:failure(false, <<"item-not-found">>, []),
+    {Status, Answer} = megaphone_condition:failure(false, <<"item-not-found">>),
     _ = answer(ConnId, Status, Answer),
     ok.
 
@@ -150,7 +150,7 @@ start(ConnId, Body, Meta, Sid) ->
     catch
         error:system_limit ->
             ?LOG_ERROR("Megaphone cannot start a session: this node has no room for another process (+P)"),
-            {Status, Answer} = megaphone_bosh:failure(false, <<"internal-server-error">>, []),
+            {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
             _ = answer(ConnId, Status, Answer),
             ok
     end.

@@ -8,7 +8,7 @@
 
 %% @doc A request that starts a session on a host of ours, or the condition that refuses it.
 -spec request(binary()) ->
-    {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_bosh:condition()}.
+    {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_condition:condition()}.
 request(Body) ->
     case megaphone_body:parse(Body) of
         {ok, #{to := To} = Request} ->
@@ -24,7 +24,7 @@ request(Body) ->
     end.
 
 -spec served(megaphone_body:request(), binary()) ->
-    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_bosh:condition()}.
+    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_condition:condition()}.
 served(Request, Host) ->
     case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
         true -> {ok, Request, Host};

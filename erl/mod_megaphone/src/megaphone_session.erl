@@ -158,9 +158,9 @@ terminate(Reason, S) ->
 
 %%% Beginning
 
--spec refuse(pid(), boolean(), megaphone_bosh:condition(), #session{}) -> {stop, normal, #session{}}.
+-spec refuse(pid(), boolean(), megaphone_condition:condition(), #session{}) -> {stop, normal, #session{}}.
 refuse(ConnId, Legacy, Condition, #session{sid = Sid} = S) ->
-    {Status, Answer} = megaphone_bosh:failure(Legacy, Condition, []),
+    {Status, Answer} = megaphone_condition:failure(Legacy, Condition),
     _ = megaphone_hub:answer(ConnId, Status, Answer),
     ok = megaphone_stats:add(sessions_refused, 1),
     ok = megaphone_sessions:close(Sid),
@@ -228,9 +228,9 @@ count(overtaking) -> ok = megaphone_stats:add(requests_overtaken, 1), megaphone_
 count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 
 %% It has no rid to be answered by: it gets the condition at once, the others after it.
--spec bad_request(pid(), megaphone_bosh:condition(), #session{}) -> step().
+-spec bad_request(pid(), megaphone_condition:condition(), #session{}) -> step().
 bad_request(ConnId, Condition, #session{bosh = Bosh} = S) ->
-    {Status, Answer} = megaphone_bosh:failure(megaphone_bosh:legacy(Bosh), Condition, []),
+    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
     _ = megaphone_hub:answer(ConnId, Status, S#session.headers, Answer),
     hang_up(Condition, S).
 
@@ -295,7 +295,7 @@ stream(Callback, Asleep) ->
     end.
 
 %% The stream is closed from the other side, too, where the session must end.
--spec collected({ok | {stop, megaphone_bosh:condition()}, #session{}}) -> step().
+-spec collected({ok | {stop, megaphone_condition:condition()}, #session{}}) -> step().
 collected({ok, #session{stream = #{stream_state := disconnected}} = S}) ->
     {ok, finish(<<"remote-connection-failed">>, [], S)};
 collected({ok, S}) ->
@@ -303,12 +303,12 @@ collected({ok, S}) ->
 collected({{stop, Condition}, S}) ->
     hang_up(Condition, S).
 
--spec collect(#session{}) -> {ok | {stop, megaphone_bosh:condition()}, #session{}}.
+-spec collect(#session{}) -> {ok | {stop, megaphone_condition:condition()}, #session{}}.
 collect(S) ->
     lists:foldl(fun collect/2, {ok, S}, megaphone_socket:collect()).
 
 -spec collect(megaphone_socket:event(), Acc) -> Acc when
-    Acc :: {ok | {stop, megaphone_bosh:condition()}, #session{}}.
+    Acc :: {ok | {stop, megaphone_condition:condition()}, #session{}}.
 collect({shaper, Shaper}, {Result, S}) ->
     {Result, S#session{shaper = Shaper}};
 collect(_, {Result, #session{bosh = ended} = S}) ->
@@ -339,12 +339,12 @@ collect(_, Acc) ->
 %%% Ends
 
 %% BOSH ends; the stream is told that its connection is closed.
--spec hang_up(megaphone_bosh:condition(), #session{}) -> step().
+-spec hang_up(megaphone_condition:condition(), #session{}) -> step().
 hang_up(Condition, S) ->
     stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', closed}, Stream) end, finish(Condition, [], S)).
 
 %% Answers every open request, and leaves the answers for late ones. `Error' is the stream's last word.
--spec finish(megaphone_bosh:condition(), iodata(), #session{}) -> #session{}.
+-spec finish(megaphone_condition:condition(), iodata(), #session{}) -> #session{}.
 finish(_, _, #session{bosh = ended} = S) ->
     S;
 finish(Reason, Error, Asleep) ->
@@ -375,7 +375,7 @@ hand_back(#session{undelivered = Undelivered, stream = Stream}) ->
     megaphone_stats:add(stanzas_handed_back, megaphone_handback:requeue(lists:reverse(Undelivered), Stream)).
 
 %% A stream that closes after the client's own `terminate' is no failure.
--spec actual(megaphone_bosh:condition(), megaphone_bosh:bosh()) -> megaphone_bosh:condition().
+-spec actual(megaphone_condition:condition(), megaphone_bosh:bosh()) -> megaphone_condition:condition().
 actual(<<"remote-connection-failed">> = Condition, Bosh) ->
     case megaphone_bosh:terminating(Bosh) of
         true -> client;
@@ -484,7 +484,7 @@ log_begin(#session{sid = Sid, stream = Stream, host = Host}) ->
     Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream)],
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", Args).
 
--spec log_end(megaphone_bosh:condition(), #session{}) -> ok.
+-spec log_end(megaphone_condition:condition(), #session{}) -> ok.
 log_end(Condition, #session{sid = Sid, stream = Stream, host = Host}) ->
     Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), Condition],
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).

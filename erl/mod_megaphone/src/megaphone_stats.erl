@@ -26,7 +26,7 @@
     | bytes_out
     | presences_grouped
     | stanzas_handed_back
-    | {terminated, megaphone_bosh:condition()}.
+    | {terminated, megaphone_condition:condition()}.
 
 %% What a session adds to the gauges: established (0 or 1), paused (0 or 1), requests held.
 -type gauges() :: {0..1, 0..1, non_neg_integer()}.
@@ -95,6 +95,6 @@ all() ->
     Rest = maps:from_list([{Name, Get(Name)} || Name <- ?NAMES]),
     Rest#{terminated => Terminated, sessions => megaphone_sessions:count()}.
 
--spec name(megaphone_bosh:condition()) -> binary().
+-spec name(megaphone_condition:condition()) -> binary().
 name(client) -> <<"client">>;
 name(Condition) -> Condition.

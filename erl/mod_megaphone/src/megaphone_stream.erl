@@ -50,7 +50,7 @@ in_jabber_client(Name, Attrs, Children) ->
     fxml:element_to_binary({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}).
 
 %% @doc §17.2: the stream errors that are conditions of BOSH too; the others travel in `remote-stream-error'.
--spec condition([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_bosh:condition().
+-spec condition([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_condition:condition().
 condition(Children) ->
     case [Name || {xmlel, Name, _, _} <- Children, is_bosh_condition(Name)] of
         [Condition | _] -> Condition;
