@@ -8,12 +8,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { MakeClient } from './support/chat-client.js';
+import { COUPLES } from './support/couples.js';
 import { CuttingProxy } from './support/cutting-proxy.js';
 import { Instance } from './support/instance.js';
 import { type Couple, exchange, exchangeInTurns, logIn, logOut, throwOut } from './support/scenario.js';
-import { stanza } from './support/stanza-client.js';
-import { strophe } from './support/strophe-client.js';
 
 const MESSAGES = 1000;
 
@@ -28,14 +26,8 @@ const servers = [
   ['the gateway', () => instance.gatewayUrl],
 ] as const;
 
-const couples: readonly (readonly [string, MakeClient, MakeClient])[] = [
-  ['Strophe', strophe, strophe],
-  ['stanza', stanza, stanza],
-  ['Strophe with stanza', strophe, stanza],
-];
-
 for (const [server, url] of servers) {
-  for (const [name, makeAlice, makeBob] of couples) {
+  for (const [name, makeAlice, makeBob] of COUPLES) {
     describe(`${name} through ${server}`, { timeout: 300_000 }, () => {
       let proxy: CuttingProxy;
       let couple: Couple;

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { freePorts } from './support/ports.js';
+import { freePorts } from '../support/ports.js';
 import { root } from './support/sandbox.js';
 
 interface Result {

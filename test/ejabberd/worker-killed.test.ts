@@ -3,25 +3,15 @@
  * go on in the same sessions at another worker; no message is lost or doubled.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atom, type Term } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import type { Health } from '../../src/observe/report.js';
-import type { MakeClient } from './support/chat-client.js';
+import { freePorts } from '../support/ports.js';
+import { chatWhileKilled } from './support/chat-while-killed.js';
 import { Instance } from './support/instance.js';
-import { freePorts } from './support/ports.js';
-import {
-  type Couple,
-  exchangeInAnyOrder,
-  exchangeInTurns,
-  logIn,
-  logOut,
-  throwOut,
-} from './support/scenario.js';
-import { stanza } from './support/stanza-client.js';
-import { strophe } from './support/strophe-client.js';
 
 const WORKERS = 3;
 
@@ -89,38 +79,4 @@ it('shows what ejabberd counts, once for all workers', async () => {
   assert.deepEqual(samples, [`megaphone_ejabberd_sessions{node="${instance.ejabberdNode}"} 0`]);
 });
 
-const couples: readonly (readonly [string, MakeClient, MakeClient])[] = [
-  ['Strophe', strophe, strophe],
-  ['stanza', stanza, stanza],
-  ['Strophe with stanza', strophe, stanza],
-];
-
-for (const [name, makeAlice, makeBob] of couples) {
-  describe(`${name}, while a worker is killed`, { timeout: 300_000 }, () => {
-    let couple: Couple;
-    before(() => {
-      const url = instance.gatewayUrl;
-      couple = { alice: makeAlice(url, instance.alice), bob: makeBob(url, instance.bob) };
-    });
-
-    after(() => throwOut(instance));
-
-    it('logs in', () => logIn(couple));
-
-    it('gets every message once and in order, in the same session', async () => {
-      const sids = [couple.alice.sid, couple.bob.sid];
-      await exchangeInTurns(couple, 200, killBusiest);
-      assert.deepEqual([couple.alice.sid, couple.bob.sid], sids);
-    });
-
-    // When both requests of a client die with a worker, stanza repeats each after a random time, and takes the
-    // answers as they come.
-    it('gets every message once when both send at once, in the same session', async () => {
-      const sids = [couple.alice.sid, couple.bob.sid];
-      await exchangeInAnyOrder(couple, 1000, killBusiest);
-      assert.deepEqual([couple.alice.sid, couple.bob.sid], sids);
-    });
-
-    it('logs out', () => logOut(instance, couple));
-  });
-}
+chatWhileKilled('a worker', () => instance, killBusiest);

@@ -7,8 +7,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePorts } from '../../support/ports.js';
 import type { Account } from './chat-client.js';
-import { freePorts } from './ports.js';
 import { root } from './sandbox.js';
 
 const run = promisify(execFile);
