@@ -61,6 +61,10 @@ export function retire(before: Tally, last: Tally): Tally {
   return add(before, { ...last, connections: 0, open_exchanges: 0, nodes: Object.fromEntries(nodes) });
 }
 
+/** Adds connections that no worker got. */
+export const refuse = (before: Tally, connections: number): Tally =>
+  add(before, { ...NOTHING, refused: { overload: connections } });
+
 function statusOf(workers: readonly WorkerState[]): Health['status'] {
   const serving = workers.filter(({ up, stats }) => up && stats?.status === 'ok');
   if (serving.length === workers.length) return 'ok';

@@ -34,12 +34,15 @@ export class Dealer {
   /** Longest first. */
   readonly #waiting: Socket[] = [];
   #logAgainAt = 0;
+  /** Connections that no worker got. */
+  #refused = 0;
 
   /** @param maxConnections more than the workers may have together need not wait */
   constructor(maxConnections: number, log: Logger) {
     this.#log = log;
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       socket.setTimeout(PATIENCE_MS, () => {
+        this.#refused += 1;
         socket.destroy();
         trim(this.#waiting);
       });
@@ -47,7 +50,10 @@ export class Dealer {
       this.#deal();
     });
     this.#server.maxConnections = Math.min(maxConnections, connectionsWithinFileLimit());
-    this.#server.on('drop', () => this.#warn('too many connections wait for a worker'));
+    this.#server.on('drop', () => {
+      this.#refused += 1;
+      this.#warn('too many connections wait for a worker');
+    });
   }
 
   /** @throws MegaphoneError HTTP_LISTEN */
@@ -59,6 +65,11 @@ export class Dealer {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** How many connections were closed unread, since no worker took them. */
+  get refused(): number {
+    return this.#refused;
   }
 
   /** The worker serves. */

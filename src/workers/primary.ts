@@ -10,7 +10,7 @@ import { workerConfigs } from '../config/workers.js';
 import { AdminServer } from '../http/admin-server.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Health, Reports, Stats } from '../observe/report.js';
-import { NOTHING, retire, total } from '../observe/totals.js';
+import { NOTHING, refuse, retire, total } from '../observe/totals.js';
 import { Dealer } from './dealer.js';
 import { WorkerSlot } from './worker-slot.js';
 
@@ -64,7 +64,7 @@ export class Primary implements Reports {
     return total(
       whole,
       this.#slots.map(({ state }) => state),
-      this.#retired,
+      refuse(this.#retired, this.#dealer.refused),
     );
   }
 

@@ -10,8 +10,10 @@ import type { Stats } from '../observe/report.js';
 import type { Dealer, Worker } from './dealer.js';
 import { fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
 
-/** Without reports for this long it is not up: its event loop stands still. */
-const SILENT_MS = 5 * REPORT_MS;
+/** So many reports missing, and it is not up: its event loop stands still. */
+const SILENT = 5;
+/** So many, and it is killed, before the connections that it has not taken are given up. */
+const STUCK = 15;
 
 /** Longer than a worker waits for the nodes. */
 const MODULES_MS = 4_000;
@@ -28,7 +30,8 @@ export class WorkerProcess implements Worker {
   readonly #child: ChildProcess;
   readonly #dealer: Dealer;
   readonly #since = performance.now();
-  #reportedAt = 0;
+  /** Reports due since the latest. Counted, not timed: reports to a primary that stood still itself are there yet. */
+  #missing = 0;
   #isReady = false;
   #modulesAsked: ((modules: ModuleStats) => void)[] = [];
   /** Why it is about to end, where it could tell. */
@@ -46,7 +49,11 @@ export class WorkerProcess implements Worker {
       // The fork itself failed: there is no process, and nothing else will be told.
       child.on('error', (cause) => resolve(notForked(config.node, cause)));
     });
-    void this.ended.then(() => dealer.leave(this));
+    const watch = setInterval(() => this.#watch(config.node), REPORT_MS);
+    void this.ended.then(() => {
+      clearInterval(watch);
+      dealer.leave(this);
+    });
     this.up = new Promise((resolve, reject) => {
       child.on('message', (message: ToPrimary) => {
         this.#read(message, config);
@@ -63,7 +70,7 @@ export class WorkerProcess implements Worker {
   }
 
   get isReporting(): boolean {
-    return this.stats !== undefined && performance.now() - this.#reportedAt < SILENT_MS;
+    return this.stats !== undefined && this.#missing < SILENT;
   }
 
   /** Milliseconds since the fork. */
@@ -100,6 +107,15 @@ export class WorkerProcess implements Worker {
     this.#child.kill('SIGKILL');
   }
 
+  /** Before its first report a worker starts, which takes as long as it takes. */
+  #watch(node: string): void {
+    if (this.stats === undefined) return;
+    this.#missing += 1;
+    if (this.#missing !== STUCK) return;
+    this.#failure = stuck(node);
+    this.kill();
+  }
+
   #read(message: ToPrimary, config: Config): void {
     switch (message.type) {
       case 'ready':
@@ -108,7 +124,7 @@ export class WorkerProcess implements Worker {
         break;
       case 'report':
         this.stats = message.stats;
-        this.#reportedAt = performance.now();
+        this.#missing = 0;
         break;
       case 'modules':
         for (const resolve of this.#modulesAsked.splice(0)) resolve(message.modules);
@@ -140,6 +156,12 @@ function died(node: string, code: number | null, signal: string | null): Megapho
     node,
     hint: 'if nobody ended it, its last lines above or the system log (out of memory?) tell why',
   });
+}
+
+function stuck(node: string): MegaphoneError {
+  const message = `the worker ${node} did nothing for ${(STUCK * REPORT_MS) / 1000} s and was killed`;
+  const hint = 'was it stopped (`ps`: state T), or is the machine out of memory or of processor time?';
+  return new MegaphoneError('GATEWAY_WORKER_STUCK', message, { node, hint });
 }
 
 function notForked(node: string, cause: unknown): MegaphoneError {

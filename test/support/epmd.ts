@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePorts } from '../ejabberd/support/ports.js';
+import { freePorts } from './ports.js';
 
 export class Epmd {
   readonly port: number;

@@ -6,9 +6,9 @@ import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Health } from '../../../src/observe/report.js';
-import { freePorts } from '../../ejabberd/support/ports.js';
 import { freePort, killChild } from '../../support/epmd.js';
 import type { Erl } from '../../support/erl.js';
+import { freePorts } from '../../support/ports.js';
 import { type Program, Workplace } from './program.js';
 import { Cluster, COOKIE, next, play, until } from './support.js';
 
@@ -203,6 +203,18 @@ test('a connection that a worker had not taken when it was killed is given to an
   await until(() => connectionsIn(primary) === 0);
   for (let i = 0; i < 2; i += 1) await answer(i);
   assert.deepEqual(await Promise.all(answers), ['200 answer 0', '200 answer 1']);
+});
+
+test('a worker that stands still is killed and replaced, and what it had not taken is given to another one', async () => {
+  const program = await start();
+  process.kill(await pidOf(FIRST), 'SIGSTOP');
+  const answers = [post('0'), post('1')];
+  await until(async () => (await health()).status === 'degraded');
+  await until(async () => (await metric(`worker_restarts_total{worker="${FIRST}"}`)) === 1);
+  await until(async () => (await health()).status === 'ok');
+  assert.match(program.output, /"GATEWAY_WORKER_STUCK"/);
+  for (let i = 0; i < 2; i += 1) await next(erl, 'C ! <<"here">>');
+  assert.deepEqual(await Promise.all(answers), ['200 here', '200 here']);
 });
 
 test('while no worker lives, the port is open, and connections wait for one', async () => {

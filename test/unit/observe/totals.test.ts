@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { prometheusText } from '../../../src/observe/metrics.js';
 import type { NodeReport, Stats } from '../../../src/observe/report.js';
-import { NOTHING, retire, type Tally, total, type WorkerState } from '../../../src/observe/totals.js';
+import { NOTHING, refuse, retire, type Tally, total, type WorkerState } from '../../../src/observe/totals.js';
 
 const WHOLE = { node: 'megaphone@h', uptime_seconds: 7 };
 
@@ -85,6 +85,11 @@ test('a dead worker leaves what it counted, and nothing open', () => {
   assert.equal(stats.connections, 0);
   assert.equal(stats.open_exchanges, 0);
   assert.deepEqual(stats.nodes, { 'a@h': node(false, '', 6) });
+});
+
+test('connections that no worker got count as refused', () => {
+  const busy = worker(1, { stats: report({ refused: { busy: 1, overload: 2 } }) });
+  assert.deepEqual(total(WHOLE, [busy], refuse(NOTHING, 3)).refused, { busy: 1, overload: 5 });
 });
 
 test('metrics tell each worker, and for one process none', () => {

@@ -108,6 +108,7 @@ test('what nobody takes in time is closed, and is dealt to nobody else', async (
   dealer.leave(one);
   dealer.join(two);
   assert.equal((await handed(two, 1)).remotePort, port);
+  assert.equal(dealer.refused, 1);
 });
 
 test('a worker that takes none is dealt so many, the others the rest, and more than all may have do not wait', async () => {
@@ -116,6 +117,7 @@ test('a worker that takes none is dealt so many, the others the rest, and more t
   const port = await come();
   for (let i = MOST_DEALT + 1; i < MAX; i += 1) await come();
   await once(connect(dealer.port, '127.0.0.1'), 'close');
+  assert.equal(dealer.refused, 1);
   assert.match(log.join(), /"HTTP_CONNECTIONS".*too many connections wait for a worker/);
   dealer.join(two);
   assert.equal((await handed(two, 1)).remotePort, port);
