@@ -1,4 +1,4 @@
-/** A real ejabberd that falls behind: its gateway keeps to the credit it gets, and loses nothing. */
+/** A real ejabberd and its gateway, one or the other of which falls behind: nothing is lost, and it catches up. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../../scripts/bench/load/load.js';
-import { atom, type Term, Tuple } from '../../src/etf/terms.js';
+import { Atom, atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
+import { BoshSession } from './conformance/bosh-session.js';
 import { Instance } from './support/instance.js';
 
 /** How many requests may be on their way to a node. */
@@ -44,7 +45,9 @@ const newSession = (): Promise<Response> =>
 
 function member(map: Term | undefined, key: string): Term | undefined {
   assert.ok(map instanceof Map);
-  for (const [name, value] of map as ReadonlyMap<Term, Term>) if (String(name) === key) return value;
+  for (const [name, value] of map as ReadonlyMap<Term, Term>) {
+    if ((name instanceof Atom ? name.name : String(name)) === key) return value;
+  }
   return undefined;
 }
 
@@ -54,9 +57,9 @@ async function report(key: string): Promise<Term | undefined> {
   return member(member(member(health, 'nodes'), instance.ejabberdNode), key);
 }
 
-function signalEjabberd(signal: 'SIGSTOP' | 'SIGCONT'): void {
-  const folder = join(instance.var, `ejabberd${instance.env.MEGAPHONE_INSTANCE}`);
-  process.kill(Number(readFileSync(join(folder, 'ejabberd.pid'), 'utf8')), signal);
+function send(signal: 'SIGSTOP' | 'SIGCONT', part: 'ejabberd' | 'gateway'): void {
+  const folder = join(instance.var, `${part}${instance.env.MEGAPHONE_INSTANCE}`);
+  process.kill(Number(readFileSync(join(folder, `${part}.pid`), 'utf8')), signal);
 }
 
 test('far more requests than the credit pass: it comes back as they are taken', async () => {
@@ -69,13 +72,13 @@ test('far more requests than the credit pass: it comes back as they are taken', 
 });
 
 test('an ejabberd that stands still: requests wait, new sessions hear 503; then all goes on, nothing is lost', async () => {
-  signalEjabberd('SIGSTOP');
+  send('SIGSTOP', 'ejabberd');
   const answers = Array.from({ length: CREDIT + 200 }, request);
   while (((await report('requests_waiting')) ?? 0) === 0) await sleep(20);
   const refused = await newSession();
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get('retry-after'), '2');
-  signalEjabberd('SIGCONT');
+  send('SIGCONT', 'ejabberd');
   for (const answer of await Promise.all(answers)) assert.match(answer, /item-not-found/);
   assert.equal(await report('requests_waiting'), 0);
   const accepted = await newSession();
@@ -83,10 +86,32 @@ test('an ejabberd that stands still: requests wait, new sessions hear 503; then 
   assert.match(await accepted.text(), / sid='/);
 });
 
+const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
+  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
+
+/** What mod_megaphone counts. */
+const counted = async (name: string): Promise<number> =>
+  Number(member(await rpc('megaphone_stats', 'all'), name));
+
+test('a gateway that stands still: answers that did not fit on the way to it are there when it goes on', async () => {
+  const users: BoshSession[] = [];
+  while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
+  const held = users.map((user) => user.next().answer);
+  while ((await counted('requests_held')) < users.length) await sleep(20);
+  // Together more than what the kernel and the distribution port keep for a node that does not read.
+  const text = 'x'.repeat(250_000);
+  send('SIGSTOP', 'gateway');
+  for (const { jid } of users) {
+    const message = ['chat', 'localhost', jid, '', text].map((each) => Buffer.from(each));
+    await rpc('mod_admin_extra', 'send_message', ...message);
+  }
+  while ((await counted('answers_delayed')) === 0) await sleep(20);
+  send('SIGCONT', 'gateway');
+  for (const answer of await Promise.all(held)) assert.ok(answer.xml.includes(text), answer.xml);
+});
+
 /** Of the hub, and the longest of all sessions'. */
 async function mailboxes(): Promise<readonly [hub: number, session: number]> {
-  const rpc = (module: string, fun: string, ...args: Term[]) =>
-    node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
   const length = async (pid: Term): Promise<number> => {
     const info = await rpc('erlang', 'process_info', pid, atom('message_queue_len'));
     return info instanceof Tuple ? Number(info.elements[1]) : 0;
@@ -118,7 +143,8 @@ test('twice the messages that the server takes: mailboxes stay short, and all ar
   await sleep(2_000);
   const [hub, session] = await mailboxes();
   t.diagnostic(
-    `at ${rate} messages a second: ${await backlog()} on their way, mailboxes of ${hub} and ${session}`,
+    `at ${rate} messages a second: ${await backlog()} on their way, mailboxes of ${hub} and ${session}; ` +
+      `${await counted('answers_delayed')} answers had to wait`,
   );
   assert.ok(hub <= CREDIT, String(hub));
   // What other users send comes past the gateway's credit, but no faster than they are served.

@@ -223,6 +223,40 @@ no_payload_overtakes_a_lost_one_test() ->
     {[], B1} = request(102, 3, 10, data(), stanza(megaphone_bosh:lost(101, B))),
     {[{101, 4, 200, First}, {102, 3, 200, _}], _} = request(101, 4, 20, B1).
 
+%% The gateway is there, but for a while it does not read.
+unsent() ->
+    {[Answer], B} = request(101, 2, 0, stanza(session(#{}))),
+    {Answer, megaphone_bosh:unsent(Answer, 0, B)}.
+
+unsent_answer_is_given_again_after_pauses_that_double_test() ->
+    {Answer, B} = unsent(),
+    ?assertEqual(50, megaphone_bosh:deadline(B)),
+    {[], B1} = megaphone_bosh:flush(49, stanza(B)),
+    {[Answer], B2} = megaphone_bosh:flush(50, B1),
+    B3 = megaphone_bosh:unsent(Answer, 50, B2),
+    ?assertEqual(150, megaphone_bosh:deadline(B3)),
+    ?assertNot(megaphone_bosh:expired(1000000, B3)),
+    {[Answer], B4} = megaphone_bosh:flush(150, B3),
+    ?assertEqual(30150, megaphone_bosh:deadline(B4)),
+    {[], _} = megaphone_bosh:flush(1000, B4).
+
+unsent_answer_goes_to_the_repeat_instead_test() ->
+    {{101, 2, 200, Body}, B} = unsent(),
+    {[{101, 3, 200, Body}], B1} = request(101, 3, 10, B),
+    ?assertMatch({[], _}, megaphone_bosh:flush(50, B1)).
+
+unsent_answer_waits_for_the_repeat_of_a_cut_request_test() ->
+    {{101, 2, 200, Body}, B} = unsent(),
+    {[], B1} = megaphone_bosh:flush(50, megaphone_bosh:closed(2, 10, B)),
+    ?assertMatch({[{101, 3, 200, Body}], _}, request(101, 3, 60, B1)).
+
+unsent_answer_is_among_the_last_unless_it_is_handed_back_test() ->
+    {{101, 2, 200, Body} = Answer, B} = unsent(),
+    {[Answer], _, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 10, B),
+    {[{0, Body}], B1} = megaphone_bosh:take_unacknowledged(B),
+    {[{101, 2, 200, End}], _, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 10, B1),
+    ?assertNotEqual(Body, End).
+
 unacknowledged_is_what_the_client_may_not_have_test() ->
     {[{101, 2, 200, First}], B} = request(101, 2, 7, stanza(session(#{}))),
     ?assertMatch({[{7, First}], _}, megaphone_bosh:take_unacknowledged(B)),

@@ -27,6 +27,8 @@
     %% Wire: {request, Rid, Conn, Request} and {answer, Rid, Conn, Body}.
     wire = [],
     dead = #{},
+    %% There is no room on the way to the gateway.
+    busy = false,
     answered = #{},
     %% Server: stanzas made so far, rids processed, newest first.
     stanzas = 0,
@@ -38,7 +40,8 @@ prop_everything_arrives_once_and_in_order() ->
         {Hold, Wait, Acks, Group, Steps},
         {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), list(step())},
         holds(fun() ->
-            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, Group), Steps), 1000),
+            Steps1 = Steps ++ [{busy, false}],
+            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, Group), Steps1), 1000),
             Expected = lists:seq(1, W#world.stanzas),
             {lists:reverse(W#world.seen), in_order(W#world.processed)} =:= {Expected, true} orelse {failed, W}
         end)
@@ -63,6 +66,7 @@ step() ->
         {2, {cut, non_neg_integer(), boolean()}},
         {4, repeat},
         {1, pause},
+        {2, {busy, boolean()}},
         {3, {pass, range(1, 9000)}}
     ]).
 
@@ -99,6 +103,8 @@ step(pause, #world{open = Open, next_rid = Rid, read_rid = Read} = W) when map_s
     put_on_wire(Rid, #{rid => Rid, els => [], pause => 1000}, W#world{next_rid = Rid + 1});
 step(pause, W) ->
     W;
+step({busy, Busy}, W) ->
+    flush(W#world{busy = Busy});
 step({pass, Ms}, #world{now = Now} = W) ->
     flush(W#world{now = Now + Ms}).
 
@@ -187,6 +193,11 @@ flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
     true = megaphone_bosh:held(Bosh1) =< Hold,
     send(Answers, W#world{bosh = Bosh1}).
 
+%% The first that finds no room makes those behind it wait, too.
+send([], W) ->
+    W;
+send(Answers, #world{busy = true, bosh = Bosh, now = Now} = W) ->
+    W#world{bosh = lists:foldl(fun(Answer, B) -> megaphone_bosh:unsent(Answer, Now, B) end, Bosh, Answers)};
 send(Answers, W) ->
     lists:foldl(fun send_one/2, W, Answers).
 
@@ -225,7 +236,7 @@ prop_anything_goes_is_survived() ->
             Request1 = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
             Request = case Key of true -> Request1#{newkey => <<"00">>}; false -> Request1 end,
             Bosh = megaphone_bosh:new(Request, 0, 0, {<<"sid">>, (limits())#{polling => 5, queue => 400}}),
-            wild(Steps, Bosh, 0, 1, #{})
+            wild(Steps, Bosh, 0, 1, #{busy => false})
         end)
     ).
 
@@ -235,7 +246,8 @@ wild_step() ->
         {closed, range(0, 20)},
         {enqueue, range(0, 300)},
         {pass, range(0, 70000)},
-        {lost, range(95, 115)}
+        {lost, range(95, 115)},
+        {busy, boolean()}
     ]).
 
 wild_attributes() ->
@@ -253,16 +265,19 @@ wild(Steps, Bosh, Now, Conn, Answered) ->
             length(Kept) =< 100 andalso is_map(answer(Answers, Answered));
         Bosh1 ->
             {Answers, Bosh2} = megaphone_bosh:flush(Now, Bosh1),
-            true = erts_debug:flat_size(Bosh2) < 5000,
-            case {answer(Answers, Answered), Steps} of
-                {Answered1, []} -> is_map(Answered1);
-                {Answered1, [Step | Rest]} -> wild_step(Step, Rest, Bosh2, Now, Conn, Answered1)
+            {Answered1, Bosh3} = answer(Answers, Answered, Now, Bosh2),
+            true = erts_debug:flat_size(Bosh3) < 5000,
+            case Steps of
+                [] -> is_map(Answered1);
+                [Step | Rest] -> wild_step(Step, Rest, Bosh3, Now, Conn, Answered1)
             end
     end.
 
 wild_step({request, Rid, Attributes, Els}, Rest, Bosh, Now, Conn, Answered) ->
     case megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els}, Conn, Now, Bosh) of
-        {ok, Answers, Bosh1} -> wild(Rest, Bosh1, Now, Conn + 1, answer(Answers, Answered));
+        {ok, Answers, Bosh1} ->
+            {Answered1, Bosh2} = answer(Answers, Answered, Now, Bosh1),
+            wild(Rest, Bosh2, Now, Conn + 1, Answered1);
         {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
     end;
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
@@ -276,6 +291,8 @@ wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
     end;
 wild_step({pass, Ms}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now + Ms, Conn, Answered);
+wild_step({busy, Busy}, Rest, Bosh, Now, Conn, Answered) ->
+    wild(Rest, Bosh, Now, Conn, Answered#{busy := Busy});
 wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, megaphone_bosh:lost(Rid, Bosh), Now, Conn, Answered).
 
@@ -292,6 +309,11 @@ process(Bosh, Now) ->
         {stop, _, _} = Stop -> Stop;
         none -> Bosh
     end.
+
+answer([_ | _] = Answers, #{busy := true} = Answered, Now, Bosh) ->
+    {Answered, lists:foldl(fun(Answer, B) -> megaphone_bosh:unsent(Answer, Now, B) end, Bosh, Answers)};
+answer(Answers, Answered, _, Bosh) ->
+    {answer(Answers, Answered), Bosh}.
 
 answer(Answers, Answered) ->
     lists:foldl(

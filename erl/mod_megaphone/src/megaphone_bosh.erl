@@ -8,7 +8,7 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, next/2, enqueue/4, flush/2]).
--export([closed/3, lost/2, finish/4, expired/2, deadline/1, take_unacknowledged/1]).
+-export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1]).
 -export([kind/2, is_grouping/2, terminating/1, held/1, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
@@ -47,6 +47,7 @@
     waiting = [] :: [{rid(), conn() | none, megaphone_body:request()}],
     held = [] :: [#held{}],
     kept = megaphone_kept:new() :: megaphone_kept:kept(),
+    unsent = megaphone_unsent:new() :: megaphone_unsent:unsent(),
     out = megaphone_queue:new() :: megaphone_queue:queue(),
     %% Attributes of the session creation response until it is sent (§7.2).
     opening :: [{binary(), binary() | integer()}] | done,
@@ -195,10 +196,17 @@ enqueue(Payload, Kind, Now, #bosh{out = Out, limits = #{queue := Limit, group :=
         false -> {ok, S#bosh{out = Out1}}
     end.
 
-%% @doc The answers that are due now, in rid order.
+%% @doc The answers that are due now, in the order in which they are to be sent: where one is unsent, those
+%% behind it are, too.
 -spec flush(ms(), bosh()) -> {[answer()], bosh()}.
-flush(Now, S) ->
-    flush(Now, S, []).
+flush(Now, #bosh{unsent = Unsent, kept = Kept} = S) ->
+    case megaphone_unsent:take(Now, Unsent) of
+        {[], _} ->
+            flush(Now, S, []);
+        {Again, Unsent1} ->
+            Kept1 = lists:foldl(fun({Rid, _, _, _}, K) -> megaphone_kept:repeated(Rid, K) end, Kept, Again),
+            flush(Now, S#bosh{unsent = Unsent1, kept = Kept1, idle_from = Now}, lists:reverse(Again))
+    end.
 
 -spec flush(ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
 flush(Now, S, Answers) ->
@@ -212,8 +220,8 @@ flush(Now, S, Answers) ->
 
 %% @doc The connection of a request went away without an answer.
 -spec closed(conn(), ms(), bosh()) -> bosh().
-closed(Conn, Now, #bosh{held = Held, waiting = Waiting} = S) ->
-    S1 = S#bosh{idle_from = Now},
+closed(Conn, Now, #bosh{held = Held, waiting = Waiting, unsent = Unsent} = S) ->
+    S1 = S#bosh{idle_from = Now, unsent = megaphone_unsent:closed(Conn, Unsent)},
     case lists:keyfind(Conn, #held.conn, Held) of
         #held{due = Due} = H ->
             Held1 = lists:keyreplace(Conn, #held.conn, Held, H#held{conn = none}),
@@ -237,6 +245,11 @@ adapt(Age, S) ->
 %% may reach the client first.
 -spec lost(rid(), bosh()) -> bosh().
 lost(Rid, #bosh{kept = Kept} = S) -> S#bosh{kept = megaphone_kept:lost(Rid, Kept)}.
+
+%% @doc There was no room for this answer on the way to its gateway: flush/2 will give it again.
+-spec unsent(answer(), ms(), bosh()) -> bosh().
+unsent({Rid, _, _, _} = Answer, Now, #bosh{unsent = Unsent} = S) ->
+    lost(Rid, S#bosh{unsent = megaphone_unsent:add(Answer, Now, Unsent)}).
 
 %% @doc Is this request the next one, does it overtake others, or is it a repeat?
 -spec kind(rid(), bosh()) -> next | overtaking | repeat.
@@ -276,16 +289,16 @@ terminating(#bosh{terminating = Terminating}) -> Terminating.
 
 %% @doc Ends the session: every open request is answered. `Error' is a <stream:error/> or nothing.
 -spec finish(condition(), Error :: iodata(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
-finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, out = Out} = S) ->
+finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, out = Out, unsent = Unsent} = S) ->
     Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
     Out1 = case Error of [] -> Out; _ -> megaphone_queue:add(Error, stream, Now, 0, Out) end,
-    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none, out = Out1},
+    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none, out = Out1, unsent = megaphone_unsent:new()},
     {Answers, S2} = finish_all(Condition, Now, S1, []),
     %% For whoever asks later, a session that its client ended is not there.
     Late = case Condition of client -> <<"item-not-found">>; _ -> Condition end,
-    {Declared, Unsent, _} = take_out(S2),
-    Final = {status(Late, S2), megaphone_body:write(megaphone_condition:attributes(Late) ++ Declared, Unsent)},
-    {Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S2}.
+    {Declared, Rest, _} = take_out(S2),
+    Final = {status(Late, S2), megaphone_body:write(megaphone_condition:attributes(Late) ++ Declared, Rest)},
+    {megaphone_unsent:all(Unsent) ++ Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S2}.
 
 -spec finish_all(condition(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
 finish_all(Condition, Now, S, Answers) ->
@@ -310,29 +323,33 @@ expired(Now, S) ->
 
 %% @doc When flush/2 or expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.
-deadline(#bosh{out = Out} = S) ->
-    case live(S) of
-        [] ->
-            idle_deadline(S);
-        Live ->
-            case megaphone_kept:has_lost(S#bosh.kept) of
-                true -> earliest(Live);
-                %% Atoms sort behind numbers: `infinity' is the largest.
-                false -> min(megaphone_queue:due(Out), earliest(Live))
-            end
-    end.
+deadline(#bosh{out = Out, unsent = Unsent} = S) ->
+    Due =
+        case live(S) of
+            [] ->
+                idle_deadline(S);
+            Live ->
+                case megaphone_kept:has_lost(S#bosh.kept) of
+                    true -> earliest(Live);
+                    false -> min(megaphone_queue:due(Out), earliest(Live))
+                end
+        end,
+    %% Atoms sort behind numbers: `infinity' is the largest.
+    min(megaphone_unsent:due(Unsent), Due).
 
 -spec earliest([#held{}]) -> ms().
 earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
 
 %% @doc Takes the answers with payload that the client may not have, then what waits for it, oldest
-%% first. Whoever takes them delivers them by another way: they are kept no longer.
+%% first. Whoever takes them delivers them by another way: they are kept no longer, and requests whose
+%% answers are unsent are open again.
 -spec take_unacknowledged(bosh()) -> {[{ms(), Body :: binary()}], bosh()}.
-take_unacknowledged(#bosh{kept = Kept, idle_from = Now} = S) ->
+take_unacknowledged(#bosh{kept = Kept, held = Held, unsent = Unsent, idle_from = Now} = S) ->
+    Open = [#held{rid = R, conn = C, due = Now, key = none} || {R, C, _, _} <- megaphone_unsent:all(Unsent)],
     {Sent, Known} = megaphone_kept:take_open(Kept),
     {Declared, Out, S1} = take_out(S),
     Queued = [{Now, megaphone_body:write(Declared, Out)} || Out =/= []],
-    {Sent ++ Queued, S1#bosh{kept = Known}}.
+    {Sent ++ Queued, S1#bosh{kept = Known, held = Open ++ Held, unsent = megaphone_unsent:new()}}.
 
 %%% Requests
 
@@ -346,7 +363,8 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
             H1 = H#held{conn = Conn, due = Now + S#bosh.wait},
             {ok, released(Rid, OldConn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
         {_, {Status, Body}} ->
-            {ok, [{Rid, Conn, Status, Body}], S#bosh{kept = megaphone_kept:repeated(Rid, Kept)}};
+            S1 = S#bosh{kept = megaphone_kept:repeated(Rid, Kept), unsent = megaphone_unsent:repeated(Rid, S#bosh.unsent)},
+            {ok, [{Rid, Conn, Status, Body}], S1};
         _ ->
             %% Too old, or with another key than the first time (§15): the sender may be anyone. Its
             %% connection waits among the held ones for the end that comes to all.
@@ -433,10 +451,15 @@ pause(Request, #bosh{kept = Kept, limits = #{inactivity := Inactivity}} = S) ->
         false -> {ok, Request, S#bosh{paused = false, idle_limit = Inactivity * 1000}}
     end.
 
-%% A request that waits for its turn, not for one before it, is held up by us: the client is there.
+%% A request that waits for its turn, not for one before it, or for an answer that we have, is held up by
+%% us: the client is there.
 -spec idle_deadline(bosh()) -> ms() | infinity.
 idle_deadline(#bosh{rid = Done, waiting = [{Rid, _, _} | _]}) when Rid =:= Done + 1 -> infinity;
-idle_deadline(#bosh{idle_from = From, idle_limit = Limit}) -> From + Limit.
+idle_deadline(#bosh{unsent = Unsent, idle_from = From, idle_limit = Limit}) ->
+    case megaphone_unsent:due(Unsent) of
+        infinity -> From + Limit;
+        _ -> infinity
+    end.
 
 %%% Answers
 

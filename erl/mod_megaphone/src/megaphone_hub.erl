@@ -9,7 +9,7 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, answer/3, answer/4, late/3]).
+-export([start_link/0, late/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -27,25 +27,6 @@
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
 start_link() ->
     gen_server:start_link({local, mod_megaphone}, ?MODULE, [], []).
-
-%% @doc Sends the one answer to an exchange. Never waits: a gateway that does not read must not
-%% suspend sessions, and none is connected for the sake of an answer.
--spec answer(ConnId :: pid(), 100..599, iodata()) -> ok | lost.
-answer(ConnId, Status, Body) ->
-    send(ConnId, {ConnId, Status, Body}).
-
--spec answer(ConnId :: pid(), 100..599, [{iodata(), iodata()}], iodata()) -> ok | lost.
-answer(ConnId, Status, [], Body) ->
-    answer(ConnId, Status, Body);
-answer(ConnId, Status, Headers, Body) ->
-    send(ConnId, {ConnId, Status, Headers, Body}).
-
--spec send(pid(), tuple()) -> ok | lost.
-send(ConnId, Answer) ->
-    case erlang:send(ConnId, Answer, [nosuspend, noconnect]) of
-        ok -> ok;
-        _ -> lost
-    end.
 
 -spec init([]) -> {ok, #hub{}}.
 init([]) ->
@@ -87,18 +68,10 @@ taken(Gateway, #hub{taken = Taken} = Hub) ->
         #{Gateway := Count} when Count < ?CREDIT - 1 ->
             Hub#hub{taken = Taken#{Gateway := Count + 1}};
         #{Gateway := _} ->
-            ok = give_credit({megaphone, Gateway}),
+            ok = megaphone_gateway:credit(Gateway, ?CREDIT),
             Hub#hub{taken = maps:remove(Gateway, Taken)};
         #{} ->
             Hub#hub{taken = Taken#{Gateway => 1}}
-    end.
-
-%% Where it would have to wait, another process does: lost credit would never come back.
--spec give_credit({megaphone, node()}) -> ok.
-give_credit(Gateway) ->
-    case erlang:send(Gateway, {credit, ?CREDIT}, [nosuspend, noconnect]) of
-        nosuspend -> _ = spawn(erlang, send, [Gateway, {credit, ?CREDIT}, [noconnect]]), ok;
-        _ -> ok
     end.
 
 -spec request(pid(), binary(), map(), #hub{}) -> ok.
@@ -136,12 +109,10 @@ late(ConnId, Body, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) 
             {_, KeptStatus, KeptBody} -> {KeptStatus, KeptBody};
             false -> {FinalStatus, FinalBody}
         end,
-    _ = answer(ConnId, Status, Answer),
-    ok;
+    megaphone_gateway:last_answer(ConnId, Status, [], Answer);
 late(ConnId, _, none) ->
     {Status, Answer} = megaphone_condition:failure(false, <<"item-not-found">>),
-    _ = answer(ConnId, Status, Answer),
-    ok.
+    megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
 -spec start(pid(), binary(), map(), megaphone_sid:sid()) -> ok.
 start(ConnId, Body, Meta, Sid) ->
@@ -151,6 +122,5 @@ start(ConnId, Body, Meta, Sid) ->
         error:system_limit ->
             ?LOG_ERROR("Megaphone cannot start a session: this node has no room for another process (+P)"),
             {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
-            _ = answer(ConnId, Status, Answer),
-            ok
+            megaphone_gateway:last_answer(ConnId, Status, [], Answer)
     end.

@@ -161,7 +161,7 @@ terminate(Reason, S) ->
 -spec refuse(pid(), boolean(), megaphone_condition:condition(), #session{}) -> {stop, normal, #session{}}.
 refuse(ConnId, Legacy, Condition, #session{sid = Sid} = S) ->
     {Status, Answer} = megaphone_condition:failure(Legacy, Condition),
-    _ = megaphone_hub:answer(ConnId, Status, Answer),
+    ok = megaphone_gateway:last_answer(ConnId, Status, [], Answer),
     ok = megaphone_stats:add(sessions_refused, 1),
     ok = megaphone_sessions:close(Sid),
     {stop, normal, S#session{bosh = ended}}.
@@ -231,7 +231,7 @@ count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 -spec bad_request(pid(), megaphone_condition:condition(), #session{}) -> step().
 bad_request(ConnId, Condition, #session{bosh = Bosh} = S) ->
     {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
-    _ = megaphone_hub:answer(ConnId, Status, S#session.headers, Answer),
+    ok = megaphone_gateway:last_answer(ConnId, Status, S#session.headers, Answer),
     hang_up(Condition, S).
 
 %% Processes what is next in rid order, and answers what is due.
@@ -363,9 +363,9 @@ finish(Reason, Error, Asleep) ->
                 {lists:reverse(Open), Rest}
         end,
     {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
-    S1 = send(Answers, S),
+    lists:foreach(fun(Answer) -> send_last(Answer, S) end, Answers),
     ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
-    gauge(S1#session{bosh = ended, undelivered = Undelivered}).
+    gauge(S#session{bosh = ended, undelivered = Undelivered}).
 
 %% The stream's process lives on for a moment after its session: what comes then is not to be lost.
 -spec hand_back(#session{}) -> ok.
@@ -414,22 +414,32 @@ flush(#session{bosh = Bosh} = S) ->
     send(Answers, S#session{bosh = Bosh1}).
 
 -spec send([megaphone_bosh:answer()], #session{}) -> #session{}.
-send([{Rid, ConnId, Status, Body} | Answers], #session{bosh = Bosh, headers = Headers} = S) ->
-    ok = megaphone_stats:add(answers, 1),
-    ok = megaphone_stats:add(bytes_out, byte_size(Body)),
-    case megaphone_hub:answer(ConnId, Status, Headers, Body) of
+send([{Rid, ConnId, Status, Body} = Answer | Answers], #session{bosh = Bosh, headers = Headers} = S) ->
+    case megaphone_gateway:answer(ConnId, Status, Headers, Body) of
         ok ->
+            ok = count_answer(Body),
             send(Answers, S);
-        lost ->
+        busy ->
+            ok = megaphone_stats:add(answers_delayed, 1),
+            Unsent = fun(A, B) -> megaphone_bosh:unsent(A, now_ms(), B) end,
+            S#session{bosh = lists:foldl(Unsent, Bosh, [Answer | Answers])};
+        gone ->
             ok = megaphone_stats:add(answers_lost, 1),
-            send(Answers, S#session{bosh = lost(Rid, Bosh)})
+            send(Answers, S#session{bosh = megaphone_bosh:lost(Rid, Bosh)})
     end;
 send([], S) ->
     S.
 
--spec lost(megaphone_body:rid(), megaphone_bosh:bosh() | ended) -> megaphone_bosh:bosh() | ended.
-lost(_, ended) -> ended;
-lost(Rid, Bosh) -> megaphone_bosh:lost(Rid, Bosh).
+%% The last answers of a session that has ended.
+-spec send_last(megaphone_bosh:answer(), #session{}) -> ok.
+send_last({_, ConnId, Status, Body}, #session{headers = Headers}) ->
+    ok = count_answer(Body),
+    megaphone_gateway:last_answer(ConnId, Status, Headers, Body).
+
+-spec count_answer(binary()) -> ok.
+count_answer(Body) ->
+    ok = megaphone_stats:add(answers, 1),
+    megaphone_stats:add(bytes_out, byte_size(Body)).
 
 %% Every callback ends here: due answers leave, and one timer covers whatever comes next.
 -spec next_state(step()) -> next_state().

@@ -19,6 +19,7 @@
     | requests_overtaken
     | waits_adapted
     | answers
+    | answers_delayed
     | answers_lost
     | stanzas_in
     | stanzas_out
@@ -43,6 +44,7 @@
     requests_overtaken,
     waits_adapted,
     answers,
+    answers_delayed,
     answers_lost,
     stanzas_in,
     stanzas_out,

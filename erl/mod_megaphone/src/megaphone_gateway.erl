@@ -1,0 +1,41 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What goes to gateways: the one answer to each exchange, and credit. Nothing here waits for a gateway
+%%% that does not read, for it must not suspend sessions, and none is connected for the sake of an answer.
+-module(megaphone_gateway).
+
+-export([answer/4, last_answer/4, credit/2]).
+
+-type headers() :: [{iodata(), iodata()}].
+-type status() :: 100..599.
+
+%% @doc `busy': there is no room on the way to it, for now; `gone': there is no way to it.
+-spec answer(ConnId :: pid(), status(), headers(), Body :: binary()) -> ok | busy | gone.
+answer(ConnId, Status, Headers, Body) ->
+    case erlang:send(ConnId, message(ConnId, Status, Headers, Body), [nosuspend, noconnect]) of
+        ok -> ok;
+        nosuspend -> busy;
+        noconnect -> gone
+    end.
+
+%% @doc For those who cannot try again.
+-spec last_answer(ConnId :: pid(), status(), headers(), Body :: binary()) -> ok.
+last_answer(ConnId, Status, Headers, Body) ->
+    send(ConnId, message(ConnId, Status, Headers, Body)).
+
+%% @doc So many more requests may be sent. Lost credit would never come back.
+-spec credit(node(), pos_integer()) -> ok.
+credit(Gateway, Requests) ->
+    send({megaphone, Gateway}, {credit, Requests}).
+
+-spec message(pid(), status(), headers(), binary()) -> tuple().
+message(ConnId, Status, [], Body) -> {ConnId, Status, Body};
+message(ConnId, Status, Headers, Body) -> {ConnId, Status, Headers, Body}.
+
+%% Where it has to wait, another process does.
+-spec send(pid() | {atom(), node()}, tuple()) -> ok.
+send(To, Message) ->
+    case erlang:send(To, Message, [nosuspend, noconnect]) of
+        nosuspend -> _ = spawn(erlang, send, [To, Message, [noconnect]]), ok;
+        _ -> ok
+    end.
