@@ -36,7 +36,8 @@ export class Inbox {
   readonly messages: string[] = [];
   /** Who came online, and who went: the latest presence of each bare JID. */
   readonly online = new Set<string>();
-  readonly #waiting = new Set<() => void>();
+  /** What looks, and what gives up. */
+  readonly #waiting = new Map<() => void, (error: Error) => void>();
 
   message(from: string, body: string): void {
     this.messages.push(`${bare(from)}: ${body}`);
@@ -48,21 +49,27 @@ export class Inbox {
     this.#wake();
   }
 
-  /** Resolves as soon as `condition` holds, which is looked at after each arrival. */
+  /** The session is over, so whoever waits does so in vain. */
+  end(reason: string): void {
+    for (const reject of this.#waiting.values()) reject(new Error(reason));
+    this.#waiting.clear();
+  }
+
+  /** Resolves as soon as `condition` holds, which is looked at after each arrival; rejects when the session ends. */
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const look = (): void => {
         if (!condition()) return;
         this.#waiting.delete(look);
         resolve();
       };
-      this.#waiting.add(look);
+      this.#waiting.set(look, reject);
       look();
     });
   }
 
   #wake(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const look of [...this.#waiting.keys()]) look();
   }
 }
 

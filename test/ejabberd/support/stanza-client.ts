@@ -32,6 +32,7 @@ class StanzaClient implements ChatClient {
     });
     this.#agent.on('disconnected', () => {
       this.online = false;
+      this.inbox.end('stanza: disconnected');
     });
   }
 

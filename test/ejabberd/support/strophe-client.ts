@@ -56,7 +56,10 @@ class StropheClient implements ChatClient {
             resolve();
           }
           const ending = endings.get(status);
-          if (ending) reject(new Error(`Strophe: ${ending} ${condition ?? ''}`));
+          if (ending === undefined) return;
+          const reason = `Strophe: ${ending} ${condition ?? ''}`;
+          this.inbox.end(reason);
+          reject(new Error(reason));
         },
       );
     });
