@@ -420,9 +420,10 @@ send([{Rid, ConnId, Status, Body} = Answer | Answers], #session{bosh = Bosh, hea
             ok = count_answer(Body),
             send(Answers, S);
         busy ->
-            ok = megaphone_stats:add(answers_delayed, 1),
-            Unsent = fun(A, B) -> megaphone_bosh:unsent(A, now_ms(), B) end,
-            S#session{bosh = lists:foldl(Unsent, Bosh, [Answer | Answers])};
+            %% What came behind it would overtake it.
+            Delayed = [Answer | Answers],
+            ok = megaphone_stats:add(answers_delayed, length(Delayed)),
+            S#session{bosh = lists:foldl(fun(A, B) -> megaphone_bosh:unsent(A, now_ms(), B) end, Bosh, Delayed)};
         gone ->
             ok = megaphone_stats:add(answers_lost, 1),
             send(Answers, S#session{bosh = megaphone_bosh:lost(Rid, Bosh)})
