@@ -18,7 +18,6 @@ import { Cors } from './cors.js';
 import { connectionsWithinFileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { listen } from './listen.js';
-import { ParserPool } from './parser-pool.js';
 import { keepAlive } from './response.js';
 import { tooLarge } from './routes.js';
 
@@ -72,7 +71,7 @@ export class BoshServer {
       counters,
       cors: new Cors(options.corsOrigins),
       proxies: new TrustedProxies(options.trustedProxies),
-      parsers: new ParserPool(options.maxBody),
+      maxBody: options.maxBody,
       tooLarge: tooLarge(options.maxBody),
       keepAliveLines: keepAlive(options.keepAliveTimeout),
       headerTimeout: options.headerTimeout,

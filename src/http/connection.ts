@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import type { ClientInfo } from '../gateway/meta.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
-import type { RequestParser } from './request-parser.js';
+import { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
 import { malformed, type Reply, route, TOO_MANY } from './routes.js';
@@ -65,19 +65,19 @@ export class Connection {
     socket.on('close', onClose);
   }
 
-  /** Of the request that is being handed to the gateway. */
-  client(): ClientInfo {
+  /** Who sent that request. */
+  clientOf(request: RequestParser): ClientInfo {
     const { proxies, isTls } = this.#front;
     const { remoteAddress = '', remotePort = 0 } = this.#socket;
     const forwarded = {
-      forwardedFor: this.#parser?.header('x-forwarded-for'),
-      forwardedProto: this.#parser?.header('x-forwarded-proto'),
+      forwardedFor: request.header('x-forwarded-for'),
+      forwardedProto: request.header('x-forwarded-proto'),
     };
     return {
       ...proxies.clientOf(remoteAddress, remotePort, forwarded, isTls),
-      path: this.#parser?.path ?? '',
-      origin: (this.#parser?.header('origin') ?? '').slice(0, MAX_TEXT),
-      userAgent: (this.#parser?.header('user-agent') ?? '').slice(0, MAX_TEXT),
+      path: request.path,
+      origin: (request.header('origin') ?? '').slice(0, MAX_TEXT),
+      userAgent: (request.header('user-agent') ?? '').slice(0, MAX_TEXT),
     };
   }
 
@@ -152,7 +152,7 @@ export class Connection {
     this.#hasHead = false;
     this.#isAnswered = false;
     this.#isUnread = false;
-    this.#parser = this.#front.parsers.take();
+    this.#parser = new RequestParser(this.#front.maxBody);
     return this.#parser;
   }
 
@@ -189,7 +189,7 @@ export class Connection {
     if (!this.#isAnswered) {
       const exchange = this.#add(parser, this.#isRefused || !parser.shouldKeepAlive);
       const reply = this.#replyTo(parser);
-      if (reply === undefined) exchange.handle = this.#front.service.request(exchange, parser.body);
+      if (reply === undefined) exchange.handOver(this.#front.service, parser);
       else this.#reply(exchange, reply);
     }
     this.#release();
@@ -275,7 +275,7 @@ export class Connection {
   }
 
   #release(): void {
-    if (this.#parser !== undefined) this.#front.parsers.give(this.#parser);
+    this.#parser?.release();
     this.#parser = undefined;
   }
 

@@ -4,6 +4,8 @@ import type { Header } from '../gateway/answers.js';
 import type { HttpExchange } from '../gateway/gateway.js';
 import type { ClientInfo } from '../gateway/meta.js';
 import type { Connection } from './connection.js';
+import type { BoshService } from './front.js';
+import type { RequestParser } from './request-parser.js';
 
 export class Exchange implements HttpExchange {
   /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
@@ -18,6 +20,8 @@ export class Exchange implements HttpExchange {
   /** The answer is the last one of its connection. */
   readonly isLast: boolean;
   readonly #connection: Connection;
+  /** Only while it is handed over: one that is held keeps nothing of what was read. */
+  #request: RequestParser | undefined = undefined;
 
   constructor(connection: Connection, lines: string, isHead: boolean, isLast: boolean) {
     this.#connection = connection;
@@ -26,9 +30,17 @@ export class Exchange implements HttpExchange {
     this.isLast = isLast;
   }
 
-  /** Known while the request is handed to the gateway, and no longer. */
+  /** Gives the request to the gateway. */
+  handOver(service: BoshService, request: RequestParser): void {
+    this.#request = request;
+    this.handle = service.request(this, request.body);
+    this.#request = undefined;
+  }
+
   client(): ClientInfo {
-    return this.#connection.client();
+    if (this.#request === undefined)
+      throw new Error('the client is known only while its request is handed over');
+    return this.#connection.clientOf(this.#request);
   }
 
   answer(status: number, headers: readonly Header[], body: Buffer): void {

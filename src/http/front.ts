@@ -5,7 +5,6 @@ import type { Counters } from '../observe/counters.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Connection } from './connection.js';
 import type { Cors } from './cors.js';
-import type { ParserPool } from './parser-pool.js';
 import type { Reply } from './routes.js';
 
 /** The gateway, as the HTTP front sees it. */
@@ -21,7 +20,8 @@ export interface Front {
   readonly counters: Counters;
   readonly cors: Cors;
   readonly proxies: TrustedProxies;
-  readonly parsers: ParserPool;
+  /** Bytes of a request's body. */
+  readonly maxBody: number;
   readonly tooLarge: Reply;
   /** The header lines of an answer after which the connection goes on. */
   readonly keepAliveLines: string;

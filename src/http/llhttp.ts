@@ -2,7 +2,7 @@
  * llhttp, the HTTP parser inside Node.js, as the WebAssembly build that undici (Node's own client) ships.
  *
  * Node binds its copy to a socket for as long as that lives, and both to a stream each way; here a parser is some
- * hundred bytes of the module's memory, taken for one request. All its lenient modes stay off. The file is internal
+ * hundred bytes of the module's memory, lent to one request after the other. All its lenient modes stay off. The file is internal
  * to undici, so package.json names one exact version, and test/unit/http/request-parser.test.ts holds it to account.
  */
 
@@ -26,6 +26,8 @@ const PAUSED_UPGRADE = 22;
 const TYPE_REQUEST = 1;
 /** How many bytes it is given at a time: what node:net reads at most. */
 const INPUT_BYTES = 64 * 1024;
+/** As many exist as requests are coming in, and so many more. */
+const MAX_FREE = 64;
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
@@ -91,17 +93,23 @@ function instantiate(): Exports {
   return exports;
 }
 
+const free: Llhttp[] = [];
+
 export class Llhttp {
   readonly #parser = wasm.llhttp_alloc(TYPE_REQUEST);
 
-  /** Gives its memory back; it must not be used after. */
-  free(): void {
-    wasm.llhttp_free(this.#parser);
+  /** One that knows of no request: all of its state is `llhttp_t`, which a reset writes anew as a whole. */
+  static take(): Llhttp {
+    const used = free.pop();
+    if (used === undefined) return new Llhttp();
+    wasm.llhttp_reset(used.#parser);
+    return used;
   }
 
-  /** Ready for a new request. */
-  reset(): void {
-    wasm.llhttp_reset(this.#parser);
+  /** Gives it back; it must not be used after. */
+  release(): void {
+    if (free.length < MAX_FREE) free.push(this);
+    else wasm.llhttp_free(this.#parser);
   }
 
   /**
@@ -112,19 +120,23 @@ export class Llhttp {
     // The module's memory grows by being replaced.
     if (memory.length === 0) memory = new Uint8Array(wasm.memory.buffer);
     listener = to;
-    let at = start;
-    while (at < bytes.length) {
-      const end = Math.min(bytes.length, at + INPUT_BYTES);
-      bytes.copy(memory, input, at, end);
-      shift = input - at;
-      const result = wasm.llhttp_execute(this.#parser, input, end - at);
-      if (result === PAUSED || result === PAUSED_UPGRADE) {
-        return wasm.llhttp_get_error_pos(this.#parser) - shift;
+    try {
+      let at = start;
+      while (at < bytes.length) {
+        const end = Math.min(bytes.length, at + INPUT_BYTES);
+        bytes.copy(memory, input, at, end);
+        shift = input - at;
+        const result = wasm.llhttp_execute(this.#parser, input, end - at);
+        if (result === PAUSED || result === PAUSED_UPGRADE) {
+          return wasm.llhttp_get_error_pos(this.#parser) - shift;
+        }
+        if (result !== OK) return -1;
+        at = end;
       }
-      if (result !== OK) return -1;
-      at = end;
+      return at;
+    } finally {
+      listener = undefined;
     }
-    return at;
   }
 
   /** Its number in `llhttp_method_t`. */

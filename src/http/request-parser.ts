@@ -1,6 +1,7 @@
 /**
  * One HTTP/1 request from bytes: what a BOSH endpoint wants to know of its head, its body, and whether it is to be
- * refused. It does no input or output, and is taken from a pool while a request comes in and given back after.
+ * refused. It does no input or output. Each request has one of its own, which is thrown away with all that was read:
+ * nothing of it can get into another's.
  *
  * llhttp refuses what could be read in two ways (RFC 9112 §11.2): both length headers, several lengths, bare line
  * feeds, folded headers, spaces before a colon, bad chunk sizes, NUL. What it leaves to its user is refused here:
@@ -43,10 +44,13 @@ const BY_KEY: ReadonlyMap<number, HeaderName> = new Map(
 );
 
 export class RequestParser implements LlhttpListener {
-  readonly #llhttp = new Llhttp();
+  /** `undefined`: all was read that there is to read. */
+  #llhttp: Llhttp | undefined;
   readonly #maxBody: number;
   readonly #body: RequestBody;
   #bytes: Buffer = EMPTY;
+  #method = '';
+  #version = 0;
   #url = '';
   #headers: Partial<Record<HeaderName, string>> = {};
   #headerBytes = 0;
@@ -65,30 +69,16 @@ export class RequestParser implements LlhttpListener {
   #shouldKeepAlive = false;
 
   /** @param maxBody bytes */
-  constructor(maxBody: number) {
+  constructor(maxBody: number, llhttp = Llhttp.take()) {
     this.#maxBody = maxBody;
     this.#body = new RequestBody(maxBody);
+    this.#llhttp = llhttp;
   }
 
-  /** Ready for a new request; what the last one consisted of is forgotten. */
-  reset(): void {
-    this.#llhttp.reset();
-    this.#body.clear();
-    this.#url = '';
-    this.#headers = {};
-    this.#headerBytes = 0;
-    this.#nameBefore = '';
-    this.#nameEnd = this.#nameStart;
-    this.#inValue = false;
-    this.#status = 0;
-    this.#hasHead = false;
-    this.#isComplete = false;
-    this.#isTooLarge = false;
-  }
-
-  /** Gives its memory back; it must not be used after. */
-  free(): void {
-    this.#llhttp.free();
+  /** Nothing more will be read, whether or not the request came to its end. */
+  release(): void {
+    this.#llhttp?.release();
+    this.#llhttp = undefined;
   }
 
   /**
@@ -97,7 +87,7 @@ export class RequestParser implements LlhttpListener {
    */
   read(bytes: Buffer, start: number): number {
     this.#bytes = bytes;
-    const end = this.#llhttp.execute(bytes, start, this);
+    const end = this.#llhttp?.execute(bytes, start, this) ?? -1;
     // A stop before the request's end would be one for a protocol that was never agreed on.
     if (end < 0 || (end < bytes.length && !this.#isComplete)) this.#refuse(400);
     if (!this.#isComplete) {
@@ -105,6 +95,7 @@ export class RequestParser implements LlhttpListener {
       this.#body.own();
     }
     this.#bytes = EMPTY;
+    if (this.#isComplete || this.#status !== 0) this.release();
     return end < 0 ? bytes.length : end;
   }
 
@@ -134,7 +125,7 @@ export class RequestParser implements LlhttpListener {
 
   /** Empty for one that no BOSH endpoint knows. */
   get method(): string {
-    return METHODS[this.#llhttp.method] ?? '';
+    return this.#method;
   }
 
   /** Of the request's target, without the query. */
@@ -144,7 +135,7 @@ export class RequestParser implements LlhttpListener {
   }
 
   get isHttp11(): boolean {
-    return this.#llhttp.version === 11;
+    return this.#version === 11;
   }
 
   /** Whether the client wants to send another request on this connection. */
@@ -164,6 +155,7 @@ export class RequestParser implements LlhttpListener {
 
   onUrl(start: number, end: number): void {
     this.#countHeaderBytes(end - start);
+    if (this.#url === '') this.#method = METHODS[this.#llhttp?.method ?? 0] ?? '';
     this.#url += this.#text(start, end);
   }
 
@@ -184,6 +176,7 @@ export class RequestParser implements LlhttpListener {
   onHeadersComplete(shouldKeepAlive: boolean): void {
     if (this.#inValue) this.#endHeader();
     this.#hasHead = true;
+    this.#version = this.#llhttp?.version ?? 0;
     this.#shouldKeepAlive = shouldKeepAlive;
     const status = this.#check();
     if (status !== 0) this.#refuse(status);
@@ -201,7 +194,7 @@ export class RequestParser implements LlhttpListener {
 
   #check(): number {
     const { host, expect, 'transfer-encoding': coding } = this.#headers;
-    const { version } = this.#llhttp;
+    const version = this.#version;
     if (version !== 11 && version !== 10) return 505;
     // A comma stands in no host's name: it is where two lines were joined.
     if (version === 11 && (host === undefined || host.includes(','))) return 400;

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import { Llhttp } from '../../../src/http/llhttp.js';
 import { type HeaderName, RequestParser } from '../../../src/http/request-parser.js';
 
 export interface Seen {
@@ -33,40 +34,71 @@ const NAMES: readonly HeaderName[] = [
   'transfer-encoding',
 ];
 
-/** @param sizes of the pieces that the bytes come in, over and over */
-export function readWithOurs(text: string, ...sizes: readonly number[]): Reading {
-  const requests: Seen[] = [];
-  let length = 0;
-  let given = 0;
-  const parser = new RequestParser(MAX_BODY);
-  const bytes = Buffer.from(text, 'latin1');
-  let goesOn = true;
-  try {
-    for (const piece of split(bytes, sizes)) {
-      for (let at = 0; at < piece.length && goesOn; ) {
-        at = parser.read(piece, at);
-        if (parser.status !== 0) return { requests, status: parser.status, length };
-        if (!parser.isComplete) continue;
-        const headers: Record<string, string> = {};
-        for (const name of NAMES) {
-          const value = parser.header(name);
-          if (value !== undefined) headers[name] = value;
-        }
-        const body = parser.isTooLarge ? 'too large' : parser.body.toString('latin1');
-        requests.push({ method: parser.method, path: parser.path, headers, body });
-        goesOn = parser.shouldKeepAlive;
-        length = given + at;
-        parser.reset();
+/** Reads the requests of one connection, each with a parser of its own. */
+export class Reader {
+  readonly requests: Seen[] = [];
+  status = 0;
+  length = 0;
+  #given = 0;
+  #isOver = false;
+  #parser: RequestParser | undefined;
+  readonly #begin: () => RequestParser;
+
+  constructor(begin = () => new RequestParser(MAX_BODY)) {
+    this.#begin = begin;
+  }
+
+  read(piece: Buffer): void {
+    for (let at = 0; at < piece.length && !this.#isOver; ) {
+      this.#parser ??= this.#begin();
+      const parser = this.#parser;
+      at = parser.read(piece, at);
+      if (parser.status !== 0) {
+        this.status = parser.status;
+        this.#isOver = true;
+      } else if (parser.isComplete) {
+        this.requests.push(seen(parser));
+        this.#isOver = !parser.shouldKeepAlive;
+        this.length = this.#given + at;
+        this.#parser = undefined;
       }
-      given += piece.length;
     }
-    return { requests, status: 0, length };
-  } finally {
-    parser.free();
+    this.#given += piece.length;
+  }
+
+  /** The connection is gone, wherever its bytes ended. */
+  close(): Reading {
+    this.#parser?.release();
+    return { requests: this.requests, status: this.status, length: this.length };
   }
 }
 
-function* split(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
+function seen(parser: RequestParser): Seen {
+  const headers: Record<string, string> = {};
+  for (const name of NAMES) {
+    const value = parser.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  const body = parser.isTooLarge ? 'too large' : parser.body.toString('latin1');
+  return { method: parser.method, path: parser.path, headers, body };
+}
+
+/** @param sizes of the pieces that the bytes come in, over and over */
+export function readWithOurs(text: string, ...sizes: readonly number[]): Reading {
+  return readAll(new Reader(), text, sizes);
+}
+
+/** The same with parsers that nobody ever used. */
+export function readWithFresh(text: string): Reading {
+  return readAll(new Reader(() => new RequestParser(MAX_BODY, new Llhttp())), text, []);
+}
+
+function readAll(reader: Reader, text: string, sizes: readonly number[]): Reading {
+  for (const piece of split(Buffer.from(text, 'latin1'), sizes)) reader.read(piece);
+  return reader.close();
+}
+
+export function* split(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   if (sizes.length === 0) yield bytes;
   else {
     let at = 0;

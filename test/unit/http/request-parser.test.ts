@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MAX_BODY, readWithNode, readWithOurs } from './parsers.js';
+import { stream } from './arbitrary.js';
+import { MAX_BODY, Reader, readWithFresh, readWithNode, readWithOurs, split } from './parsers.js';
 
 const POST = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
 const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`;
@@ -126,119 +127,6 @@ test('the head is read as it was sent: names in any case, blanks around values, 
   for (const sizes of [[], [1], [7]]) assert.deepEqual(readWithOurs(text, ...sizes).requests, [expected]);
 });
 
-/** Mostly what is right, so that much is accepted, and now and then what sits just beyond the grammar. */
-const mostly = (right: readonly string[], wrong: readonly string[]): fc.Arbitrary<string> =>
-  fc.oneof(
-    { arbitrary: fc.constantFrom(...right), weight: 15 },
-    { arbitrary: fc.constantFrom(...wrong), weight: 1 },
-  );
-const line = mostly(
-  [
-    'POST /bosh HTTP/1.1',
-    'GET /bosh?x HTTP/1.0',
-    'OPTIONS * HTTP/1.1',
-    'HEAD / HTTP/1.1',
-    'PUT /\xff HTTP/1.1',
-  ],
-  ['POST  / HTTP/1.1', 'POST / HTTP/1.2', 'POST / HTTP/2.0', 'POST /', 'get / HTTP/1.1', 'POST\t/ HTTP/1.1'],
-);
-// No `Connection: upgrade`: node:http forgets what comes in the same chunk behind a request with it.
-const header = mostly(
-  [
-    ...['Expect: 100-continue', 'Connection: close', 'Connection: keep-alive', 'Connection: a'],
-    ...[
-      'Upgrade: h2c',
-      'Origin: https://a.example',
-      'Origin:',
-      'X-Forwarded-For: 1.2.3.4',
-      'A: \xff',
-      'TE: trailers',
-    ],
-    ...['X-Forwarded-For:\t5.6.7.8 \t', 'User-Agent: a \t b', 'user-agent: b', 'X-Forwarded-Proto:https'],
-  ],
-  [
-    ...[
-      ' folded',
-      '\tfolded',
-      'Bad Name: x',
-      'A\t: b',
-      ': b',
-      'Content-Length : 3',
-      'Host',
-      'A: b\0',
-      'Host: y',
-    ],
-    ...[
-      'Content-Length: 3',
-      'Content-Length: 1,1',
-      'Transfer-Encoding: chunked',
-      'Content_Length: 3',
-      'A: \x01',
-    ],
-  ],
-);
-/** A header that says how long the body is, and a body. */
-const framing = fc.oneof(
-  {
-    arbitrary: fc.constantFrom<[string, string]>(
-      ['', ''],
-      ['Content-Length: 3 \r\n', 'abc'],
-      ['Content-Length:0\r\n', ''],
-      ['Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n0\r\n\r\n'],
-      ['transfer-encoding:\tChunked \r\n', '003;x=y\r\nabc\r\n0\r\nHost: b\r\n\r\n'],
-    ),
-    weight: 10,
-  },
-  {
-    arbitrary: fc.tuple(
-      fc.constantFrom(
-        'Content-Length: 3\r\n',
-        'Transfer-Encoding: chunked\r\n',
-        'Transfer-Encoding: gzip, chunked\r\n',
-      ),
-      fc.constantFrom(
-        '3\nabc\n0\n\n',
-        'g\r\n',
-        '-1\r\n',
-        '3 \r\nabc\r\n0\r\n\r\n',
-        'abcPOST / HTTP/1.1\r\n\r\n',
-        '\0',
-      ),
-    ),
-    weight: 1,
-  },
-);
-const breaks = mostly(['\r\n'], ['\n', '\r', '\r\r\n', ' \r\n']);
-const request = fc
-  .tuple(
-    line,
-    mostly(['Host: x'], ['']),
-    breaks,
-    framing,
-    fc.array(fc.tuple(header, breaks), { maxLength: 4 }),
-    breaks,
-  )
-  .map(([first, host, end, [length, body], headers, last]) => {
-    const rest = headers.map(([text, behind]) => text + behind).join('');
-    return `${first}\r\n${host}${end}${length}${rest}${last}${body}`;
-  });
-/** Whole requests, several, with a byte changed, left out, or put in here and there. */
-const edit = fc.tuple(
-  fc.nat(),
-  fc.constantFrom('', ' ', '\r', '\n', '\0', ':', ',', '0', 'a', '\t', '\x80'),
-  fc.nat(1),
-);
-const stream = fc
-  .tuple(fc.array(request, { minLength: 1, maxLength: 3 }), fc.array(edit, { maxLength: 2 }))
-  .map(([requests, edits]) => {
-    let text = requests.join('');
-    for (const [place, put, skip] of edits) {
-      const at = place % (text.length + 1);
-      text = text.slice(0, at) + put + text.slice(at + skip);
-    }
-    return text;
-  });
-
 test('however the bytes are cut, the same is read', () => {
   fc.assert(
     fc.property(
@@ -251,6 +139,42 @@ test('however the bytes are cut, the same is read', () => {
       },
     ),
     { numRuns: 2000 },
+  );
+});
+
+/** One connection: its bytes up to where it was aborted, the pieces they come in, and how much later than others'. */
+const connection = fc
+  .record({
+    text: stream,
+    cut: fc.double({ min: 0, max: 1, noNaN: true }),
+    isAborted: fc.boolean(),
+    sizes: fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 4 }),
+    late: fc.nat({ max: 20 }),
+  })
+  .map(({ text, cut, isAborted, ...rest }) => ({
+    text: isAborted ? text.slice(0, Math.floor(cut * text.length)) : text,
+    ...rest,
+  }));
+
+test('whatever others sent and wherever it was aborted, a request reads as with a parser never used', () => {
+  fc.assert(
+    fc.property(fc.array(connection, { minLength: 2, maxLength: 8 }), (connections) => {
+      const open = connections.map(({ text, sizes, late }) => ({
+        text,
+        late,
+        reader: new Reader(),
+        pieces: [...split(Buffer.from(text, 'latin1'), sizes)],
+      }));
+      // In turns, so that parsers are handed on at every point of one another's requests.
+      for (let turn = 0; open.some(({ late, pieces }) => turn <= late + pieces.length); turn += 1) {
+        for (const { text, late, reader, pieces } of open) {
+          const piece = pieces[turn - late];
+          if (piece !== undefined) reader.read(piece);
+          else if (turn - late === pieces.length) assert.deepEqual(reader.close(), readWithFresh(text));
+        }
+      }
+    }),
+    { numRuns: 3000 },
   );
 });
 
