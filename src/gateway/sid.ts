@@ -3,7 +3,8 @@
  * name. So a gateway, also one just started, finds the node of any session without a table.
  *
  * The body is not parsed here: `peekSid` walks over the attributes of its first tag and reads `sid`. What it does
- * not understand counts as a body without sid; the module, which parses, refuses it with the right condition.
+ * not understand counts as a body without sid; the module, which parses, refuses it with the right condition. The
+ * module reads sids likewise (megaphone_peek.erl); test/vectors/first-tags.jsonl holds for both.
  */
 
 import { createHash } from 'node:crypto';
@@ -12,6 +13,8 @@ export const TAG_LENGTH = 6;
 
 /** How far into a body the sid is looked for: a start tag's few attributes are far shorter. */
 const PEEK_LIMIT = 4096;
+/** White space in front of the tag, and again behind an XML declaration. */
+const MAX_SPACE = 64;
 const MAX_SID = 128;
 
 /** The first 6 characters of the base64url SHA-256 of the node's full name. */
@@ -34,49 +37,60 @@ const QUESTION_MARK = 0x3f;
 
 /** The value of the attribute `sid` in the body's first tag; `undefined` without one, or where the tag is odd. */
 export function peekSid(body: Buffer): string | undefined {
-  const end = Math.min(body.length, PEEK_LIMIT);
-  let at = skipProlog(body, end);
-  if (body[at] !== LESS_THAN) return undefined;
-  at = skipName(body, at + 1, end);
+  // No search of what is below can run further.
+  return sidIn(body.length > PEEK_LIMIT ? body.subarray(0, PEEK_LIMIT) : body);
+}
+
+function sidIn(head: Buffer): string | undefined {
+  const end = head.length;
+  let at = skipProlog(head, end);
+  if (head[at] !== LESS_THAN) return undefined;
+  const element = at + 1;
+  at = skipName(head, element, end);
+  if (at === element) return undefined;
   for (;;) {
-    const name = skipSpace(body, at, end);
+    const name = skipSpace(head, at, end);
     // XML 1.0 §3.1: attributes are separated by white space; `/` or `>` ends the tag.
-    if (name === at || name >= end) return undefined;
-    const nameEnd = skipName(body, name, end);
+    if (name === at) return undefined;
+    const nameEnd = skipName(head, name, end);
     if (nameEnd === name) return undefined;
-    at = skipSpace(body, nameEnd, end);
-    if (body[at] !== EQUALS) return undefined;
-    at = skipSpace(body, at + 1, end);
-    const quote = body[at];
+    at = skipSpace(head, nameEnd, end);
+    if (head[at] !== EQUALS) return undefined;
+    at = skipSpace(head, at + 1, end);
+    const quote = head[at];
     if (quote !== QUOTE && quote !== APOSTROPHE) return undefined;
     const value = at + 1;
-    const valueEnd = body.indexOf(quote, value);
-    if (valueEnd < 0 || valueEnd >= end) return undefined;
-    if (isSid(body, name, nameEnd)) return readValue(body, value, valueEnd);
+    const valueEnd = head.indexOf(quote, value);
+    if (valueEnd < 0) return undefined;
+    if (isSid(head, name, nameEnd)) return readValue(head, value, valueEnd);
     at = valueEnd + 1;
   }
 }
 
 /** Past a byte order mark, white space and the XML declaration (XML 1.0 §2.8). */
-function skipProlog(body: Buffer, end: number): number {
-  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
-  let at = skipSpace(body, hasMark ? 3 : 0, end);
-  if (body[at] === LESS_THAN && body[at + 1] === QUESTION_MARK) {
-    const close = body.indexOf('?>', at, 'latin1');
-    at = close < 0 ? end : skipSpace(body, close + 2, end);
-  }
+function skipProlog(head: Buffer, end: number): number {
+  const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
+  const at = skipSpaceInFront(head, hasMark ? 3 : 0);
+  if (head[at] !== LESS_THAN || head[at + 1] !== QUESTION_MARK) return at;
+  const close = head.indexOf('?>', at, 'latin1');
+  return close < 0 || head.toString('latin1', at, at + 5) !== '<?xml'
+    ? end
+    : skipSpaceInFront(head, close + 2);
+}
+
+function skipSpaceInFront(head: Buffer, from: number): number {
+  return skipSpace(head, from, Math.min(from + MAX_SPACE, head.length));
+}
+
+function skipSpace(head: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && isSpace(head[at])) at += 1;
   return at;
 }
 
-function skipSpace(body: Buffer, from: number, end: number): number {
+function skipName(head: Buffer, from: number, end: number): number {
   let at = from;
-  while (at < end && isSpace(body[at])) at += 1;
-  return at;
-}
-
-function skipName(body: Buffer, from: number, end: number): number {
-  let at = from;
-  while (at < end && isNameByte(body[at])) at += 1;
+  while (at < end && isNameByte(head[at])) at += 1;
   return at;
 }
 
@@ -96,13 +110,13 @@ function isNameByte(byte: number | undefined): boolean {
   );
 }
 
-function isSid(body: Buffer, from: number, to: number): boolean {
-  return to - from === 3 && body[from] === 0x73 && body[from + 1] === 0x69 && body[from + 2] === 0x64;
+function isSid(head: Buffer, from: number, to: number): boolean {
+  return to - from === 3 && head[from] === 0x73 && head[from + 1] === 0x69 && head[from + 2] === 0x64;
 }
 
 /** Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd. */
-function readValue(body: Buffer, from: number, to: number): string | undefined {
+function readValue(head: Buffer, from: number, to: number): string | undefined {
   if (to - from > MAX_SID) return undefined;
-  const sid = body.toString('latin1', from, to);
+  const sid = head.toString('latin1', from, to);
   return /^[!-~]*$/.test(sid) && !/[&<]/.test(sid) ? sid : undefined;
 }

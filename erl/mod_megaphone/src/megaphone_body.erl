@@ -4,7 +4,7 @@
 %%% elements, and written around payloads that are XML already.
 -module(megaphone_body).
 
--export([parse/1, write/2, attribute/2, escape/1]).
+-export([parse/1, rid/1, write/2, attribute/2, escape/1]).
 
 -export_type([request/0, rid/0, xmlel/0, parse_error/0]).
 
@@ -177,6 +177,11 @@ put_attribute({Name, V}, XBosh, R) ->
         <<XBosh:Size/binary, ":restart">> when V =:= <<"true">>; V =:= <<"1">> -> R#{restart => true};
         _ -> R
     end.
+
+%% @doc §14.1: an attribute's value as a rid.
+-spec rid(binary()) -> rid() | none.
+rid(Value) ->
+    try integer(Value, ?MAX_RID) catch throw:bad_attribute -> none end.
 
 -spec integer(binary(), non_neg_integer()) -> non_neg_integer().
 integer(<<First, _/binary>> = Value, Max) when First >= $0, First =< $9, byte_size(Value) =< 16 ->

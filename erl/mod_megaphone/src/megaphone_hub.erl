@@ -2,6 +2,7 @@
 %%%
 %%% The process registered as `mod_megaphone', to which gateways send: it starts sessions and hands
 %%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
+%%% It works for everybody: nothing here costs in proportion to a body.
 %%%
 %%% A gateway keeps at most 1024 requests on their way here. It may send more as this process takes
 %%% them, which in a busy server is when its turn comes: so what the server cannot take yet waits in
@@ -76,7 +77,7 @@ taken(Gateway, #hub{taken = Taken} = Hub) ->
 
 -spec request(pid(), binary(), map(), #hub{}) -> ok.
 request(ConnId, Body, Meta, #hub{tag = Tag}) ->
-    case megaphone_sid:peek(Body) of
+    case megaphone_peek:sid(Body) of
         {ok, Sid} ->
             route(ConnId, Body, Sid, megaphone_sessions:find(Sid));
         none ->
@@ -99,13 +100,8 @@ route(ConnId, Body, _, Gone) ->
 %% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
 -spec late(pid(), binary(), {ended, megaphone_bosh:ended()} | none) -> ok.
 late(ConnId, Body, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) ->
-    Rid =
-        case megaphone_body:parse(Body) of
-            {ok, #{rid := R}} -> R;
-            {error, _} -> none
-        end,
     {Status, Answer} =
-        case lists:keyfind(Rid, 1, Kept) of
+        case lists:keyfind(megaphone_peek:rid(Body), 1, Kept) of
             {_, KeptStatus, KeptBody} -> {KeptStatus, KeptBody};
             false -> {FinalStatus, FinalBody}
         end,

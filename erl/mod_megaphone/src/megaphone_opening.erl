@@ -11,6 +11,9 @@
     {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_condition:condition()}.
 request(Body) ->
     case megaphone_body:parse(Body) of
+        {ok, #{sid := _}} ->
+            %% One that megaphone_peek did not find: no client of ours wrote it.
+            {error, false, <<"bad-request">>};
         {ok, #{to := To} = Request} ->
             case jid:nameprep(To) of
                 error -> {error, is_legacy(Request), <<"improper-addressing">>};

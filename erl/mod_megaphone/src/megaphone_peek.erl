@@ -1,0 +1,106 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What is read of a body without parsing it: the sid and the rid in its first tag. The hub routes by
+%%% them, and works for everybody: it never looks further than a first tag can reach, however large the
+%%% body is. The gateway reads sids likewise; test/vectors/first-tags.jsonl holds for both.
+%%%
+%%% Whatever is odd about the tag is `none', and refused by the session that parses.
+-module(megaphone_peek).
+
+-export([sid/1, rid/1]).
+
+%% Where a first tag has not ended by here, it is none a client would write.
+-define(REACH, 4096).
+%% White space in front of the tag, and again behind an XML declaration.
+-define(MAX_SPACE, 64).
+-define(MAX_SID, 128).
+-define(IS_SPACE(C), (C =:= $\s orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
+-define(IS_NAME(C),
+    (not ?IS_SPACE(C) andalso C =/= $= andalso C =/= $/ andalso C =/= $< andalso C =/= $> andalso C =/= $" andalso C =/= $')
+).
+
+%% @doc Taken as it stands: a sid of ours needs no XML escapes.
+-spec sid(binary()) -> {ok, megaphone_sid:sid()} | none.
+sid(Body) ->
+    case attribute(<<"sid">>, Body) of
+        {ok, Sid} when byte_size(Sid) =< ?MAX_SID ->
+            case is_plain(Sid) of
+                true -> {ok, Sid};
+                false -> none
+            end;
+        _ ->
+            none
+    end.
+
+-spec rid(binary()) -> megaphone_body:rid() | none.
+rid(Body) ->
+    case attribute(<<"rid">>, Body) of
+        {ok, Rid} -> megaphone_body:rid(Rid);
+        none -> none
+    end.
+
+-spec is_plain(binary()) -> boolean().
+is_plain(<<C, Rest/binary>>) when C > $\s, C < 127, C =/= $&, C =/= $< -> is_plain(Rest);
+is_plain(Rest) -> Rest =:= <<>>.
+
+-spec attribute(Name :: binary(), binary()) -> {ok, binary()} | none.
+attribute(Wanted, Body) ->
+    case prolog(binary:part(Body, 0, min(byte_size(Body), ?REACH))) of
+        <<$<, C, Tag/binary>> when ?IS_NAME(C) -> attributes(behind_name(Tag), Wanted);
+        _ -> none
+    end.
+
+%% A byte order mark, white space, and the XML declaration (XML 1.0 §2.8).
+-spec prolog(binary()) -> binary().
+prolog(<<16#EF, 16#BB, 16#BF, Rest/binary>>) -> declaration(space(Rest, ?MAX_SPACE));
+prolog(Head) -> declaration(space(Head, ?MAX_SPACE)).
+
+-spec declaration(binary()) -> binary().
+declaration(<<"<?xml", Rest/binary>>) ->
+    case binary:split(Rest, <<"?>">>) of
+        [_, After] -> space(After, ?MAX_SPACE);
+        [_] -> <<>>
+    end;
+declaration(Head) ->
+    Head.
+
+-spec space(binary(), non_neg_integer()) -> binary().
+space(<<C, Rest/binary>>, AtMost) when ?IS_SPACE(C), AtMost > 0 -> space(Rest, AtMost - 1);
+space(Rest, _) -> Rest.
+
+-spec behind_name(binary()) -> binary().
+behind_name(<<C, Rest/binary>>) when ?IS_NAME(C) -> behind_name(Rest);
+behind_name(Rest) -> Rest.
+
+%% XML 1.0 §3.1: white space in front of each attribute; `/' or `>' ends the tag.
+-spec attributes(binary(), Wanted :: binary()) -> {ok, binary()} | none.
+attributes(<<C, Rest/binary>>, Wanted) when ?IS_SPACE(C) ->
+    At = space(Rest, ?REACH),
+    case name_size(At, 0) of
+        0 ->
+            none;
+        Size ->
+            <<Name:Size/binary, Behind/binary>> = At,
+            equals(space(Behind, ?REACH), Name, Wanted)
+    end;
+attributes(_, _) ->
+    none.
+
+-spec equals(binary(), Name :: binary(), Wanted :: binary()) -> {ok, binary()} | none.
+equals(<<$=, Rest/binary>>, Name, Wanted) ->
+    case space(Rest, ?REACH) of
+        <<Quote, At/binary>> when Quote =:= $"; Quote =:= $' ->
+            case binary:split(At, <<Quote>>) of
+                [Value, _] when Name =:= Wanted -> {ok, Value};
+                [_, Next] -> attributes(Next, Wanted);
+                [_] -> none
+            end;
+        _ ->
+            none
+    end;
+equals(_, _, _) ->
+    none.
+
+-spec name_size(binary(), non_neg_integer()) -> non_neg_integer().
+name_size(<<C, Rest/binary>>, Size) when ?IS_NAME(C) -> name_size(Rest, Size + 1);
+name_size(_, Size) -> Size.
