@@ -1,18 +1,19 @@
 /** pino's logger: readable lines on a terminal, JSON otherwise. */
 
+import { isatty } from 'node:tty';
 import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { build as prettyStream } from 'pino-pretty';
 import { MegaphoneError } from '../errors.js';
+import { standardOutput } from './log-output.js';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** @param worker the node name of the worker process that logs, where there are several */
 export function createLogger(level: LogLevel, worker?: string): Logger {
-  // In this thread: a worker would lose the last lines of a crash.
-  const stream = process.stdout.isTTY
-    ? prettyStream({ sync: true, translateTime: 'SYS:HH:MM:ss' })
-    : pino.destination(1);
+  const stream = isatty(1)
+    ? prettyStream({ destination: standardOutput, translateTime: 'SYS:HH:MM:ss' })
+    : standardOutput;
   return pino(loggerOptions(level, worker), stream);
 }
 

@@ -33,6 +33,7 @@ export function prometheusText(stats: Stats): string {
     single('refused_headers_total', 'Headers of answers left out as not allowed', stats.refused_headers),
     single('bytes_in_total', 'Bytes of request bodies', stats.bytes_in),
     single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
+    single('log_lines_lost_total', 'Lines of the log that could not be written', stats.log_lines_lost),
     single('connections', 'HTTP connections', stats.connections),
     single('open_exchanges', 'Requests held', stats.open_exchanges),
     single('uptime_seconds', 'Seconds since the start', stats.uptime_seconds),

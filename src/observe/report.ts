@@ -1,6 +1,7 @@
 /** The state of the gateway as plain data: what the `stats` call, `/healthz` and `/metrics` are made of. */
 
 import type { Counters } from './counters.js';
+import { standardOutput } from './log-output.js';
 import type { ModuleStats } from './module-metrics.js';
 
 export interface NodeState {
@@ -78,6 +79,7 @@ export type Stats = Health & {
   readonly refused_headers: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
+  readonly log_lines_lost: number;
 };
 
 export function health({ nodes }: Sources): Health {
@@ -112,5 +114,6 @@ export function stats(sources: Sources): Stats {
     refused_headers: counters.refusedHeaders,
     bytes_in: counters.bytesIn,
     bytes_out: counters.bytesOut,
+    log_lines_lost: standardOutput.lost,
   };
 }

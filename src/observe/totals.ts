@@ -37,6 +37,7 @@ export const NOTHING: Tally = {
   refused_headers: 0,
   bytes_in: 0,
   bytes_out: 0,
+  log_lines_lost: 0,
 };
 
 /** @param retired what dead workers left */
@@ -61,9 +62,9 @@ export function retire(before: Tally, last: Tally): Tally {
   return add(before, { ...last, connections: 0, open_exchanges: 0, nodes: Object.fromEntries(nodes) });
 }
 
-/** Adds connections that no worker got. */
-export const refuse = (before: Tally, connections: number): Tally =>
-  add(before, { ...NOTHING, refused: { overload: connections } });
+/** Adds what the primary process counts itself: connections that no worker got, and lines of its own log that were lost. */
+export const addPrimary = (before: Tally, connections: number, log_lines_lost: number): Tally =>
+  add(before, { ...NOTHING, refused: { overload: connections }, log_lines_lost });
 
 function statusOf(workers: readonly WorkerState[]): Health['status'] {
   const serving = workers.filter(({ up, stats }) => up && stats?.status === 'ok');
@@ -85,6 +86,7 @@ function add(a: Tally, b: Tally): Tally {
     refused_headers: a.refused_headers + b.refused_headers,
     bytes_in: a.bytes_in + b.bytes_in,
     bytes_out: a.bytes_out + b.bytes_out,
+    log_lines_lost: a.log_lines_lost + b.log_lines_lost,
   };
 }
 

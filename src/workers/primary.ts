@@ -8,9 +8,10 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { workerConfigs } from '../config/workers.js';
 import { AdminServer } from '../http/admin-server.js';
+import { standardOutput } from '../observe/log-output.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Health, Reports, Stats } from '../observe/report.js';
-import { NOTHING, refuse, retire, total } from '../observe/totals.js';
+import { addPrimary, NOTHING, retire, total } from '../observe/totals.js';
 import { Dealer } from './dealer.js';
 import { WorkerSlot } from './worker-slot.js';
 
@@ -64,7 +65,7 @@ export class Primary implements Reports {
     return total(
       whole,
       this.#slots.map(({ state }) => state),
-      refuse(this.#retired, this.#dealer.refused),
+      addPrimary(this.#retired, this.#dealer.refused, standardOutput.lost),
     );
   }
 

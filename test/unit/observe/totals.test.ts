@@ -3,7 +3,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { prometheusText } from '../../../src/observe/metrics.js';
 import type { NodeReport, Stats } from '../../../src/observe/report.js';
-import { NOTHING, refuse, retire, type Tally, total, type WorkerState } from '../../../src/observe/totals.js';
+import {
+  addPrimary,
+  NOTHING,
+  retire,
+  type Tally,
+  total,
+  type WorkerState,
+} from '../../../src/observe/totals.js';
 
 const WHOLE = { node: 'megaphone@h', uptime_seconds: 7 };
 
@@ -89,7 +96,7 @@ test('a dead worker leaves what it counted, and nothing open', () => {
 
 test('connections that no worker got count as refused', () => {
   const busy = worker(1, { stats: report({ refused: { busy: 1, overload: 2 } }) });
-  assert.deepEqual(total(WHOLE, [busy], refuse(NOTHING, 3)).refused, { busy: 1, overload: 5 });
+  assert.deepEqual(total(WHOLE, [busy], addPrimary(NOTHING, 3, 1)).refused, { busy: 1, overload: 5 });
 });
 
 test('metrics tell each worker, and for one process none', () => {
