@@ -34,6 +34,8 @@ export class ClusterNode {
   /** Why it is out of service, for people. */
   reason = 'not connected yet';
   sessionsStarted = 0;
+  /** Second until which it takes no new sessions, as it said. */
+  fullUntil = 0;
   /** Requests sent for which no credit has come back. */
   onTheWay = 0;
   /** Bodies of the requests that wait for it, by slot and in order: a Map lets go of one in the middle at no cost. */
@@ -87,15 +89,21 @@ export class Cluster {
 
   /**
    * The node for a request: that of its sid (it may be out of service, or behind), or without a sid the next that takes
-   * requests. `undefined`: there is none.
+   * new sessions. `undefined`: there is none.
+   * @param now seconds
    */
-  route(sid: string | undefined): ClusterNode | undefined {
+  route(sid: string | undefined, now: number): ClusterNode | undefined {
     const [only] = this.nodes;
     // A person at a shell wants to see whatever is sent.
     if (this.nodes.length === 1 && only?.kind === 'plain') return only;
-    if (sid === undefined) return this.#nextForSession();
+    if (sid === undefined) return this.#nextForSession(now);
     const tag = tagOfSid(sid);
     return this.nodes.find((node) => node.tag === tag);
+  }
+
+  /** Some node in service takes no new sessions, by its own word. */
+  isFull(now: number): boolean {
+    return this.nodes.some(({ kind, fullUntil }) => kind !== undefined && fullUntil > now);
   }
 
   find(name: string): ClusterNode | undefined {
@@ -115,10 +123,10 @@ export class Cluster {
   }
 
   /** Round robin: sessions cost about the same, and clients that come back spread evenly. */
-  #nextForSession(): ClusterNode | undefined {
+  #nextForSession(now: number): ClusterNode | undefined {
     for (let i = 0; i < this.nodes.length; i += 1) {
       const node = this.nodes[(this.#next + i) % this.nodes.length];
-      if (node?.takesRequests === true) {
+      if (node?.takesRequests === true && node.fullUntil <= now) {
         this.#next = (this.#next + i + 1) % this.nodes.length;
         return node;
       }
@@ -199,6 +207,7 @@ export class Cluster {
   #putIn(node: ClusterNode, kind: PeerKind): void {
     node.kind = kind;
     node.onTheWay = 0;
+    node.fullUntil = 0;
     node.reason = '';
     const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
     this.#log.info({ node: node.name, kind }, `${node.name} is in service with ${what}`);

@@ -10,7 +10,7 @@
  * repeats that follow a lost link meet a gateway that waits for them: clients resend the same rid at once after a
  * 5xx, but then back off for many seconds and soon give up.
  *
- * A node that is behind (`ClusterNode.takesRequests`) gets no new sessions; the requests of those it has wait, too, and
+ * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those it has wait, too, and
  * go in order as it catches up.
  */
 
@@ -64,6 +64,8 @@ interface OpenExchange {
 }
 
 const NORMAL = atom('normal');
+/** Seconds that a node may go without new sessions at its word. */
+const MAX_FULL = 60;
 
 export class Gateway implements PidOwner, ClusterListener {
   readonly cluster: Cluster;
@@ -104,9 +106,10 @@ export class Gateway implements PidOwner, ClusterListener {
     this.counters.bytesIn += body.length;
     if (this.#stopping) return this.#refuse(http, 'stopping', refusals.STOPPING);
     const sid = peekSid(body);
-    const node = this.cluster.route(sid);
+    const node = this.cluster.route(sid, this.#now);
     if (node === undefined) {
       if (sid !== undefined) return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
+      if (this.cluster.isFull(this.#now)) return this.#refuse(http, 'full', refusals.FULL);
       if (this.cluster.inService > 0) return this.#refuse(http, 'busy', refusals.BUSY);
       return this.#refuse(http, 'no_node', refusals.NO_NODE);
     }
@@ -167,6 +170,11 @@ export class Gateway implements PidOwner, ClusterListener {
     // A node may know of requests from an earlier life of this gateway or of the link.
     node.onTheWay = Math.max(0, node.onTheWay - count);
     this.#sendWaiting(node);
+  }
+
+  /** The node takes no new sessions for so many seconds; those it has go on. */
+  full(node: ClusterNode, seconds: number): void {
+    node.fullUntil = this.#now + Math.min(seconds, MAX_FULL);
   }
 
   inService(node: ClusterNode): void {

@@ -1,7 +1,7 @@
 /**
  * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
  * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it has taken so many requests,
- * `{credit, Count}`.
+ * `{credit, Count}`, or takes no new sessions for a while, `{full, Seconds}`.
  *
  * Requests: `stats` and `health` give maps with binary keys; anything else `{error, unknown_request}`.
  */
@@ -34,9 +34,9 @@ export class MegaphoneProcess implements NamedProcess {
     const term = this.#gateway.decode(payload, peer);
     if (term === undefined) return;
     const node = this.#gateway.cluster.find(peer);
-    const credit = creditOf(term);
-    if (node !== undefined && credit > 0) {
-      this.#gateway.credit(node, credit);
+    const word = wordOf(term);
+    if (node !== undefined && word !== undefined) {
+      this.#gateway[word.name](node, word.count);
       return;
     }
     const call = incomingCall(term);
@@ -52,8 +52,10 @@ export class MegaphoneProcess implements NamedProcess {
   }
 }
 
-/** The count of `{credit, Count}`, 0 for another term. */
-function creditOf(term: Term): number {
-  const [name, count] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
-  return name instanceof Atom && name.name === 'credit' && typeof count === 'number' ? count : 0;
+/** What a node's module says of itself, `{credit, Count}` or `{full, Seconds}`; `undefined` for another term. */
+function wordOf(term: Term): { readonly name: 'credit' | 'full'; readonly count: number } | undefined {
+  const [word, count] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
+  const name = word instanceof Atom ? word.name : undefined;
+  if ((name !== 'credit' && name !== 'full') || typeof count !== 'number' || count <= 0) return undefined;
+  return { name, count };
 }

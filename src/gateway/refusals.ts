@@ -23,6 +23,7 @@ function plainText(status: number, text: string, ...headers: Header[]): Refusal 
 
 export const OVERLOAD = plainText(503, 'Too many requests are open here.', RETRY_AFTER);
 export const BUSY = plainText(503, 'The server has more requests than it can take.', RETRY_AFTER);
+export const FULL = plainText(503, 'No more sessions can begin now.', RETRY_AFTER);
 export const NO_NODE = plainText(503, 'No ejabberd node is in service.', RETRY_AFTER);
 export const NODE_LOST = plainText(503, 'The ejabberd node of this session was lost.', RETRY_AFTER);
 export const STOPPING = plainText(503, 'This gateway is stopping.', RETRY_AFTER);

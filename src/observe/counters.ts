@@ -24,6 +24,8 @@ export class Counters {
     overload: 0,
     /** The node has more requests than it takes: a new session, or one request too many that waits (503). */
     busy: 0,
+    /** No node takes new sessions: too many have not logged in, or it runs short of processes or memory (503). */
+    full: 0,
     /** No node in service (503). */
     no_node: 0,
     /** The link to the node was lost (503). */

@@ -12,6 +12,7 @@ const GAUGES: ReadonlySet<string> = new Set([
   'sessions',
   'sessions_established',
   'sessions_paused',
+  'sessions_unauthenticated',
   'requests_held',
 ]);
 

@@ -24,14 +24,16 @@ cost_test_() ->
 start() ->
     ok = megaphone_stats:create(),
     ok = megaphone_sessions:create_tables(),
+    ok = megaphone_admission:create_table(),
     Ended = #{kept => [{7, 200, <<"kept">>}], final => {200, <<"final">>}},
-    ok = megaphone_sessions:close(<<"ended">>, Ended, 60),
-    {ok, Hub} = megaphone_hub:init([]),
+    ok = megaphone_sessions:close(<<"ended">>, Ended, 60, user),
+    {ok, Hub} = megaphone_hub:init(#{strangers => 1000, per_address => 0, memory => 0}),
     Hub.
 
 stop(_) ->
     ets:delete(megaphone_sessions),
-    ets:delete(megaphone_ended).
+    ets:delete(megaphone_ended),
+    ets:delete(megaphone_strangers).
 
 %% Of the hub's callback, which runs in its process as here.
 reductions(Hub, Body) ->

@@ -9,7 +9,7 @@
 
 -export([new/4, authid/2, arrive/4, next/2, enqueue/4, flush/2]).
 -export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1]).
--export([kind/2, is_grouping/2, terminating/1, held/1, paused/1, legacy/1, wait/1]).
+-export([kind/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
 
@@ -320,6 +320,14 @@ finish_all(Condition, Now, S, Answers) ->
 -spec expired(ms(), bosh()) -> boolean().
 expired(Now, S) ->
     live(S) =:= [] andalso Now >= idle_deadline(S).
+
+%% @doc For how long the client has had no request open.
+-spec idle(ms(), bosh()) -> ms().
+idle(Now, #bosh{idle_from = From} = S) ->
+    case live(S) =:= [] andalso idle_deadline(S) =/= infinity of
+        true -> max(0, Now - From);
+        false -> 0
+    end.
 
 %% @doc When flush/2 or expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.

@@ -4,7 +4,7 @@
 %%% that does not read, for it must not suspend sessions, and none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
--export([answer/4, last_answer/4, credit/2]).
+-export([answer/4, last_answer/4, credit/2, full/2]).
 
 -type headers() :: [{iodata(), iodata()}].
 -type status() :: 100..599.
@@ -27,6 +27,12 @@ last_answer(ConnId, Status, Headers, Body) ->
 -spec credit(node(), pos_integer()) -> ok.
 credit(Gateway, Requests) ->
     send({megaphone, Gateway}, {credit, Requests}).
+
+%% @doc No creations for so many seconds, please. One that is lost is followed by others.
+-spec full(node(), pos_integer()) -> ok.
+full(Gateway, Seconds) ->
+    _ = erlang:send({megaphone, Gateway}, {full, Seconds}, [nosuspend, noconnect]),
+    ok.
 
 -spec message(pid(), status(), headers(), binary()) -> tuple().
 message(ConnId, Status, [], Body) -> {ConnId, Status, Body};

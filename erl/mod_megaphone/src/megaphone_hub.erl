@@ -10,30 +10,41 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, late/3]).
+-export([start_link/0, late/3, logged_in/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--include_lib("kernel/include/logger.hrl").
-
 -define(SWEEP_MS, 10000).
+-define(TICK_MS, 1000).
 %% Requests for which credit is given at once.
 -define(CREDIT, 128).
 
 -record(hub, {
     tag :: binary(),
     %% Requests taken from each gateway since it last got credit.
-    taken = #{} :: #{node() => non_neg_integer()}
+    taken = #{} :: #{node() => non_neg_integer()},
+    admission :: megaphone_admission:admission(),
+    refusals = megaphone_refusals:new() :: megaphone_refusals:refusals()
 }).
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
 start_link() ->
-    gen_server:start_link({local, mod_megaphone}, ?MODULE, [], []).
+    gen_server:start_link({local, mod_megaphone}, ?MODULE, mod_megaphone:node_limits(), []).
 
--spec init([]) -> {ok, #hub{}}.
-init([]) ->
+-spec init(megaphone_admission:limits()) -> {ok, #hub{}}.
+init(Limits) ->
     process_flag(message_queue_data, off_heap),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
-    {ok, #hub{tag = megaphone_sid:tag(node())}}.
+    _ = erlang:send_after(?TICK_MS, self(), tick),
+    {ok, #hub{tag = megaphone_sid:tag(node()), admission = megaphone_admission:new(Limits)}}.
+
+%% @doc The session of this process is no stranger's any more.
+-spec logged_in(pid()) -> ok.
+logged_in(Pid) ->
+    ok = megaphone_admission:logged_in(Pid),
+    case whereis(mod_megaphone) of
+        undefined -> ok;
+        Hub -> Hub ! {logged_in, Pid}, ok
+    end.
 
 -spec handle_call(term(), {pid(), term()}, #hub{}) -> {reply, {error, unknown_request}, #hub{}}.
 handle_call(_, _, Hub) ->
@@ -45,17 +56,24 @@ handle_cast(_, Hub) ->
 
 -spec handle_info(term(), #hub{}) -> {noreply, #hub{}}.
 handle_info({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
-    request(ConnId, Body, #{}, Hub),
-    {noreply, taken(node(ConnId), Hub)};
+    {noreply, taken(node(ConnId), request(ConnId, Body, #{}, Hub))};
 handle_info({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
-    request(ConnId, Body, Meta, Hub),
-    {noreply, taken(node(ConnId), Hub)};
+    {noreply, taken(node(ConnId), request(ConnId, Body, Meta, Hub))};
 handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case megaphone_sessions:find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
         _ -> ok
     end,
     {noreply, Hub};
+handle_info({logged_in, Pid}, Hub) ->
+    {noreply, leave(Pid, Hub)};
+handle_info({'DOWN', _, process, Pid, _}, Hub) ->
+    {noreply, leave(Pid, Hub)};
+handle_info(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
+    _ = erlang:send_after(?TICK_MS, self(), tick),
+    {MakeRoom, Admission1} = megaphone_admission:tick(mod_megaphone:node_limits(), Admission),
+    lists:foreach(fun megaphone_session:make_room/1, MakeRoom),
+    {noreply, Hub#hub{admission = Admission1, refusals = megaphone_refusals:tick(now_seconds(), Refusals)}};
 handle_info(sweep, Hub) ->
     _ = megaphone_sessions:sweep(),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
@@ -75,13 +93,14 @@ taken(Gateway, #hub{taken = Taken} = Hub) ->
             Hub#hub{taken = Taken#{Gateway => 1}}
     end.
 
--spec request(pid(), binary(), map(), #hub{}) -> ok.
-request(ConnId, Body, Meta, #hub{tag = Tag}) ->
+-spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
+request(ConnId, Body, Meta, Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
-            route(ConnId, Body, Sid, megaphone_sessions:find(Sid));
+            ok = route(ConnId, Body, Sid, megaphone_sessions:find(Sid)),
+            Hub;
         none ->
-            start(ConnId, Body, Meta, megaphone_sid:new(Tag))
+            create(ConnId, Body, Meta, Hub)
     end.
 
 -spec route(pid(), binary(), binary(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
@@ -110,13 +129,29 @@ late(ConnId, _, none) ->
     {Status, Answer} = megaphone_condition:failure(false, <<"item-not-found">>),
     megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
--spec start(pid(), binary(), map(), megaphone_sid:sid()) -> ok.
-start(ConnId, Body, Meta, Sid) ->
-    try
-        megaphone_session:start(Sid, ConnId, Body, Meta)
-    catch
-        error:system_limit ->
-            ?LOG_ERROR("Megaphone cannot start a session: this node has no room for another process (+P)"),
-            {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
-            megaphone_gateway:last_answer(ConnId, Status, [], Answer)
+-spec create(pid(), binary(), map(), #hub{}) -> #hub{}.
+create(ConnId, Body, Meta, #hub{tag = Tag, admission = Admission} = Hub) ->
+    {Ip, _} = Peer = megaphone_opening:peer(Meta),
+    Address = megaphone_admission:address(Ip),
+    case megaphone_admission:check(Address, Admission) of
+        ok ->
+            try megaphone_session:start(megaphone_sid:new(Tag), ConnId, Body, Peer) of
+                {Pid, Monitor} ->
+                    Hub#hub{admission = megaphone_admission:enter(Pid, Monitor, Address, Admission)}
+            catch
+                error:system_limit -> refuse(ConnId, processes, Hub)
+            end;
+        {refused, Reason} ->
+            refuse(ConnId, Reason, Hub)
     end.
+
+-spec refuse(pid(), megaphone_admission:refusal(), #hub{}) -> #hub{}.
+refuse(ConnId, Reason, #hub{refusals = Refusals} = Hub) ->
+    Hub#hub{refusals = megaphone_refusals:refuse(ConnId, Reason, now_seconds(), Refusals)}.
+
+-spec leave(pid(), #hub{}) -> #hub{}.
+leave(Pid, #hub{admission = Admission} = Hub) ->
+    Hub#hub{admission = megaphone_admission:leave(Pid, Admission)}.
+
+-spec now_seconds() -> integer().
+now_seconds() -> erlang:monotonic_time(second).

@@ -9,7 +9,7 @@
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2]).
+-export([start/4, request/3, closed/2, make_room/1]).
 -export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -45,16 +45,19 @@
 -define(SLEEP_AFTER_MS, 1000).
 %% How long the end of a session can still be asked for.
 -define(ENDED_SECONDS, 60).
+%% A client that has not logged in and has no request open for this long makes room for others.
+-define(SILENT_MS, 3000).
+%% Nobody who logs in has more to say before the answer to an earlier request is there: what is larger is not kept.
+-define(STRANGERS_AHEAD_BYTES, 2048).
 
 %%% Interface
 
-%% @doc A session for a creation request; `Meta' is what the gateway tells of the client. Answers go
+%% @doc A session for a creation request of a client at `Peer', monitored by the caller. Answers go
 %% to `ConnId', those to a request that starts no session too. Does not wait for it to begin; fails
 %% with `system_limit' where there is no room for another process.
--spec start(megaphone_sid:sid(), pid(), binary(), map()) -> ok.
-start(Sid, ConnId, Body, Meta) ->
-    _ = proc_lib:spawn_opt(?MODULE, run, [{Sid, ConnId, Body, Meta}], [{fullsweep_after, 0}]),
-    ok.
+-spec start(megaphone_sid:sid(), pid(), binary(), megaphone_socket:endpoint()) -> {pid(), reference()}.
+start(Sid, ConnId, Body, Peer) ->
+    proc_lib:spawn_opt(?MODULE, run, [{Sid, ConnId, Body, Peer}], [{fullsweep_after, 0}, monitor]).
 
 -spec request(pid(), ConnId :: pid(), binary()) -> ok.
 request(Pid, ConnId, Body) ->
@@ -67,25 +70,31 @@ closed(Pid, ConnId) ->
     Pid ! {bosh_closed, ConnId},
     ok.
 
+%% @doc There are many others that have not logged in: it ends if its client is silent.
+-spec make_room(pid()) -> ok.
+make_room(Pid) ->
+    Pid ! bosh_make_room,
+    ok.
+
 %%% Callbacks
 
--type args() :: {megaphone_sid:sid(), ConnId :: pid(), binary(), map()}.
+-type args() :: {megaphone_sid:sid(), ConnId :: pid(), binary(), megaphone_socket:endpoint()}.
 
 -spec run(args()) -> no_return().
 run(Args) ->
     {ok, S, Continue} = init(Args),
     gen_server:enter_loop(?MODULE, [], S, Continue).
 
--spec init(args()) -> {ok, #session{}, {continue, {open, pid(), binary(), map()}}}.
-init({Sid, ConnId, Body, Meta}) ->
+-spec init(args()) -> {ok, #session{}, {continue, {open, pid(), binary(), megaphone_socket:endpoint()}}}.
+init({Sid, ConnId, Body, Peer}) ->
     ok = megaphone_sessions:open(Sid, self()),
-    {ok, #session{sid = Sid}, {continue, {open, ConnId, Body, Meta}}}.
+    {ok, #session{sid = Sid}, {continue, {open, ConnId, Body, Peer}}}.
 
--spec handle_continue({open, pid(), binary(), map()}, #session{}) ->
+-spec handle_continue({open, pid(), binary(), megaphone_socket:endpoint()}, #session{}) ->
     next_state().
-handle_continue({open, ConnId, Body, Meta}, S) ->
+handle_continue({open, ConnId, Body, Peer}, S) ->
     case megaphone_opening:request(Body) of
-        {ok, Request, Host} -> open(Request, Host, ConnId, Body, Meta, S);
+        {ok, Request, Host} -> open(Request, Host, ConnId, Body, Peer, S);
         {error, Legacy, Condition} -> refuse(ConnId, Legacy, Condition, S)
     end.
 
@@ -131,6 +140,11 @@ handle_info({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
     #session{stream = Stream} = wake(S),
     From ! {Ref, {Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), state(S), Held, Memory}},
     stay(S);
+handle_info(bosh_make_room, #session{bosh = Bosh} = S) ->
+    case is_stranger(S) andalso megaphone_bosh:idle(now_ms(), Bosh) >= ?SILENT_MS of
+        true -> next_state(expire(S));
+        false -> stay(S)
+    end;
 handle_info({bosh_close, {From, Ref}}, S) ->
     From ! {Ref, closed},
     next_state(hang_up(<<"policy-violation">>, S));
@@ -166,9 +180,8 @@ refuse(ConnId, Legacy, Condition, #session{sid = Sid} = S) ->
     ok = megaphone_sessions:close(Sid),
     {stop, normal, S#session{bosh = ended}}.
 
--spec open(megaphone_body:request(), binary(), pid(), binary(), map(), #session{}) -> next_state().
-open(Request, Host, ConnId, Body, Meta, #session{sid = Sid} = S) ->
-    Peer = megaphone_opening:peer(Meta),
+-spec open(megaphone_body:request(), binary(), pid(), binary(), megaphone_socket:endpoint(), #session{}) -> next_state().
+open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
     ok = megaphone_stats:add(sessions_opened, 1),
     ok = megaphone_stats:add(bytes_in, byte_size(Body)),
     Limits = ejabberd_c2s_config:get_c2s_limits(),
@@ -213,13 +226,21 @@ take(ConnId, Body, #session{bosh = Bosh} = S) ->
     ok = megaphone_stats:add(bytes_in, byte_size(Body)),
     case megaphone_body:parse(Body) of
         {ok, #{rid := Rid} = Request} ->
-            ok = count(megaphone_bosh:kind(Rid, Bosh)),
-            case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
-                {ok, Answers, Bosh1} -> process(send(Answers, S#session{bosh = Bosh1}));
-                {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
+            Kind = megaphone_bosh:kind(Rid, Bosh),
+            ok = count(Kind),
+            case Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_AHEAD_BYTES andalso is_stranger(S) of
+                true -> bad_request(ConnId, <<"policy-violation">>, S);
+                false -> arrive(Request, ConnId, S)
             end;
         {error, _} ->
             bad_request(ConnId, <<"bad-request">>, S)
+    end.
+
+-spec arrive(megaphone_body:request(), pid(), #session{}) -> step().
+arrive(Request, ConnId, #session{bosh = Bosh} = S) ->
+    case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
+        {ok, Answers, Bosh1} -> process(send(Answers, S#session{bosh = Bosh1}));
+        {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
     end.
 
 -spec count(next | overtaking | repeat) -> ok.
@@ -364,7 +385,8 @@ finish(Reason, Error, Asleep) ->
         end,
     {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     lists:foreach(fun(Answer) -> send_last(Answer, S) end, Answers),
-    ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS),
+    Who = case is_stranger(S) of true -> stranger; false -> user end,
+    ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS, Who),
     gauge(S#session{bosh = ended, undelivered = Undelivered}).
 
 %% The stream's process lives on for a moment after its session: what comes then is not to be lost.
@@ -471,7 +493,7 @@ gauge(#session{gauged = Before} = S) ->
             S;
         Now ->
             ok = megaphone_stats:gauge(Before, Now),
-            element(1, Now) > element(1, Before) andalso log_begin(S),
+            element(1, Now) > element(1, Before) andalso logged_in(S),
             S#session{gauged = Now}
     end.
 
@@ -488,17 +510,25 @@ gauges(#session{bosh = Bosh, stream = Stream}) ->
     Paused = case megaphone_bosh:paused(Bosh) of true -> 1; false -> 0 end,
     {Established, Paused, megaphone_bosh:held(Bosh)}.
 
--spec log_begin(#session{}) -> ok.
-log_begin(#session{sid = Sid, stream = Stream, host = Host}) ->
+%% It has not logged in, nor ended.
+-spec is_stranger(#session{}) -> boolean().
+is_stranger(#session{bosh = Bosh, gauged = {Established, _, _}}) ->
+    Bosh =/= ended andalso Established =:= 0.
+
+-spec logged_in(#session{}) -> ok.
+logged_in(#session{sid = Sid, stream = Stream, host = Host}) ->
+    ok = megaphone_hub:logged_in(self()),
     %% It was used to make ids for the login, and would stay for the session's life.
     _ = erase(rand_seed),
     Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream)],
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", Args).
 
 -spec log_end(megaphone_condition:condition(), #session{}) -> ok.
-log_end(Condition, #session{sid = Sid, stream = Stream, host = Host}) ->
+log_end(Condition, #session{sid = Sid, stream = Stream, host = Host} = S) ->
     Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), Condition],
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).
+    %% Anyone can begin and end sessions without a login, faster than anyone reads.
+    Level = case is_stranger(S) of true -> debug; false -> info end,
+    ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).
 
 -spec state(#session{}) -> string().
 state(#session{bosh = ended}) -> "ended";

@@ -4,7 +4,7 @@
 %%% client that lost the last answer, or had no request open when the session ended, still learns it.
 -module(megaphone_sessions).
 
--export([create_tables/0, open/2, close/1, close/3, forget/1, find/1, pids/0, some/1, count/0, sweep/0]).
+-export([create_tables/0, open/2, close/1, close/4, forget/1, find/1, pids/0, some/1, count/0, sweep/0]).
 
 -define(SESSIONS, megaphone_sessions).
 -define(ENDED, megaphone_ended).
@@ -30,10 +30,12 @@ close(Sid) ->
     true = ets:delete(?SESSIONS, Sid),
     ok.
 
-%% @doc Ends, and keeps the last answers for this many seconds.
--spec close(megaphone_sid:sid(), megaphone_bosh:ended(), pos_integer()) -> ok.
-close(Sid, Ended, Seconds) ->
-    case ets:info(?ENDED, size) < ?MAX_ENDED of
+%% @doc Ends, and keeps the last answers for this many seconds. Those who never logged in leave half of the room to
+%% those who did.
+-spec close(megaphone_sid:sid(), megaphone_bosh:ended(), pos_integer(), user | stranger) -> ok.
+close(Sid, Ended, Seconds, Who) ->
+    Room = case Who of user -> ?MAX_ENDED; stranger -> ?MAX_ENDED div 2 end,
+    case ets:info(?ENDED, size) < Room of
         true -> true = ets:insert(?ENDED, {Sid, now_seconds() + Seconds, Ended});
         false -> true
     end,

@@ -9,7 +9,7 @@
 -export([send_xml/2, send/2, setopts/2, controlling_process/2, reset_stream/1, change_shaper/2]).
 -export([close/1, sockname/1, peername/1, get_owner/1, get_transport/1]).
 
--export_type([socket/0, event/0]).
+-export_type([socket/0, event/0, endpoint/0]).
 
 -type endpoint() :: {inet:ip_address(), inet:port_number()}.
 -type event() ::

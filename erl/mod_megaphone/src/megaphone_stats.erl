@@ -10,6 +10,10 @@
 -type name() ::
     sessions_opened
     | sessions_refused
+    | refused_unauthenticated
+    | refused_address
+    | refused_processes
+    | refused_memory
     | sessions_established
     | sessions_paused
     | sessions_expired
@@ -35,6 +39,10 @@
 -define(NAMES, [
     sessions_opened,
     sessions_refused,
+    refused_unauthenticated,
+    refused_address,
+    refused_processes,
+    refused_memory,
     sessions_established,
     sessions_paused,
     sessions_expired,
@@ -95,7 +103,11 @@ all() ->
     Get = fun(Name) -> counters:get(Counters, map_get(Name, Index)) end,
     Terminated = maps:from_list([{name(C), Get({terminated, C})} || C <- ?CONDITIONS]),
     Rest = maps:from_list([{Name, Get(Name)} || Name <- ?NAMES]),
-    Rest#{terminated => Terminated, sessions => megaphone_sessions:count()}.
+    Rest#{
+        terminated => Terminated,
+        sessions => megaphone_sessions:count(),
+        sessions_unauthenticated => megaphone_admission:count()
+    }.
 
 -spec name(megaphone_condition:condition()) -> binary().
 name(client) -> <<"client">>;

@@ -13,6 +13,7 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     ok = megaphone_sessions:create_tables(),
+    ok = megaphone_admission:create_table(),
     ok = megaphone_stats:create(),
     ok = megaphone_pack:forget(),
     {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [#{id => hub, start => {megaphone_hub, start_link, []}}]}}.

@@ -6,7 +6,7 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, limits/1, stats/0]).
+-export([contract/0, limits/1, node_limits/0, stats/0]).
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
@@ -68,6 +68,20 @@ depends(_Host, _Opts) -> [{mod_offline, soft}].
 limits(Host) ->
     persistent_term:get({?MODULE, Host}).
 
+%% @doc What bounds the strangers of this node: options of its first host, for they are told apart only later.
+-spec node_limits() -> megaphone_admission:limits().
+node_limits() ->
+    Get =
+        case lists:search(fun(Host) -> gen_mod:is_loaded(Host, ?MODULE) end, ejabberd_option:hosts()) of
+            {value, Host} -> fun(Option) -> gen_mod:get_module_opt(Host, ?MODULE, Option) end;
+            false -> fun(Option) -> proplists:get_value(Option, mod_options(<<>>)) end
+        end,
+    #{
+        strangers => Get(max_unauthenticated),
+        per_address => Get(max_unauthenticated_per_address),
+        memory => Get(max_memory)
+    }.
+
 -spec set_limits(binary(), gen_mod:opts()) -> ok.
 set_limits(Host, Opts) ->
     Get = fun(Option) -> gen_mod:get_opt(Option, Opts) end,
@@ -90,12 +104,18 @@ mod_options(_Host) ->
         {max_pause, timer:seconds(120)},
         {polling, timer:seconds(5)},
         {max_queue, 1048576},
-        {presence_delay, 0}
+        {presence_delay, 0},
+        {max_unauthenticated, 10000},
+        {max_unauthenticated_per_address, 100},
+        {max_memory, 0}
     ].
 
 -spec mod_opt_type(atom()) -> econf:validator().
 mod_opt_type(max_hold) -> econf:pos_int();
 mod_opt_type(max_queue) -> econf:pos_int();
+mod_opt_type(max_unauthenticated) -> econf:pos_int();
+mod_opt_type(max_unauthenticated_per_address) -> econf:non_neg_int();
+mod_opt_type(max_memory) -> econf:non_neg_int();
 mod_opt_type(max_wait) -> econf:timeout(second);
 mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
@@ -149,6 +169,28 @@ mod_doc() ->
                 desc => <<
                     "Presence for a client waits this long for more of it, to share one answer; a message or an "
                     "iq takes it along at once, so the order stays. The default is '0': it does not wait."
+                >>
+            }},
+            {max_unauthenticated, #{
+                value => <<"pos_integer()">>,
+                desc => <<
+                    "The most sessions on this node that have not logged in; ejabberd's 'negotiation_timeout' "
+                    "bounds how long each may take. With more, new clients hear 503. Like the two below it is "
+                    "taken from the first host. The default is '10000', some 150 MB."
+                >>
+            }},
+            {max_unauthenticated_per_address, #{
+                value => <<"non_neg_integer()">>,
+                desc => <<
+                    "The most of them from one address (IPv6: network of /64) while there are more than half of "
+                    "'max_unauthenticated'. '0' sets no limit. The default is '100'."
+                >>
+            }},
+            {max_memory, #{
+                value => <<"bytes">>,
+                desc => <<
+                    "While the Erlang machine uses more memory than this, no session begins. The default is '0': "
+                    "no limit."
                 >>
             }}
         ]

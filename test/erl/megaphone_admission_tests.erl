@@ -1,0 +1,50 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+-module(megaphone_admission_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(LIMITS, #{strangers => 4, per_address => 0, memory => 0}).
+
+no_share_for_an_address_where_it_is_0_test() ->
+    with_table(fun no_share_for_an_address_where_it_is_0/0).
+
+no_session_begins_while_memory_is_short_test() ->
+    with_table(fun no_session_begins_while_memory_is_short/0).
+
+those_of_some_seconds_ago_make_room_where_many_are_test() ->
+    with_table(fun those_of_some_seconds_ago_make_room_where_many_are/0).
+
+no_share_for_an_address_where_it_is_0() ->
+    A = lists:foldl(fun(_, A) -> ok = megaphone_admission:check({1, 2, 3, 4}, A), enter(A) end, new(?LIMITS), [1, 2, 3, 4]),
+    ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, A)).
+
+no_session_begins_while_memory_is_short() ->
+    Used = erlang:memory(total),
+    ?assertEqual({refused, memory}, megaphone_admission:check({1, 2, 3, 4}, new(?LIMITS#{memory := Used div 2}))),
+    {_, Freed} = megaphone_admission:tick(?LIMITS#{memory := Used * 100}, new(?LIMITS#{memory := Used div 2})),
+    ?assertEqual(ok, megaphone_admission:check({1, 2, 3, 4}, Freed)).
+
+those_of_some_seconds_ago_make_room_where_many_are() ->
+    Two = enter(enter(new(?LIMITS))),
+    {[[], [], [], [], [_, _]], _} = lists:mapfoldl(fun(_, A) -> megaphone_admission:tick(?LIMITS, A) end, Two, lists:seq(1, 5)),
+    {[[], [], [], [], []], _} = lists:mapfoldl(fun(_, A) -> megaphone_admission:tick(?LIMITS, A) end, enter(new(?LIMITS)), lists:seq(1, 5)).
+
+with_table(Test) ->
+    ok = megaphone_admission:create_table(),
+    try Test() after ets:delete(megaphone_strangers) end.
+
+new(Limits) ->
+    true = ets:delete_all_objects(megaphone_strangers),
+    megaphone_admission:new(Limits).
+
+enter(A) ->
+    {Pid, Monitor} = spawn_monitor(fun() -> receive stop -> ok end end),
+    megaphone_admission:enter(Pid, Monitor, {1, 2, 3, 4}, A).
+
+a_network_of_ipv6_is_one_address_test() ->
+    Of = fun(Text) -> {ok, Ip} = inet:parse_address(Text), megaphone_admission:address(Ip) end,
+    ?assertEqual(Of("2001:db8:1:2::1"), Of("2001:db8:1:2:ffff::2")),
+    ?assertNotEqual(Of("2001:db8:1:2::1"), Of("2001:db8:1:3::1")),
+    ?assertEqual(Of("192.0.2.1"), Of("::ffff:192.0.2.1")),
+    ?assertNotEqual(Of("192.0.2.1"), Of("192.0.2.2")),
+    ?assertNotEqual(Of("0.1.2.3"), Of("0:1:2:3::")).
