@@ -24,6 +24,8 @@ export CONTRIB_MODULES_PATH=$modules CONTRIB_MODULES_CONF_DIR=$ejabberd_dir/conf
 ctl() { "${ejabberdctl[@]}" "$@" 2> >(grep -v '^WARNING: It is not recommended to run ejabberd as root' >&2); }
 
 create() {
+  # Those of an earlier version could be read by everybody.
+  [ ! -d "$ejabberd_dir" ] || chmod go= "$ejabberd_dir"
   mkdir -p "$spool" "$logs" "$modules/sources" "$ejabberd_dir/conf"
   # Without INSTALLUSER Debian's script runs as whoever calls it, instead of as the system's ejabberd;
   # with EXEC=exec it becomes the Erlang machine, so that its process is the one to watch.
@@ -32,9 +34,9 @@ create() {
     /usr/sbin/ejabberdctl >"$ejabberd_dir/ejabberdctl"
   chmod +x "$ejabberd_dir/ejabberdctl"
   sed -e "s/@C2S_PORT@/$ejabberd_c2s_port/" -e "s/@HTTP_PORT@/$ejabberd_http_port/" \
-    "$root/scripts/ejabberd.yml" >"$ejabberd_dir/ejabberd.yml"
+    "$root/scripts/ejabberd.yml" | generate "$ejabberd_dir/ejabberd.yml"
   # Distribution on loopback only; schedulers that do not spin leave the processor to the gateway.
-  cat >"$ejabberd_dir/ejabberdctl.cfg" <<CFG
+  generate "$ejabberd_dir/ejabberdctl.cfg" <<CFG
 ERL_PROCESSES=$ejabberd_processes
 ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0 -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
 CFG
@@ -62,7 +64,7 @@ boot() {
   EXEC="exec" launch "$pidfile" "${ejabberdctl[@]}" foreground >"$logs/console.log" 2>&1
   if ! await_port "$pidfile" "$ejabberd_http_port"; then
     tail -n 20 "$logs/console.log" >&2
-    fail "ejabberd did not start. Its log: $logs/ejabberd.log"
+    fail "ejabberd did not start, or does not listen on port $ejabberd_http_port. Its log: $logs/ejabberd.log"
   fi
   await 60 ctl status >/dev/null || fail "ejabberd does not come up. Its log: $logs/ejabberd.log"
 }
@@ -91,7 +93,7 @@ create_accounts() {
   done
   ctl add_rosteritem alice localhost bob localhost bob Friends both
   ctl add_rosteritem bob localhost alice localhost alice Friends both
-  (umask 077 && printf '%s' "$list" >"$ejabberd_dir/accounts")
+  printf '%s' "$list" >"$ejabberd_dir/accounts"
 }
 
 case ${1:-} in

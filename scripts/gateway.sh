@@ -16,7 +16,7 @@ alive() { running "$pidfile" "$config"; }
 
 configure() {
   mkdir -p "$gateway_dir"
-  cat >"$config" <<CFG
+  generate "$config" <<CFG
 node: $gateway_node
 nodes: [$ejabberd_node]
 cookie_file: $cookie_file

@@ -10,6 +10,9 @@
 #   EJABBERD_PROCESSES   Erlang processes that ejabberd may have             250000
 #   ERL_EPMD_PORT        the port mapper                                     4369
 
+# What the instance keeps (passwords, messages, the cookie) is its owner's alone.
+umask 077
+
 # shellcheck disable=SC2034 # those who source this file use them
 {
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -48,6 +51,17 @@ case $var in
 esac
 
 [ -s "$cookie_file" ] || (umask 377 && head -c 24 /dev/urandom | base64 | tr '+/' 'xy' >"$cookie_file")
+
+# generate FILE: makes it of what comes in, unless somebody has edited it since it was made last.
+generate() {
+  local new
+  new=$(cat)
+  if [ -e "$1" ] && ! cmp -s "$1" "$1.made"; then
+    [ "$new" = "$(cat "$1")" ] || say "Keeping your edits of $1. To have it made anew, remove it."
+  else
+    say "$new" | tee "$1" >"$1.made"
+  fi
+}
 
 # port_open PORT: does anything listen there on this machine?
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

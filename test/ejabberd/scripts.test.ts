@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, constants, lstat, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +83,31 @@ describe('the development instance', { timeout: 300_000 }, () => {
     const before = await pids();
     assert.match(await up(first), /ejabberd runs already .*\nThe gateway runs already /);
     assert.deepEqual(await pids(), before);
+  });
+
+  it('keeps to its owner what it keeps', async () => {
+    const open: string[] = [];
+    for (const name of await readdir(folder, { recursive: true })) {
+      // What ejabberd writes may be gone again.
+      const { mode } = await lstat(join(folder, name)).catch(() => ({ mode: 0 }));
+      if ((mode & 0o077) !== 0 && (mode & constants.S_IFLNK) !== constants.S_IFLNK) open.push(name);
+    }
+    assert.deepEqual(open, []);
+  });
+
+  it('keeps edits of its configuration, and says so', async () => {
+    await dev('down', first);
+    const files = ['ejabberd/ejabberd.yml', 'gateway/megaphone.yml'].map((name) => join(folder, name));
+    for (const file of files) await appendFile(file, '# mine\n');
+    const output = await up(first);
+    for (const file of files) {
+      assert.ok(output.includes(`Keeping your edits of ${file}.`), output);
+      assert.match(await readFile(file, 'utf8'), /# mine$/m);
+      await rm(file);
+    }
+    await dev('down', first);
+    assert.doesNotMatch(await up(first), /Keeping/);
+    for (const file of files) assert.doesNotMatch(await readFile(file, 'utf8'), /# mine/);
   });
 
   it('runs beside another instance', async () => {

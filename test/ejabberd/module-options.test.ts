@@ -1,0 +1,68 @@
+/** Where mod_megaphone's options go, as the documentation says: each way works, is there after a restart, and survives an upgrade. */
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { BoshSession } from './conformance/bosh-session.js';
+import { Instance } from './support/instance.js';
+
+/** A line of `modules:` in YAML. */
+const options = (inactivity: number): string => `  mod_megaphone:\n    max_inactivity: ${inactivity}\n`;
+
+describe("mod_megaphone's options", { timeout: 300_000 }, () => {
+  let instance: Instance;
+  let main: string;
+  let asMade: string;
+  let own: string;
+  before(async () => {
+    instance = await Instance.start();
+    const folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
+    main = join(folder, 'ejabberd.yml');
+    asMade = await readFile(main, 'utf8');
+    own = join(folder, 'conf/mod_megaphone.yml');
+    await mkdir(join(folder, 'conf'), { recursive: true });
+  });
+  after(() => instance.stop());
+
+  /** What a new session is told. */
+  async function inactivity(): Promise<number> {
+    const session = await BoshSession.create(instance.gatewayUrl);
+    await session.terminate();
+    return Number(session.opening.attributes.inactivity);
+  }
+
+  /** After a reload, a restart, and an upgrade. */
+  async function expectAlways(seconds: number): Promise<void> {
+    await instance.ctl('reload_config');
+    assert.equal(await inactivity(), seconds, 'reloaded');
+    await instance.script('ejabberd.sh', 'stop');
+    await instance.script('ejabberd.sh', 'start');
+    assert.equal(await inactivity(), seconds, 'restarted');
+    await instance.ctl('module_upgrade', 'mod_megaphone');
+    assert.equal(await inactivity(), seconds, 'upgraded');
+  }
+
+  it('are the defaults after module_install', async () => {
+    assert.equal(await inactivity(), 30);
+  });
+
+  it('go into a file of their own', async () => {
+    await writeFile(own, `modules:\n${options(41)}`);
+    await expectAlways(41);
+  });
+
+  it('go into ejabberd.yml where that file is empty', async () => {
+    await writeFile(own, '');
+    await appendFile(main, options(42));
+    await expectAlways(42);
+  });
+
+  it('are refused by ejabberd in two places: it goes on with those that it had', async () => {
+    await rm(own);
+    await assert.rejects(instance.ctl('reload_config'), /Duplicated option: mod_megaphone/);
+    assert.equal(await inactivity(), 42);
+    await writeFile(main, asMade);
+    await instance.ctl('reload_config');
+    assert.equal(await inactivity(), 30);
+  });
+});
