@@ -10,7 +10,7 @@ import { nodeNames } from '../config/workers.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { atom, Pid } from '../etf/terms.js';
-import { CONTRACT_VERSION, isUndefinedFunction, MODULE } from '../gateway/cluster.js';
+import { CONTRACT_VERSION, HOW_TO_START, isUndefinedFunction, MODULE } from '../gateway/cluster.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
 import { loadCertificate } from '../http/certificate.js';
 import { listen } from '../http/listen.js';
@@ -125,10 +125,7 @@ async function checkModule(node: HiddenNode, name: string): Promise<Finding> {
     }
     if (isRunning)
       return good(`${MODULE} runs on ${name} and speaks version ${CONTRACT_VERSION} of the contract`);
-    return bad(
-      `${MODULE} is installed on ${name} but does not run`,
-      `enable ${MODULE} under "modules:" in ejabberd.yml, then \`ejabberdctl reload_config\``,
-    );
+    return bad(`${MODULE} is installed on ${name} but does not run`, HOW_TO_START);
   } catch (error) {
     if (!isUndefinedFunction(error)) throw error;
     if (isRunning) return good(`a process that is not our module registered itself as ${MODULE} on ${name}`);

@@ -251,11 +251,13 @@ function otherContract(node: string, answer: Term | undefined): MegaphoneError {
   );
 }
 
+export const HOW_TO_START = `"ejabberdctl module_install ${MODULE}" installs and starts it; if its options are in ejabberd.yml, it must stand there under "modules:"`;
+
 function noModule(node: string, reason: Term): MegaphoneError {
   if (isAtom(reason, 'noproc')) {
     return new MegaphoneError('GATEWAY_NO_MODULE', `no process is registered as ${MODULE} on ${node}`, {
       node,
-      hint: `enable ${MODULE} under "modules:" in ejabberd.yml and reload the configuration`,
+      hint: HOW_TO_START,
     });
   }
   return new MegaphoneError('GATEWAY_MODULE_DOWN', `${MODULE} on ${node} went down`, {

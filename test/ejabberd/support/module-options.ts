@@ -18,8 +18,7 @@ export async function setModuleOptions(
   const path = join(folder, 'ejabberd.yml');
   const before = await readFile(path, 'utf8');
   const after = Object.entries(others).reduce(
-    (text, [module, values]) =>
-      text.replace(`  ${module}: {}\n`, `  ${module}: ${JSON.stringify(values)}\n`),
+    (text, [module, values]) => text.replace(`  ${module}: {}\n`, `  ${module}: ${JSON.stringify(values)}\n`),
     before,
   );
   if (after !== before) await writeFile(path, after);
