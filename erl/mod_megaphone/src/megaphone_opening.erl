@@ -48,14 +48,13 @@ peer(#{<<"ip">> := Ip} = Meta) when is_binary(Ip) ->
 peer(_) ->
     {{0, 0, 0, 0}, 0}.
 
-%% @doc §7.1: `content' names the Content-Type of all answers; a value that is none is ignored.
+%% @doc §7.1: `content' names the Content-Type of all answers. A browser shows most types as a document,
+%% in which an element of a message could be a script; but for what gateways send anyway, in their own
+%% way, only a type that none does is used, and any other value is ignored.
 -spec headers(megaphone_body:request()) -> [{binary(), binary()}].
-headers(#{content := <<"text/xml; charset=utf-8">>}) ->
-    %% What gateways send anyway.
-    [];
 headers(#{content := Type}) ->
-    case re:run(Type, <<"^[-!#$%&'*+.^_`|~0-9A-Za-z]+/[-!#$%&'*+.^_`|~0-9A-Za-z]+( *; *[-A-Za-z0-9]+=[-._A-Za-z0-9]+)*$">>, [dollar_endonly]) of
-        {match, _} -> [{<<"content-type">>, Type}];
+    case re:run(Type, "^text/plain( *; *charset=\"?utf-8\"?)?$", [caseless, dollar_endonly, {capture, none}]) of
+        match -> [{<<"content-type">>, <<"text/plain; charset=utf-8">>}];
         nomatch -> []
     end;
 headers(_) ->
