@@ -1,10 +1,10 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% Documents of all kinds, and what becomes of them when some bytes are wrong: what megaphone_xml reads
-%%% of them is what the XML parser reads.
+%%% of them is what the XML parser reads, and megaphone_markup refuses none that is well-formed.
 -module(prop_megaphone_xml).
 
--export([prop_as_the_parser/0, prop_plain_xml_is_read/0]).
+-export([prop_as_the_parser/0, prop_plain_xml_is_read/0, prop_well_formed_markup_passes/0]).
 
 -include_lib("proper/include/proper.hrl").
 
@@ -26,6 +26,17 @@ prop_plain_xml_is_read() ->
         Xml,
         ?SIZED(Size, document(Size, ?PLAIN_NAMES, plain_text())),
         is_tuple(megaphone_xml:read(Xml))
+    ).
+
+prop_well_formed_markup_passes() ->
+    ?FORALL(
+        Xml,
+        damaged(?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()])))),
+        case megaphone_markup:check(Xml) of
+            ok -> true;
+            {error, forbidden_markup} -> true;
+            {error, _} -> element(1, fxml_stream:parse_element(Xml)) =:= error
+        end
     ).
 
 %% The order of attributes means nothing.

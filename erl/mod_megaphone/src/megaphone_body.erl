@@ -32,7 +32,7 @@
     restart => true,
     version => binary()
 }.
--type parse_error() :: not_well_formed | forbidden_markup | not_a_body | stray_text | bad_attribute.
+-type parse_error() :: megaphone_markup:error() | not_a_body | stray_text | bad_attribute.
 
 -define(NS_BOSH, <<"http://jabber.org/protocol/httpbind">>).
 -define(NS_XBOSH, <<"urn:xmpp:xbosh">>).
@@ -46,9 +46,9 @@ parse(Binary) ->
         {ok, El} ->
             wrapper(El, Bytes);
         unsure ->
-            case allowed_markup(Binary) of
-                true -> wrapper(fxml_stream:parse_element(Binary), Bytes);
-                false -> {error, forbidden_markup}
+            case megaphone_markup:check(Binary) of
+                ok -> wrapper(fxml_stream:parse_element(Binary), Bytes);
+                {error, _} = Error -> Error
             end
     end.
 
@@ -82,39 +82,6 @@ attribute(Name, Value) ->
 escape(Value) ->
     fxml:crypt(Value).
 
-%% Comments, processing instructions and DTDs are not allowed (§6); the parser would skip some of
-%% them silently. Outside of CDATA a literal `<' always begins markup, so looking for it is exact.
--spec allowed_markup(binary()) -> boolean().
-allowed_markup(Binary) ->
-    no_markup(after_declaration(Binary)).
-
-%% An XML declaration in front is accepted.
--spec after_declaration(binary()) -> binary().
-after_declaration(<<"<?xml", C, Rest/binary>>) when C =:= $\s; C =:= $\t; C =:= $\r; C =:= $\n ->
-    case binary:split(Rest, <<"?>">>) of
-        [_, After] -> After;
-        [_] -> <<"<?">>
-    end;
-after_declaration(Binary) ->
-    Binary.
-
--spec no_markup(binary()) -> boolean().
-no_markup(Binary) ->
-    case binary:match(Binary, [<<"<!">>, <<"<?">>]) of
-        nomatch ->
-            true;
-        {At, _} ->
-            case Binary of
-                <<_:At/binary, "<![CDATA[", Rest/binary>> ->
-                    case binary:split(Rest, <<"]]>">>) of
-                        [_, After] -> no_markup(After);
-                        [_] -> false
-                    end;
-                _ ->
-                    false
-            end
-    end.
-
 -spec body([{binary(), binary()}], [xmlel() | {xmlcdata, binary()}], pos_integer()) ->
     {ok, request()} | {error, parse_error()}.
 body(Attrs, Children, Bytes) ->
@@ -122,8 +89,7 @@ body(Attrs, Children, Bytes) ->
         error ->
             {error, stray_text};
         Els ->
-            XBosh = xbosh_prefix(Attrs),
-            try lists:foldl(fun(Attr, R) -> put_attribute(Attr, XBosh, R) end, #{els => Els, bytes => Bytes}, Attrs) of
+            try lists:foldl(fun(Attr, R) -> put_attribute(Attr, Attrs, R) end, #{els => Els, bytes => Bytes}, Attrs) of
                 #{rid := _} = Request -> {ok, Request};
                 #{} -> {error, bad_attribute}
             catch
@@ -147,15 +113,7 @@ payloads([], Els) ->
 is_blank(<<C, Rest/binary>>) when C =:= $\s; C =:= $\t; C =:= $\r; C =:= $\n -> is_blank(Rest);
 is_blank(Text) -> Text =:= <<>>.
 
-%% XEP-0206 binds its namespace to `xmpp', but any prefix will do.
--spec xbosh_prefix([{binary(), binary()}]) -> binary().
-xbosh_prefix(Attrs) ->
-    case lists:keyfind(?NS_XBOSH, 2, Attrs) of
-        {<<"xmlns:", Prefix/binary>>, _} -> Prefix;
-        _ -> <<>>
-    end.
-
--spec put_attribute({binary(), binary()}, binary(), map()) -> map().
+-spec put_attribute({binary(), binary()}, All :: [{binary(), binary()}], map()) -> map().
 put_attribute({<<"rid">>, V}, _, R) -> R#{rid => integer(V, ?MAX_RID)};
 put_attribute({<<"sid">>, V}, _, R) -> R#{sid => V};
 put_attribute({<<"ack">>, V}, _, R) -> R#{ack => integer(V, ?MAX_RID)};
@@ -170,13 +128,22 @@ put_attribute({<<"key">>, V}, _, R) -> R#{key => V};
 put_attribute({<<"newkey">>, V}, _, R) -> R#{newkey => V};
 put_attribute({<<"xml:lang">>, V}, _, R) -> R#{lang => V};
 put_attribute({<<"type">>, <<"terminate">>}, _, R) -> R#{terminate => true};
-put_attribute({Name, V}, XBosh, R) ->
-    Size = byte_size(XBosh),
-    case Name of
-        <<XBosh:Size/binary, ":version">> -> R#{version => V};
-        <<XBosh:Size/binary, ":restart">> when V =:= <<"true">>; V =:= <<"1">> -> R#{restart => true};
+put_attribute({Name, V}, All, R) ->
+    case binary:split(Name, <<":">>) of
+        [Prefix, <<"version">>] -> put_xbosh(version, V, is_xbosh(Prefix, All), R);
+        [Prefix, <<"restart">>] when V =:= <<"true">>; V =:= <<"1">> -> put_xbosh(restart, true, is_xbosh(Prefix, All), R);
         _ -> R
     end.
+
+-spec put_xbosh(version | restart, binary() | true, boolean(), map()) -> map().
+put_xbosh(Key, Value, true, R) -> R#{Key => Value};
+put_xbosh(_, _, false, R) -> R.
+
+%% XEP-0206 binds its namespace to `xmpp'. Any prefix will do; and some clients, Swiften and libpurple
+%% among them, bind `xmpp' to a namespace that they got wrong.
+-spec is_xbosh(Prefix :: binary(), [{binary(), binary()}]) -> boolean().
+is_xbosh(<<"xmpp">>, _) -> true;
+is_xbosh(Prefix, All) -> lists:member({<<"xmlns:", Prefix/binary>>, ?NS_XBOSH}, All).
 
 %% @doc §14.1: an attribute's value as a rid.
 -spec rid(binary()) -> rid() | none.

@@ -14,8 +14,10 @@
 %% An element whose end tag is still to come, its children in reverse.
 -type open() :: {Name :: binary(), attributes(), children()}.
 
-%% Deeper is left to the parser.
+%% What has more of anything is left to megaphone_markup and the parser.
 -define(MAX_DEPTH, 32).
+-define(MAX_ATTRIBUTES, 16).
+-define(MAX_NAME, 64).
 -define(IS_LETTER(C), (C >= $a andalso C =< $z orelse C >= $A andalso C =< $Z)).
 -define(IS_NAME(C), (?IS_LETTER(C) orelse C >= $0 andalso C =< $9 orelse C =:= $- orelse C =:= $_)).
 
@@ -30,7 +32,7 @@ read(_) ->
 %% they read began. `Open' are the elements around, innermost first.
 
 -spec name(binary(), binary(), pos_integer(), pos_integer(), [open()]) -> {ok, xmlel()} | unsure.
-name(<<C, Rest/binary>>, Xml, From, At, Open) when ?IS_NAME(C) ->
+name(<<C, Rest/binary>>, Xml, From, At, Open) when ?IS_NAME(C), At - From < ?MAX_NAME ->
     name(Rest, Xml, From, At + 1, Open);
 name(Rest, Xml, From, At, Open) ->
     tag(Rest, Xml, At, part(Xml, From, At), [], Open).
@@ -50,16 +52,23 @@ tag(_, _, _, _, _, _) ->
 
 -spec attribute(binary(), binary(), pos_integer(), pos_integer(), binary(), attributes(), [open()]) ->
     {ok, xmlel()} | unsure.
-attribute(<<C, Rest/binary>>, Xml, From, At, Name, Attrs, Open) when ?IS_NAME(C) ->
+attribute(<<C, Rest/binary>>, Xml, From, At, Name, Attrs, Open) when ?IS_NAME(C), At - From < ?MAX_NAME ->
     attribute(Rest, Xml, From, At + 1, Name, Attrs, Open);
 attribute(<<$=, Quote, Rest/binary>>, Xml, From, At, Name, Attrs, Open) when Quote =:= $'; Quote =:= $" ->
     Attr = part(Xml, From, At),
-    case lists:keymember(Attr, 1, Attrs) of
-        false -> value(Rest, Quote, Attr, Xml, At + 2, At + 2, Name, Attrs, Open);
-        true -> unsure
+    case is_another(Attr, Attrs, ?MAX_ATTRIBUTES) of
+        true -> value(Rest, Quote, Attr, Xml, At + 2, At + 2, Name, Attrs, Open);
+        false -> unsure
     end;
 attribute(_, _, _, _, _, _, _) ->
     unsure.
+
+%% And there is room for it: what is compared with all the others is one of few.
+-spec is_another(binary(), attributes(), non_neg_integer()) -> boolean().
+is_another(_, _, 0) -> false;
+is_another(_, [], _) -> true;
+is_another(Name, [{Name, _} | _], _) -> false;
+is_another(Name, [_ | Attrs], Room) -> is_another(Name, Attrs, Room - 1).
 
 -spec value(binary(), byte(), binary(), binary(), pos_integer(), pos_integer(), binary(), attributes(), [open()]) ->
     {ok, xmlel()} | unsure.

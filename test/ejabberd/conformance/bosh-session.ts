@@ -40,7 +40,7 @@ export function wrapper(attributes: Attributes, payload = ''): string {
 /** One HTTP request of any method with any body. */
 export function send(
   url: string,
-  body: string,
+  body: string | Buffer,
   options: { readonly method?: string; readonly headers?: Record<string, string> } = {},
 ): Request {
   let settled: Answer | undefined;

@@ -96,6 +96,27 @@ export const cases: readonly Case[] = [
       assert.equal(session.creation.headers['x-injected'], undefined);
     },
   },
+  {
+    section: '§5',
+    name: 'a content that a browser shows as a document, in which scripts run, is not used',
+    run: async (url) => {
+      for (const content of [
+        'text/html',
+        'TEXT/HTML; charset=utf-8',
+        'application/xhtml+xml',
+        'image/svg+xml',
+        'application/xml',
+        'text/xsl',
+        'application/x-unknown',
+        'multipart/x-mixed-replace',
+        'text/plain; charset=utf-7',
+        'text/plain, text/html',
+      ]) {
+        const session = await create(url, { content });
+        assert.equal(session.creation.headers['content-type'], 'text/xml; charset=utf-8', content);
+      }
+    },
+  },
   ...[
     ['a comment', '<!-- c -->'],
     ['a processing instruction', '<?p i?>'],
@@ -118,6 +139,38 @@ export const cases: readonly Case[] = [
     run: async (url) => {
       const body = `<!DOCTYPE body [<!ENTITY a 'b'>]>${wrapper({ rid: 1, to: 'localhost', ver: '1.6' })}`;
       assert.equal(condition(await send(url, body).answer), 'bad-request');
+    },
+  },
+  {
+    section: '§6',
+    name: 'an encoding other than UTF-8, in which a comment is not seen, is refused',
+    run: async (url) => {
+      const body = wrapper(USUAL, '<!-- c -->');
+      const inUtf16 = Buffer.from(`\ufeff${body}`, 'utf16le');
+      for (const bytes of [inUtf16, Buffer.from(inUtf16).swap16(), inUtf16.subarray(2)])
+        assert.equal((await send(url, bytes).answer).status, 400);
+      const declared = `<?xml version='1.0' encoding='ISO-8859-1'?>${wrapper(USUAL)}`;
+      assert.equal(condition(await send(url, declared).answer), 'bad-request');
+      const invalid = Buffer.from(wrapper({ ...USUAL, 'xml:lang': '\xff' }), 'latin1');
+      assert.equal(condition(await send(url, invalid).answer), 'bad-request');
+    },
+  },
+  {
+    section: '§6',
+    name: 'more of anything than stanzas have is refused with bad-request',
+    run: async (url) => {
+      const attributes = (count: number): string =>
+        Array.from({ length: count }, (_, i) => ` a${i}='x'`).join('');
+      for (const content of [
+        `<x${attributes(20_000)}/>`,
+        `${'<x>'.repeat(30_000)}${'</x>'.repeat(30_000)}`,
+        `<${'x'.repeat(200_000)}/>`,
+      ]) {
+        const session = await create(url);
+        assert.equal(condition(await session.ask({}, content)), 'bad-request');
+      }
+      const spaced = `${' '.repeat(200_000)}${wrapper(USUAL)}`;
+      assert.equal(condition(await send(url, spaced).answer), 'bad-request');
     },
   },
   {
@@ -496,6 +549,30 @@ export const cases: readonly Case[] = [
       assert.equal(condition(answer), 'remote-stream-error');
       assert.equal(answer.payloads[0]?.localName, 'error');
       assert.equal(answer.payloads[0]?.namespaceURI, 'http://etherx.jabber.org/streams');
+    },
+  },
+  {
+    section: 'XEP-0206',
+    name: 'a client that binds xmpp to urn:xmpp:bosh, which does not exist, logs in',
+    run: async (url) => {
+      // As Swiften writes its requests; libpurple makes the same mistake.
+      const creation = await send(
+        url,
+        "<body content='text/xml; charset=utf-8' hold='1' to='localhost' rid='7001' ver='1.6' wait='60' xml:lang='en' xmlns:xmpp='urn:xmpp:bosh' xmpp:version='1.0' xmlns='http://jabber.org/protocol/httpbind' />",
+      ).answer;
+      assert.match(creation.xml, /<mechanism>ANONYMOUS</);
+      const sid = creation.attributes.sid ?? '';
+      const ask = (rid: number, more: string, payload: string) =>
+        send(
+          url,
+          `<body rid='${rid}' sid='${sid}'${more} xmlns='http://jabber.org/protocol/httpbind'>${payload}</body>`,
+        ).answer;
+      const auth = '<auth mechanism="ANONYMOUS" xmlns="urn:ietf:params:xml:ns:xmpp-sasl"></auth>';
+      assert.match((await ask(7002, '', auth)).xml, /<success/);
+      const restarted = await ask(7003, " xmpp:restart='true' xmlns:xmpp='urn:xmpp:xbosh'", '');
+      assert.match(restarted.xml, /urn:ietf:params:xml:ns:xmpp-bind/);
+      const bind = '<iq id="bind" type="set"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"></bind></iq>';
+      assert.match((await ask(7004, '', bind)).xml, /<jid>/);
     },
   },
   {
