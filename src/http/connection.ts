@@ -198,7 +198,7 @@ export class Connection {
 
   #replyTo(parser: RequestParser): Reply | undefined {
     if (this.#isRefused) return TOO_MANY;
-    const reply = route(parser.method, parser.path);
+    const reply = route(parser);
     return reply === undefined && parser.isTooLarge ? this.#front.tooLarge : reply;
   }
 

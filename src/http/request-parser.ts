@@ -31,17 +31,18 @@ const HEADERS = [
   'expect',
   'user-agent',
   'content-length',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
   'x-forwarded-for',
   'x-forwarded-proto',
   'transfer-encoding',
 ] as const;
 export type HeaderName = (typeof HEADERS)[number];
 
-/** No two have both length and first letter in common, so that of others not even the name becomes a string. */
+/** Of most others, which differ in length or first letter, not even the name becomes a string. */
 const key = (length: number, firstByte: number): number => length * 256 + (firstByte | 0x20);
-const BY_KEY: ReadonlyMap<number, HeaderName> = new Map(
-  HEADERS.map((name) => [key(name.length, name.charCodeAt(0)), name]),
-);
+const NAMES: ReadonlyMap<string, HeaderName> = new Map(HEADERS.map((name) => [name, name]));
+const KEYS: ReadonlySet<number> = new Set(HEADERS.map((name) => key(name.length, name.charCodeAt(0))));
 
 export class RequestParser implements LlhttpListener {
   /** `undefined`: all was read that there is to read. */
@@ -224,10 +225,10 @@ export class RequestParser implements LlhttpListener {
     this.#wanted = undefined;
     const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
     const first = this.#nameBefore === '' ? this.#bytes[this.#nameStart] : this.#nameBefore.charCodeAt(0);
-    const name = BY_KEY.get(key(length, first ?? 0));
     // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
-    if (name !== undefined && !this.#hasHead) {
-      if ((this.#nameBefore + this.#takeName()).toLowerCase() === name) this.#wanted = name;
+    if (KEYS.has(key(length, first ?? 0)) && !this.#hasHead) {
+      const name = (this.#nameBefore + this.#takeName()).toLowerCase();
+      this.#wanted = NAMES.get(name);
     }
     this.#nameBefore = '';
     this.#nameEnd = this.#nameStart;

@@ -16,6 +16,13 @@ export const CLOSE = 'connection: close\r\n';
 export const keepAlive = (seconds: number): string =>
   `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(seconds)}\r\n`;
 
+/**
+ * What an answer holds may be written by anyone who can send a message to the session. A browser that shows one as a
+ * page must neither take it for another type nor run anything of it: `sandbox` puts it in an origin of its own, without
+ * scripts (HTML §7.1.5), in the fewest bytes. A server's headers may stand behind, and only add to these.
+ */
+const INERT = 'x-content-type-options: nosniff\r\ncontent-security-policy: sandbox\r\n';
+
 const XML = 'content-type: text/xml; charset=utf-8\r\n';
 
 /** RFC 9110 §6.6.1 wants the date in answers. */
@@ -38,7 +45,7 @@ function date(): string {
 export function encodeResponse({ status, headers, body }: Response, lines: string, isHead: boolean): Buffer {
   // RFC 9110 §8.6: these have no content, and a 204 must not carry the header.
   const hasContent = status !== 204 && status !== 304;
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n${date()}${lines}`;
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n${date()}${INERT}${lines}`;
   let hasType = headers.length > 0 && headers.some(([name]) => name.toLowerCase() === 'content-type');
   for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
   hasType ||= !hasContent;

@@ -2,6 +2,7 @@
 
 import type { Header } from '../gateway/answers.js';
 import type { Counters } from '../observe/counters.js';
+import type { RequestParser } from './request-parser.js';
 import type { Response } from './response.js';
 
 export interface Reply extends Response {
@@ -26,6 +27,10 @@ const NOT_FOUND: Reply = {
   ...text(404, 'Nothing is here. The BOSH endpoint is /bosh.'),
   reason: 'path',
 };
+const NOT_FROM_A_PAGE: Reply = {
+  ...text(403, 'BOSH requests are sent by scripts, not by forms and links.'),
+  reason: 'navigation',
+};
 const NOT_ALLOWED: Reply = { ...text(405, 'BOSH requests are sent with POST.', METHODS), reason: 'method' };
 
 export const TOO_MANY: Reply = {
@@ -49,12 +54,24 @@ const MALFORMED: Readonly<Record<number, string>> = {
 
 export const malformed = (status: number): Response => text(status, MALFORMED[status] ?? '');
 
+/** What a script can send (Fetch §2.2.5): any other mode has the browser show the answer, or speak another protocol. */
+const MODES: readonly (string | undefined)[] = [undefined, 'cors', 'no-cors', 'same-origin'];
+
+/**
+ * Whether the browser would show the answer as a page or a part of one. A form of a foreign page posts without asking
+ * for leave, and the page shown would be of this endpoint's origin. Older browsers, and all where this is no HTTPS, do
+ * not tell; for those the answer's own headers have to do.
+ */
+const isNavigation = (request: RequestParser): boolean =>
+  !MODES.includes(request.header('sec-fetch-mode')) ||
+  (request.header('sec-fetch-dest') ?? 'empty') !== 'empty';
+
 /** `undefined` for a BOSH request. */
-export function route(method: string, path: string): Reply | undefined {
-  if (!PATHS.includes(path)) return NOT_FOUND;
-  switch (method) {
+export function route(request: RequestParser): Reply | undefined {
+  if (!PATHS.includes(request.path)) return NOT_FOUND;
+  switch (request.method) {
     case 'POST':
-      return undefined;
+      return isNavigation(request) ? NOT_FROM_A_PAGE : undefined;
     case 'OPTIONS':
       return PREFLIGHT;
     case 'GET':

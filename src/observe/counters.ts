@@ -36,6 +36,8 @@ export class Counters {
     unknown_sid: 0,
     /** Larger than `max_body` (413). */
     too_large: 0,
+    /** A browser would show the answer as a page (403). */
+    navigation: 0,
     /** Neither POST, OPTIONS, GET nor HEAD (405). */
     method: 0,
     /** Neither /bosh nor /http-bind (404). */

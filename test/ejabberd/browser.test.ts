@@ -11,19 +11,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Account } from './support/chat-client.js';
+import { CHROMIUM, QUIET } from './support/chromium.js';
 import { Instance } from './support/instance.js';
 import { root } from './support/sandbox.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const QUIET = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const GREETING = 'Grüße, <b>&amp; 你好 🎉';
 
 describe('a browser', { timeout: 120_000 }, () => {
@@ -39,7 +30,7 @@ describe('a browser', { timeout: 120_000 }, () => {
       '/': ['text/html; charset=utf-8', join(root, 'test/ejabberd/fixtures/chat.html')],
       '/strophe.js': ['text/javascript', strophe()],
     });
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: QUIET });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET] });
     [alice, bob] = await Promise.all([open(instance.alice), open(instance.bob)]);
   });
 

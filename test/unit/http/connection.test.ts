@@ -197,6 +197,80 @@ for (const [status, text] of [
   });
 }
 
+/** What a browser says about a request: the header lines, and whether its answer is for a script. */
+const SAID: readonly (readonly [headers: readonly string[], isForScript: boolean])[] = [
+  [[], true],
+  [['Sec-Fetch-Mode: cors', 'Sec-Fetch-Dest: empty', 'Sec-Fetch-Site: cross-site'], true],
+  [['sec-fetch-mode: same-origin', 'sec-fetch-dest: empty'], true],
+  [['Sec-Fetch-Mode: no-cors', 'Sec-Fetch-Dest: empty'], true],
+  [['Sec-Fetch-User: ?1', 'Sec-Fetch-Sure: x'], true],
+  [['Sec-Fetch-Mode: navigate', 'Sec-Fetch-Dest: document'], false],
+  [['Sec-Fetch-Mode: navigate'], false],
+  [['Sec-Fetch-Mode: nested-navigate'], false],
+  [['Sec-Fetch-Mode: websocket', 'Sec-Fetch-Dest: websocket'], false],
+  [['Sec-Fetch-Mode: cors', 'Sec-Fetch-Mode: navigate'], false],
+  ...['document', 'iframe', 'frame', 'embed', 'object', 'fencedframe', ''].map(
+    (dest) => [[`Sec-Fetch-Dest: ${dest}`], false] as const,
+  ),
+];
+
+for (const [headers, isForScript] of SAID) {
+  test(`a request is ${isForScript ? 'taken' : 'refused'} with ${JSON.stringify(headers)}`, async () => {
+    const { held, counters, port } = await serve();
+    const client = new Client(port, post('a', ...headers));
+    if (isForScript) {
+      await until(() => held.bodies.length === 1);
+    } else {
+      await until(() => /\n$/.test(client.received));
+      assert.match(client.received, /^HTTP\/1\.1 403 .*\r\ncontent-type: text\/plain/s);
+      assert.deepEqual(held.bodies, []);
+    }
+    assert.equal(counters.refused.navigation, isForScript ? 0 : 1);
+    // A page may be looked at.
+    const page = new Client(port, ['GET /bosh HTTP/1.1', 'Host: x', ...headers, '', ''].join('\r\n'));
+    await until(() => /^HTTP\/1\.1 200 /.test(page.received));
+    for (const { socket } of [client, page]) socket.destroy();
+  });
+}
+
+test('nothing of an answer runs in a browser, whichever answer it is', async () => {
+  const { held, port } = await serve({ maxBody: 10 });
+  const rest = 'HTTP/1.1\r\nHost: x\r\n';
+  const texts = [
+    post('~a'),
+    post('a', 'Sec-Fetch-Mode: navigate'),
+    post('more than ten'),
+    `GET /bosh ${rest}\r\n`,
+    `HEAD /bosh ${rest}\r\n`,
+    `OPTIONS /bosh ${rest}\r\n`,
+    `PUT /bosh ${rest}\r\n`,
+    `POST /nothing ${rest}\r\n`,
+    'POST /bosh HTTP/1.1\n',
+    `POST /bosh ${rest}Transfer-Encoding: gzip\r\n\r\n`,
+  ];
+  const clients = texts.map((text) => new Client(port, text));
+  await until(() => held.exchanges.length === 1);
+  // What ejabberd's side says, too, can only add to it.
+  held.exchanges[0]?.answer(
+    200,
+    [
+      ['x-content-type-options', 'none'],
+      ['Content-Security-Policy', 'img-src *'],
+    ],
+    Buffer.from('~a'),
+  );
+  for (const client of clients) {
+    await until(() => client.received.includes('\r\n\r\n'));
+    const lines = client.received.split('\r\n');
+    assert.equal(
+      lines.find((line) => /^x-content-type-options:/i.test(line)),
+      'x-content-type-options: nosniff',
+    );
+    assert.ok(lines.includes('content-security-policy: sandbox'), client.received);
+    client.socket.destroy();
+  }
+});
+
 test('a body that nobody wants is not invited, and the connection closed: it may come or not', async () => {
   const { port } = await serve();
   const head = 'HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';

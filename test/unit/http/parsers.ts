@@ -29,6 +29,8 @@ const NAMES: readonly HeaderName[] = [
   'expect',
   'user-agent',
   'content-length',
+  'sec-fetch-dest',
+  'sec-fetch-mode',
   'x-forwarded-for',
   'x-forwarded-proto',
   'transfer-encoding',
