@@ -3,6 +3,9 @@
  * Erlang Distribution Protocol, "Protocol between Connected Nodes". Field order is that of the wire.
  *
  * Operations with a trace token (`…_TT`) decode as the ones without: nothing here traces.
+ *
+ * The length in front of a frame alone tells where the next one begins, so a control message that is none does no harm:
+ * `Link` leaves it out.
  */
 
 import { MegaphoneError } from '../errors.js';
@@ -17,7 +20,8 @@ export type Control =
   | { readonly op: 'SEND'; readonly to: Pid }
   | { readonly op: 'EXIT'; readonly from: Pid; readonly to: Pid; readonly reason: Term }
   | { readonly op: 'REG_SEND'; readonly from: Pid; readonly to: string }
-  | { readonly op: 'GROUP_LEADER'; readonly from: Pid; readonly to: Pid }
+  /** The leader may be of any node. */
+  | { readonly op: 'GROUP_LEADER'; readonly leader: Pid; readonly to: Pid }
   | { readonly op: 'EXIT2'; readonly from: Pid; readonly to: Pid; readonly reason: Term }
   | { readonly op: 'MONITOR_P'; readonly from: Pid; readonly to: ProcessId; readonly ref: Reference }
   | { readonly op: 'DEMONITOR_P'; readonly from: Pid; readonly to: ProcessId; readonly ref: Reference }
@@ -58,7 +62,7 @@ function controlTerm(control: Control): Term {
     case 'REG_SEND':
       return tuple(6, control.from, NOTHING, atom(control.to));
     case 'GROUP_LEADER':
-      return tuple(7, control.from, control.to);
+      return tuple(7, control.leader, control.to);
     case 'EXIT2':
       return tuple(8, control.from, control.to, control.reason);
     case 'MONITOR_P':
@@ -111,7 +115,7 @@ export function decodeControl(term: Term): Control {
     case 16:
       return { op: 'REG_SEND', from: pid(a), to: name(c) };
     case 7:
-      return { op: 'GROUP_LEADER', from: pid(a), to: pid(b) };
+      return { op: 'GROUP_LEADER', leader: pid(a), to: pid(b) };
     case 8:
       return { op: 'EXIT2', from: pid(a), to: pid(b), reason: c as Term };
     case 18:
@@ -137,9 +141,9 @@ export function decodeControl(term: Term): Control {
     case 34:
       return { op: 'ALIAS_SEND', from: pid(a), to: reference(b) };
     case 35:
-      return { op: 'UNLINK_ID', id: integer(a), from: pid(b), to: pid(c) };
+      return { op: 'UNLINK_ID', id: unlinkId(a), from: pid(b), to: pid(c) };
     case 36:
-      return { op: 'UNLINK_ID_ACK', id: integer(a), from: pid(b), to: pid(c) };
+      return { op: 'UNLINK_ID_ACK', id: unlinkId(a), from: pid(b), to: pid(c) };
     default:
       throw badControl(`the operation ${op}`);
   }
@@ -200,15 +204,13 @@ function reference(term: Term | undefined): Reference {
   throw badControl('no reference where one belongs');
 }
 
-function integer(term: Term | undefined): number | bigint {
-  if (typeof term === 'number' || typeof term === 'bigint') return term;
-  throw badControl('no integer where one belongs');
+/** From 1 to 2^64 - 1: a peer ends the link where its id comes back and is none. */
+function unlinkId(term: Term | undefined): number | bigint {
+  const isInteger = typeof term === 'number' || typeof term === 'bigint';
+  if (isInteger && term >= 1 && term < 2n ** 64n) return term;
+  throw badControl('no unlink id where one belongs');
 }
 
-export function badControl(what: string, cause?: unknown): MegaphoneError {
-  return new MegaphoneError(
-    'LINK_BAD_CONTROL',
-    `The peer sent ${what}`,
-    cause === undefined ? {} : { cause },
-  );
+export function badControl(what: string): MegaphoneError {
+  return new MegaphoneError('LINK_BAD_CONTROL', `The peer sent ${what}`);
 }

@@ -3,10 +3,13 @@
  * Knows neither socket nor clock: frames come in through `receive`, frames go out into a batch.
  */
 
+import { MegaphoneError } from '../errors.js';
 import { DEFAULT_LIMITS, decodePrefix, decodeVersioned } from '../etf/decode.js';
 import { EtfError } from '../etf/error.js';
+import { VERSION } from '../etf/tags.js';
 import { atom, type Pid, type Reference, type Term } from '../etf/terms.js';
 import { badControl, type Control, decodeControl, encodeControl, type ProcessId } from './control.js';
+import { FLAGS } from './flags.js';
 import type { Identity } from './handshake-messages.js';
 import { PidMessages } from './pid-messages.js';
 import { type Watch, Watches } from './watches.js';
@@ -21,8 +24,10 @@ export interface LinkHost {
    */
   deliver(to: Pid, bytes: Buffer, start: number, end: number): void;
   /** A message to a name: likewise, as a view. */
-  deliverToName(name: string, payload: Buffer, from: Pid): void;
+  deliverToName(name: string, payload: Buffer): void;
   isAlive(process: ProcessId): boolean;
+  /** Something came that nobody can use, and was left out. */
+  unusable(error: MegaphoneError): void;
 }
 
 type OnDown = (reason: Term) => void;
@@ -37,11 +42,13 @@ interface Monitor {
 /** The length of a frame was checked when it was read. */
 const CONTROL_LIMITS = { ...DEFAULT_LIMITS, maxBytes: Number.MAX_SAFE_INTEGER };
 
-const VERSION = 131;
 const PASS_THROUGH = 112;
+/** By pid and by name. */
+const MONITORS = FLAGS.DIST_MONITOR | FLAGS.DIST_MONITOR_NAME;
 
 export class Link {
   readonly peer: Identity;
+  readonly #self: string;
   readonly #host: LinkHost;
   readonly #pidMessages: PidMessages;
   /** What the peer's processes hold on ours. */
@@ -51,13 +58,15 @@ export class Link {
 
   constructor(self: Identity, peer: Identity, host: LinkHost) {
     this.peer = peer;
+    this.#self = self.name;
     this.#host = host;
     this.#pidMessages = new PidMessages(self);
   }
 
   /**
    * The frame in `bytes` from `start` to `end`, without its length; not an empty one (that would be a tick).
-   * @throws MegaphoneError LINK_BAD_CONTROL, LINK_TOO_MANY_WATCHES: the link cannot go on
+   * What is framed well and makes no sense is left out; the link goes on.
+   * @throws MegaphoneError LINK_BAD_FRAME, LINK_TOO_MANY_WATCHES: the link cannot go on
    */
   receive(bytes: Buffer, start: number, end: number): void {
     const to = this.#pidMessages.recipient(bytes, start, end);
@@ -66,16 +75,70 @@ export class Link {
   }
 
   #receive(frame: Buffer): void {
-    if (frame[0] !== PASS_THROUGH) throw badControl('a frame that is no pass-through message');
-    const { control, payload } = readFrame(frame);
-    if ('from' in control) this.#checkSender(control.from);
+    if (frame[0] !== PASS_THROUGH) {
+      throw new MegaphoneError('LINK_BAD_FRAME', 'The peer sent a frame that is no pass-through message');
+    }
+    const message = this.#read(frame);
+    if (message !== undefined) this.#act(message.control, message.payload);
+  }
+
+  #read(frame: Buffer): { readonly control: Control; readonly payload: Buffer } | undefined {
+    try {
+      const { term, end } = decodePrefix(frame, 1, CONTROL_LIMITS);
+      const control = decodeControl(term);
+      const payload = frame.subarray(end);
+      this.#check(control, payload);
+      return { control, payload };
+    } catch (error) {
+      if (!(error instanceof MegaphoneError)) throw error;
+      this.#host.unusable(error);
+      return undefined;
+    }
+  }
+
+  /** Whoever is answered or remembered is the peer's, and what it is about is ours: of others a peer has no say. */
+  #check(control: Control, payload: Buffer): void {
+    switch (control.op) {
+      case 'SEND':
+      case 'REG_SEND':
+      case 'SEND_SENDER':
+        if (payload[0] !== VERSION) throw badControl('a message without its payload');
+        break;
+      case 'MONITOR_P':
+      case 'DEMONITOR_P':
+        this.#checkNode(control.ref, this.peer.name);
+        this.#checkNode(control.from, this.peer.name);
+        this.#checkNode(control.to, this.#self);
+        break;
+      case 'LINK':
+      case 'UNLINK_ID':
+      case 'EXIT':
+      case 'PAYLOAD_EXIT':
+        this.#checkNode(control.from, this.peer.name);
+        this.#checkNode(control.to, this.#self);
+        break;
+      case 'MONITOR_P_EXIT':
+      case 'PAYLOAD_MONITOR_P_EXIT':
+        this.#checkNode(control.ref, this.#self);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #checkNode(identifier: ProcessId | Reference, node: string): void {
+    if (typeof identifier === 'string' || identifier.node === node) return;
+    throw badControl(`a signal that concerns ${identifier.node}`);
+  }
+
+  #act(control: Control, payload: Buffer): void {
     switch (control.op) {
       case 'SEND':
       case 'SEND_SENDER':
-        this.#host.deliver(control.to, message(payload), 0, payload.length);
+        this.#host.deliver(control.to, payload, 0, payload.length);
         break;
       case 'REG_SEND':
-        this.#host.deliverToName(control.to, message(payload), control.from);
+        this.#host.deliverToName(control.to, payload);
         break;
       case 'MONITOR_P':
         this.#watch({ kind: 'monitor', target: control.to, watcher: control.from, ref: control.ref });
@@ -103,7 +166,7 @@ export class Link {
         this.#down(control.ref, control.reason);
         break;
       case 'PAYLOAD_MONITOR_P_EXIT':
-        this.#down(control.ref, readReason(message(payload)));
+        this.#down(control.ref, readReason(payload));
         break;
       case 'EXIT2':
       case 'PAYLOAD_EXIT2':
@@ -119,17 +182,25 @@ export class Link {
     this.#host.write(encodeControl({ op: 'SEND', to }), payload);
   }
 
-  /** `onDown` is called once, unless `demonitor` comes first: when the process ends, is not there, or the link breaks. */
+  /** Whether the peer tells when a process ends; a peer that never said it would ends the link when it is asked. */
+  get tellsEnds(): boolean {
+    return (this.peer.flags & MONITORS) === MONITORS;
+  }
+
+  /**
+   * `onDown` is called once, unless `demonitor` comes first: when the process ends, is not there, or the link breaks.
+   * A peer that does not tell ends is not asked: there only the end of the link counts.
+   */
   monitor(from: Pid, to: ProcessId, ref: Reference, onDown: OnDown): void {
     this.#monitors.set(refKey(ref), { from, to, ref, onDown });
-    this.#say({ op: 'MONITOR_P', from, to, ref });
+    if (this.tellsEnds) this.#say({ op: 'MONITOR_P', from, to, ref });
   }
 
   demonitor(ref: Reference): void {
     const monitor = this.#monitors.get(refKey(ref));
     if (monitor === undefined) return;
     this.#monitors.delete(refKey(ref));
-    this.#say({ op: 'DEMONITOR_P', from: monitor.from, to: monitor.to, ref });
+    if (this.tellsEnds) this.#say({ op: 'DEMONITOR_P', from: monitor.from, to: monitor.to, ref });
   }
 
   /** One of our processes ended: tells those of the peer's that monitor it or are linked to it. */
@@ -142,12 +213,6 @@ export class Link {
     const monitors = [...this.#monitors.values()];
     this.#monitors.clear();
     for (const { onDown } of monitors) onDown(NOCONNECTION);
-  }
-
-  #checkSender(from: ProcessId): void {
-    if (typeof from !== 'string' && from.node !== this.peer.name) {
-      throw badControl(`a signal in the name of a process of ${from.node}`);
-    }
   }
 
   #watch(watch: Watch): void {
@@ -179,20 +244,6 @@ export class Link {
 const NOPROC = atom('noproc');
 const NOCONNECTION = atom('noconnection');
 const UNREADABLE = atom('unreadable');
-
-function readFrame(frame: Buffer): { control: Control; payload: Buffer } {
-  try {
-    const { term, end } = decodePrefix(frame, 1, CONTROL_LIMITS);
-    return { control: decodeControl(term), payload: frame.subarray(end) };
-  } catch (error) {
-    throw error instanceof EtfError ? badControl('a control message that cannot be decoded', error) : error;
-  }
-}
-
-function message(payload: Buffer): Buffer {
-  if (payload[0] !== VERSION) throw badControl('a message without its payload');
-  return payload;
-}
 
 /** A process may end with a reason beyond our limits (a crash report with its whole state): no fault of the link. */
 function readReason(payload: Buffer): Term {

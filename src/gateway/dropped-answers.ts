@@ -1,5 +1,5 @@
 /**
- * Messages that answered nothing: counted each, told once a minute, with their shape and never their content, which
+ * Messages of no use, such as answers to nothing: counted each, told once a minute, with their shape and never their content, which
  * may be someone's chat.
  */
 

@@ -34,7 +34,7 @@ import { WaitingRequests } from './waiting.js';
 /** What the gateway needs of the hidden node. */
 export type ErlangNode = Pick<
   HiddenNode,
-  'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'monitorName' | 'rpc'
+  'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'tellsEnds' | 'monitorName' | 'rpc'
 >;
 
 /** The HTTP side of an exchange. */
@@ -93,6 +93,7 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#waiting = new WaitingRequests(options.maxWaiting);
     this.#dropped = new DroppedAnswers(counters, log);
     this.cluster = new Cluster(node, options.nodes, log, this);
+    node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
     node.adoptPids(this);
   }
 
@@ -136,18 +137,8 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#settle(answer.connId, answer, peer);
       return;
     }
-    const term = this.decode(bytes.subarray(start, end), peer);
+    const term = this.#decode(bytes.subarray(start, end), peer);
     if (term !== undefined) this.answer(term, to, peer);
-  }
-
-  /** `undefined`: no term that anyone could have meant as a message to us; it is counted. */
-  decode(payload: Buffer, peer: string): Term | undefined {
-    try {
-      return decodeVersioned(payload);
-    } catch (error) {
-      this.#dropped.malformed(error, peer);
-      return undefined;
-    }
   }
 
   /** @param to the ConnId the term was sent to; `undefined` where it was sent to our name */
@@ -222,6 +213,16 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#sendClosed(slot, exchange);
       this.#giveUp(slot, exchange, 'stopping', refusals.STOPPING);
     });
+  }
+
+  /** `undefined`: no term that anyone could have meant as a message to us; it is counted. */
+  #decode(payload: Buffer, peer: string): Term | undefined {
+    try {
+      return decodeVersioned(payload);
+    } catch (error) {
+      this.#dropped.malformed(error, peer);
+      return undefined;
+    }
   }
 
   #settle(connId: Pid, answer: Answer, peer: string): void {

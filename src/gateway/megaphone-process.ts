@@ -7,7 +7,7 @@
  */
 
 import { encodePlain, type Plain } from '../etf/plain.js';
-import { Atom, atom, Opaque, type Pid, type Term, Tuple, tuple } from '../etf/terms.js';
+import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode, NamedProcess } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
 import type { Gateway } from './gateway.js';
@@ -30,9 +30,7 @@ export class MegaphoneProcess implements NamedProcess {
     this.#reports = reports;
   }
 
-  deliver(payload: Buffer, _from: Pid | undefined, peer: string): void {
-    const term = this.#gateway.decode(payload, peer);
-    if (term === undefined) return;
+  deliver(term: Term, peer: string): void {
     const node = this.#gateway.cluster.find(peer);
     const word = wordOf(term);
     if (node !== undefined && word !== undefined) {

@@ -73,8 +73,9 @@ export class Connection {
     this.link = new Link(self, peer, {
       write: (control, payload) => this.#signal(control, payload),
       deliver: (to, bytes, start, end) => host.deliver(to, bytes, start, end),
-      deliverToName: (name, payload, from) => host.deliverToName(name, payload, from),
+      deliverToName: (name, payload) => host.deliverToName(name, payload),
       isAlive: (process) => host.isAlive(process),
+      unusable: (error) => host.unusable(error),
     });
   }
 

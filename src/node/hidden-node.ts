@@ -12,15 +12,17 @@ import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { decodeVersioned } from '../etf/decode.js';
 import { encodeVersioned } from '../etf/encode.js';
+import { EtfError } from '../etf/error.js';
 import { formatTerm } from '../etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple, tuple } from '../etf/terms.js';
 import { Calls } from './calls.js';
 import type { Traffic } from './connection.js';
 import type { Cookie } from './cookie.js';
 import { type Endpoint, Registration } from './epmd-client.js';
-import { aliasOf, type IncomingCall, incomingCall } from './incoming-call.js';
+import { aliasOf, type IncomingCall } from './incoming-call.js';
 import { Links } from './links.js';
 import { Listener } from './listener.js';
+import { netKernel, type Replies, rex } from './usual-names.js';
 
 export interface NodeOptions {
   /** Full name; a host part with a dot makes it a long one. */
@@ -54,8 +56,8 @@ export interface PidOwner {
 
 /** What is registered under a name. */
 export interface NamedProcess {
-  /** @param payload one term behind its 131, a view of what was received */
-  deliver(payload: Buffer, from: Pid, peer: string): void;
+  /** @param message what it was sent; its binaries are views of what was received */
+  deliver(message: Term, peer: string): void;
 }
 
 export interface PeerStatus extends Traffic {
@@ -68,6 +70,8 @@ export interface PeerStatus extends Traffic {
 interface NodeEvents {
   up: [node: string];
   down: [node: string, error: MegaphoneError];
+  /** Something came from that node that nobody here can use; it was left out. */
+  unusable: [node: string, error: MegaphoneError];
   /** An attempt to reach a node that is to be kept connected has failed; the next one follows. */
   unreachable: [node: string, error: MegaphoneError];
   /** A node that tried to connect to us was turned away, or gave up. */
@@ -143,8 +147,9 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
       },
       {
         deliver: (to, bytes, start, end, peer) => this.#deliver(to, bytes, start, end, peer),
-        deliverToName: (name, payload, from, peer) => this.#named.get(name)?.deliver(payload, from, peer),
+        deliverToName: (name, payload, peer) => this.#deliverToName(name, payload, peer),
         isAlive: (process) => this.#isAlive(process),
+        unusable: (node, error) => this.emit('unusable', node, error),
         up: (node) => this.emit('up', node),
         down: (node, error) => this.emit('down', node, error),
         unreachable: (node, error) => this.emit('unreachable', node, error),
@@ -152,7 +157,12 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     );
     registration?.on('lost', (error) => this.emit('epmdLost', error));
     registration?.on('renewed', () => this.emit('epmdRenewed'));
-    this.register('net_kernel', { deliver: (payload) => this.#answerPing(payload) });
+    const replies: Replies = {
+      reply: (call, answer) => this.reply(call, answer),
+      send: (to, message) => this.send(to, encodeVersioned(message)),
+    };
+    this.register('net_kernel', { deliver: (message) => netKernel(message, replies) });
+    this.register('rex', { deliver: (message) => rex(message, replies) });
     listener.receive({
       self,
       cookie: options.cookie,
@@ -215,11 +225,17 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   }
 
   /**
-   * @param onDown called once with the reason: `noproc`, that of its end, or `noconnection`
+   * @param onDown called once with the reason: `noproc`, that of its end, or `noconnection`, which is all there is
+   *   from a node that does not tell ends
    * @returns ends the monitor; `onDown` is not called then
    */
   monitorName(node: string, name: string, onDown: (reason: Term) => void): () => void {
     return this.#monitor(node, name, onDown);
+  }
+
+  /** Whether that node, to which there is a link, tells when a process of its own ends: what Erlang runs on does. */
+  tellsEnds(node: string): boolean {
+    return this.#links.get(node)?.link.tellsEnds ?? false;
   }
 
   /** Like `monitorName`, for a process known by its pid. */
@@ -320,6 +336,21 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     else this.#owner?.deliver(to, bytes, start, end, peer);
   }
 
+  #deliverToName(name: string, payload: Buffer, peer: string): void {
+    const process = this.#named.get(name);
+    if (process === undefined) return;
+    let message: Term;
+    try {
+      message = decodeVersioned(payload);
+    } catch (error) {
+      // A term beyond the limits is the sender's business: neither the link nor anybody else suffers from it.
+      if (!(error instanceof EtfError)) throw error;
+      this.emit('unusable', peer, error);
+      return;
+    }
+    process.deliver(message, peer);
+  }
+
   #isAlive(process: ProcessId): boolean {
     if (typeof process === 'string') return this.#named.has(process);
     if (!this.#isOurs(process)) return false;
@@ -339,12 +370,5 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
       this.#regSends.set(name, control);
     }
     return control;
-  }
-
-  /** `net_adm:ping` asks the node's `net_kernel` `{is_auth, Node}`. */
-  #answerPing(payload: Buffer): void {
-    const call = incomingCall(decodeVersioned(payload));
-    const [what] = call?.request instanceof Tuple ? call.request.elements : [];
-    if (call !== undefined && what instanceof Atom && what.name === 'is_auth') this.reply(call, atom('yes'));
   }
 }

@@ -25,8 +25,9 @@ export interface LinksOptions extends ConnectionOptions {
 
 export interface LinksHost {
   deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
-  deliverToName(name: string, payload: Buffer, from: Pid, peer: string): void;
+  deliverToName(name: string, payload: Buffer, peer: string): void;
   isAlive(process: ProcessId): boolean;
+  unusable(peer: string, error: MegaphoneError): void;
   up(node: string): void;
   down(node: string, error: MegaphoneError): void;
   unreachable(node: string, error: MegaphoneError): void;
@@ -126,8 +127,9 @@ export class Links {
       peer,
       {
         deliver: (to, bytes, start, end) => this.#host.deliver(to, bytes, start, end, node),
-        deliverToName: (name, payload, from) => this.#host.deliverToName(name, payload, from, node),
+        deliverToName: (name, payload) => this.#host.deliverToName(name, payload, node),
         isAlive: (process) => this.#host.isAlive(process),
+        unusable: (error) => this.#host.unusable(node, error),
         closed: (error) => this.#closed(node, error, Date.now() - since),
       },
       this.#options,

@@ -14,7 +14,7 @@ export class Counters {
   closed = 0;
   /** Exchanges that nobody answered in time (504). */
   timeouts = 0;
-  /** Messages to a ConnId, or to `megaphone`, that answered nothing. */
+  /** Messages to a ConnId, or to `megaphone`, that answered nothing; as malformed whatever a node sent that nobody can use. */
   readonly dropped = { stale: 0, unknown_shape: 0, malformed: 0 };
   /** Single headers of answers left out because they are not allowed. */
   refusedHeaders = 0;

@@ -24,7 +24,7 @@ export function prometheusText(stats: Stats): string {
     ),
     labelled(
       'dropped_answers_total',
-      'Messages from nodes that answered no open exchange',
+      'Messages from nodes that were of no use: that answered no open exchange, or were malformed',
       'reason',
       Object.entries(stats.dropped_answers),
     ),

@@ -1,6 +1,5 @@
 /** A node that takes requests as one with mod_megaphone would, and answers none. */
 
-import { decodeVersioned } from '../../../src/etf/decode.js';
 import { CONTRACT_VERSION, MODULE } from '../../../src/gateway/cluster.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
@@ -16,9 +15,11 @@ export async function playNode(): Promise<HiddenNode> {
     listen: { host: '127.0.0.1' },
     epmd: false,
   });
+  // In the place of the one that refuses.
+  node.unregister('rex');
   node.register('rex', {
-    deliver: (payload) => {
-      const call = incomingCall(decodeVersioned(payload));
+    deliver: (message) => {
+      const call = incomingCall(message);
       if (call !== undefined) node.reply(call, CONTRACT_VERSION);
     },
   });

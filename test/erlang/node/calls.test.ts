@@ -19,8 +19,8 @@ describe('calls between a hidden node and a real one', { timeout: 120_000 }, () 
     erl = await cluster.erl();
     node = await cluster.node();
     node.register('megaphone', {
-      deliver: (payload) => {
-        const call = incomingCall(decodeVersioned(payload));
+      deliver: (message) => {
+        const call = incomingCall(message);
         if (call === undefined) return;
         node.reply(call, call.request instanceof Atom ? new Map([[call.request, 1]]) : call.request);
       },
@@ -45,15 +45,15 @@ describe('calls between a hidden node and a real one', { timeout: 120_000 }, () 
   test('callers listen on an alias, so a late answer does not stay in the mailbox', async () => {
     const late: IncomingCall[] = [];
     node.register('slow', {
-      deliver: (payload) => {
-        const call = incomingCall(decodeVersioned(payload));
+      deliver: (message) => {
+        const call = incomingCall(message);
         if (call !== undefined) late.push(call);
       },
     });
     node.register('hurry', {
-      deliver: (payload) => {
+      deliver: (message) => {
         for (const call of late.splice(0)) assert.equal(node.reply(call, atom('too_late')), true);
-        const call = incomingCall(decodeVersioned(payload));
+        const call = incomingCall(message);
         if (call !== undefined) node.reply(call, atom('done'));
       },
     });

@@ -18,7 +18,7 @@ const messages: readonly (readonly [Control, Term])[] = [
   [{ op: 'SEND', to: ours }, tuple(2, nothing, ours)],
   [{ op: 'EXIT', from: theirs, to: ours, reason }, tuple(3, theirs, ours, reason)],
   [{ op: 'REG_SEND', from: theirs, to: 'hub' }, tuple(6, theirs, nothing, atom('hub'))],
-  [{ op: 'GROUP_LEADER', from: theirs, to: ours }, tuple(7, theirs, ours)],
+  [{ op: 'GROUP_LEADER', leader: theirs, to: ours }, tuple(7, theirs, ours)],
   [{ op: 'EXIT2', from: theirs, to: ours, reason }, tuple(8, theirs, ours, reason)],
   [{ op: 'MONITOR_P', from: theirs, to: 'hub', ref }, tuple(19, theirs, atom('hub'), ref)],
   [{ op: 'MONITOR_P', from: theirs, to: ours, ref }, tuple(19, theirs, ours, ref)],
@@ -78,6 +78,8 @@ describe('control messages', () => {
     ['a number instead of a process', tuple(19, theirs, 5, ref)],
     ['no reference', tuple(19, theirs, ours, 5)],
     ['no unlink id', tuple(35, atom('one'), theirs, ours)],
+    ['an unlink id of 0', tuple(35, 0, theirs, ours)],
+    ['an unlink id beyond 64 bits', tuple(36, 2n ** 64n, theirs, ours)],
   ];
   for (const [what, term] of refused) {
     test(`${what} is refused`, () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import {
   type Control,
   decodeControl,
@@ -11,6 +12,7 @@ import { Link } from '../../../src/distribution/link.js';
 import { decodePrefix } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, Pid, Reference, type Term, tuple } from '../../../src/etf/terms.js';
+import { arbitraryTerm } from '../etf/arbitrary.js';
 
 const self = { name: 'm@h', creation: 3, flags: OUR_FLAGS };
 const peer = { name: 'e@h', creation: 6, flags: OUR_FLAGS };
@@ -27,19 +29,20 @@ const frame = (control: Control, body: Uint8Array = Buffer.alloc(0)): Buffer =>
 
 function open() {
   const said: Control[] = [];
-  const delivered: { to: ProcessId; payload: Buffer; from: Pid | undefined }[] = [];
+  const delivered: { to: ProcessId; payload: Buffer }[] = [];
+  const unusable: string[] = [];
   const link = new Link(self, peer, {
     write: (control) => said.push(decodeControl(decodePrefix(control, 0).term)),
-    deliver: (to, bytes, start, end) =>
-      delivered.push({ to, payload: bytes.subarray(start, end), from: undefined }),
-    deliverToName: (to, body, from) => delivered.push({ to, payload: body, from }),
+    deliver: (to, bytes, start, end) => delivered.push({ to, payload: bytes.subarray(start, end) }),
+    deliverToName: (to, body) => delivered.push({ to, payload: body }),
     isAlive: (process) => process === 'hub' || (process instanceof Pid && process.serial === ours.serial),
+    unusable: ({ code }) => unusable.push(code),
   });
   const hear = (control: Control, body?: Uint8Array): void => {
     const bytes = frame(control, body);
     link.receive(bytes, 0, bytes.length);
   };
-  return { link, said, delivered, hear };
+  return { link, said, delivered, unusable, hear };
 }
 
 describe('Link: messages', () => {
@@ -49,9 +52,9 @@ describe('Link: messages', () => {
     hear({ op: 'SEND_SENDER', from: theirs, to: ours }, payload);
     hear({ op: 'REG_SEND', from: theirs, to: 'hub' }, payload);
     assert.deepEqual(delivered, [
-      { to: ours, payload, from: undefined },
-      { to: ours, payload, from: undefined },
-      { to: 'hub', payload, from: theirs },
+      { to: ours, payload },
+      { to: ours, payload },
+      { to: 'hub', payload },
     ]);
   });
 
@@ -62,20 +65,69 @@ describe('Link: messages', () => {
     assert.deepEqual(delivered[0]?.payload, garbage);
   });
 
-  const bad: readonly (readonly [string, Buffer])[] = [
+  test('a frame behind a distribution header, which we never agreed to, ends the link', () => {
+    const bytes = Buffer.of(131, 68, 0);
+    assert.throws(() => open().link.receive(bytes, 0, bytes.length), { code: 'LINK_BAD_FRAME' });
+  });
+
+  const useless: readonly (readonly [string, Buffer])[] = [
     ['a message without payload', frame({ op: 'SEND', to: ours })],
     ['a payload without 131', frame({ op: 'SEND', to: ours }, Buffer.of(1, 2))],
-    ['a frame behind a distribution header', Buffer.of(131, 68, 0)],
     ['a control term that breaks off', frame({ op: 'SEND', to: ours }).subarray(0, 10)],
     ['a control message without 131', Buffer.of(112, 104, 0)],
-    ['a sender of a third node', frame({ op: 'REG_SEND', from: stranger, to: 'hub' }, payload)],
+    ['a control message without end', Buffer.concat([Buffer.of(112, 131), Buffer.alloc(5_000, 'l')])],
+    ['a link to a process of a third node', frame({ op: 'LINK', from: theirs, to: stranger })],
+    [
+      'a monitor with a reference of a third node',
+      frame({ op: 'MONITOR_P', from: theirs, to: 'hub', ref: new Reference('x@h', 1, [1]) }),
+    ],
+    ['an operation that there is not', Buffer.concat([Buffer.of(112), encodeVersioned(tuple(99))])],
     ['a monitor for a process of a third node', frame({ op: 'MONITOR_P', from: stranger, to: 'hub', ref })],
   ];
-  for (const [what, bytes] of bad) {
-    test(`${what} ends the link`, () => {
-      assert.throws(() => open().link.receive(bytes, 0, bytes.length), { code: 'LINK_BAD_CONTROL' });
+  for (const [what, bytes] of useless) {
+    test(`${what} is counted and dropped`, () => {
+      const { link, said, delivered, unusable } = open();
+      link.receive(bytes, 0, bytes.length);
+      assert.deepEqual([said, delivered, unusable.length], [[], [], 1]);
     });
   }
+
+  test('whoever a message came from, it is delivered, and a third node may be a group leader', () => {
+    const { delivered, unusable, hear } = open();
+    hear({ op: 'REG_SEND', from: stranger, to: 'hub' }, payload);
+    hear({ op: 'GROUP_LEADER', leader: stranger, to: ours });
+    assert.deepEqual([delivered, unusable], [[{ to: 'hub', payload }], []]);
+  });
+
+  test('any control message with any arguments and any payload leaves the link in order', () => {
+    const known = fc.constantFrom<Term>(ours, dead, theirs, other, stranger, ref, atom('hub'), atom(''), 1);
+    const argument = fc.oneof({ weight: 3, arbitrary: known }, { weight: 1, arbitrary: arbitraryTerm });
+    const control = fc
+      .tuple(fc.integer({ min: 0, max: 40 }), fc.array(argument, { maxLength: 5 }))
+      .map(([op, rest]) => encodeVersioned(tuple(op, ...rest)));
+    const frames = fc.tuple(
+      fc.oneof({ weight: 4, arbitrary: control }, { weight: 1, arbitrary: fc.uint8Array() }),
+      fc.oneof(fc.constant(payload), fc.uint8Array()),
+    );
+    fc.assert(
+      fc.property(fc.array(frames, { maxLength: 20 }), (all) => {
+        const { link, said, hear, delivered } = open();
+        for (const [first, second] of all) {
+          const bytes = Buffer.concat([Buffer.of(112), first, second]);
+          link.receive(bytes, 0, bytes.length);
+        }
+        // Whatever we say, a real peer must not cut us for it: it is ours that it is about, and the peer's it goes to.
+        for (const answer of said) {
+          if ('from' in answer && answer.from instanceof Pid) assert.equal(answer.from.node, self.name);
+          if ('to' in answer && answer.to instanceof Pid) assert.equal(answer.to.node, peer.name);
+          if ('ref' in answer) assert.equal(answer.ref.node, peer.name);
+        }
+        hear({ op: 'REG_SEND', from: theirs, to: 'hub' }, payload);
+        assert.deepEqual(delivered.at(-1), { to: 'hub', payload });
+      }),
+      { numRuns: 3_000 },
+    );
+  });
 });
 
 describe('Link: what the peer holds on our processes', () => {
@@ -164,7 +216,7 @@ describe('Link: what the peer holds on our processes', () => {
 
   test('what has no meaning for our processes changes nothing', () => {
     const { said, delivered, hear } = open();
-    hear({ op: 'GROUP_LEADER', from: theirs, to: ours });
+    hear({ op: 'GROUP_LEADER', leader: theirs, to: ours });
     hear({ op: 'EXIT2', from: theirs, to: ours, reason: atom('kill') });
     hear({ op: 'PAYLOAD_EXIT2', from: theirs, to: ours }, payload);
     hear({ op: 'ALIAS_SEND', from: theirs, to: ref }, payload);
