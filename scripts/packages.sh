@@ -5,7 +5,7 @@
 set -euo pipefail
 
 run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
-test=(shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev chromium)
+test=(shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium)
 
 case ${1:-} in
   run) wanted=("${run[@]}") ;;

@@ -7,12 +7,14 @@
  * erlpack trusts its input: a bigint, function or symbol leaves it with bytes that are no term, NaN with a float
  * that makes the peer drop the connection, and an exception in a getter ends the whole process. So the value is
  * looked through before. erlpack also writes integers beyond 32 bits (and -0) as floats and a key like "7" as an
- * integer; data with one of those goes through our own encoder instead.
+ * integer; data with one of those goes through our own encoder instead. Its atoms have an old tag, SMALL_ATOM_EXT, that
+ * not every reader knows (jinterface does not): they get the one that all atoms have between nodes.
  */
 import { createRequire } from 'node:module';
 import { types } from 'node:util';
 import { encode } from './encode.js';
 import { EtfError } from './error.js';
+import * as Tag from './tags.js';
 import { atom, binary, Float, type Term } from './terms.js';
 
 export type Plain =
@@ -32,7 +34,7 @@ const MAX_DEPTH = 256;
 
 /** One term without its version byte; wrap it in `Opaque` to put it into another term. Throws EtfError. */
 export function encodePlain(value: Plain): Buffer {
-  return suitsErlpack(value, MAX_DEPTH) ? erlpack.pack(value).subarray(1) : encode(toTerm(value));
+  return suitsErlpack(value, MAX_DEPTH) ? renewAtoms(erlpack.pack(value)).subarray(1) : encode(toTerm(value));
 }
 
 /** Throws for what is no plain data; false for what erlpack would change. */
@@ -67,6 +69,44 @@ function suitsErlpackInside(value: object, depth: number): boolean {
   }
   for (const [, item] of entries) if (!suitsErlpack(item, depth - 1)) suits = false;
   return suits;
+}
+
+/**
+ * SMALL_ATOM_EXT becomes SMALL_ATOM_UTF8_EXT, which has the same layout, in place. Containers need no stack: what is in
+ * them follows their count, term after term.
+ */
+function renewAtoms(bytes: Buffer): Buffer {
+  let at = 1;
+  while (at < bytes.length) {
+    const tag = bytes[at];
+    if (tag === Tag.SMALL_ATOM_EXT) bytes[at] = Tag.SMALL_ATOM_UTF8_EXT;
+    at += lengthAt(bytes, at, tag);
+  }
+  return bytes;
+}
+
+/** Bytes of what erlpack wrote at `at`: of a container without what is in it. */
+function lengthAt(bytes: Buffer, at: number, tag: number | undefined): number {
+  switch (tag) {
+    case Tag.NIL_EXT:
+      return 1;
+    case Tag.SMALL_INTEGER_EXT:
+      return 2;
+    case Tag.INTEGER_EXT:
+    case Tag.MAP_EXT:
+    case Tag.LIST_EXT:
+      return 5;
+    case Tag.NEW_FLOAT_EXT:
+      return 9;
+    case Tag.SMALL_ATOM_EXT:
+      return 2 + bytes.readUInt8(at + 1);
+    case Tag.SMALL_BIG_EXT:
+      return 3 + bytes.readUInt8(at + 1);
+    case Tag.BINARY_EXT:
+      return 5 + bytes.readUInt32BE(at + 1);
+    default:
+      throw new EtfError('ETF_BAD_TAG', `erlpack wrote the tag ${tag}`);
+  }
 }
 
 function toTerm(value: Plain): Term {

@@ -4,6 +4,9 @@
  * A node is in service while its link is up, `mod_megaphone` is registered there (we monitor it), and it has said
  * which version of the contract it speaks. It is asked through `rex`, never in a call to `mod_megaphone` itself,
  * because that name may be a person at a shell; a shell has no such function, and gets the plain form of requests.
+ *
+ * A node that tells no ends of processes is none of Erlang's own (jinterface is such a one): there is no `rex` to ask and
+ * no process to monitor, so its link is all that it needs to be in service.
  */
 
 import type { Logger } from 'pino';
@@ -158,6 +161,11 @@ export class Cluster {
   #probe(node: ClusterNode): void {
     const probe = node.probe + 1;
     node.probe = probe;
+    if (!this.#node.tellsEnds(node.name)) {
+      node.demonitor = () => {};
+      this.#putIn(node, 'plain');
+      return;
+    }
     const isCurrent = () => probe === node.probe;
     const demonitor = this.#node.monitorName(node.name, MODULE, (reason) => {
       if (isCurrent()) this.#onModuleDown(node, reason);
@@ -180,7 +188,8 @@ export class Cluster {
   }
 
   #onProbeFailed(node: ClusterNode, error: unknown): void {
-    if (isUndefinedFunction(error)) {
+    const hasNoRex = error instanceof MegaphoneError && error.code === 'NODE_NOPROC';
+    if (hasNoRex || isUndefinedFunction(error)) {
       this.#putIn(node, 'plain');
       return;
     }
