@@ -8,7 +8,7 @@ import type { Identity } from '../distribution/handshake-messages.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import type { Pid } from '../etf/terms.js';
-import { backoff } from './backoff.js';
+import { backoff, failuresAfterLink } from './backoff.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { dial } from './dialer.js';
 import type { Endpoint } from './epmd-client.js';
@@ -32,9 +32,6 @@ export interface LinksHost {
   down(node: string, error: MegaphoneError): void;
   unreachable(node: string, error: MegaphoneError): void;
 }
-
-/** A link that broke sooner than this counts as another failure, or a peer that drops us at once would be hammered. */
-const STABLE_MS = 10_000;
 
 interface Attempt {
   /** Aborted when a link with that node is there, or when none is wanted any more. */
@@ -185,7 +182,7 @@ export class Links {
     const kept = this.#kept.get(node);
     if (kept === undefined || this.#stopped) return;
     kept.lastError = error;
-    kept.failures = lastedMs < STABLE_MS ? kept.failures + 1 : 0;
+    kept.failures = failuresAfterLink(kept.failures, lastedMs);
     this.#tryLater(node, kept);
   }
 
