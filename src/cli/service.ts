@@ -73,6 +73,7 @@ export class Service {
         corsOrigins: config.cors_origins,
         trustedProxies: config.trusted_proxies,
         maxBody: config.max_body,
+        maxReceiving: config.max_receiving,
         maxConnections: config.max_connections,
         headerTimeout: config.header_timeout,
         requestTimeout: config.request_timeout,
@@ -90,6 +91,7 @@ export class Service {
       startedAt: Date.now(),
       openExchanges: () => gateway.openExchanges,
       connections: () => bosh.connections,
+      receiving: () => bosh.receiving,
     };
     const reports: Reports = {
       health: () => health(sources),

@@ -169,6 +169,9 @@ export const configSchema = z
     max_body: size(1024, 16 * 1024 ** 2)
       .default(256 * 1024)
       .describe('largest request body'),
+    max_receiving: size(1024, 16 * 1024 ** 3)
+      .default(64 * 1024 ** 2)
+      .describe('memory for requests that are coming in'),
     max_connections: integer(1, 1_000_000).default(16_000).describe('HTTP connections at a time'),
     max_exchanges: integer(1, 1_000_000).default(20_000).describe('requests held at a time'),
     answer_timeout: duration(1, 3600).default(180).describe('when a held request ends with 504'),

@@ -19,6 +19,7 @@ export function workerConfigs(config: Config): Config[] {
     workers: 1,
     node,
     distribution_port: first === 0 ? 0 : first + index,
+    max_receiving: Math.ceil(config.max_receiving / workers),
     max_connections: Math.ceil(config.max_connections / workers),
     max_exchanges: Math.ceil(config.max_exchanges / workers),
     max_waiting: Math.ceil(config.max_waiting / workers),

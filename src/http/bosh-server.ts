@@ -1,7 +1,7 @@
 /**
  * The BOSH endpoint: accepts connections, and looks once a second for those whose time is over.
  *
- * What bounds memory: bodies of at most `maxBody`, at most `maxConnections` connections (some more are answered 503,
+ * What bounds memory: bodies of at most `maxBody`, `maxReceiving` for all that come in, at most `maxConnections` connections (some more are answered 503,
  * the rest is dropped), few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
@@ -18,6 +18,7 @@ import { Cors } from './cors.js';
 import { connectionsWithinFileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { listen } from './listen.js';
+import { Receiving } from './receiving.js';
 import { keepAlive } from './response.js';
 import { tooLarge } from './routes.js';
 
@@ -29,6 +30,8 @@ export interface BoshServerOptions {
   readonly trustedProxies: readonly string[];
   /** Bytes. */
   readonly maxBody: number;
+  /** Bytes of all requests that are coming in. */
+  readonly maxReceiving: number;
   readonly maxConnections: number;
   /** Seconds to send a request's headers. */
   readonly headerTimeout: number;
@@ -72,6 +75,7 @@ export class BoshServer {
       cors: new Cors(options.corsOrigins),
       proxies: new TrustedProxies(options.trustedProxies),
       maxBody: options.maxBody,
+      receiving: new Receiving(options.maxReceiving),
       tooLarge: tooLarge(options.maxBody),
       keepAliveLines: keepAlive(options.keepAliveTimeout),
       headerTimeout: options.headerTimeout,
@@ -118,6 +122,11 @@ export class BoshServer {
 
   get connections(): number {
     return this.#front.connections.size;
+  }
+
+  /** Bytes that requests take which are coming in. */
+  get receiving(): number {
+    return this.#front.receiving.bytes;
   }
 
   /** Serves a connection that another process accepted, as if it had come to a port of this one. */

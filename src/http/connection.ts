@@ -10,10 +10,11 @@ import type { Socket } from 'node:net';
 import type { ClientInfo } from '../gateway/meta.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
-import { RequestParser } from './request-parser.js';
+import { Incoming } from './incoming.js';
+import type { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
-import { malformed, type Reply, route, TOO_MANY } from './routes.js';
+import { malformed, type Reply, route, TOO_MANY, TOO_SLOW } from './routes.js';
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
 const MAX_PIPELINED = 8;
@@ -37,11 +38,7 @@ export class Connection {
   /** It came when the maximum was reached: it hears 503 and is closed. */
   readonly #isRefused: boolean;
   /** The request that is coming in. */
-  #parser: RequestParser | undefined = undefined;
-  /** Its head was looked at. */
-  #hasHead = false;
-  /** It has its answer before its end. */
-  #isAnswered = false;
+  #request: Incoming | undefined = undefined;
   /** Requests whose answer is not written, a linked list in order. */
   #first: Exchange | undefined = undefined;
   #last: Exchange | undefined = undefined;
@@ -84,12 +81,13 @@ export class Connection {
   receive(bytes: Buffer): void {
     let at = this.#skipEmptyLines(bytes, 0);
     while (at < bytes.length && !this.#isInputOver) {
-      const parser = this.#parser ?? this.#begin();
-      if (parser === undefined) return;
+      const request = this.#request ?? this.#begin();
+      if (request === undefined) return;
+      const { parser } = request;
       at = parser.read(bytes, at);
-      if (parser.status !== 0) this.#reject(parser.status);
-      else if (parser.isComplete) this.#complete(parser);
-      else if (parser.hasHead) this.#look(parser);
+      if (parser.status !== 0) this.#reject(malformed(parser.status));
+      else if (parser.isComplete) this.#complete(request);
+      else this.#goOn(request);
       at = this.#skipEmptyLines(bytes, at);
     }
   }
@@ -118,14 +116,18 @@ export class Connection {
     }
   }
 
+  /** Its request has to make room for others. */
+  makeRoom(): void {
+    this.#giveUp(TOO_SLOW);
+  }
+
   /** Acts on a deadline that has passed. */
   expire(): void {
     if (this.#deadline > this.#front.now) return;
     if (this.#isEnded) {
       this.#socket.destroy();
-    } else if (this.#parser !== undefined) {
-      if (this.#isAnswered) this.#end();
-      else this.#reject(408);
+    } else if (this.#request !== undefined) {
+      this.#giveUp(malformed(408));
     } else if (this.#isUnread && this.#socket.writableLength === 0) {
       this.#isUnread = false;
       this.#rest();
@@ -137,34 +139,40 @@ export class Connection {
   /** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
   #skipEmptyLines(bytes: Buffer, start: number): number {
     let at = start;
-    if (this.#parser === undefined) while (bytes[at] === CR || bytes[at] === LF) at += 1;
+    if (this.#request === undefined) while (bytes[at] === CR || bytes[at] === LF) at += 1;
     return at;
   }
 
-  /** A parser for the request that begins; `undefined` where the client sends on and on without reading. */
-  #begin(): RequestParser | undefined {
+  /** The request that begins; `undefined` where the client sends on and on without reading. */
+  #begin(): Incoming | undefined {
     if (this.#pending >= MAX_PIPELINED || this.#socket.writableLength > MAX_UNREAD) {
       this.#isInputOver = true;
       this.#socket.destroy();
       return undefined;
     }
     this.#deadline = this.#after(this.#front.headerTimeout);
-    this.#hasHead = false;
-    this.#isAnswered = false;
     this.#isUnread = false;
-    this.#parser = new RequestParser(this.#front.maxBody);
-    return this.#parser;
+    this.#request = new Incoming(this, this.#front.maxBody);
+    return this.#request;
+  }
+
+  /** The rest of it is still to come. */
+  #goOn(request: Incoming): void {
+    if (request.parser.hasHead) this.#look(request);
+    // The look may have ended it, and it may itself be the one that makes room.
+    if (this.#request === request) this.#front.receiving.hold(request, request.parser.memory);
   }
 
   /** What a request hears before all of its body is there. */
-  #look(parser: RequestParser): void {
-    if (!this.#hasHead) {
-      this.#hasHead = true;
+  #look(request: Incoming): void {
+    const { parser } = request;
+    if (!request.hasHead) {
+      request.hasHead = true;
       this.#deadline += this.#front.requestTimeout - this.#front.headerTimeout;
-      if (parser.expectsContinue) this.#invite(parser);
+      if (parser.expectsContinue) this.#invite(request);
     }
-    if (parser.isTooLarge && !this.#isAnswered) {
-      this.#isAnswered = true;
+    if (parser.isTooLarge && !request.isAnswered) {
+      request.isAnswered = true;
       this.#reply(this.#add(parser, !parser.shouldKeepAlive), this.#front.tooLarge);
     }
     if (this.#isInputOver) {
@@ -173,26 +181,26 @@ export class Connection {
     }
   }
 
-  #invite(parser: RequestParser): void {
-    const reply = this.#replyTo(parser);
+  #invite(request: Incoming): void {
+    const reply = this.#replyTo(request.parser);
     if (reply === undefined) {
       // Before the answer to another request it would be taken for one of that (RFC 9112 §9.3.2).
       if (this.#first === undefined) this.#socket.write(CONTINUE);
       return;
     }
     // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
-    this.#isAnswered = true;
-    this.#reply(this.#add(parser, true), reply);
+    request.isAnswered = true;
+    this.#reply(this.#add(request.parser, true), reply);
   }
 
-  #complete(parser: RequestParser): void {
-    if (!this.#isAnswered) {
+  #complete({ parser, isAnswered }: Incoming): void {
+    this.#release();
+    if (!isAnswered) {
       const exchange = this.#add(parser, this.#isRefused || !parser.shouldKeepAlive);
       const reply = this.#replyTo(parser);
       if (reply === undefined) exchange.handOver(this.#front.service, parser);
       else this.#reply(exchange, reply);
     }
-    this.#release();
     this.#rest();
   }
 
@@ -207,13 +215,19 @@ export class Connection {
     this.#answer(exchange, reply);
   }
 
+  /** The rest of the request that is coming in is not waited for. */
+  #giveUp(reply: Reply): void {
+    if (this.#request?.isAnswered) this.#end();
+    else this.#reject(reply);
+  }
+
   /** Where one request ends and the next begins is not known any more: no other is read. */
-  #reject(status: number): void {
-    if (this.#parser === undefined) return;
-    const exchange = this.#add(this.#parser, true);
+  #reject(reply: Reply): void {
+    if (this.#request === undefined) return;
+    const exchange = this.#add(this.#request.parser, true);
     this.#release();
     this.#deadline = NEVER;
-    this.#answer(exchange, malformed(status));
+    this.#reply(exchange, reply);
   }
 
   #add(parser: RequestParser, isLast: boolean): Exchange {
@@ -265,7 +279,7 @@ export class Connection {
 
   /** Sets the deadline of one from whom no request is coming in. */
   #rest(): void {
-    if (this.#parser !== undefined || this.#isEnded) return;
+    if (this.#request !== undefined || this.#isEnded) return;
     if (this.#socket.writableLength > 0) {
       if (!this.#isUnread) this.#deadline = this.#after(this.#front.requestTimeout);
       this.#isUnread = true;
@@ -275,8 +289,10 @@ export class Connection {
   }
 
   #release(): void {
-    this.#parser?.release();
-    this.#parser = undefined;
+    if (this.#request === undefined) return;
+    this.#request.parser.release();
+    this.#front.receiving.release(this.#request);
+    this.#request = undefined;
   }
 
   #after(seconds: number): number {

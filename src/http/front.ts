@@ -5,6 +5,7 @@ import type { Counters } from '../observe/counters.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Connection } from './connection.js';
 import type { Cors } from './cors.js';
+import type { Receiving } from './receiving.js';
 import type { Reply } from './routes.js';
 
 /** The gateway, as the HTTP front sees it. */
@@ -22,6 +23,7 @@ export interface Front {
   readonly proxies: TrustedProxies;
   /** Bytes of a request's body. */
   readonly maxBody: number;
+  readonly receiving: Receiving;
   readonly tooLarge: Reply;
   /** The header lines of an answer after which the connection goes on. */
   readonly keepAliveLines: string;

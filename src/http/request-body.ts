@@ -26,7 +26,12 @@ export class RequestBody {
     return this.#length === 0;
   }
 
-  clear(): void {
+  /** Bytes of memory that are its own. */
+  get capacity(): number {
+    return this.#isOwn ? this.#bytes.length : 0;
+  }
+
+  #clear(): void {
     this.#bytes = EMPTY;
     this.#length = 0;
     this.#isOwn = false;
@@ -36,7 +41,7 @@ export class RequestBody {
   add(from: Buffer, start: number, end: number): boolean {
     const length = this.#length + end - start;
     if (length > this.#max) {
-      this.clear();
+      this.#clear();
       return false;
     }
     if (this.isEmpty) {

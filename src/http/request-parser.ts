@@ -13,6 +13,9 @@ import { RequestBody } from './request-body.js';
 
 /** Bytes of names and values, as node:http counts them. */
 const MAX_HEADERS = 16 * 1024;
+/** What a request takes beside its text, and each piece that the text of its head came in. */
+const OVERHEAD = 1024;
+const PIECE = 64;
 
 const METHODS: readonly (string | undefined)[] = [
   undefined,
@@ -55,6 +58,7 @@ export class RequestParser implements LlhttpListener {
   #url = '';
   #headers: Partial<Record<HeaderName, string>> = {};
   #headerBytes = 0;
+  #pieces = 0;
   /** The name being read: what came in earlier chunks, and where the rest stands in this one. */
   #nameBefore = '';
   #nameStart = 0;
@@ -94,6 +98,7 @@ export class RequestParser implements LlhttpListener {
     if (!this.#isComplete) {
       this.#nameBefore += this.#takeName();
       this.#body.own();
+      if (!this.#hasHead) this.#pieces += 1;
     }
     this.#bytes = EMPTY;
     if (this.#isComplete || this.#status !== 0) this.release();
@@ -103,6 +108,11 @@ export class RequestParser implements LlhttpListener {
   /** The status to refuse this request with, 0 where it is fine so far; after it nothing can be read any more. */
   get status(): number {
     return this.#status;
+  }
+
+  /** Bytes that this takes, no fewer than it does, while the request is coming in. */
+  get memory(): number {
+    return OVERHEAD + this.#headerBytes + PIECE * this.#pieces + this.#body.capacity;
   }
 
   /** Whether all headers were read. */

@@ -38,6 +38,14 @@ export const TOO_MANY: Reply = {
   reason: 'overload',
 };
 
+export const TOO_SLOW: Reply = {
+  ...text(503, 'More is coming in than there is room for, and this request was the slowest.', [
+    'retry-after',
+    '2',
+  ]),
+  reason: 'receiving',
+};
+
 export const tooLarge = (maxBody: number): Reply => ({
   ...text(413, `A request may have ${maxBody} bytes.`),
   reason: 'too_large',
@@ -52,7 +60,7 @@ const MALFORMED: Readonly<Record<number, string>> = {
   505: 'The versions known here are HTTP/1.1 and HTTP/1.0.',
 };
 
-export const malformed = (status: number): Response => text(status, MALFORMED[status] ?? '');
+export const malformed = (status: number): Reply => text(status, MALFORMED[status] ?? '');
 
 /** What a script can send (Fetch §2.2.5): any other mode has the browser show the answer, or speak another protocol. */
 const MODES: readonly (string | undefined)[] = [undefined, 'cors', 'no-cors', 'same-origin'];

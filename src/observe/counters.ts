@@ -34,6 +34,8 @@ export class Counters {
     stopping: 0,
     /** A sid of no configured node (item-not-found). */
     unknown_sid: 0,
+    /** The slowest of those that were coming in, which took `max_receiving` together (503). */
+    receiving: 0,
     /** Larger than `max_body` (413). */
     too_large: 0,
     /** A browser would show the answer as a page (403). */

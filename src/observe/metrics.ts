@@ -35,6 +35,7 @@ export function prometheusText(stats: Stats): string {
     single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
     single('log_lines_lost_total', 'Lines of the log that could not be written', stats.log_lines_lost),
     single('connections', 'HTTP connections', stats.connections),
+    single('receiving_bytes', 'Memory of requests that are coming in', stats.receiving_bytes),
     single('open_exchanges', 'Requests held', stats.open_exchanges),
     single('uptime_seconds', 'Seconds since the start', stats.uptime_seconds),
     labelled(

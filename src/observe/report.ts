@@ -25,6 +25,7 @@ export interface Sources {
   readonly startedAt: number;
   readonly openExchanges: () => number;
   readonly connections: () => number;
+  readonly receiving: () => number;
 }
 
 export type NodeReport = {
@@ -69,6 +70,7 @@ export type Stats = Health & {
   readonly node: string;
   readonly uptime_seconds: number;
   readonly connections: number;
+  readonly receiving_bytes: number;
   readonly open_exchanges: number;
   readonly requests: number;
   readonly answers: { readonly [statusClass: string]: number };
@@ -104,6 +106,7 @@ export function stats(sources: Sources): Stats {
     node: sources.node,
     uptime_seconds: Math.floor((Date.now() - sources.startedAt) / 1000),
     connections: sources.connections(),
+    receiving_bytes: sources.receiving(),
     open_exchanges: sources.openExchanges(),
     requests: counters.requests,
     answers: { ...counters.answers },

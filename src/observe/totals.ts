@@ -27,6 +27,7 @@ type Counts = Readonly<Record<string, number>>;
 export const NOTHING: Tally = {
   nodes: {},
   connections: 0,
+  receiving_bytes: 0,
   open_exchanges: 0,
   requests: 0,
   answers: {},
@@ -59,7 +60,13 @@ export function retire(before: Tally, last: Tally): Tally {
     name,
     { in_service: false, reason: '', sessions_started, requests_on_the_way: 0, requests_waiting: 0 },
   ]);
-  return add(before, { ...last, connections: 0, open_exchanges: 0, nodes: Object.fromEntries(nodes) });
+  return add(before, {
+    ...last,
+    connections: 0,
+    receiving_bytes: 0,
+    open_exchanges: 0,
+    nodes: Object.fromEntries(nodes),
+  });
 }
 
 /** Adds what the primary process counts itself: connections that no worker got, and lines of its own log that were lost. */
@@ -76,6 +83,7 @@ function add(a: Tally, b: Tally): Tally {
   return {
     nodes: addNodes(a.nodes, b.nodes),
     connections: a.connections + b.connections,
+    receiving_bytes: a.receiving_bytes + b.receiving_bytes,
     open_exchanges: a.open_exchanges + b.open_exchanges,
     requests: a.requests + b.requests,
     answers: addCounts(a.answers, b.answers),

@@ -47,6 +47,7 @@ test('workers differ in name and port, share the maxima, and keep all else', () 
     workers: fc.integer({ min: 2, max: 128 }),
     max_connections: fc.integer({ min: 1, max: 1_000_000 }),
     max_exchanges: fc.integer({ min: 1, max: 1_000_000 }),
+    max_receiving: fc.integer({ min: 1024, max: 16 * 1024 ** 3 }),
     max_waiting: fc.integer({ min: 1024, max: 1024 ** 3 }),
     distribution_port: fc.integer({ min: 1, max: 60_000 }),
   });
@@ -62,7 +63,7 @@ test('workers differ in name and port, share the maxima, and keep all else', () 
         assert.equal(worker.admin_port, 0);
         assert.equal(worker.tick_time, 9);
       }
-      for (const key of ['max_connections', 'max_exchanges', 'max_waiting'] as const) {
+      for (const key of ['max_connections', 'max_exchanges', 'max_receiving', 'max_waiting'] as const) {
         const sum = workers.reduce((total, worker) => total + worker[key], 0);
         assert.ok(sum >= given[key] && sum < given[key] + given.workers, key);
       }

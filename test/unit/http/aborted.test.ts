@@ -28,6 +28,7 @@ const front = await BoshServer.listen(
     corsOrigins: ['*'],
     trustedProxies: ['127.0.0.1'],
     maxBody: 1000,
+    maxReceiving: 1_000_000,
     maxConnections: 1000,
     headerTimeout: 10,
     requestTimeout: 30,

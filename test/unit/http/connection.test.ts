@@ -17,6 +17,7 @@ const OPTIONS: BoshServerOptions = {
   corsOrigins: ['*'],
   trustedProxies: ['127.0.0.1'],
   maxBody: 100_000,
+  maxReceiving: 1_000_000,
   maxConnections: 100,
   headerTimeout: 10,
   requestTimeout: 30,

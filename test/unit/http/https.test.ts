@@ -50,6 +50,7 @@ async function serve(): Promise<void> {
       corsOrigins: ['*'],
       trustedProxies: [],
       maxBody: 1000,
+      maxReceiving: 1_000_000,
       maxConnections: 10,
       headerTimeout: 1,
       requestTimeout: 30,

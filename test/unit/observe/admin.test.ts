@@ -30,6 +30,7 @@ const sources: Sources = {
   startedAt: Date.now(),
   openExchanges: () => 7,
   connections: () => 9,
+  receiving: () => 5,
 };
 
 let admin: AdminServer;
@@ -96,6 +97,7 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_answers_total{status="2xx"} 1',
     'megaphone_open_exchanges 7',
     'megaphone_connections 9',
+    'megaphone_receiving_bytes 5',
     'megaphone_node_in_service{node="b@h"} 0',
     'megaphone_sessions_started_total{node="a@h"} 3',
     'megaphone_requests_on_the_way{node="a@h"} 5',

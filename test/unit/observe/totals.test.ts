@@ -84,12 +84,14 @@ test('a dead worker leaves what it counted, and nothing open', () => {
   const last = report({
     requests: 5,
     connections: 4,
+    receiving_bytes: 1000,
     open_exchanges: 3,
     nodes: { 'a@h': node(true, 'slow', 6) },
   });
   const stats = total(WHOLE, [worker(1, { stats: undefined })], retire(NOTHING, last));
   assert.equal(stats.requests, 5);
   assert.equal(stats.connections, 0);
+  assert.equal(stats.receiving_bytes, 0);
   assert.equal(stats.open_exchanges, 0);
   assert.deepEqual(stats.nodes, { 'a@h': node(false, '', 6) });
 });
