@@ -7,7 +7,8 @@
 
 %% Name, the sid and the rid in it or `null', body. A part of a body that is a pair is repeated, a character is a byte.
 first_tags() ->
-    {ok, Lines} = file:read_file(filename:join([filename:dirname(code:which(?MODULE)), "..", "..", "..", "test", "vectors", "first-tags.jsonl"])),
+    Source = proplists:get_value(source, ?MODULE:module_info(compile)),
+    {ok, Lines} = file:read_file(filename:join([filename:dirname(Source), "..", "vectors", "first-tags.jsonl"])),
     [vector(decode(Line)) || Line <- binary:split(Lines, <<"\n">>, [global, trim])].
 
 vector(#{<<"name">> := Name, <<"sid">> := Sid, <<"rid">> := Rid, <<"body">> := Parts}) ->
