@@ -31,7 +31,7 @@ request(Rid, Conn, Now, Attributes, Bosh) ->
 ask(Bosh, Now) ->
     case megaphone_bosh:next(Now, Bosh) of
         {ok, _, Bosh1} -> ask(Bosh1, Now);
-        none -> megaphone_bosh:flush(Now, Bosh);
+        {none, Bosh1} -> megaphone_bosh:flush(Now, Bosh1);
         Stop -> Stop
     end.
 
@@ -213,9 +213,61 @@ keys(Seed, N) ->
 sha1(Bytes) ->
     list_to_binary(string:lowercase([io_lib:format("~2.16.0b", [B]) || <<B>> <= crypto:hash(sha, Bytes)])).
 
+%% The limit of the queue is 1000 bytes here; 30 s without a fetch are too long.
+many(N, Bytes, Now, Bosh) ->
+    lists:foldl(
+        fun(_, B) ->
+            {ok, B1} = megaphone_bosh:enqueue(binary:copy(<<"x">>, Bytes), stanza, Now, B),
+            B1
+        end,
+        Bosh,
+        lists:seq(1, N)
+    ).
+
 a_client_that_does_not_fetch_test() ->
-    {ok, B} = megaphone_bosh:enqueue(binary:copy(<<"x">>, 1000), stanza, 0, session(#{})),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 0, B)).
+    B = many(1, 1000, 0, session(#{})),
+    ?assertMatch({ok, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 29999, B)),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 30000, B)),
+    %% Whatever it does: 64 times the limit is all.
+    Most = many(63, 1000, 0, B),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 0, Most)).
+
+a_client_that_fetches_slowly_test() ->
+    B = many(20, 1000, 0, session(#{})),
+    {[{101, 2, 200, _}], B1} = request(101, 2, 29000, B),
+    {ok, B2} = megaphone_bosh:enqueue(<<"x">>, stanza, 58999, B1),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 59000, B2)).
+
+%% What it sends while much waits for it is held and answered at once, but processed only later, in order.
+what_is_sent_waits_while_much_is_to_be_fetched_test() ->
+    Get = fun(Rid) -> #{rid => Rid, els => [{xmlel, <<"iq">>, [], []}], bytes => 100} end,
+    {ok, [], B} = megaphone_bosh:arrive(Get(101), 2, 0, many(4, 900, 0, session(#{}))),
+    {none, B1} = megaphone_bosh:next(0, B),
+    {[{101, 2, 200, _}], B2} = megaphone_bosh:flush(0, B1),
+    ?assertNot(megaphone_bosh:is_ready(B2)),
+    {ok, [], B3} = megaphone_bosh:arrive(Get(102), 3, 0, B2),
+    {none, B4} = megaphone_bosh:next(0, B3),
+    {[{102, 3, 200, _}], B5} = megaphone_bosh:flush(0, B4),
+    {ok, [], B6} = megaphone_bosh:arrive(#{rid => 103, els => [], bytes => 50}, 4, 0, B5),
+    {none, B7} = megaphone_bosh:next(0, B6),
+    {[{103, 4, 200, _}], B8} = megaphone_bosh:flush(0, B7),
+    ?assert(megaphone_bosh:is_ready(B8)),
+    {ok, #{rid := 101}, B9} = megaphone_bosh:next(0, B8),
+    {ok, #{rid := 102}, B10} = megaphone_bosh:next(0, B9),
+    ?assertMatch({none, _}, megaphone_bosh:next(0, B10)).
+
+%% One that sends on and on while others keep its queue full is heard all the same.
+what_waits_to_be_processed_is_bounded_test() ->
+    Full = many(60, 1000, 0, session(#{})),
+    Message = fun(Rid) -> #{rid => Rid, els => [{xmlel, <<"iq">>, [], []}], bytes => 100000} end,
+    Send = fun(Rid, B) ->
+        {ok, [], B1} = megaphone_bosh:arrive(Message(Rid), Rid, 0, B),
+        {What, B2} = case megaphone_bosh:next(0, B1) of {ok, #{rid := R}, Next} -> {R, Next}; None -> None end,
+        {_, B3} = megaphone_bosh:flush(0, B2),
+        {What, B3}
+    end,
+    {Processed, _} = lists:mapfoldl(Send, Full, lists:seq(101, 106)),
+    ?assertEqual([none, none, 101, 102, 103, 104], Processed).
 
 %% A client that reads answers as they come gets no later payload before one that did not reach it.
 no_payload_overtakes_a_lost_one_test() ->

@@ -37,11 +37,12 @@
 
 prop_everything_arrives_once_and_in_order() ->
     ?FORALL(
-        {Hold, Wait, Acks, Group, Steps},
-        {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), list(step())},
+        {Hold, Wait, Acks, Group, Queue, Steps},
+        %% A few stanzas fill the smaller queue, and an answer.
+        {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), oneof([60, 1000000]), list(step())},
         holds(fun() ->
             Steps1 = Steps ++ [{busy, false}],
-            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, Group), Steps1), 1000),
+            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}), Steps1), 1000),
             Expected = lists:seq(1, W#world.stanzas),
             {lists:reverse(W#world.seen), in_order(W#world.processed)} =:= {Expected, true} orelse {failed, W}
         end)
@@ -70,11 +71,11 @@ step() ->
         {3, {pass, range(1, 9000)}}
     ]).
 
-world(Hold, Wait, Acks, Group) ->
+world(Hold, Wait, Acks, {Group, Queue}) ->
     Conn = make_ref(),
-    Request0 = #{rid => 100, els => [], to => <<"h">>, ver => {1, 11}, hold => Hold, wait => Wait},
+    Request0 = #{rid => 100, els => [], bytes => 100, to => <<"h">>, ver => {1, 11}, hold => Hold, wait => Wait},
     Request = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
-    Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, (limits())#{group => Group}}),
+    Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, (limits())#{group => Group, queue => Queue}}),
     serve(#world{bosh = Bosh, hold = Hold, acks = Acks, open = #{100 => Conn}, read_rid = 99}).
 
 limits() ->
@@ -121,7 +122,7 @@ ask(Data, #world{open = Open, hold = Hold, next_rid = Rid} = W) ->
     case map_size(Open) < Limit of
         true when not Far ->
             Els = [{xmlel, <<"message">>, [], []} || Data],
-            put_on_wire(Rid, #{rid => Rid, els => Els}, W#world{next_rid = Rid + 1});
+            put_on_wire(Rid, #{rid => Rid, els => Els, bytes => 100}, W#world{next_rid = Rid + 1});
         _ ->
             W
     end.
@@ -185,7 +186,12 @@ numbers(Body) ->
 serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
     case megaphone_bosh:next(Now, Bosh) of
         {ok, #{rid := Rid}, Bosh1} -> serve(W#world{bosh = Bosh1, processed = [Rid | Processed]});
-        none -> flush(W)
+        {none, Bosh1} ->
+            #world{bosh = Bosh2} = Flushed = flush(W#world{bosh = Bosh1}),
+            case megaphone_bosh:is_ready(Bosh2) of
+                true -> serve(Flushed);
+                false -> Flushed
+            end
     end.
 
 flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
@@ -222,7 +228,8 @@ drain(#world{seen = Seen, stanzas = Stanzas} = W, Rounds) when length(Seen) < St
 drain(W, _) ->
     W.
 
-in_order([Later, Earlier | Rest]) -> Later =:= Earlier + 1 andalso in_order([Earlier | Rest]);
+%% Where much waits for the client, nothing is to be done for its empty requests.
+in_order([Later, Earlier | Rest]) -> Later > Earlier andalso in_order([Earlier | Rest]);
 in_order(_) -> true.
 
 %%% Anything goes
@@ -242,7 +249,7 @@ prop_anything_goes_is_survived() ->
 
 wild_step() ->
     oneof([
-        {request, range(95, 115), wild_attributes(), list(stanza)},
+        {request, range(95, 115), wild_attributes(), list(stanza), range(100, 20000)},
         {closed, range(0, 20)},
         {enqueue, range(0, 300)},
         {pass, range(0, 70000)},
@@ -273,8 +280,8 @@ wild(Steps, Bosh, Now, Conn, Answered) ->
             end
     end.
 
-wild_step({request, Rid, Attributes, Els}, Rest, Bosh, Now, Conn, Answered) ->
-    case megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els}, Conn, Now, Bosh) of
+wild_step({request, Rid, Attributes, Els, Bytes}, Rest, Bosh, Now, Conn, Answered) ->
+    case megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els, bytes => Bytes}, Conn, Now, Bosh) of
         {ok, Answers, Bosh1} ->
             {Answered1, Bosh2} = answer(Answers, Answered, Now, Bosh1),
             wild(Rest, Bosh2, Now, Conn + 1, Answered1);
@@ -307,7 +314,7 @@ process(Bosh, Now) ->
         {ok, #{terminate := true}, Bosh1} -> {stop, client, Bosh1};
         {ok, _, Bosh1} -> process(Bosh1, Now);
         {stop, _, _} = Stop -> Stop;
-        none -> Bosh
+        {none, Bosh1} -> Bosh1
     end.
 
 answer([_ | _] = Answers, #{busy := true} = Answered, Now, Bosh) ->

@@ -4,11 +4,12 @@
 %%% answers, acknowledgements, keys, pause and expiry. It knows no process and no clock but the `now'
 %%% it is given, in milliseconds; who drives it delivers payloads and sends the answers it returns.
 %%%
-%%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept.
+%%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept. While much waits
+%%% for the client, its requests are held and answered, but what they bring is left for later.
 -module(megaphone_bosh).
 
--export([new/4, authid/2, arrive/4, next/2, enqueue/4, flush/2]).
--export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1]).
+-export([new/4, authid/2, arrive/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
+-export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1, queued/1]).
 -export([kind/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
@@ -20,8 +21,10 @@
 -type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
 -type http_status() :: megaphone_kept:http_status().
 -type condition() :: megaphone_condition:condition().
-%% Seconds; `queue' is bytes kept for a client that does not fetch them, `group' the milliseconds
-%% that presence may wait for more of its kind.
+%% How a request is answered at the session's end.
+-type last() :: {terminate, condition(), Error :: iodata()}.
+%% Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
+%% milliseconds that presence may wait for more of its kind.
 -type limits() :: #{
     wait := non_neg_integer(),
     hold := pos_integer(),
@@ -48,6 +51,8 @@
     held = [] :: [#held{}],
     kept = megaphone_kept:new() :: megaphone_kept:kept(),
     unsent = megaphone_unsent:new() :: megaphone_unsent:unsent(),
+    %% What held and answered requests brought and is not delivered yet, and its bytes.
+    pending = none :: none | {pos_integer(), queue:queue(megaphone_body:request())},
     out = megaphone_queue:new() :: megaphone_queue:queue(),
     %% Attributes of the session creation response until it is sent (§7.2).
     opening :: [{binary(), binary() | integer()}] | done,
@@ -83,6 +88,12 @@
 -define(SHORTEST_WAIT, 5000).
 %% Answers kept beyond `requests' for a client that does not acknowledge.
 -define(KEPT_EXTRA, 4).
+%% Bytes of stanzas in one answer; a larger stanza goes alone.
+-define(ANSWER_BYTES, 131072).
+%% So many times the limit of the queue may wait for a client that fetches.
+-define(MOST, 64).
+%% Bytes of requests whose payload waits until the client has fetched more.
+-define(MOST_PENDING, 262144).
 
 %%% Life of a session
 
@@ -160,10 +171,68 @@ arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
             {ok, [], S1}
     end.
 
-%% @doc The next request in rid order (§14.2), now held; its payload is to be delivered.
+%% @doc The next request in rid order (§14.2), now held, whose payload is to be delivered.
 -spec next(ms(), bosh()) ->
+    {ok, megaphone_body:request(), bosh()} | {none, bosh()} | {stop, condition(), bosh()}.
+next(Now, S) ->
+    case is_ready(S) of
+        true ->
+            {Request, S1} = take_first(S),
+            {ok, Request, S1};
+        false ->
+            case accept(Now, S) of
+                {ok, Request, #bosh{pending = none} = S1} ->
+                    case is_full(S1) andalso brings(Request) of
+                        true -> next(Now, leave(Request, S1));
+                        false -> {ok, Request, S1}
+                    end;
+                {ok, Request, S1} ->
+                    next(Now, leave(Request, S1));
+                none ->
+                    {none, S};
+                Stop ->
+                    Stop
+            end
+    end.
+
+%% @doc May a payload that was left for later be delivered now?
+-spec is_ready(bosh()) -> boolean().
+is_ready(#bosh{pending = none}) -> false;
+is_ready(S) -> not is_full(S).
+
+%% What a client causes itself stays bounded in this way. One that goes on sending while others fill its
+%% queue faster than it fetches is heard, for what it sends is bounded, too; one that leaves is heard out.
+-spec is_full(bosh()) -> boolean().
+is_full(#bosh{terminating = true}) -> false;
+is_full(#bosh{pending = {Bytes, _}}) when Bytes > ?MOST_PENDING -> false;
+is_full(#bosh{out = Out, limits = #{queue := Limit}}) -> megaphone_queue:size(Out) > Limit.
+
+-spec leave(megaphone_body:request(), bosh()) -> bosh().
+leave(#{bytes := Bytes} = Request, #bosh{pending = Pending} = S) ->
+    case {brings(Request), Pending} of
+        {false, _} -> S;
+        {true, none} -> S#bosh{pending = {Bytes, queue:from_list([Request])}};
+        {true, {Before, Requests}} -> S#bosh{pending = {Before + Bytes, queue:in(Request, Requests)}}
+    end.
+
+-spec take_first(bosh()) -> {megaphone_body:request(), bosh()}.
+take_first(#bosh{pending = {Bytes, Requests}} = S) ->
+    {{value, #{bytes := Taken} = Request}, Rest} = queue:out(Requests),
+    Pending = case queue:is_empty(Rest) of true -> none; false -> {Bytes - Taken, Rest} end,
+    {Request, S#bosh{pending = Pending}}.
+
+%% @doc All that was left for later, oldest first: the client was told that we have it.
+-spec take_pending(bosh()) -> {[megaphone_body:request()], bosh()}.
+take_pending(#bosh{pending = none} = S) -> {[], S};
+take_pending(#bosh{pending = {_, Requests}} = S) -> {queue:to_list(Requests), S#bosh{pending = none}}.
+
+-spec brings(megaphone_body:request()) -> boolean().
+brings(#{els := Els} = Request) ->
+    Els =/= [] orelse is_map_key(restart, Request) orelse is_map_key(terminate, Request).
+
+-spec accept(ms(), bosh()) ->
     {ok, megaphone_body:request(), bosh()} | none | {stop, condition(), bosh()}.
-next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
+accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
     Overactive = is_overactive(Request, Now, S),
     S1 = S#bosh{rid = Rid, waiting = Waiting},
     Held = #held{rid = Rid, conn = Conn, due = Now + S#bosh.wait, key = megaphone_keys:of_request(Request)},
@@ -183,18 +252,25 @@ next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) whe
             },
             pause(Request, acknowledge(Request, Now, S3))
     end;
-next(_, _) ->
+accept(_, _) ->
     none.
 
-%% @doc Adds a payload for the client. More than the limit for one that does not fetch it ends the session.
+%% @doc Adds a payload for the client. Where more than the limit waits and it has fetched nothing for as
+%% long as a session without it lives, or where more waits than any client may leave, the session ends.
 -spec enqueue(iodata(), megaphone_queue:kind(), ms(), bosh()) ->
     {ok, bosh()} | {stop, condition(), bosh()}.
-enqueue(Payload, Kind, Now, #bosh{out = Out, limits = #{queue := Limit, group := Group}} = S) ->
+enqueue(Payload, Kind, Now, #bosh{out = Out, limits = #{group := Group} = Limits} = S) ->
     Out1 = megaphone_queue:add(Payload, Kind, Now, Group, Out),
-    case megaphone_queue:size(Out1) > Limit of
+    case is_too_slow(Now, Out1, Limits) of
         true -> {stop, <<"policy-violation">>, S#bosh{out = Out1}};
         false -> {ok, S#bosh{out = Out1}}
     end.
+
+-spec is_too_slow(ms(), megaphone_queue:queue(), limits()) -> boolean().
+is_too_slow(Now, Out, #{queue := Limit, inactivity := Inactivity}) ->
+    Size = megaphone_queue:size(Out),
+    Size > Limit andalso
+        (Size > ?MOST * Limit orelse Now - megaphone_queue:since(Out) >= Inactivity * 1000).
 
 %% @doc The answers that are due now, in the order in which they are to be sent: where one is unsent, those
 %% behind it are, too.
@@ -289,19 +365,23 @@ terminating(#bosh{terminating = Terminating}) -> Terminating.
 
 %% @doc Ends the session: every open request is answered. `Error' is a <stream:error/> or nothing.
 -spec finish(condition(), Error :: iodata(), ms(), bosh()) -> {[answer()], ended(), bosh()}.
-finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, out = Out, unsent = Unsent} = S) ->
+finish(Condition, Error, Now, #bosh{held = Held, waiting = Waiting, key = Key, unsent = Unsent} = S) ->
     Early = [#held{rid = R, conn = C, due = Now, key = Key} || {R, C, _} <- Waiting],
-    Out1 = case Error of [] -> Out; _ -> megaphone_queue:add(Error, stream, Now, 0, Out) end,
-    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none, out = Out1, unsent = megaphone_unsent:new()},
-    {Answers, S2} = finish_all(Condition, Now, S1, []),
-    %% For whoever asks later, a session that its client ended is not there.
-    Late = case Condition of client -> <<"item-not-found">>; _ -> Condition end,
-    {Declared, Rest, _} = take_out(S2),
-    Final = {status(Late, S2), megaphone_body:write(megaphone_condition:attributes(Late) ++ Declared, Rest)},
-    {megaphone_unsent:all(Unsent) ++ Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S2}.
+    S1 = S#bosh{held = Held ++ Early, waiting = [], report = none, unsent = megaphone_unsent:new()},
+    {Answers, S2} = finish_all({terminate, Condition, Error}, Now, S1, []),
+    {Final, S3} = final(Condition, Error, Now, S2),
+    {megaphone_unsent:all(Unsent) ++ Answers, #{kept => megaphone_kept:to_list(S2#bosh.kept), final => Final}, S3}.
 
--spec finish_all(condition(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
-finish_all(Condition, Now, S, Answers) ->
+%% For whoever asks later, a session that its client ended is not there.
+-spec final(condition(), Error :: iodata(), ms(), bosh()) -> {{http_status(), binary()}, bosh()}.
+final(client, _, _, #bosh{legacy = Legacy} = S) ->
+    {megaphone_condition:failure(Legacy, <<"item-not-found">>), S};
+final(Condition, Error, Now, S) ->
+    {Status, Attrs, Out, S1} = content({terminate, Condition, Error}, Now, S#bosh{opening = done}),
+    {{Status, megaphone_body:write(Attrs, Out)}, S1}.
+
+-spec finish_all(last(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
+finish_all({terminate, Condition, _} = Last, Now, S, Answers) ->
     case live(S) of
         [] ->
             {lists:reverse(Answers), S};
@@ -310,10 +390,10 @@ finish_all(Condition, Now, S, Answers) ->
             What =
                 case Condition =:= client andalso Later =/= [] of
                     true -> payload;
-                    false -> {terminate, Condition}
+                    false -> Last
                 end,
             {Answer, S1} = answer_first(What, Now, S),
-            finish_all(Condition, Now, S1, [Answer | Answers])
+            finish_all(Last, Now, S1, [Answer | Answers])
     end.
 
 %% @doc Has the client been away for too long (§10)?
@@ -355,9 +435,15 @@ earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
 take_unacknowledged(#bosh{kept = Kept, held = Held, unsent = Unsent, idle_from = Now} = S) ->
     Open = [#held{rid = R, conn = C, due = Now, key = none} || {R, C, _, _} <- megaphone_unsent:all(Unsent)],
     {Sent, Known} = megaphone_kept:take_open(Kept),
-    {Declared, Out, S1} = take_out(S),
-    Queued = [{Now, megaphone_body:write(Declared, Out)} || Out =/= []],
-    {Sent ++ Queued, S1#bosh{kept = Known, held = Open ++ Held, unsent = megaphone_unsent:new()}}.
+    {Sent ++ queued(S), S#bosh{
+        kept = Known, held = Open ++ Held, unsent = megaphone_unsent:new(), out = megaphone_queue:new()
+    }}.
+
+%% @doc What waits for the client and was in no answer.
+-spec queued(bosh()) -> [{ms(), Body :: binary()}].
+queued(#bosh{out = Out, idle_from = Now}) ->
+    {Payload, UsesStream} = megaphone_queue:all(Out),
+    [{Now, megaphone_body:write(stream_attribute(UsesStream), Payload)} || Payload =/= []].
 
 %%% Requests
 
@@ -490,13 +576,13 @@ due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due 
 
 %% Answers the first request that has a connection. Those before it whose connection is gone get
 %% empty answers, kept for their repeats: so the answers stay in rid order (§8).
--spec answer_first(payload | empty | {terminate, condition()}, ms(), bosh()) -> {answer(), bosh()}.
+-spec answer_first(payload | empty | last(), ms(), bosh()) -> {answer(), bosh()}.
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = none, key = Key} | Held]} = S) ->
     Body = megaphone_body:write(ack_attribute(Rid, S), []),
     Kept = megaphone_kept:add({Rid, Key}, 200, {blank, Body}, Now, S#bosh.kept),
     answer_first(What, Now, S#bosh{held = Held, kept = Kept});
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} | Held]} = S) ->
-    {Status, Attrs, Out, S1} = content(What, S),
+    {Status, Attrs, Out, S1} = content(What, Now, S),
     Body = megaphone_body:write(Attrs ++ ack_attribute(Rid, S) ++ report_attributes(S), Out),
     Content = case Out of [] -> blank; _ -> payload end,
     {{Rid, Conn, Status, Body}, S1#bosh{
@@ -509,23 +595,24 @@ answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} |
         last_empty = S#bosh.last_empty andalso Content =:= blank
     }}.
 
--spec content(payload | empty | {terminate, condition()}, bosh()) ->
+-spec content(payload | empty | last(), ms(), bosh()) ->
     {http_status(), [{binary(), binary() | integer()}], iodata(), bosh()}.
-content(empty, S) ->
+content(empty, _, S) ->
     {200, [], [], S};
-content(payload, S) ->
-    {Declared, Out, S1} = take_out(S),
+content(payload, Now, S) ->
+    {Declared, Out, S1} = take_out(Now, S),
     {200, opening_attributes(S) ++ Declared, Out, S1};
-content({terminate, Condition}, S) ->
-    {Declared, Out, S1} = take_out(S),
-    Attrs = opening_attributes(S) ++ megaphone_condition:attributes(Condition) ++ Declared,
-    {status(Condition, S), Attrs, Out, S1}.
+content({terminate, Condition, Error}, Now, S) ->
+    {Declared, Out, S1} = take_out(Now, S),
+    {Declared1, Out1} = case Error of [] -> {Declared, Out}; _ -> {stream_attribute(true), [Out | Error]} end,
+    Attrs = opening_attributes(S) ++ megaphone_condition:attributes(Condition) ++ Declared1,
+    {status(Condition, S), Attrs, Out1, S1}.
 
-%% What waits for the client, and the attribute that its prefix needs.
--spec take_out(bosh()) -> {[{binary(), binary()}], iodata(), bosh()}.
-take_out(#bosh{out = Out} = S) ->
-    {Payload, UsesStream} = megaphone_queue:take(Out),
-    {stream_attribute(UsesStream), Payload, S#bosh{out = megaphone_queue:new()}}.
+%% What waits for the client, as much as one answer takes, and the attribute that its prefix needs.
+-spec take_out(ms(), bosh()) -> {[{binary(), binary()}], iodata(), bosh()}.
+take_out(Now, #bosh{out = Out, limits = #{queue := Limit}} = S) ->
+    {Payload, UsesStream, Rest} = megaphone_queue:take(min(?ANSWER_BYTES, Limit), Now, Out),
+    {stream_attribute(UsesStream), Payload, S#bosh{out = Rest}}.
 
 -spec opening_attributes(bosh()) -> [{binary(), binary() | integer()}].
 opening_attributes(#bosh{opening = done}) ->

@@ -125,7 +125,7 @@ handle_info({timeout, _, tick}, S) ->
 handle_info(timeout, S) ->
     {noreply, sleep(S), hibernate};
 handle_info(unblock, S) ->
-    next_state(process(S#session{blocked = false}));
+    next_state({ok, S#session{blocked = false}});
 handle_info({bosh_stop_host, Host, _}, #session{host = Host} = S) ->
     Error = xmpp:serr_system_shutdown(),
     next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, Error}, Stream) end, S));
@@ -195,7 +195,7 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
         max_body = proplists:get_value(max_stanza_size, Limits, infinity)
     },
     case stream(fun accept/1, S1) of
-        {ok, S2} when byte_size(Body) =< S2#session.max_body -> next_state(process(S2));
+        {ok, S2} when byte_size(Body) =< S2#session.max_body -> next_state({ok, S2});
         {ok, S2} -> next_state(hang_up(<<"policy-violation">>, S2));
         Stop -> next_state(Stop)
     end.
@@ -239,7 +239,7 @@ take(ConnId, Body, #session{bosh = Bosh} = S) ->
 -spec arrive(megaphone_body:request(), pid(), #session{}) -> step().
 arrive(Request, ConnId, #session{bosh = Bosh} = S) ->
     case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
-        {ok, Answers, Bosh1} -> process(send(Answers, S#session{bosh = Bosh1}));
+        {ok, Answers, Bosh1} -> {ok, send(Answers, S#session{bosh = Bosh1})};
         {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
     end.
 
@@ -271,18 +271,26 @@ process(#session{bosh = Bosh} = S) ->
             end;
         {stop, Condition, Bosh1} ->
             hang_up(Condition, S#session{bosh = Bosh1});
-        none ->
-            {ok, flush(S)}
+        {none, Bosh1} ->
+            #session{bosh = Bosh2} = S1 = flush(S#session{bosh = Bosh1}),
+            case megaphone_bosh:is_ready(Bosh2) of
+                true -> process(S1);
+                false -> {ok, S1}
+            end
     end.
 
 -spec deliver([term()], #session{}) -> step().
 deliver([Event | Events], #session{bosh = Bosh} = S) when Bosh =/= ended ->
-    case stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', Event}, Stream) end, S) of
+    case stream_event(Event, S) of
         {ok, S1} -> deliver(Events, S1);
         Stop -> Stop
     end;
 deliver(_, S) ->
     {ok, S}.
+
+-spec stream_event(term(), #session{}) -> step().
+stream_event(Event, S) ->
+    stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', Event}, Stream) end, S).
 
 %% ejabberd's shaper says how long to wait before more is read from this client.
 -spec shape(megaphone_body:request(), #session{}) -> #session{}.
@@ -359,10 +367,24 @@ collect(_, Acc) ->
 
 %%% Ends
 
-%% BOSH ends; the stream is told that its connection is closed.
+%% BOSH ends; the stream is told that its connection is closed. Before that it gets what the client was told
+%% that we have, and only waited for it to fetch more.
 -spec hang_up(megaphone_condition:condition(), #session{}) -> step().
-hang_up(Condition, S) ->
-    stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', closed}, Stream) end, finish(Condition, [], S)).
+hang_up(_, #session{bosh = ended} = S) ->
+    {ok, S};
+hang_up(Condition, #session{bosh = Bosh, host = Host} = S) ->
+    {Requests, Bosh1} = megaphone_bosh:take_pending(Bosh),
+    Events = [Event || Request <- Requests, Event <- megaphone_stream:events(Request, Host)],
+    last_events(Events ++ [closed], finish(Condition, [], S#session{bosh = Bosh1})).
+
+-spec last_events([term()], #session{}) -> step().
+last_events([Event | Events], S) ->
+    case stream_event(Event, S) of
+        {ok, S1} -> last_events(Events, S1);
+        Stop -> Stop
+    end;
+last_events([], S) ->
+    {ok, S}.
 
 %% Answers every open request, and leaves the answers for late ones. `Error' is the stream's last word.
 -spec finish(megaphone_condition:condition(), iodata(), #session{}) -> #session{}.
@@ -383,11 +405,13 @@ finish(Reason, Error, Asleep) ->
                 {Open, Rest} = megaphone_bosh:take_unacknowledged(Bosh),
                 {lists:reverse(Open), Rest}
         end,
-    {Answers, Ended, _} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
+    {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     lists:foreach(fun(Answer) -> send_last(Answer, S) end, Answers),
     Who = case is_stranger(S) of true -> stranger; false -> user end,
     ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS, Who),
-    gauge(S#session{bosh = ended, undelivered = Undelivered}).
+    %% What its last answers had no room for.
+    Left = case Undelivered of none -> none; _ -> megaphone_bosh:queued(Bosh2) ++ Undelivered end,
+    gauge(S#session{bosh = ended, undelivered = Left}).
 
 %% The stream's process lives on for a moment after its session: what comes then is not to be lost.
 -spec hand_back(#session{}) -> ok.
@@ -464,10 +488,14 @@ count_answer(Body) ->
     ok = megaphone_stats:add(answers, 1),
     megaphone_stats:add(bytes_out, byte_size(Body)).
 
-%% Every callback ends here: due answers leave, and one timer covers whatever comes next.
+%% Every callback ends here: what can be processed is, due answers leave, and one timer covers whatever
+%% comes next.
 -spec next_state(step()) -> next_state().
 next_state({ok, S}) ->
-    stay(rearm(gauge(flush(S))));
+    case process(S) of
+        {ok, S1} -> stay(rearm(gauge(S1)));
+        {stop, Reason, S1} -> {stop, Reason, flush(S1)}
+    end;
 next_state({stop, Reason, S}) ->
     {stop, Reason, flush(S)}.
 

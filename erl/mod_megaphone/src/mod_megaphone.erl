@@ -160,8 +160,9 @@ mod_doc() ->
             {max_queue, #{
                 value => <<"bytes">>,
                 desc => <<
-                    "The most that is kept for a client that does not fetch it; with more the session ends "
-                    "with 'policy-violation'. The default is '1048576'."
+                    "How much waits for a client before what it sends has to wait, too. With more, a client that "
+                    "has fetched nothing for 'max_inactivity' is ended with 'policy-violation'; any client, with "
+                    "64 times as much. The default is '1048576'."
                 >>
             }},
             {presence_delay, #{
