@@ -78,8 +78,12 @@ tick(Limits, #admission{strangers = Strangers, recent = Recent} = A) ->
     end.
 
 -spec is_crowded(admission()) -> boolean().
-is_crowded(#admission{limits = #{strangers := Max}, strangers = Strangers}) ->
-    map_size(Strangers) >= Max div 2.
+is_crowded(#admission{limits = #{strangers := Max}, strangers = Strangers} = A) ->
+    map_size(Strangers) >= Max div 2 orelse A#admission.is_memory_short orelse are_processes_short(A).
+
+-spec are_processes_short(admission()) -> boolean().
+are_processes_short(#admission{processes = Processes}) ->
+    erlang:system_info(process_count) >= Processes.
 
 %% Too costly to be asked for each creation.
 -spec is_memory_short(limits()) -> boolean().
@@ -89,20 +93,17 @@ is_memory_short(#{memory := Memory}) ->
 -spec check(address(), admission()) -> ok | {refused, refusal()}.
 check(_, #admission{is_memory_short = true}) ->
     {refused, memory};
-check(Address, #admission{limits = Limits, processes = Processes, strangers = Strangers, addresses = Addresses} = A) ->
+check(Address, #admission{limits = Limits, strangers = Strangers, addresses = Addresses} = A) ->
     #{strangers := Max, per_address := PerAddress} = Limits,
-    case erlang:system_info(process_count) < Processes of
-        false ->
+    case are_processes_short(A) of
+        true ->
             {refused, processes};
-        true when map_size(Strangers) >= Max ->
+        false when map_size(Strangers) >= Max ->
             {refused, strangers};
         %% For an address that is not there map_get fails, and so the guard.
-        true when PerAddress > 0, map_get(Address, Addresses) >= PerAddress ->
-            case is_crowded(A) of
-                true -> {refused, address};
-                false -> ok
-            end;
-        true ->
+        false when PerAddress > 0, map_size(Strangers) >= Max div 2, map_get(Address, Addresses) >= PerAddress ->
+            {refused, address};
+        false ->
             ok
     end.
 
