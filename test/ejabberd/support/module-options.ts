@@ -1,4 +1,4 @@
-/** Options of ejabberd's modules on a running instance. */
+/** Options of ejabberd, and of its modules, on a running instance. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Instance } from './instance.js';
@@ -22,5 +22,16 @@ export async function setModuleOptions(
     before,
   );
   if (after !== before) await writeFile(path, after);
+  await instance.ctl('reload_config');
+}
+
+/** Options that are not a module's, which the file does not have yet. */
+export async function setTopOptions(
+  instance: Instance,
+  options: Readonly<Record<string, number | string>>,
+): Promise<void> {
+  const path = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string, 'ejabberd.yml');
+  const lines = Object.entries(options).map(([name, value]) => `${name}: ${value}\n`);
+  await writeFile(path, lines.join('') + (await readFile(path, 'utf8')));
   await instance.ctl('reload_config');
 }

@@ -1,0 +1,261 @@
+/**
+ * Clients that begin sessions and do not log in, as fast as the gateway takes them: the server stays there for all
+ * others. Its table of processes is small here, so that it would be full within a second.
+ */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Atom, atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
+import { tagOf } from '../../src/gateway/sid.js';
+import { loadCookie } from '../../src/node/cookie.js';
+import { HiddenNode } from '../../src/node/hidden-node.js';
+import { BoshSession, send, USUAL, wrapper } from './conformance/bosh-session.js';
+import { CreationFlood, type Habit } from './support/creation-flood.js';
+import { Instance } from './support/instance.js';
+import { setModuleOptions, setTopOptions } from './support/module-options.js';
+import { type Couple, exchangeInTurns, logIn, logOut } from './support/scenario.js';
+import { stanza } from './support/stanza-client.js';
+import { strophe } from './support/strophe-client.js';
+
+const HABITS: readonly Habit[] = ['forget', 'vanish', 'poll', 'stop halfway'];
+const MAX = 400;
+const PER_ADDRESS = 20;
+
+let instance: Instance;
+let node: HiddenNode;
+before(async () => {
+  process.env.EJABBERD_PROCESSES = '4096';
+  instance = await Instance.start();
+  node = await newNode('test');
+  // Seconds; by default 30.
+  await setTopOptions(instance, { negotiation_timeout: 8 });
+});
+after(async () => {
+  await node.stop();
+  await instance.stop();
+});
+
+async function newNode(name: string): Promise<HiddenNode> {
+  const started = await HiddenNode.start({
+    name: `${name}_${process.pid}@localhost`,
+    cookie: loadCookie({ home: instance.var }),
+    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
+  });
+  await started.connect(instance.ejabberdNode);
+  await started.connect(instance.gatewayNode);
+  return started;
+}
+
+const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
+  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
+
+function member(map: Term | undefined, key: string): Term | undefined {
+  assert.ok(map instanceof Map);
+  for (const [name, value] of map as ReadonlyMap<Term, Term>) {
+    if ((name instanceof Atom ? name.name : String(name)) === key) return value;
+  }
+  return undefined;
+}
+
+/** What mod_megaphone counts. */
+const counted = async (name: string): Promise<number> =>
+  Number(member(await rpc('megaphone_stats', 'all'), name));
+/** What the gateway refused, by reason. */
+const refused = async (reason: string): Promise<number> => {
+  const stats = await node.call(instance.gatewayNode, 'megaphone', atom('stats'), 30_000);
+  return Number(member(member(stats, 'refused'), reason));
+};
+const processes = async (what: string): Promise<number> =>
+  Number(await rpc('erlang', 'system_info', atom(what)));
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(50);
+}
+
+const noStrangers = (): Promise<void> => until(async () => (await counted('sessions_unauthenticated')) === 0);
+
+/** Logs in, and again where it is told to come later; the session is then ended. */
+async function logInWhenThereIsRoom(): Promise<void> {
+  for (;;) {
+    try {
+      await (await BoshSession.login(instance.gatewayUrl)).terminate();
+      return;
+    } catch (error) {
+      if (!(error instanceof assert.AssertionError)) throw error;
+      await sleep(200);
+    }
+  }
+}
+
+const oneEach = (connection: number): string => `127.0.1.${connection + 1}`;
+
+describe('strangers', { timeout: 600_000 }, () => {
+  for (const habit of HABITS) {
+    it(`that ${habit}: processes stay bounded, and a couple chats on`, async (t) => {
+      const couple: Couple = {
+        alice: strophe(instance.gatewayUrl, instance.alice),
+        bob: stanza(instance.gatewayUrl, instance.bob),
+      };
+      await logIn(couple);
+      const most = Math.floor(((await processes('process_limit')) * 9) / 10);
+      const before = await counted('refused_processes');
+      const flood = new CreationFlood(instance.gatewayUrl, { habit, connections: 40, address: oneEach });
+      t.after(() => flood.stop());
+      await until(async () => (await counted('refused_processes')) > before);
+
+      const counts: number[] = [];
+      let chatting = true;
+      const chat = exchangeInTurns(couple, 200).finally(() => {
+        chatting = false;
+      });
+      while (chatting) {
+        counts.push(await processes('process_count'));
+        await sleep(20);
+      }
+      await chat;
+      await instance.ctl('status');
+      await (await newNode('another')).stop();
+      // What is not ours may take from the rest: a few processes come and go with each second.
+      assert.ok(Math.max(...counts) < most + 100, `${Math.max(...counts)} of ${most}`);
+      assert.ok((await refused('full')) > 0);
+      await flood.stop();
+      if (habit !== 'vanish') assert.ok(flood.retryAfter > 0, JSON.stringify(flood.statuses));
+      await logInWhenThereIsRoom();
+      await logOut(instance, couple);
+      t.diagnostic(`at most ${Math.max(...counts)} processes; answers: ${JSON.stringify(flood.statuses)}`);
+    });
+  }
+
+  it('of one address have their share while many are there; others log in at once', async (t) => {
+    await setModuleOptions(instance, {
+      mod_megaphone: { max_unauthenticated: MAX, max_unauthenticated_per_address: PER_ADDRESS },
+    });
+    await noStrangers();
+    const before = await refused('full');
+    const flood = new CreationFlood(instance.gatewayUrl, {
+      habit: 'stop halfway',
+      connections: 40,
+      address: () => '127.0.0.2',
+    });
+    t.after(() => flood.stop());
+    await until(async () => (await counted('refused_address')) > 100);
+    for (let login = 0; login < 20; login += 1) {
+      await (await BoshSession.login(instance.gatewayUrl)).terminate();
+    }
+    assert.ok((await counted('sessions_unauthenticated')) <= MAX / 2 + PER_ADDRESS);
+    assert.equal(await refused('full'), before);
+    await flood.stop();
+  });
+
+  it('of many addresses are bounded in number; the node says that it is full', async (t) => {
+    await noStrangers();
+    const before = await refused('full');
+    const flood = new CreationFlood(instance.gatewayUrl, {
+      habit: 'poll',
+      connections: 100,
+      address: oneEach,
+    });
+    t.after(() => flood.stop());
+    await until(
+      async () => (await counted('refused_unauthenticated')) > 0 && (await refused('full')) > before,
+    );
+    for (let look = 0; look < 50; look += 1) {
+      assert.ok((await counted('sessions_unauthenticated')) <= MAX);
+      await sleep(20);
+    }
+    await flood.stop();
+    await logInWhenThereIsRoom();
+  });
+
+  it('are no more counted, however their session ends', async () => {
+    await noStrangers();
+    const create = (): Promise<BoshSession> => BoshSession.create(instance.gatewayUrl);
+    const stranger = async (session: BoshSession): Promise<Pid> => {
+      const { elements } = (await rpc('megaphone_sessions', 'find', Buffer.from(session.sid))) as {
+        elements: Term[];
+      };
+      return elements[1] as Pid;
+    };
+    const ends: Readonly<Record<string, () => Promise<unknown>>> = {
+      login: () => BoshSession.login(instance.gatewayUrl),
+      terminate: async () => (await create()).terminate(),
+      'an unknown host': () => send(instance.gatewayUrl, wrapper({ ...USUAL, to: 'nowhere.example' })).answer,
+      'a bad request': () => send(instance.gatewayUrl, '<body><').answer,
+      'a violation': async () => (await create()).ask({}, "<message xmlns='jabber:client'/>"),
+      kill: async () => rpc('erlang', 'exit', await stranger(await create()), atom('kill')),
+      crash: async () =>
+        rpc(
+          'erlang',
+          'send',
+          await stranger(await create()),
+          tuple(atom('bosh_request'), atom('no'), atom('request')),
+        ),
+      'a command': async () => instance.ctl('megaphone_close_session', (await create()).sid),
+      'a hub that is killed before the login': async () => {
+        const session = await create();
+        await killHub();
+        assert.equal(await counted('sessions_unauthenticated'), 1);
+        await session.ask({}, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
+        await session.ask({ 'xmpp:restart': 'true', to: 'localhost' });
+        await session.ask(
+          {},
+          "<iq type='set' id='b' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+        );
+      },
+      'a hub that is killed before the end': async () => {
+        const session = await create();
+        await killHub();
+        await rpc('erlang', 'exit', await stranger(session), atom('kill'));
+      },
+    };
+    for (const [name, end] of Object.entries(ends)) {
+      await end();
+      await Promise.race([
+        noStrangers(),
+        sleep(20_000).then(() => assert.fail(`still counted after ${name}`)),
+      ]);
+    }
+  });
+
+  it('have negotiation_timeout to log in, whatever they do meanwhile', async () => {
+    const untilItEnds = async (
+      next: () => Promise<{ readonly attributes: Readonly<Record<string, string>> }>,
+    ) => {
+      let answer = await next();
+      while (answer.attributes.type !== 'terminate') answer = await next();
+      return answer.attributes.condition;
+    };
+    const create = (attributes = {}): Promise<BoshSession> =>
+      BoshSession.create(instance.gatewayUrl, attributes);
+    const auth = (mechanism: string, text = ''): string =>
+      `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='${mechanism}'>${btoa(text)}</auth>`;
+    const holds = await create();
+    const polls = await create({ wait: 0, hold: 0 });
+    const stops = await create();
+    await stops.ask({}, auth('SCRAM-SHA-1', 'n,,n=alice,r=nonce'));
+    const bindsNothing = await create();
+    await bindsNothing.ask({}, auth('ANONYMOUS'));
+    await bindsNothing.ask({ 'xmpp:restart': 'true', to: 'localhost' });
+    const pauses = await create();
+    await pauses.ask({ pause: 100 });
+    const silent = await create();
+    const conditions = await Promise.all([
+      ...[holds, stops, bindsNothing].map((session) => untilItEnds(() => session.ask())),
+      untilItEnds(async () => {
+        await sleep(5_500);
+        return polls.ask();
+      }),
+    ]);
+    assert.deepEqual(new Set(conditions), new Set(['remote-stream-error']));
+    await noStrangers();
+    for (const session of [pauses, silent]) assert.equal((await session.ask()).attributes.type, 'terminate');
+  });
+});
+
+/** Resolves when another answers: the gateway keeps a request until its node is back. */
+async function killHub(): Promise<void> {
+  await rpc('erlang', 'exit', await rpc('erlang', 'whereis', atom('mod_megaphone')), atom('kill'));
+  const request = wrapper({ sid: `${tagOf(instance.ejabberdNode)}.unknown`, rid: 1 });
+  while ((await send(instance.gatewayUrl, request).answer).status !== 200) await sleep(50);
+}
