@@ -90,16 +90,25 @@ attributes(_, _) ->
 equals(<<$=, Rest/binary>>, Name, Wanted) ->
     case space(Rest, ?REACH) of
         <<Quote, At/binary>> when Quote =:= $"; Quote =:= $' ->
-            case binary:split(At, <<Quote>>) of
-                [Value, _] when Name =:= Wanted -> {ok, Value};
-                [_, Next] -> attributes(Next, Wanted);
-                [_] -> none
+            case value_size(At, Quote, 0) of
+                none ->
+                    none;
+                Size when Name =:= Wanted ->
+                    {ok, binary:part(At, 0, Size)};
+                Size ->
+                    <<_:Size/binary, _, Next/binary>> = At,
+                    attributes(Next, Wanted)
             end;
         _ ->
             none
     end;
 equals(_, _, _) ->
     none.
+
+-spec value_size(binary(), byte(), non_neg_integer()) -> non_neg_integer() | none.
+value_size(<<Quote, _/binary>>, Quote, Size) -> Size;
+value_size(<<_, Rest/binary>>, Quote, Size) -> value_size(Rest, Quote, Size + 1);
+value_size(<<>>, _, _) -> none.
 
 -spec name_size(binary(), non_neg_integer()) -> non_neg_integer().
 name_size(<<C, Rest/binary>>, Size) when ?IS_NAME(C) -> name_size(Rest, Size + 1);
