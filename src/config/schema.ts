@@ -178,7 +178,7 @@ export const configSchema = z
     node_return_wait: duration(0, 300).default(10).describe("how long a request waits for its node's return"),
     max_waiting: size(1024, 1024 ** 3)
       .default(64 * 1024 ** 2)
-      .describe('memory for requests that wait for their node'),
+      .describe('memory for requests that wait for their node or are on their way to it'),
     header_timeout: duration(1, 300).default(10).describe("time to send a request's headers"),
     request_timeout: duration(1, 300)
       .default(30)

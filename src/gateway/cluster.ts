@@ -13,18 +13,15 @@ import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
 import { Atom, type Term, Tuple } from '../etf/terms.js';
 import type { ErlangNode } from './gateway.js';
+import { type BodyBudget, Outbox } from './outbox.js';
 import { tagOf, tagOfSid } from './sid.js';
 
 export const MODULE = 'mod_megaphone';
-export const CONTRACT_VERSION = 2;
-
-/**
- * How many requests may be on their way to a node's module that it has not yet taken. It says so for every 128, with
- * `{credit, 128}`; what it cannot take yet waits here, and its mailbox stays small.
- */
-const CREDIT = 1024;
+export const CONTRACT_VERSION = 3;
 
 const PROBE_TIMEOUT_MS = 5_000;
+/** How long a node's sessions live without a sign of their clients, while it never said so itself. */
+const SESSION_SECONDS = 300;
 
 /** `plain`: something registered as `mod_megaphone` that is not our module, such as a shell. */
 export type PeerKind = 'module' | 'plain';
@@ -39,32 +36,42 @@ export class ClusterNode {
   sessionsStarted = 0;
   /** Second until which it takes no new sessions, as it said. */
   fullUntil = 0;
-  /** Requests sent for which no credit has come back. */
-  onTheWay = 0;
-  /** Bodies of the requests that wait for it, by slot and in order: a Map lets go of one in the middle at no cost. */
-  readonly waiting = new Map<number, Buffer>();
+  readonly outbox: Outbox;
 
   linked = false;
+  /** Which link it is, by number. */
+  link = 1;
+  /** Second since which it has been out of service, if it is. */
+  awaySince = 0;
+  /** For so long its sessions live without a sign of their clients. */
+  sessionSeconds = SESSION_SECONDS;
   /** Numbers the probes, so that the outcome of an outdated one is told by its number. */
   probe = 0;
   /** Set while the module is monitored, that is from the probe on until it fails or the module goes down. */
   demonitor: (() => void) | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, budget: BodyBudget) {
     this.name = name;
     this.tag = tagOf(name);
+    this.outbox = new Outbox(budget);
   }
 
-  /** In service, and not behind. A shell gives no credit and needs none. */
+  /** In service, and not behind. A shell does not say what it took, and need not. */
   get takesRequests(): boolean {
-    return this.kind === 'plain' || (this.kind === 'module' && this.onTheWay < CREDIT);
+    return this.kind === 'plain' || (this.kind === 'module' && this.outbox.hasRoom);
+  }
+
+  /** None of its sessions can live any more, unless their clients reach it on another way. */
+  isGone(now: number): boolean {
+    return this.kind === undefined && now - this.awaySince > this.sessionSeconds;
   }
 }
 
 export interface ClusterListener {
   inService(node: ClusterNode): void;
-  outOfService(node: ClusterNode): void;
-  /** The link is gone: what was sent there may never have arrived, and no answer will come. */
+  /** What was sent there may never be taken. @param kind what it was */
+  outOfService(node: ClusterNode, kind: PeerKind): void;
+  /** The link is gone: what was sent there may never have arrived, and answers may be lost. */
   linkLost(node: ClusterNode): void;
 }
 
@@ -76,8 +83,15 @@ export class Cluster {
   #next = 0;
   #stopped = false;
 
-  constructor(node: ErlangNode, names: readonly string[], log: Logger, listener: ClusterListener) {
-    this.nodes = names.map((name) => new ClusterNode(name));
+  /** @param budget for the bodies of requests, of all nodes together */
+  constructor(
+    node: ErlangNode,
+    names: readonly string[],
+    budget: BodyBudget,
+    log: Logger,
+    listener: ClusterListener,
+  ) {
+    this.nodes = names.map((name) => new ClusterNode(name, budget));
     this.#node = node;
     this.#log = log;
     this.#listener = listener;
@@ -150,6 +164,7 @@ export class Cluster {
     node.linked = false;
     this.#stopMonitor(node);
     this.#takeOut(node, error);
+    node.link += 1;
     this.#listener.linkLost(node);
   }
 
@@ -183,8 +198,18 @@ export class Cluster {
   }
 
   #onContract(node: ClusterNode, answer: Term): void {
-    if (answer === CONTRACT_VERSION) this.#putIn(node, 'module');
-    else this.#takeOut(node, otherContract(node.name, answer));
+    if (answer !== CONTRACT_VERSION) {
+      this.#takeOut(node, otherContract(node.name, answer));
+      return;
+    }
+    this.#putIn(node, 'module');
+    this.#node.rpc(node.name, MODULE, 'session_seconds', [], PROBE_TIMEOUT_MS).then(
+      (seconds) => {
+        if (typeof seconds === 'number') node.sessionSeconds = seconds;
+      },
+      // What was known before is as good.
+      () => {},
+    );
   }
 
   #onProbeFailed(node: ClusterNode, error: unknown): void {
@@ -204,6 +229,8 @@ export class Cluster {
     node.probe += 1;
     node.demonitor = undefined;
     this.#takeOut(node, noModule(node.name, reason));
+    // One that crashed is started again at once.
+    if (!isAtom(reason, 'noproc')) this.#probe(node);
   }
 
   #stopMonitor(node: ClusterNode): void {
@@ -215,7 +242,6 @@ export class Cluster {
 
   #putIn(node: ClusterNode, kind: PeerKind): void {
     node.kind = kind;
-    node.onTheWay = 0;
     node.fullUntil = 0;
     node.reason = '';
     const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
@@ -224,9 +250,9 @@ export class Cluster {
   }
 
   #takeOut(node: ClusterNode, error: MegaphoneError): void {
-    const wasInService = node.kind !== undefined;
+    const { kind } = node;
     node.kind = undefined;
-    if (wasInService) this.#listener.outOfService(node);
+    if (kind !== undefined) this.#listener.outOfService(node, kind);
     // Attempts go on for ever: each reason is told once, not each second.
     if (this.#stopped || node.reason === error.message) return;
     node.reason = error.message;

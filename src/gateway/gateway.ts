@@ -4,32 +4,38 @@
  *   request ─▶ peek at the sid ─▶ pick the node ─▶ take a slot, send {ConnId, Body} ─▶ held
  *   held ─▶ an answer to its ConnId ─▶ answered
  *        ─▶ the client went away, or nobody answered in time ─▶ {ConnId, closed, Sid}
- *        ─▶ the link to its node was lost ─▶ 503, so that the client repeats it
  *
- * A request whose node is out of service waits, to be sent when the node is back or refused after a while. So the
- * repeats that follow a lost link meet a gateway that waits for them: clients resend the same rid at once after a
- * 5xx, but then back off for many seconds and soon give up.
+ * A request whose node is out of service waits, to be sent when the node is back or refused after a while; refused
+ * with 503, so that the client repeats it. Those that were sent before wait, too, for they, or their answers, may be
+ * lost: they are sent again (a session takes the same request once), or the module is asked `{ConnId, held, Sid, Rid}`.
+ * Then the session answers again what it had answered, says nothing where it holds the request, and 503 where it never
+ * came. So nothing is lost, clients hear of a short break nothing at all, and their answers stay in order.
  *
- * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those it has wait, too, and
+ * A node that stays away for longer than its sessions can live without a sign of their clients has none any more: who
+ * asks for them hears `item-not-found`, and logs in elsewhere.
+ *
+ * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those
+ * it has wait, too, and
  * go in order as it catches up.
  */
 
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
-import { atom, Pid, type Term } from '../etf/terms.js';
+import { encodeVersioned } from '../etf/encode.js';
+import { atom, Pid, type Term, tuple } from '../etf/terms.js';
 import type { HiddenNode, PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
 import { type Answer, type Header, readAnswer } from './answers.js';
-import { Cluster, type ClusterListener, type ClusterNode, MODULE } from './cluster.js';
+import { Cluster, type ClusterListener, type ClusterNode, MODULE, type PeerKind } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import { DroppedAnswers } from './dropped-answers.js';
 import { ExchangeTable } from './exchanges.js';
 import { type ClientInfo, encodeMeta } from './meta.js';
+import { BodyBudget } from './outbox.js';
 import * as refusals from './refusals.js';
 import { RequestEncoder } from './requests.js';
-import { peekSid } from './sid.js';
-import { WaitingRequests } from './waiting.js';
+import { peekRid, peekSid } from './sid.js';
 
 /** What the gateway needs of the hidden node. */
 export type ErlangNode = Pick<
@@ -53,7 +59,7 @@ export interface GatewayOptions {
   readonly answerTimeout: number;
   /** Seconds that a request waits for its node's return. */
   readonly nodeReturnWait: number;
-  /** Bytes of all requests that wait for their node, each with some for itself. */
+  /** Bytes of all requests that wait for their node or are on their way to it, each with some for itself. */
   readonly maxWaiting: number;
 }
 
@@ -61,9 +67,15 @@ interface OpenExchange {
   readonly http: HttpExchange;
   readonly node: ClusterNode;
   readonly sid: string | undefined;
+  /** 0 without a sid. */
+  readonly rid: number;
+  /** Which of its node's links it was last sent over, by number; 0 while it was never sent. */
+  link: number;
 }
 
 const NORMAL = atom('normal');
+const HELD = atom('held');
+const MARK = atom('mark');
 /** Seconds that a node may go without new sessions at its word. */
 const MAX_FULL = 60;
 
@@ -76,7 +88,8 @@ export class Gateway implements PidOwner, ClusterListener {
   readonly #answers: AnswerReader;
   readonly #answerDue: Deadlines;
   readonly #returnDue: Deadlines;
-  readonly #waiting: WaitingRequests;
+  /** The gateway itself, where a ConnId would stand. */
+  readonly #self: Pid;
   readonly #dropped: DroppedAnswers;
   #stopping = false;
   /** Seconds; one coarse clock for all deadlines. */
@@ -90,9 +103,9 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#answerDue = new Deadlines(options.maxExchanges, options.answerTimeout);
     this.#returnDue = new Deadlines(options.maxExchanges, options.nodeReturnWait);
-    this.#waiting = new WaitingRequests(options.maxWaiting);
+    this.#self = new Pid(node.name, 0, 0, node.creation);
     this.#dropped = new DroppedAnswers(counters, log);
-    this.cluster = new Cluster(node, options.nodes, log, this);
+    this.cluster = new Cluster(node, options.nodes, new BodyBudget(options.maxWaiting), log, this);
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
     node.adoptPids(this);
   }
@@ -114,7 +127,11 @@ export class Gateway implements PidOwner, ClusterListener {
       if (this.cluster.inService > 0) return this.#refuse(http, 'busy', refusals.BUSY);
       return this.#refuse(http, 'no_node', refusals.NO_NODE);
     }
-    const exchange: OpenExchange = { http, node, sid };
+    if (sid !== undefined && node.isGone(this.#now)) {
+      return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
+    }
+    const rid = sid === undefined ? 0 : peekRid(body);
+    const exchange: OpenExchange = { http, node, sid, rid, link: 0 };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
     const isOpen = node.takesRequests ? this.#send(slot, exchange, body) : this.#wait(slot, exchange, body);
@@ -156,10 +173,9 @@ export class Gateway implements PidOwner, ClusterListener {
     return this.#find(connId) !== undefined;
   }
 
-  /** The node has taken that many more requests. */
-  credit(node: ClusterNode, count: number): void {
-    // A node may know of requests from an earlier life of this gateway or of the link.
-    node.onTheWay = Math.max(0, node.onTheWay - count);
+  /** The node's module came to that mark. */
+  taken(node: ClusterNode, place: number): void {
+    node.outbox.taken(place);
     this.#sendWaiting(node);
   }
 
@@ -169,24 +185,42 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   inService(node: ClusterNode): void {
-    for (const slot of node.waiting.keys()) {
+    for (const [slot, body] of node.outbox.waiting) {
+      const exchange = this.#exchanges.get(slot);
       this.#returnDue.remove(slot);
       this.#answerDue.add(slot, this.#now);
+      // Who is no module cannot be asked.
+      if (node.kind === 'plain' && body === undefined && exchange !== undefined)
+        this.#refuseLost(slot, exchange);
     }
+    this.#mark(node, true);
     this.#sendWaiting(node);
   }
 
-  outOfService(node: ClusterNode): void {
-    for (const slot of node.waiting.keys()) {
+  outOfService(node: ClusterNode, kind: PeerKind): void {
+    node.awaySince = this.#now;
+    // Whoever has a ConnId may answer it still.
+    if (kind === 'plain') return;
+    const questions: { readonly slot: number; readonly rid: number }[] = [];
+    this.#exchanges.forEach((exchange, slot) => {
+      const { sid, rid } = exchange;
+      if (exchange.node !== node) return;
+      if (sid === undefined) {
+        this.#refuseLost(slot, exchange);
+        return;
+      }
+      if (!node.outbox.hasBody(slot)) questions.push({ slot, rid });
       this.#answerDue.remove(slot);
       this.#returnDue.add(slot, this.#now);
-    }
+    });
+    // A session answers as it is asked: its answers are to come in the order of its requests.
+    questions.sort((a, b) => a.rid - b.rid);
+    node.outbox.broken(questions.map(({ slot }) => slot));
   }
 
   linkLost(node: ClusterNode): void {
     this.#exchanges.forEach((exchange, slot) => {
-      if (exchange.node !== node || node.waiting.has(slot)) return;
-      this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+      if (exchange.node === node && !node.outbox.waiting.has(slot)) this.#refuseLost(slot, exchange);
     });
   }
 
@@ -199,9 +233,10 @@ export class Gateway implements PidOwner, ClusterListener {
     }
     for (let slot = this.#returnDue.takeDue(now); slot !== 0; slot = this.#returnDue.takeDue(now)) {
       const exchange = this.#exchanges.get(slot);
-      if (exchange !== undefined) this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+      if (exchange !== undefined) this.#refuseLost(slot, exchange);
     }
     this.cluster.tick();
+    for (const each of this.cluster.nodes) this.#mark(each, true);
     this.#dropped.tick(now);
   }
 
@@ -227,8 +262,12 @@ export class Gateway implements PidOwner, ClusterListener {
 
   #settle(connId: Pid, answer: Answer, peer: string): void {
     const exchange = this.#find(connId);
-    if (exchange === undefined) this.#dropped.stale(peer);
-    else this.#finish(connId.id, exchange, answer);
+    if (exchange === undefined) {
+      this.#dropped.stale(peer);
+      return;
+    }
+    // An earlier answer of this session may have been lost with an earlier link. Once asked, it gives all again in order.
+    if (exchange.link === exchange.node.link) this.#finish(connId.id, exchange, answer);
   }
 
   #find(connId: Pid): OpenExchange | undefined {
@@ -248,17 +287,43 @@ export class Gateway implements PidOwner, ClusterListener {
       this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
       return false;
     }
-    node.onTheWay += 1;
+    exchange.link = node.link;
+    // The question what became of a request needs its session.
+    if (node.kind === 'module' && !startsSession) node.outbox.sent(slot, body);
+    else node.outbox.sentOther(slot);
     if (startsSession) node.sessionsStarted += 1;
     this.#answerDue.add(slot, this.#now);
+    this.#mark(node, false);
     return true;
+  }
+
+  /** Asks what became of a request that was sent before. */
+  #ask(slot: number, exchange: OpenExchange): void {
+    const { node, sid = '', rid } = exchange;
+    const question = tuple(this.#connId(slot), HELD, Buffer.from(sid, 'latin1'), rid);
+    if (!this.#node.sendToName(node.name, MODULE, encodeVersioned(question))) {
+      this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
+      return;
+    }
+    exchange.link = node.link;
+    node.outbox.sentOther(slot);
+    this.#mark(node, false);
+  }
+
+  /** @param quiet nothing more is being sent */
+  #mark(node: ClusterNode, quiet: boolean): void {
+    if (node.kind !== 'module') return;
+    const place = node.outbox.markDue(quiet);
+    if (place === 0) return;
+    const mark = encodeVersioned(tuple(this.#self, MARK, place));
+    if (this.#node.sendToName(node.name, MODULE, mark)) node.outbox.marked(place);
   }
 
   /** `false`: refused, because too much waits already. */
   #wait(slot: number, exchange: OpenExchange, body: Buffer): boolean {
     const isReturning = exchange.node.kind === undefined;
-    if (!this.#waiting.add(exchange.node, slot, body)) {
-      if (isReturning) this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+    if (!exchange.node.outbox.wait(slot, body)) {
+      if (isReturning) this.#refuseLost(slot, exchange);
       else this.#giveUp(slot, exchange, 'busy', refusals.BUSY);
       return false;
     }
@@ -267,18 +332,22 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   #sendWaiting(node: ClusterNode): void {
-    for (const slot of node.waiting.keys()) {
+    for (const [slot, body] of node.outbox.waiting) {
       if (!node.takesRequests) return;
-      const body = this.#waiting.take(node, slot);
       const exchange = this.#exchanges.get(slot);
-      this.#answerDue.remove(slot);
-      if (body !== undefined && exchange !== undefined) this.#send(slot, exchange, body);
+      if (exchange === undefined) continue;
+      if (body === undefined) {
+        this.#ask(slot, exchange);
+      } else {
+        this.#answerDue.remove(slot);
+        this.#send(slot, exchange, body);
+      }
     }
   }
 
   #sendClosed(slot: number, { node, sid }: OpenExchange): void {
-    // A request that waits never got there.
-    if (node.kind === undefined || node.waiting.has(slot)) return;
+    // A request that waits never got there, or its session is asked for it no more.
+    if (node.kind === undefined || node.outbox.waiting.has(slot)) return;
     const bytes = Buffer.from(sid ?? '', 'latin1');
     const head = this.#encoder.closedHead(slot, this.#exchanges.generation(slot), bytes.length);
     this.#node.sendToName(node.name, MODULE, head, bytes);
@@ -309,12 +378,25 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#refuse(exchange.http, reason, refusal);
   }
 
+  /** Its node was lost, and its session with it where the node has been away for long. */
+  #refuseLost(slot: number, exchange: OpenExchange): void {
+    if (exchange.sid !== undefined && exchange.node.isGone(this.#now)) {
+      this.#giveUp(slot, exchange, 'unknown_sid', refusals.UNKNOWN_SID);
+    } else {
+      this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
+    }
+  }
+
+  #connId(slot: number): Pid {
+    return new Pid(this.#node.name, slot, this.#exchanges.generation(slot), this.#node.creation);
+  }
+
   /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
   #end(slot: number, exchange: OpenExchange): void {
-    const connId = new Pid(this.#node.name, slot, this.#exchanges.generation(slot), this.#node.creation);
+    const connId = this.#connId(slot);
     this.#answerDue.remove(slot);
     this.#returnDue.remove(slot);
-    this.#waiting.take(exchange.node, slot);
+    exchange.node.outbox.forget(slot);
     this.#exchanges.remove(slot);
     this.#node.exited(connId, NORMAL);
   }

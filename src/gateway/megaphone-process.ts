@@ -1,7 +1,7 @@
 /**
  * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
- * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it has taken so many requests,
- * `{credit, Count}`, or takes no new sessions for a while, `{full, Seconds}`.
+ * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it came to a mark among the
+ * requests, `{taken, Place}`, or takes no new sessions for a while, `{full, Seconds}`.
  *
  * Requests: `stats` and `health` give maps with binary keys; anything else `{error, unknown_request}`.
  */
@@ -50,10 +50,10 @@ export class MegaphoneProcess implements NamedProcess {
   }
 }
 
-/** What a node's module says of itself, `{credit, Count}` or `{full, Seconds}`; `undefined` for another term. */
-function wordOf(term: Term): { readonly name: 'credit' | 'full'; readonly count: number } | undefined {
+/** What a node's module says of itself, `{taken, Place}` or `{full, Seconds}`; `undefined` for another term. */
+function wordOf(term: Term): { readonly name: 'taken' | 'full'; readonly count: number } | undefined {
   const [word, count] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
   const name = word instanceof Atom ? word.name : undefined;
-  if ((name !== 'credit' && name !== 'full') || typeof count !== 'number' || count <= 0) return undefined;
-  return { name, count };
+  if ((name !== 'taken' && name !== 'full') || !Number.isSafeInteger(count)) return undefined;
+  return (count as number) > 0 ? { name, count: count as number } : undefined;
 }

@@ -16,6 +16,9 @@ const PEEK_LIMIT = 4096;
 /** White space in front of the tag, and again behind an XML declaration. */
 const MAX_SPACE = 64;
 const MAX_SID = 128;
+const MAX_RID = 32;
+const SID = Buffer.from('sid');
+const RID = Buffer.from('rid');
 
 /** The first 6 characters of the base64url SHA-256 of the node's full name. */
 export function tagOf(node: string): string {
@@ -37,11 +40,22 @@ const QUESTION_MARK = 0x3f;
 
 /** The value of the attribute `sid` in the body's first tag; `undefined` without one, or where the tag is odd. */
 export function peekSid(body: Buffer): string | undefined {
-  // No search of what is below can run further.
-  return sidIn(body.length > PEEK_LIMIT ? body.subarray(0, PEEK_LIMIT) : body);
+  const sid = peek(body, SID, MAX_SID);
+  // Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd.
+  return sid !== undefined && /^[!-~]*$/.test(sid) && !/[&<]/.test(sid) ? sid : undefined;
 }
 
-function sidIn(head: Buffer): string | undefined {
+/** Likewise of `rid`; 0 for what is none (XEP-0124 §14.1). */
+export function peekRid(body: Buffer): number {
+  const rid = peek(body, RID, MAX_RID);
+  const number = rid !== undefined && /^[0-9]+$/.test(rid) ? Number(rid) : 0;
+  return Number.isSafeInteger(number) ? number : 0;
+}
+
+/** The bytes of an attribute's value as characters; `undefined` for more than `max` of them. */
+function peek(body: Buffer, attribute: Buffer, max: number): string | undefined {
+  // No search of what is below can run further.
+  const head = body.length > PEEK_LIMIT ? body.subarray(0, PEEK_LIMIT) : body;
   const end = head.length;
   let at = skipProlog(head, end);
   if (head[at] !== LESS_THAN) return undefined;
@@ -62,7 +76,9 @@ function sidIn(head: Buffer): string | undefined {
     const value = at + 1;
     const valueEnd = head.indexOf(quote, value);
     if (valueEnd < 0) return undefined;
-    if (isSid(head, name, nameEnd)) return readValue(head, value, valueEnd);
+    if (is(attribute, head, name, nameEnd)) {
+      return valueEnd - value > max ? undefined : head.toString('latin1', value, valueEnd);
+    }
     at = valueEnd + 1;
   }
 }
@@ -110,13 +126,12 @@ function isNameByte(byte: number | undefined): boolean {
   );
 }
 
-function isSid(head: Buffer, from: number, to: number): boolean {
-  return to - from === 3 && head[from] === 0x73 && head[from + 1] === 0x69 && head[from + 2] === 0x64;
-}
-
-/** Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd. */
-function readValue(head: Buffer, from: number, to: number): string | undefined {
-  if (to - from > MAX_SID) return undefined;
-  const sid = head.toString('latin1', from, to);
-  return /^[!-~]*$/.test(sid) && !/[&<]/.test(sid) ? sid : undefined;
+/** Attributes that are looked for have three letters. */
+function is(attribute: Buffer, head: Buffer, from: number, to: number): boolean {
+  return (
+    to - from === 3 &&
+    head[from] === attribute[0] &&
+    head[from + 1] === attribute[1] &&
+    head[from + 2] === attribute[2]
+  );
 }

@@ -10,10 +10,12 @@ export interface NodeState {
   readonly kind: 'module' | 'plain' | undefined;
   readonly reason: string;
   readonly sessionsStarted: number;
-  /** Requests sent that it has not taken yet, as far as its credit tells. */
-  readonly onTheWay: number;
-  /** Requests that wait for its return, or until it takes more. */
-  readonly waiting: { readonly size: number };
+  readonly outbox: {
+    /** What was sent that it has not taken yet, a second ago at the earliest. */
+    readonly onTheWay: number;
+    /** Requests that wait for its return, or until it takes more. */
+    readonly waiting: { readonly size: number };
+  };
 }
 
 export interface Sources {
@@ -91,8 +93,8 @@ export function health({ nodes }: Sources): Health {
       in_service: node.kind !== undefined,
       reason: node.reason,
       sessions_started: node.sessionsStarted,
-      requests_on_the_way: node.onTheWay,
-      requests_waiting: node.waiting.size,
+      requests_on_the_way: node.outbox.onTheWay,
+      requests_waiting: node.outbox.waiting.size,
     },
   ]);
   const isAvailable = nodes.some(({ kind }) => kind !== undefined);

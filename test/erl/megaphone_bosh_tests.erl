@@ -309,6 +309,41 @@ unsent_answer_is_among_the_last_unless_it_is_handed_back_test() ->
     {[{101, 2, 200, End}], _, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 10, B1),
     ?assertNotEqual(Body, End).
 
+%% The link to the gateway broke, and what was on it may be lost.
+asked_for_a_request_that_is_open_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    ?assertMatch({held, B}, megaphone_bosh:held(101, 2, 10, B)),
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 102, els => []}, 3, 0, B),
+    ?assertMatch({held, B1}, megaphone_bosh:held(102, 3, 10, B1)),
+    {_, B2} = unsent(),
+    ?assertMatch({held, B2}, megaphone_bosh:held(101, 2, 10, B2)).
+
+asked_for_an_answered_request_test() ->
+    {[{101, 2, 200, Body}], B} = request(101, 2, 0, stanza(session(#{}))),
+    ?assertMatch({answered, {101, 2, 200, Body}, _}, megaphone_bosh:held(101, 2, 10, B)),
+    %% One that is known not to have left us holds up no other any more.
+    {answered, _, B1} = megaphone_bosh:held(101, 2, 10, megaphone_bosh:lost(101, B)),
+    ?assertMatch({[{102, 3, 200, _}], _}, request(102, 3, 20, data(), stanza(B1))).
+
+asked_for_a_request_that_nothing_is_known_of_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    %% It never came.
+    ?assertEqual(unknown, megaphone_bosh:held(102, 3, 10, B)),
+    %% The client has repeated it on another connection, or had done so before: which is the newer one?
+    ?assertEqual(unknown, megaphone_bosh:held(101, 3, 10, B)).
+
+the_answer_to_a_request_with_a_key_is_not_told_without_it_test() ->
+    [K2, K1] = keys(<<"seed">>, 2),
+    {[_], B} = request(101, 2, 0, #{key => K1}, stanza(session(#{newkey => K2}))),
+    ?assertEqual(unknown, megaphone_bosh:held(101, 2, 10, B)).
+
+sent_again_by_the_gateway_on_the_same_connection_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    {[], B1} = request(101, 2, 10, B),
+    ?assertMatch({[{101, 2, 200, _}], _}, megaphone_bosh:flush(20, stanza(B1))),
+    {[], Overtaking} = request(102, 3, 0, data(), session(#{})),
+    ?assertMatch({[], _}, request(102, 3, 10, data(), Overtaking)).
+
 unacknowledged_is_what_the_client_may_not_have_test() ->
     {[{101, 2, 200, First}], B} = request(101, 2, 7, stanza(session(#{}))),
     ?assertMatch({[{7, First}], _}, megaphone_bosh:take_unacknowledged(B)),

@@ -21,6 +21,8 @@
     next_rid = 101,
     open = #{},
     requests = #{},
+    %% What went over a connection, to the byte.
+    bodies = #{},
     answers = #{},
     read_rid = 100,
     seen = [],
@@ -68,6 +70,7 @@ step() ->
         {4, repeat},
         {1, pause},
         {2, {busy, boolean()}},
+        {1, {break, list(boolean())}},
         {3, {pass, range(1, 9000)}}
     ]).
 
@@ -106,6 +109,8 @@ step(pause, W) ->
     W;
 step({busy, Busy}, W) ->
     flush(W#world{busy = Busy});
+step({break, Bodies}, W) ->
+    link_breaks(Bodies, W);
 step({pass, Ms}, #world{now = Now} = W) ->
     flush(W#world{now = Now + Ms}).
 
@@ -127,7 +132,7 @@ ask(Data, #world{open = Open, hold = Hold, next_rid = Rid} = W) ->
             W
     end.
 
-put_on_wire(Rid, Request, #world{open = Open, wire = Wire, acks = Acks, read_rid = Read, requests = Requests} = W) ->
+put_on_wire(Rid, Request, #world{open = Open, wire = Wire, acks = Acks, read_rid = Read, requests = Requests, bodies = Bodies} = W) ->
     Conn = make_ref(),
     Acked =
         case Acks andalso Read < Rid - 1 of
@@ -137,6 +142,7 @@ put_on_wire(Rid, Request, #world{open = Open, wire = Wire, acks = Acks, read_rid
     W#world{
         open = Open#{Rid => Conn},
         requests = Requests#{Rid => Request},
+        bodies = Bodies#{Conn => Acked},
         wire = Wire ++ [{request, Rid, Conn, Acked}]
     }.
 
@@ -145,6 +151,31 @@ broken(Rid, Conn, #world{open = Open} = W) ->
         #{Rid := Conn} -> W#world{open = Open#{Rid := broken}};
         _ -> W
     end.
+
+%% All that is between gateway and server is lost, of which they and the clients know nothing. The gateway sends some
+%% requests again, and asks for the others.
+link_breaks(Bodies, #world{wire = Wire, open = Open, answered = Answered} = W) ->
+    Lost = [Conn || {answer, _, Conn, _} <- Wire],
+    Whole = lists:sort([{Rid, Conn} || {Rid, Conn} <- maps:to_list(Open), Conn =/= broken]),
+    again(Whole, Bodies, W#world{wire = [], answered = maps:without(Lost, Answered)}).
+
+again([], _, W) ->
+    W;
+again([{100, Conn} | Rest], Bodies, W) ->
+    again(Rest, Bodies, broken(100, Conn, W));
+%% The question crossed the answer; of two answers the gateway drops the second.
+again([{_, Conn} | Rest], Bodies, #world{answered = Answered} = W) when is_map_key(Conn, Answered) ->
+    again(Rest, Bodies, W);
+again([{Rid, Conn} | Rest], [true | Bodies], #world{bodies = Sent} = W) ->
+    again(Rest, Bodies, deliver({request, Rid, Conn, maps:get(Conn, Sent)}, W));
+again([{Rid, Conn} | Rest], Bodies, #world{bosh = Bosh, now = Now} = W) ->
+    W1 =
+        case megaphone_bosh:held(Rid, Conn, Now, Bosh) of
+            {held, Bosh1} -> W#world{bosh = Bosh1};
+            {answered, Answer, Bosh1} -> send([Answer], W#world{bosh = Bosh1});
+            unknown -> broken(Rid, Conn, W)
+        end,
+    again(Rest, case Bodies of [_ | Later] -> Later; [] -> [] end, flush(W1)).
 
 %% The connection is gone on both sides; the server may or may not hear of it.
 cut(Rid, Conn, Told, #world{wire = Wire, dead = Dead, bosh = Bosh, now = Now} = W0) ->
@@ -254,6 +285,7 @@ wild_step() ->
         {enqueue, range(0, 300)},
         {pass, range(0, 70000)},
         {lost, range(95, 115)},
+        {asked, range(95, 115), range(0, 20)},
         {busy, boolean()}
     ]).
 
@@ -300,6 +332,18 @@ wild_step({pass, Ms}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now + Ms, Conn, Answered);
 wild_step({busy, Busy}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now, Conn, Answered#{busy := Busy});
+wild_step({asked, Rid, Conn}, Rest, Bosh, Now, Next, Answered) when Conn < Next, not is_map_key(Conn, Answered) ->
+    case megaphone_bosh:held(Rid, Conn, Now, Bosh) of
+        {held, Bosh1} ->
+            wild(Rest, Bosh1, Now, Next, Answered);
+        {answered, Answer, Bosh1} ->
+            {Answered1, Bosh2} = answer([Answer], Answered, Now, Bosh1),
+            wild(Rest, Bosh2, Now, Next, Answered1);
+        unknown ->
+            wild(Rest, Bosh, Now, Next, Answered#{Conn => true})
+    end;
+wild_step({asked, _, _}, Rest, Bosh, Now, Conn, Answered) ->
+    wild(Rest, Bosh, Now, Conn, Answered);
 wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, megaphone_bosh:lost(Rid, Bosh), Now, Conn, Answered).
 

@@ -8,7 +8,7 @@
 %%% for the client, its requests are held and answered, but what they bring is left for later.
 -module(megaphone_bosh).
 
--export([new/4, authid/2, arrive/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
+-export([new/4, authid/2, arrive/4, held/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
 -export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1, queued/1]).
 -export([kind/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
@@ -148,7 +148,7 @@ arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
         {Rid, OldConn, First} ->
             %% What came first counts: a repeat is an exact copy (§14.3).
             Waiting1 = lists:keyreplace(Rid, 1, Waiting, {Rid, Conn, First}),
-            {ok, released(Rid, OldConn), S#bosh{waiting = Waiting1, idle_from = Now}};
+            {ok, released(Rid, OldConn, Conn), S#bosh{waiting = Waiting1, idle_from = Now}};
         false ->
             arrive_new(Request, Conn, Now, S)
     end.
@@ -169,6 +169,23 @@ arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
             {stop, <<"policy-violation">>, S1};
         _ ->
             {ok, [], S1}
+    end.
+
+%% @doc What became of a request that this connection made: it is open still; it was answered, and gets that answer
+%% again, as a repeat would; or nothing is known of it.
+-spec held(rid(), conn(), ms(), bosh()) -> {held, bosh()} | {answered, answer(), bosh()} | unknown.
+held(Rid, Conn, Now, #bosh{held = Held, waiting = Waiting, kept = Kept, unsent = Unsent} = S) ->
+    IsOpen =
+        lists:keymember(Conn, #held.conn, Held) orelse lists:keymember(Conn, 2, Waiting) orelse
+            lists:keymember(Conn, 2, megaphone_unsent:all(Unsent)),
+    %% Who asks has no key, and shows none (§15).
+    case not IsOpen andalso megaphone_kept:find(Rid, none, Kept) of
+        false ->
+            {held, S};
+        {Status, Body} ->
+            {answered, {Rid, Conn, Status, Body}, S#bosh{kept = megaphone_kept:repeated(Rid, Kept), idle_from = Now}};
+        none ->
+            unknown
     end.
 
 %% @doc The next request in rid order (§14.2), now held, whose payload is to be delivered.
@@ -455,7 +472,7 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
     case {lists:keyfind(Rid, #held.rid, Held), megaphone_kept:find(Rid, Key, Kept)} of
         {#held{key = Key, conn = OldConn} = H, _} ->
             H1 = H#held{conn = Conn, due = Now + S#bosh.wait},
-            {ok, released(Rid, OldConn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
+            {ok, released(Rid, OldConn, Conn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
         {_, {Status, Body}} ->
             S1 = S#bosh{kept = megaphone_kept:repeated(Rid, Kept), unsent = megaphone_unsent:repeated(Rid, S#bosh.unsent)},
             {ok, [{Rid, Conn, Status, Body}], S1};
@@ -466,10 +483,12 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
             {stop, <<"item-not-found">>, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
     end.
 
-%% The older connection of a repeated request is let go with nothing in it.
--spec released(rid(), conn() | none) -> [answer()].
-released(_, none) -> [];
-released(Rid, Conn) -> [{Rid, Conn, 200, megaphone_body:write([], [])}].
+%% The older connection of a repeated request is let go with nothing in it. It is the same one where the
+%% gateway sent the request again.
+-spec released(rid(), Older :: conn() | none, conn()) -> [answer()].
+released(_, none, _) -> [];
+released(_, Conn, Conn) -> [];
+released(Rid, Conn, _) -> [{Rid, Conn, 200, megaphone_body:write([], [])}].
 
 %% The highest rid such that all up to it were received.
 -spec received(bosh()) -> rid().

@@ -1,10 +1,10 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What goes to gateways: the one answer to each exchange, and credit. Nothing here waits for a gateway
+%%% What goes to gateways: the one answer to each exchange, and how far their requests were taken. Nothing here waits for a gateway
 %%% that does not read, for it must not suspend sessions, and none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
--export([answer/4, last_answer/4, credit/2, full/2]).
+-export([answer/4, last_answer/4, repeat/1, taken/2, full/2]).
 
 -type headers() :: [{iodata(), iodata()}].
 -type status() :: 100..599.
@@ -23,10 +23,15 @@ answer(ConnId, Status, Headers, Body) ->
 last_answer(ConnId, Status, Headers, Body) ->
     send(ConnId, message(ConnId, Status, Headers, Body)).
 
-%% @doc So many more requests may be sent. Lost credit would never come back.
--spec credit(node(), pos_integer()) -> ok.
-credit(Gateway, Requests) ->
-    send({megaphone, Gateway}, {credit, Requests}).
+%% @doc Nothing is known of this request: its client is to send it again, as it does after a 503.
+-spec repeat(ConnId :: pid()) -> ok.
+repeat(ConnId) ->
+    last_answer(ConnId, 503, [{<<"retry-after">>, <<"0">>}], <<>>).
+
+%% @doc Everything that the gateway sent before it marked this place was taken.
+-spec taken(node(), Place :: non_neg_integer()) -> ok.
+taken(Gateway, Place) ->
+    send({megaphone, Gateway}, {taken, Place}).
 
 %% @doc No creations for so many seconds, please. One that is lost is followed by others.
 -spec full(node(), pos_integer()) -> ok.

@@ -4,24 +4,23 @@
 %%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
 %%% It works for everybody: nothing here costs in proportion to a body.
 %%%
-%%% A gateway keeps at most 1024 requests on their way here. It may send more as this process takes
-%%% them, which in a busy server is when its turn comes: so what the server cannot take yet waits in
-%%% the gateway, and no mailbox grows.
+%%% A gateway keeps at most 1024 requests on their way here. It marks its place among them now and then,
+%%% and is told when this process comes to the mark, which in a busy server is when its turn comes: so
+%%% what the server cannot take yet waits in the gateway, and no mailbox grows.
+%%%
+%%% After a break of its link, or a restart of this process, a gateway asks what became of the requests
+%%% that it holds: their answers may be lost.
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, late/3, logged_in/1]).
+-export([start_link/0, late/3, gone/3, logged_in/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(SWEEP_MS, 10000).
 -define(TICK_MS, 1000).
-%% Requests for which credit is given at once.
--define(CREDIT, 128).
 
 -record(hub, {
     tag :: binary(),
-    %% Requests taken from each gateway since it last got credit.
-    taken = #{} :: #{node() => non_neg_integer()},
     admission :: megaphone_admission:admission(),
     refusals = megaphone_refusals:new() :: megaphone_refusals:refusals()
 }).
@@ -56,9 +55,15 @@ handle_cast(_, Hub) ->
 
 -spec handle_info(term(), #hub{}) -> {noreply, #hub{}}.
 handle_info({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
-    {noreply, taken(node(ConnId), request(ConnId, Body, #{}, Hub))};
+    {noreply, request(ConnId, Body, #{}, Hub)};
 handle_info({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
-    {noreply, taken(node(ConnId), request(ConnId, Body, Meta, Hub))};
+    {noreply, request(ConnId, Body, Meta, Hub)};
+handle_info({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
+    ok = megaphone_gateway:taken(node(Gateway), Place),
+    {noreply, Hub};
+handle_info({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
+    asked(ConnId, Rid, megaphone_sessions:find(Sid)),
+    {noreply, Hub};
 handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case megaphone_sessions:find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
@@ -80,18 +85,6 @@ handle_info(sweep, Hub) ->
     {noreply, Hub};
 handle_info(_, Hub) ->
     {noreply, Hub}.
-
--spec taken(node(), #hub{}) -> #hub{}.
-taken(Gateway, #hub{taken = Taken} = Hub) ->
-    case Taken of
-        #{Gateway := Count} when Count < ?CREDIT - 1 ->
-            Hub#hub{taken = Taken#{Gateway := Count + 1}};
-        #{Gateway := _} ->
-            ok = megaphone_gateway:credit(Gateway, ?CREDIT),
-            Hub#hub{taken = maps:remove(Gateway, Taken)};
-        #{} ->
-            Hub#hub{taken = Taken#{Gateway => 1}}
-    end.
 
 -spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
 request(ConnId, Body, Meta, Hub) ->
@@ -116,16 +109,30 @@ route(ConnId, Body, Sid, {ok, Pid}) ->
 route(ConnId, Body, _, Gone) ->
     late(ConnId, Body, Gone).
 
+-spec asked(pid(), megaphone_body:rid(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
+asked(ConnId, Rid, {ok, Pid}) ->
+    case is_process_alive(Pid) of
+        true -> megaphone_session:asked(Pid, ConnId, Rid);
+        false -> gone(ConnId, Rid, none)
+    end;
+asked(ConnId, Rid, Gone) ->
+    gone(ConnId, Rid, Gone).
+
 %% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
 -spec late(pid(), binary(), {ended, megaphone_bosh:ended()} | none) -> ok.
-late(ConnId, Body, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) ->
+late(ConnId, Body, Gone) ->
+    gone(ConnId, megaphone_peek:rid(Body), Gone).
+
+%% @doc The same for a request of which only the rid is known.
+-spec gone(pid(), megaphone_body:rid() | none, {ended, megaphone_bosh:ended()} | none) -> ok.
+gone(ConnId, Rid, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) ->
     {Status, Answer} =
-        case lists:keyfind(megaphone_peek:rid(Body), 1, Kept) of
+        case lists:keyfind(Rid, 1, Kept) of
             {_, KeptStatus, KeptBody} -> {KeptStatus, KeptBody};
             false -> {FinalStatus, FinalBody}
         end,
     megaphone_gateway:last_answer(ConnId, Status, [], Answer);
-late(ConnId, _, none) ->
+gone(ConnId, _, none) ->
     {Status, Answer} = megaphone_condition:failure(false, <<"item-not-found">>),
     megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 

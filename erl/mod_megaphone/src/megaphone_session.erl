@@ -9,7 +9,7 @@
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2, make_room/1]).
+-export([start/4, request/3, closed/2, asked/3, make_room/1]).
 -export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -70,6 +70,12 @@ closed(Pid, ConnId) ->
     Pid ! {bosh_closed, ConnId},
     ok.
 
+%% @doc The gateway holds this request, and asks whether we do: what was on its way between us may be lost.
+-spec asked(pid(), ConnId :: pid(), megaphone_body:rid()) -> ok.
+asked(Pid, ConnId, Rid) ->
+    Pid ! {bosh_asked, ConnId, Rid},
+    ok.
+
 %% @doc There are many others that have not logged in: it ends if its client is silent.
 -spec make_room(pid()) -> ok.
 make_room(Pid) ->
@@ -109,6 +115,8 @@ handle_cast(Cast, S) ->
 -spec handle_info(term(), #session{}) -> next_state().
 handle_info({bosh_request, ConnId, Body}, S) ->
     next_state(take(ConnId, Body, S));
+handle_info({bosh_asked, ConnId, Rid}, S) ->
+    next_state({ok, held(ConnId, Rid, S)});
 handle_info({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
     Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
     case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
@@ -241,6 +249,18 @@ arrive(Request, ConnId, #session{bosh = Bosh} = S) ->
     case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
         {ok, Answers, Bosh1} -> {ok, send(Answers, S#session{bosh = Bosh1})};
         {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
+    end.
+
+-spec held(pid(), megaphone_body:rid(), #session{}) -> #session{}.
+held(ConnId, Rid, #session{bosh = ended, sid = Sid} = S) ->
+    %% As in take/3.
+    ok = megaphone_hub:gone(ConnId, Rid, megaphone_sessions:find(Sid)),
+    S;
+held(ConnId, Rid, #session{bosh = Bosh} = S) ->
+    case megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
+        {held, Bosh1} -> S#session{bosh = Bosh1};
+        {answered, Answer, Bosh1} -> send([Answer], S#session{bosh = Bosh1});
+        unknown -> ok = megaphone_gateway:repeat(ConnId), S
     end.
 
 -spec count(next | overtaking | repeat) -> ok.

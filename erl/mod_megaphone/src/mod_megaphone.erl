@@ -6,12 +6,21 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, limits/1, node_limits/0, stats/0]).
+-export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0]).
+
+%% How much later than its limits say a session may end.
+-define(TIMERS_SECONDS, 5).
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
--spec contract() -> 2.
-contract() -> 2.
+-spec contract() -> 3.
+contract() -> 3.
+
+%% @doc After so long a time without a sign of its client no session is left here. It never falls, for open sessions
+%% keep the limits that they began with.
+-spec session_seconds() -> non_neg_integer().
+session_seconds() ->
+    persistent_term:get({?MODULE, session_seconds}, 0).
 
 %% @doc What the sessions of this node did, for gateways and other nodes.
 -spec stats() -> #{atom() => term()}.
@@ -85,6 +94,9 @@ node_limits() ->
 -spec set_limits(binary(), gen_mod:opts()) -> ok.
 set_limits(Host, Opts) ->
     Get = fun(Option) -> gen_mod:get_opt(Option, Opts) end,
+    %% What is held when the last sign came is answered after `max_wait' at the latest, and only then nobody is there.
+    Longest = max(Get(max_wait) + Get(max_inactivity), Get(max_pause)) div 1000 + ?TIMERS_SECONDS,
+    persistent_term:put({?MODULE, session_seconds}, max(Longest, session_seconds())),
     persistent_term:put({?MODULE, Host}, #{
         wait => Get(max_wait) div 1000,
         hold => Get(max_hold),

@@ -119,7 +119,7 @@ test('check finds everything in order', async () => {
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     '✔ ejabberd@localhost is reached, and accepts the cookie',
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 2 of the contract',
+    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 3 of the contract',
     `✔ HTTP port ${port} is free`,
   ]);
 });
@@ -151,8 +151,8 @@ test('check says what is wrong and what mends it', async () => {
     await findings(),
     /✘ mod_megaphone is installed on ejabberd@localhost but does not run\n {2}→ /,
   );
-  await loadModule(erl, 3);
-  assert.match(await findings(), /✘ mod_megaphone on ejabberd@localhost speaks version 3/);
+  await loadModule(erl, 2);
+  assert.match(await findings(), /✘ mod_megaphone on ejabberd@localhost speaks version 2/);
   assert.match(await findings({ MEGAPHONE_COOKIE: 'another' }), /✘ .*ookie.*\[HANDSHAKE_\w+\]\n {2}→ /);
   assert.match(
     await findings({}, '--nodes', 'nobody@localhost'),

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Service } from '../../../src/cli/service.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Epmd } from '../../support/epmd.js';
 import { Erl } from '../../support/erl.js';
@@ -11,21 +12,27 @@ import { Erl } from '../../support/erl.js';
 export const COOKIE = 'gateway-tests';
 export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
 
-/** Keeps what is sent to it until someone asks for the next message. */
+/** Keeps what is sent to it until someone asks for the next message; likewise with the marks among them. */
 const PLAYER = `
   Test = self(),
-  Play = fun Play(Messages, Asking) ->
+  Play = fun Play(Messages, Asking, Marks) ->
     case {queue:out(Messages), Asking} of
-      {{{value, Message}, Later}, [Who | Others]} -> Who ! {message, Message}, Play(Later, Others);
+      {{{value, Message}, Later}, [Who | Others]} -> Who ! {message, Message}, Play(Later, Others, Marks);
       _ ->
         receive
-          {next, Who} -> Play(Messages, Asking ++ [Who]);
+          {next, Who} -> Play(Messages, Asking ++ [Who], Marks);
+          {_, mark, _} = Mark -> Play(Messages, Asking, Marks ++ [Mark]);
+          {say_taken, Who} when Marks =/= [] ->
+            {Gateway, mark, Place} = hd(Marks),
+            {megaphone, node(Gateway)} ! {taken, Place},
+            Who ! {said, Place},
+            Play(Messages, Asking, tl(Marks));
           stop -> ok;
-          Message -> Play(queue:in(Message, Messages), Asking)
+          Message when element(1, Message) =/= say_taken -> Play(queue:in(Message, Messages), Asking, Marks)
         end
     end
   end,
-  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play(queue:new(), []) end),
+  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play(queue:new(), [], []) end),
   receive playing -> ok end`;
 
 /** `mod_megaphone:contract/0` gives `version`, as our module's does. */
@@ -83,7 +90,7 @@ export async function play(erl: Erl): Promise<void> {
 }
 
 /** Makes the node one with our module, of that version of the contract. */
-export async function loadModule(erl: Erl, version = 2): Promise<void> {
+export async function loadModule(erl: Erl, version = CONTRACT_VERSION): Promise<void> {
   await erl.evaluate(MODULE(version));
 }
 
@@ -94,6 +101,11 @@ export function next(erl: Erl, then = 'M'): Promise<string> {
     M = receive {message, Message} -> Message end,
     C = element(1, M),
     ${then}`);
+}
+
+/** Says of the next mark that it came to it, as the hub does; gives its place. */
+export async function sayTaken(erl: Erl): Promise<number> {
+  return Number(await erl.text('mod_megaphone ! {say_taken, self()}, receive {said, Place} -> Place end'));
 }
 
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { peekSid, tagOf, tagOfSid } from '../../../src/gateway/sid.js';
+import { peekRid, peekSid, tagOf, tagOfSid } from '../../../src/gateway/sid.js';
 
 /** A first tag, with what both languages find in it; a part that is a pair is repeated, a character is a byte. */
 interface Vector {
   readonly name: string;
   readonly sid: string | null;
+  readonly rid: number | null;
   readonly body: readonly (string | readonly [string, number])[];
 }
 
@@ -15,9 +16,9 @@ const vectors = readFileSync(new URL('../../../../test/vectors/first-tags.jsonl'
   .trimEnd()
   .split('\n')
   .map((line) => JSON.parse(line) as Vector)
-  .map(({ name, sid, body }) => {
+  .map(({ name, sid, rid, body }) => {
     const text = body.map((part) => (typeof part === 'string' ? part : part[0].repeat(part[1]))).join('');
-    return { name, sid: sid ?? undefined, body: Buffer.from(text, 'latin1') };
+    return { name, sid: sid ?? undefined, rid: rid ?? 0, body: Buffer.from(text, 'latin1') };
   });
 
 const peek = (body: string): string | undefined => peekSid(Buffer.from(body));
@@ -32,8 +33,9 @@ test('a sid gives its tag only in the form <tag>.<random>', () => {
   for (const sid of ['', 'abcdef', 'abcde.123', 'abcdefg.123']) assert.equal(tagOfSid(sid), undefined);
 });
 
-for (const { name, sid, body } of vectors) {
-  test(`the sid in a first tag: ${name}`, () => assert.equal(peekSid(body), sid));
+for (const { name, sid, rid, body } of vectors) {
+  test(`the sid and the rid in a first tag: ${name}`, () =>
+    assert.deepEqual([peekSid(body), peekRid(body)], [sid, rid]));
 }
 
 test('whatever stands in other attributes, it is the sid attribute that counts', () => {

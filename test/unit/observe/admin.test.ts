@@ -11,16 +11,14 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     kind: undefined,
     reason: 'not connected yet',
     sessionsStarted: 3,
-    onTheWay: 5,
-    waiting: { size: 2 },
+    outbox: { onTheWay: 5, waiting: { size: 2 } },
   },
   {
     name: 'b@h',
     kind: undefined,
     reason: 'no process is registered as mod_megaphone on b@h',
     sessionsStarted: 0,
-    onTheWay: 0,
-    waiting: { size: 0 },
+    outbox: { onTheWay: 0, waiting: { size: 0 } },
   },
 ];
 const sources: Sources = {
@@ -116,7 +114,13 @@ test('a label is escaped', () => {
   const odd = {
     ...sources,
     nodes: [
-      { name: 'a"\\\n', kind: undefined, reason: '', sessionsStarted: 0, onTheWay: 0, waiting: { size: 0 } },
+      {
+        name: 'a"\\\n',
+        kind: undefined,
+        reason: '',
+        sessionsStarted: 0,
+        outbox: { onTheWay: 0, waiting: { size: 0 } },
+      },
     ],
   };
   assert.match(prometheusText(stats(odd)), /megaphone_node_in_service\{node="a\\"\\\\\\n"\} 0\n/);

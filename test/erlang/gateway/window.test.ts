@@ -5,10 +5,10 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { Service } from '../../../src/cli/service.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import type { Erl } from '../../support/erl.js';
-import { Cluster, inService, loadModule, next, play, post, until } from './support.js';
+import { Cluster, inService, loadModule, next, play, post, sayTaken, until } from './support.js';
 
 /** How many requests may be on their way. */
-const CREDIT = 1024;
+const WINDOW = 1024;
 
 let cluster: Cluster;
 let erl: Erl;
@@ -52,10 +52,6 @@ async function started(settings: Readonly<Record<string, unknown>> = {}) {
   return { service, node, requests: new Requests(service) };
 }
 
-/** As the hub does, for every 128 requests that it takes. */
-const credit = (service: Service, count = 128) =>
-  erl.evaluate(`{megaphone, '${service.node.name}'} ! {credit, ${count}}, ok`);
-
 /** Takes `count` messages and answers each; gives the numbers of the requests, in the order in which they came. */
 async function take(count: number): Promise<number[]> {
   const numbers = await erl.evaluate(`
@@ -74,30 +70,30 @@ async function take(count: number): Promise<number[]> {
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from }, (_, index) => from + index);
 
-test('without credit no more than 1024 requests are sent; the others wait, and go in order as credit comes', async () => {
-  const { service, node, requests } = await started();
-  requests.send(0, CREDIT + 300);
-  assert.deepEqual([node.onTheWay, node.waiting.size], [CREDIT, 300]);
-  assert.deepEqual(await take(CREDIT), range(0, CREDIT));
-  // Answers are no credit.
-  await until(() => requests.statuses.size === CREDIT);
-  assert.deepEqual([node.onTheWay, node.waiting.size], [CREDIT, 300]);
+test('no more than 1024 requests are sent that were not taken; the others wait, and go in order as more are taken', async () => {
+  const { node, requests } = await started();
+  requests.send(0, WINDOW + 300);
+  assert.deepEqual([node.outbox.onTheWay, node.outbox.waiting.size], [WINDOW, 300]);
+  assert.deepEqual(await take(WINDOW), range(0, WINDOW));
+  // An answer does not say what was taken.
+  await until(() => requests.statuses.size === WINDOW);
+  assert.deepEqual([node.outbox.onTheWay, node.outbox.waiting.size], [WINDOW, 300]);
 
-  await credit(service);
-  assert.deepEqual(await take(128), range(CREDIT, CREDIT + 128));
-  assert.deepEqual([node.onTheWay, node.waiting.size], [CREDIT, 172]);
-  requests.send(CREDIT + 300, CREDIT + 310);
-  await credit(service);
-  await credit(service);
-  assert.deepEqual(await take(182), range(CREDIT + 128, CREDIT + 310));
-  await until(() => requests.statuses.size === CREDIT + 310);
+  await sayTaken(erl);
+  assert.deepEqual(await take(128), range(WINDOW, WINDOW + 128));
+  assert.deepEqual([node.outbox.onTheWay, node.outbox.waiting.size], [WINDOW, 172]);
+  requests.send(WINDOW + 300, WINDOW + 310);
+  await sayTaken(erl);
+  await sayTaken(erl);
+  assert.deepEqual(await take(182), range(WINDOW + 128, WINDOW + 310));
+  await until(() => requests.statuses.size === WINDOW + 310);
   assert.ok([...requests.statuses.values()].every((status) => status === 200));
-  assert.deepEqual([node.onTheWay, node.waiting.size], [CREDIT - 74, 0]);
+  assert.deepEqual([node.outbox.onTheWay, node.outbox.waiting.size], [WINDOW - 74, 0]);
 });
 
 test('a node that is behind gets no new sessions: they hear 503 until it has caught up', async () => {
   const { service, requests } = await started();
-  requests.send(0, CREDIT + 1);
+  requests.send(0, WINDOW + 1);
   const refused = await post(service, "<body to='localhost'/>");
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get('retry-after'), '2');
@@ -107,8 +103,8 @@ test('a node that is behind gets no new sessions: they hear 503 until it has cau
   const report = `maps:get(atom_to_binary(node()), maps:get(<<"nodes">>, ${stats}))`;
   assert.equal(await erl.text(`maps:get(<<"requests_waiting">>, ${report})`), '1');
 
-  await take(CREDIT);
-  await credit(service);
+  await take(WINDOW);
+  await sayTaken(erl);
   await take(1);
   const accepted = post(service, "<body to='localhost'/>");
   assert.equal(await next(erl, 'C ! <<"welcome">>, element(2, M)'), `<<"<body to='localhost'/>">>`);
@@ -121,7 +117,7 @@ test('a new session goes to the node that is not behind', async () => {
   await play(other);
   const service = await cluster.gateway({ nodes: [erl.name, other.name] });
   await inService(service, 2);
-  new Requests(service).send(0, CREDIT + 1);
+  new Requests(service).send(0, WINDOW + 1);
   for (let session = 0; session < 3; session += 1) {
     const answered = post(service, "<body to='localhost'/>");
     await next(other, 'C ! <<"here">>');
@@ -131,78 +127,74 @@ test('a new session goes to the node that is not behind', async () => {
 
 test('what waits is bounded: beyond it requests of sessions hear 503, too', async () => {
   const { service, node, requests } = await started({ max_waiting: '10 KB' });
-  requests.send(0, CREDIT + 100);
-  const waiting = node.waiting.size;
+  requests.send(0, WINDOW + 100);
+  const waiting = node.outbox.waiting.size;
   assert.ok(waiting > 0 && waiting < 20, String(waiting));
   assert.equal(service.gateway.counters.refused.busy, 100 - waiting);
   assert.equal([...requests.statuses.values()].filter((status) => status === 503).length, 100 - waiting);
-  await take(CREDIT);
-  await credit(service);
-  assert.deepEqual(await take(waiting), range(CREDIT, CREDIT + waiting));
+  await take(WINDOW);
+  await sayTaken(erl);
+  assert.deepEqual(await take(waiting), range(WINDOW, WINDOW + waiting));
   // The room of those that went, or whose clients left, is free again.
-  requests.send(2000, 2000 + (CREDIT - node.onTheWay) + 100);
-  assert.equal(node.waiting.size, waiting);
-  for (const slot of [...node.waiting.keys()]) service.gateway.closed(slot);
+  requests.send(2000, 2000 + (WINDOW - node.outbox.onTheWay) + 100);
+  assert.equal(node.outbox.waiting.size, waiting);
+  for (const slot of [...node.outbox.waiting.keys()]) service.gateway.closed(slot);
   requests.send(3000, 3100);
-  assert.equal(node.waiting.size, waiting);
+  assert.equal(node.outbox.waiting.size, waiting);
 });
 
 test('a client that leaves while its request waits leaves no gap and no trace', async () => {
   const { service, node, requests } = await started();
-  requests.send(0, CREDIT + 3);
-  service.gateway.closed(requests.slots[CREDIT + 1] ?? 0);
-  assert.equal(node.waiting.size, 2);
-  await take(CREDIT);
-  await credit(service);
-  assert.deepEqual(await take(2), [CREDIT, CREDIT + 2]);
+  requests.send(0, WINDOW + 3);
+  service.gateway.closed(requests.slots[WINDOW + 1] ?? 0);
+  assert.equal(node.outbox.waiting.size, 2);
+  await take(WINDOW);
+  await sayTaken(erl);
+  assert.deepEqual(await take(2), [WINDOW, WINDOW + 2]);
 });
 
-test('closing is told without credit', async () => {
+test('closing is told at once', async () => {
   const { service, requests } = await started();
-  requests.send(0, CREDIT + 1);
+  requests.send(0, WINDOW + 1);
   service.gateway.closed(requests.slots[0] ?? 0);
-  await take(CREDIT);
+  await take(WINDOW);
   assert.equal(await next(erl, 'element(2, M)'), 'closed');
 });
 
-test('a lost link ends what was sent with 503; what waited goes to the node when it is back', async () => {
-  const { node, requests } = await started({ node_return_wait: '5 min' });
-  requests.send(0, CREDIT + 5);
-  await erl.kill();
-  await until(() => requests.statuses.size === CREDIT);
-  assert.ok([...requests.statuses.values()].every((status) => status === 503));
-  assert.equal(node.waiting.size, 5);
-  await erl.restart();
-  await loadModule(erl);
-  await play(erl);
-  assert.deepEqual(await take(5), range(CREDIT, CREDIT + 5));
-  assert.deepEqual([node.onTheWay, node.waiting.size], [5, 0]);
-});
-
-test('a shell gives no credit and needs none', async () => {
+test('a shell does not say what it took, and need not', async () => {
   const shell = await cluster.erl('shell');
   await play(shell);
   const service = await cluster.gateway({ nodes: shell.name });
   await inService(service);
-  new Requests(service).send(0, CREDIT + 10);
+  new Requests(service).send(0, WINDOW + 10);
   const [node] = service.gateway.cluster.nodes;
-  assert.equal(node?.waiting.size, 0);
+  assert.equal(node?.outbox.waiting.size, 0);
   assert.equal(
     await shell.text(`
     Take = fun Take(0) -> ok; Take(N) -> mod_megaphone ! {next, self()}, receive {message, _} -> Take(N - 1) end end,
-    Take(${CREDIT + 10})`),
+    Take(${WINDOW + 10})`),
     'ok',
   );
 });
 
-test('credit from a node that is not ours to serve, or of another form, is a message that answers nothing', async () => {
+test('what a node has taken is known soon, also of few requests', async () => {
+  const { node, requests } = await started();
+  requests.send(0, 3);
+  assert.equal(node.outbox.onTheWay, 3);
+  assert.equal(await sayTaken(erl), 3);
+  await until(() => node.outbox.onTheWay === 0);
+});
+
+test('a mark from a node that is not ours to serve, or of another form, is a message that answers nothing', async () => {
   const { service, node, requests } = await started();
   const { dropped } = service.gateway.counters;
-  requests.send(0, CREDIT + 1);
+  requests.send(0, WINDOW + 1);
   const stranger = await cluster.erl('stranger');
   await stranger.evaluate(`pong = net_adm:ping('${service.node.name}'),
-    {megaphone, '${service.node.name}'} ! {credit, 128}`);
-  await erl.evaluate(`[{megaphone, '${service.node.name}'} ! {credit, N} || N <- [-5, 0, x, 1.5, 1 bsl 70]]`);
+    {megaphone, '${service.node.name}'} ! {taken, 128}`);
+  await erl.evaluate(
+    `[{megaphone, '${service.node.name}'} ! {taken, N} || N <- [-5, 0, x, 1.5, 1 bsl 70, 5000]]`,
+  );
   await until(() => dropped.unknown_shape === 6);
-  assert.deepEqual([node.onTheWay, node.waiting.size], [CREDIT, 1]);
+  assert.deepEqual([node.outbox.onTheWay, node.outbox.waiting.size], [WINDOW, 1]);
 });
