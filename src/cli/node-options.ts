@@ -7,7 +7,11 @@ export function nodeOptions(config: Config, name: string, cookie: Cookie): NodeO
   return {
     name,
     cookie,
-    listen: { port: name === config.node ? config.distribution_port : 0 },
+    listen: {
+      port: name === config.node ? config.distribution_port : 0,
+      // Not given, all addresses are those of IPv4 where the machine has no IPv6.
+      ...(config.distribution_ip === '::' ? {} : { host: config.distribution_ip }),
+    },
     epmd: config.epmd_port === 0 ? false : { port: config.epmd_port },
     tickTime: config.tick_time,
     ...(config.allow_nodes.length === 0 ? {} : { allow: config.allow_nodes }),

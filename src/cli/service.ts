@@ -11,6 +11,7 @@ import type { CertificateFiles } from '../http/certificate.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
+import { LimitedLog } from '../observe/limited-log.js';
 import { health, type Reports, type Sources, stats } from '../observe/report.js';
 import { nodeOptions } from './node-options.js';
 import { startNode } from './start-node.js';
@@ -21,6 +22,9 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'HANDSHAKE_CLOSED',
   'HANDSHAKE_ALIVE',
 ]);
+
+/** A node, or this one, that stops or starts anew. */
+const USUAL_ENDS: ReadonlySet<string> = new Set(['LINK_CLOSED', 'LINK_STOPPED', 'LINK_SUPERSEDED']);
 
 export interface Listening {
   /** False: another process accepts the connections, and `bosh.serve` is given them. */
@@ -107,13 +111,12 @@ export class Service {
     );
     let admin: AdminServer | undefined;
     try {
-      if (config.admin_port !== 0)
-        admin = await AdminServer.listen(config.admin_ip, config.admin_port, reports);
+      if (config.admin_port !== 0) admin = await AdminServer.listen(config, reports);
     } catch (error) {
       await bosh.close();
       throw error;
     }
-    logNodeEvents(node, log);
+    logNodeEvents(node, counters, log);
     for (const { name, endpoint } of config.nodes) node.keepConnected(name, endpoint);
     return new Service(node, gateway, bosh, admin, reports);
   }
@@ -153,16 +156,28 @@ export class Service {
   }
 }
 
-function logNodeEvents(node: HiddenNode, log: Logger): void {
+function logNodeEvents(node: HiddenNode, counters: Counters, log: Logger): void {
+  const limited = new LimitedLog(log);
   node.on('up', (name) => log.info({ node: name }, `connected to ${name}`));
-  node.on('refused', (error, address) => {
-    const level = HARMLESS.has(error.code) ? 'debug' : 'warn';
-    log[level]({ err: error, address }, 'refused a node that tried to connect');
+  node.on('down', (name, error) => {
+    const level = USUAL_ENDS.has(error.code) ? 'info' : 'warn';
+    log[level]({ err: error }, `disconnected from ${name}`);
   });
-  node.on('epmdLost', (error) =>
-    log.warn({ err: error }, 'EPMD is gone: other nodes cannot find this one until it is back'),
-  );
-  node.on('epmdRenewed', () => log.info('registered at EPMD again'));
+  node.on('refused', (error, address) => {
+    counters.refusedHandshakes += 1;
+    const text = 'refused a node that tried to connect';
+    if (HARMLESS.has(error.code)) log.debug({ err: error, address }, text);
+    else limited.warn(error.code, { err: error, address }, text);
+  });
+  // A broken EPMD may come and go with each attempt.
+  node.on('epmdLost', (error) => {
+    limited.warn(
+      error.code,
+      { err: error },
+      'EPMD is gone: other nodes cannot find this one until it is back',
+    );
+  });
+  node.on('epmdRenewed', () => log.debug('registered at EPMD again'));
 }
 
 /** `undefined`: it serves HTTP. */

@@ -156,6 +156,7 @@ export const configSchema = z
       .describe("file with the cluster's cookie"),
     epmd_port: port().default(4369).describe('port of EPMD, 0 to do without it'),
     distribution_port: port().default(0).describe('port for other Erlang nodes, 0 for any free one'),
+    distribution_ip: ip().default('::').describe('address of the port for other Erlang nodes'),
     allow_nodes: list(allowedNode())
       .default([])
       .describe('nodes that may connect to this one, none named: all'),
@@ -187,6 +188,9 @@ export const configSchema = z
     workers: workers().default(1).describe('worker processes, auto for one on each core'),
     admin_ip: ip().default('127.0.0.1').describe('address of /healthz and /metrics'),
     admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
+    admin_hosts: list(setting('a host name', nonEmpty))
+      .default([])
+      .describe('further host names by which the admin port may be addressed'),
     log_level: logLevel().default('info').describe('how much is logged'),
   })
   .superRefine((config, context) => {

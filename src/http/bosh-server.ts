@@ -11,6 +11,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
 import type { Counters } from '../observe/counters.js';
+import { LimitedLog } from '../observe/limited-log.js';
 import { type CertificateFiles, loadCertificate } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
@@ -46,8 +47,6 @@ export interface BoshServerOptions {
 /** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
 const REFUSED_CONNECTIONS = 100;
 const REFUSED_PART = 0.1;
-/** Seconds between two log lines that tell the same. */
-const LOG_AGAIN = 60;
 
 export class BoshServer {
   readonly #server: Server;
@@ -64,10 +63,11 @@ export class BoshServer {
   readonly #log: Logger;
   readonly #certificate: CertificateFiles | undefined;
   readonly #maxConnections: number;
-  #logAgainAt = 0;
+  readonly #limited: LimitedLog;
 
   private constructor(service: BoshService, options: BoshServerOptions, counters: Counters, log: Logger) {
     this.#log = log;
+    this.#limited = new LimitedLog(log);
     this.#certificate = options.certificate;
     this.#front = {
       service,
@@ -111,7 +111,11 @@ export class BoshServer {
     // From here on: connections that could not be accepted, for want of memory or of files in the whole system.
     front.#server.on('error', (error) => {
       counters.refused.overload += 1;
-      front.#logOnce(`a connection could not be accepted: ${error.message}`);
+      front.#limited.warn(
+        'HTTP_NOT_ACCEPTED',
+        { code: 'HTTP_NOT_ACCEPTED' },
+        `a connection could not be accepted: ${error.message}`,
+      );
     });
     return front;
   }
@@ -216,13 +220,8 @@ export class BoshServer {
   }
 
   #logFull(): void {
-    this.#logOnce(`${this.connections} connections are open, new ones are refused`);
-  }
-
-  #logOnce(text: string): void {
-    if (this.#front.now < this.#logAgainAt) return;
-    this.#logAgainAt = this.#front.now + LOG_AGAIN;
-    this.#log.warn({ code: 'HTTP_CONNECTIONS' }, text);
+    const text = `${this.connections} connections are open, new ones are refused`;
+    this.#limited.warn('HTTP_CONNECTIONS', { code: 'HTTP_CONNECTIONS' }, text);
   }
 
   #tick(): void {

@@ -75,7 +75,7 @@ function exchange<Answer>(
   node?: string,
 ): { promise: Promise<Answer>; socket: Socket } {
   const socket = connect(epmd);
-  const promise = new Promise<Answer>((resolve, reject) => {
+  const promise = new Promise<Answer>((onAnswer, onFailure) => {
     let bytes: Buffer = Buffer.alloc(0);
     const read = (ended: boolean): void => {
       try {
@@ -87,9 +87,18 @@ function exchange<Answer>(
         reject(error);
       }
     };
-    socket.setTimeout(TIMEOUT_MS, () =>
-      reject(unreachable(epmd, node, `no answer in ${TIMEOUT_MS / 1000} s`)),
+    // For all of it: one that sends a byte now and then is none.
+    const timer = setTimeout(
+      () => reject(unreachable(epmd, node, `no answer in ${TIMEOUT_MS / 1000} s`)),
+      TIMEOUT_MS,
     );
+    const settle =
+      <Value>(end: (value: Value) => void) =>
+      (value: Value): void => {
+        clearTimeout(timer);
+        end(value);
+      };
+    const [resolve, reject] = [settle(onAnswer), settle<unknown>(onFailure)];
     socket.on('data', (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
       read(false);
@@ -203,8 +212,8 @@ async function register(epmd: Endpoint, { alive, full }: NodeName, port: number)
   try {
     const { ok, creation } = await promise;
     if (ok) {
-      // It says nothing more; flowing on, the socket sees the end.
-      socket.setTimeout(0).removeAllListeners('data').resume();
+      // It says nothing more, and whatever does is no EPMD; flowing on, the socket sees the end.
+      socket.removeAllListeners('data').once('data', () => socket.destroy());
       return { socket, creation };
     }
   } catch (error) {

@@ -6,9 +6,14 @@ import type { Identity } from '../distribution/handshake-messages.js';
 import { MegaphoneError } from '../errors.js';
 import { randomChallenge } from './dialer.js';
 import { type Handshaken, shakeHands } from './handshake-carrier.js';
+import { Newcomers } from './newcomers.js';
+import { TokenBuckets } from './token-buckets.js';
 
 /** Handshakes going on at once: strangers hold no more than this many sockets, for no longer than the time-out. */
-const MAX_HANDSHAKES = 64;
+const MAX_HANDSHAKES = 256;
+/** Handshakes from one address, and from all. Nodes that come back to this one are a few; it costs 0.2 ms to hear one. */
+const RATE_OF_EACH = { burst: 400, perSecond: 100 };
+const RATE_OF_ALL = { burst: 1000, perSecond: 500 };
 
 export interface Reception {
   readonly self: Identity;
@@ -16,14 +21,15 @@ export interface Reception {
   readonly timeoutMs: number;
   admit(peer: string): Admission;
   connected(socket: Socket, handshaken: Handshaken): void;
-  /** @param address where the refused one came from, host:port */
+  /** @param address where the refused one came from, with its port where that is known */
   refused(error: MegaphoneError, address: string): void;
 }
 
 export class Listener {
   readonly port: number;
   readonly #server: Server;
-  readonly #handshaking = new Set<Socket>();
+  readonly #newcomers = new Newcomers<Socket>(MAX_HANDSHAKES);
+  readonly #rates = new TokenBuckets(RATE_OF_EACH, RATE_OF_ALL);
   #reception: Reception | undefined;
 
   /**
@@ -58,32 +64,50 @@ export class Listener {
 
   close(): void {
     this.#server.close();
-    for (const socket of this.#handshaking) socket.destroy();
+    for (const socket of this.#newcomers) socket.destroy();
   }
 
   #greet(socket: Socket): void {
+    const reception = this.#reception;
+    const { remoteAddress = '' } = socket;
+    const network = networkOf(remoteAddress);
+    const isWelcome = this.#rates.take(network, performance.now() / 1000);
+    if (reception === undefined || !isWelcome) {
+      // At once: in a flood this is nearly all that is done.
+      socket.destroy();
+      reception?.refused(TOO_FAST, remoteAddress);
+      return;
+    }
     // 'close' follows every error, and there it is dealt with.
     socket.on('error', () => {});
-    const reception = this.#reception;
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    if (reception === undefined) {
-      socket.destroy();
-      return;
-    }
-    if (this.#handshaking.size >= MAX_HANDSHAKES) {
-      socket.destroy();
-      const message = `${MAX_HANDSHAKES} nodes are in their handshake already`;
-      reception.refused(new MegaphoneError('HANDSHAKE_TOO_MANY', message), address);
-      return;
-    }
-    this.#handshaking.add(socket);
+    const address = `${remoteAddress}:${socket.remotePort}`;
+    this.#newcomers.add(socket, network)?.destroy(TOO_MANY);
     const context = { ...reception, challenge: randomChallenge() };
     const handshake = accept(context, (peer) => reception.admit(peer));
     shakeHands(socket, handshake, reception.timeoutMs)
       .then(
         (handshaken) => reception.connected(socket, handshaken),
-        (error: MegaphoneError) => reception.refused(error, address),
+        (error: MegaphoneError) => reception.refused(socket.errored === TOO_MANY ? TOO_MANY : error, address),
       )
-      .finally(() => this.#handshaking.delete(socket));
+      .finally(() => this.#newcomers.remove(socket));
   }
+}
+
+const HINT = 'Keep the distribution port on a private network (distribution_ip), or find out who floods it.';
+const TOO_FAST = new MegaphoneError('HANDSHAKE_TOO_FAST', 'Connections of nodes come faster than is taken', {
+  hint: HINT,
+});
+const TOO_MANY = new MegaphoneError(
+  'HANDSHAKE_TOO_MANY',
+  `It took longest of ${MAX_HANDSHAKES} handshakes, and another one came`,
+  { hint: HINT },
+);
+
+/**
+ * What counts as one address: of IPv6 the first four groups at most, as whoever has one address of a /64 has all.
+ * Zeros in the short form may merge a few networks.
+ */
+export function networkOf(ip: string): string {
+  if (!ip.includes(':') || ip.startsWith('::')) return ip;
+  return (ip.split('::', 1)[0] ?? ip).split(':').slice(0, 4).join(':');
 }

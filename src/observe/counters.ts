@@ -16,6 +16,8 @@ export class Counters {
   timeouts = 0;
   /** Messages to a ConnId, or to `megaphone`, that answered nothing; as malformed whatever a node sent that nobody can use. */
   readonly dropped = { stale: 0, unknown_shape: 0, malformed: 0 };
+  /** Connections of other nodes, or of strangers, to the distribution port that came to nothing. */
+  refusedHandshakes = 0;
   /** Single headers of answers left out because they are not allowed. */
   refusedHeaders = 0;
   /** Requests the gateway answered itself. */

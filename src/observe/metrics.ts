@@ -31,6 +31,11 @@ export function prometheusText(stats: Stats): string {
     single('timeouts_total', 'Exchanges that nobody answered in time', stats.timeouts),
     single('closed_total', 'Clients that went away before their answer', stats.closed),
     single('refused_headers_total', 'Headers of answers left out as not allowed', stats.refused_headers),
+    single(
+      'refused_handshakes_total',
+      'Connections to the distribution port that came to nothing',
+      stats.refused_handshakes,
+    ),
     single('bytes_in_total', 'Bytes of request bodies', stats.bytes_in),
     single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
     single('log_lines_lost_total', 'Lines of the log that could not be written', stats.log_lines_lost),

@@ -81,6 +81,7 @@ export type Stats = Health & {
   readonly timeouts: number;
   readonly closed: number;
   readonly refused_headers: number;
+  readonly refused_handshakes: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
   readonly log_lines_lost: number;
@@ -117,6 +118,7 @@ export function stats(sources: Sources): Stats {
     timeouts: counters.timeouts,
     closed: counters.closed,
     refused_headers: counters.refusedHeaders,
+    refused_handshakes: counters.refusedHandshakes,
     bytes_in: counters.bytesIn,
     bytes_out: counters.bytesOut,
     log_lines_lost: standardOutput.lost,

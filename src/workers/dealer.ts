@@ -10,6 +10,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import type { Logger } from 'pino';
 import { connectionsWithinFileLimit } from '../http/file-limit.js';
 import { listen } from '../http/listen.js';
+import { LimitedLog } from '../observe/limited-log.js';
 
 /** Longer than the longest pause before a worker is started again, and its start. */
 const PATIENCE_MS = 20_000;
@@ -18,8 +19,6 @@ const PATIENCE_MS = 20_000;
  * dealt to whoever takes them first, of 4,000 connections one of four workers got 580 and another 1,900 on two busy cores.
  */
 export const MOST_DEALT = 1024;
-/** Between two log lines that tell the same. */
-const LOG_AGAIN_MS = 60_000;
 
 export interface Worker {
   /** Passes the connection on; `taken` or `leave` is to follow. */
@@ -28,18 +27,17 @@ export interface Worker {
 
 export class Dealer {
   readonly #server: Server;
-  readonly #log: Logger;
+  readonly #log: LimitedLog;
   /** What each is dealt and has not taken, the first of it handed; first the one whose turn it is. */
   readonly #workers = new Map<Worker, Socket[]>();
   /** Longest first. */
   readonly #waiting: Socket[] = [];
-  #logAgainAt = 0;
   /** Connections that no worker got. */
   #refused = 0;
 
   /** @param maxConnections more than the workers may have together need not wait */
   constructor(maxConnections: number, log: Logger) {
-    this.#log = log;
+    this.#log = new LimitedLog(log);
     this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       socket.setTimeout(PATIENCE_MS, () => {
         this.#refused += 1;
@@ -52,7 +50,7 @@ export class Dealer {
     this.#server.maxConnections = Math.min(maxConnections, connectionsWithinFileLimit());
     this.#server.on('drop', () => {
       this.#refused += 1;
-      this.#warn('too many connections wait for a worker');
+      this.#warn('HTTP_CONNECTIONS', 'too many connections wait for a worker');
     });
   }
 
@@ -60,7 +58,9 @@ export class Dealer {
   async listen(ip: string, port: number): Promise<void> {
     await listen(this.#server, ip, port);
     // For want of memory or of files in the whole system.
-    this.#server.on('error', ({ message }) => this.#warn(`a connection could not be accepted: ${message}`));
+    this.#server.on('error', ({ message }) =>
+      this.#warn('HTTP_NOT_ACCEPTED', `a connection could not be accepted: ${message}`),
+    );
   }
 
   get port(): number {
@@ -114,10 +114,8 @@ export class Dealer {
     }
   }
 
-  #warn(text: string): void {
-    if (performance.now() < this.#logAgainAt) return;
-    this.#logAgainAt = performance.now() + LOG_AGAIN_MS;
-    this.#log.warn({ code: 'HTTP_CONNECTIONS' }, text);
+  #warn(code: string, text: string): void {
+    this.#log.warn(code, { code }, text);
   }
 }
 

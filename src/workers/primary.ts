@@ -27,8 +27,7 @@ export class Primary implements Reports {
     const primary = new Primary(config, log);
     try {
       // First, so that whoever sees the HTTP port open can ask how far the workers are.
-      if (config.admin_port !== 0)
-        primary.#admin = await AdminServer.listen(config.admin_ip, config.admin_port, primary);
+      if (config.admin_port !== 0) primary.#admin = await AdminServer.listen(config, primary);
       await primary.#dealer.listen(config.http_ip, config.http_port);
       await Promise.all(primary.#slots.map((slot) => slot.start()));
       return primary;

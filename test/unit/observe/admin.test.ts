@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { hostname } from 'node:os';
 import { after, before, test } from 'node:test';
-import { AdminServer } from '../../../src/http/admin-server.js';
+import { type AdminConfig, AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { prometheusText } from '../../../src/observe/metrics.js';
 import { health, type NodeState, type Sources, stats } from '../../../src/observe/report.js';
@@ -31,9 +35,16 @@ const sources: Sources = {
   receiving: () => 5,
 };
 
+const CONFIG: AdminConfig = {
+  node: 'megaphone@gateway.internal',
+  admin_ip: '127.0.0.1',
+  admin_port: 0,
+  admin_hosts: ['Metrics.example.org'],
+};
+
 let admin: AdminServer;
 before(async () => {
-  admin = await AdminServer.listen('127.0.0.1', 0, {
+  admin = await AdminServer.listen(CONFIG, {
     health: () => health(sources),
     stats: () => stats(sources),
     modules: async () => ({
@@ -128,4 +139,59 @@ test('a label is escaped', () => {
 
 test('other paths are 404', async () => {
   assert.equal((await get('/')).status, 404);
+});
+
+for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+  test(`${method} is refused, and hears what is allowed`, async () => {
+    const response = await fetch(`http://127.0.0.1:${admin.port}/metrics`, { method });
+    assert.equal(response.status, 405);
+    assert.equal(response.headers.get('allow'), 'GET, HEAD');
+    assert.equal(response.headers.get('connection'), 'close');
+  });
+}
+
+test('HEAD is GET without the text', async () => {
+  const response = await fetch(`http://127.0.0.1:${admin.port}/metrics`, { method: 'HEAD' });
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), '');
+});
+
+/** The status that a request with this Host header gets. */
+async function statusFor(host: string): Promise<number> {
+  const asking = request({ port: admin.port, host: '127.0.0.1', path: '/metrics', headers: { host } }).end();
+  const [response] = (await once(asking, 'response')) as [IncomingMessage];
+  response.resume();
+  return response.statusCode ?? 0;
+}
+
+for (const host of [
+  '127.0.0.1',
+  '192.0.2.7:9090',
+  '[::1]:9090',
+  'localhost:9090',
+  'LOCALHOST',
+  hostname(),
+  'gateway.internal:9090',
+  'metrics.example.org',
+]) {
+  test(`the admin port may be called ${host}`, async () => assert.equal(await statusFor(host), 200));
+}
+
+for (const host of [
+  'evil.example',
+  'localhost.evil.example',
+  '127.0.0.1.evil.example',
+  'evil.example:9090',
+  '[evil]',
+  'localhost:x',
+]) {
+  test(`a page of ${JSON.stringify(host)} reads nothing`, async () =>
+    assert.equal(await statusFor(host), 421));
+}
+
+test('one that never finishes its headers is cut off', async () => {
+  const socket = connect(admin.port, '127.0.0.1');
+  socket.write('GET /metrics HTTP/1.1\r\n');
+  socket.resume();
+  await once(socket, 'close');
 });

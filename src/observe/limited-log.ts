@@ -1,0 +1,80 @@
+/**
+ * Log lines that strangers can cause: the first of each kind at once, further ones as a count a minute later, so that
+ * nobody fills the log from outside.
+ */
+
+import type { Logger } from 'pino';
+
+const QUIET_MS = 60_000;
+
+/** The rule, without clock and log. Kinds are ours and few, never made of what a stranger sent. */
+export class Repeats {
+  readonly #kinds = new Map<string, { quietUntil: number; untold: number }>();
+
+  /** Something of that kind happened. @returns whether to tell it; if not, it is counted */
+  tell(kind: string, now: number): boolean {
+    const known = this.#kinds.get(kind);
+    if (known === undefined || (now >= known.quietUntil && known.untold === 0)) {
+      this.#kinds.set(kind, { quietUntil: now + QUIET_MS, untold: 0 });
+      return true;
+    }
+    known.untold += 1;
+    return false;
+  }
+
+  /** The kinds whose minute is over with something untold, and how often that happened. Their next minute begins. */
+  takeDue(now: number): readonly (readonly [kind: string, count: number])[] {
+    const due = [...this.#kinds].filter(([, { quietUntil, untold }]) => now >= quietUntil && untold > 0);
+    for (const [kind] of due) this.#kinds.set(kind, { quietUntil: now + QUIET_MS, untold: 0 });
+    return due.map(([kind, { untold }]) => [kind, untold]);
+  }
+
+  /** When the next minute with something untold is over; `undefined` where nothing is. */
+  get nextDue(): number | undefined {
+    const ends = [...this.#kinds.values()]
+      .filter(({ untold }) => untold > 0)
+      .map(({ quietUntil }) => quietUntil);
+    return ends.length === 0 ? undefined : Math.min(...ends);
+  }
+}
+
+export class LimitedLog {
+  readonly #log: Logger;
+  readonly #repeats = new Repeats();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** @param kind names the line in the count of its repeats, such as an error's code */
+  warn(kind: string, fields: object, text: string): void {
+    if (this.#repeats.tell(kind, performance.now())) this.#log.warn(fields, text);
+    else this.#wait();
+  }
+
+  /** Tells what is untold. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#tellDue(Number.POSITIVE_INFINITY);
+  }
+
+  #wait(): void {
+    const due = this.#repeats.nextDue;
+    if (this.#timer !== undefined || due === undefined) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#tellDue(performance.now());
+        this.#wait();
+      },
+      Math.max(1, due - performance.now()),
+    ).unref();
+  }
+
+  #tellDue(now: number): void {
+    for (const [code, count] of this.#repeats.takeDue(now)) {
+      this.#log.warn({ code, count }, `${code}: ${count} more since it was told last`);
+    }
+  }
+}
