@@ -158,4 +158,32 @@ describe('a client', { timeout: 240_000 }, () => {
     assert.deepEqual(read(...answers), all.slice(2).map(short));
     await later.terminate();
   });
+
+  it('that asks without need on top of each request, as stanza.io 8 does, goes on in its session', async () => {
+    const session = await anonymous();
+    const all = texts(20, 10);
+    const answers: (Answer | undefined)[] = [];
+    const open = new Set<Promise<unknown>>();
+    const request = async (payload = ''): Promise<void> => {
+      // No more than `requests`, as it holds, too.
+      while (open.size >= 2) await Promise.race(open);
+      const { answer } = session.next({}, payload);
+      const place = answers.push(undefined) - 1;
+      const done = answer.then((got) => {
+        assert.equal(got.attributes.type, undefined, got.xml);
+        answers[place] = got;
+        open.delete(done);
+      });
+      open.add(done);
+      // The last ones are held still when the test is over.
+      done.catch(() => {});
+    };
+    const seen = (): string[] => read(...answers.filter((answer) => answer !== undefined));
+    for (const text of all) {
+      await request(message(session.jid, text));
+      await request();
+    }
+    while (seen().length < all.length) await request();
+    assert.deepEqual(seen(), all.map(short));
+  });
 });

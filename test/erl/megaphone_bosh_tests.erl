@@ -5,15 +5,19 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0}).
+-define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false}).
 -define(EMPTY, <<"<body xmlns='http://jabber.org/protocol/httpbind'/>">>).
 
 %% Connections are numbers here: they are only ever passed through.
 
-session(Attributes) ->
+session(Attributes) -> session(Attributes, ?LIMITS).
+
+session(Attributes, Limits) ->
     Request = maps:merge(#{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60}, Attributes),
-    {_, B1} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, ?LIMITS}), 0),
+    {_, B1} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
     B1.
+
+strict(Attributes) -> session(Attributes, (?LIMITS)#{strict := true}).
 
 request(Rid, Conn, Now, Bosh) -> request(Rid, Conn, Now, #{}, Bosh).
 
@@ -77,27 +81,77 @@ polling_session_is_answered_at_once_test() ->
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(101, 2, 0, session(#{hold => 0}))),
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(101, 2, 0, session(#{wait => 0}))).
 
-polling_too_fast_test() ->
-    {[_], B} = request(101, 2, 0, session(#{hold => 0})),
+strictly_polling_too_fast_test() ->
+    {[_], B} = request(101, 2, 0, strict(#{hold => 0})),
     ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 4999, B)),
     ?assertMatch({[_], _}, request(102, 3, 5000, B)),
     %% After an answer with payload it may ask again at once.
-    {[_], B1} = request(101, 2, 0, stanza(session(#{hold => 0}))),
+    {[_], B1} = request(101, 2, 0, stanza(strict(#{hold => 0}))),
     ?assertMatch({[_], _}, request(102, 3, 1, B1)).
 
-empty_request_on_top_of_a_held_one_test() ->
-    {[], B} = request(101, 2, 0, session(#{})),
+%% Each waits for its time, unless there is something for it.
+polling_too_fast_test_() ->
+    [
+        fun() ->
+            {[_], B} = request(101, 2, 0, session(Polling)),
+            {[], B1} = request(102, 3, 1000, B),
+            ?assertEqual(5000, megaphone_bosh:deadline(B1)),
+            ?assertMatch({[{102, 3, 200, _}], _}, megaphone_bosh:flush(1000, stanza(B1))),
+            {[{102, 3, 200, ?EMPTY}], B2} = megaphone_bosh:flush(5000, B1),
+            {[], B3} = request(103, 4, 5001, B2),
+            ?assertEqual(10000, megaphone_bosh:deadline(B3)),
+            %% Also on another connection.
+            {[{103, 4, 200, ?EMPTY}], B4} = request(103, 5, 6000, B3),
+            ?assertEqual(10000, megaphone_bosh:deadline(B4)),
+            ?assertMatch({[{103, 5, 200, ?EMPTY}], _}, megaphone_bosh:flush(10000, B4))
+        end
+     || Polling <- [#{hold => 0}, #{wait => 0}]
+    ].
+
+strictly_empty_request_on_top_of_a_held_one_test() ->
+    {[], B} = request(101, 2, 0, strict(#{})),
     ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 100, B)),
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 5000, B)),
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 100, data(), B)).
 
+empty_request_on_top_of_a_held_one_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 100, B)).
+
+strictly_too_many_at_once_test() ->
+    {[], B} = request(101, 2, 0, strict(#{})),
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 103, els => []}, 4, 0, B),
+    Arrive = fun(Attributes) -> megaphone_bosh:arrive(maps:merge(#{rid => 102, els => []}, Attributes), 3, 0, B1) end,
+    ?assertMatch({stop, <<"policy-violation">>, _}, Arrive(data())),
+    ?assertMatch({ok, [], _}, Arrive(#{terminate => true})),
+    ?assertMatch({ok, [], _}, Arrive(#{pause => 10})).
+
 too_many_at_once_test() ->
-    %% The session does not process: its shaper asked it to wait.
-    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 101, els => []}, 2, 0, session(#{})),
-    {ok, [], B2} = megaphone_bosh:arrive(#{rid => 102, els => []}, 3, 0, B1),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:arrive(#{rid => 103, els => []}, 4, 0, B2)),
-    ?assertMatch({ok, [], _}, megaphone_bosh:arrive(#{rid => 103, els => [], terminate => true}, 4, 0, B2)),
-    ?assertMatch({ok, [], _}, megaphone_bosh:arrive(#{rid => 103, els => [], pause => 10}, 4, 0, B2)).
+    {[], B} = request(101, 2, 0, session(#{})),
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 103, els => []}, 4, 0, B),
+    ?assertMatch({[{101, 2, 200, ?EMPTY}, {102, 3, 200, ?EMPTY}], _}, request(102, 3, 0, data(), B1)).
+
+%% Requests on top of a held one, so many each second: how many are answered until the session ends.
+early(PerSecond, Most) -> early(PerSecond, 101, Most, session(#{})).
+
+early(PerSecond, Rid, Most, B) when Rid < 101 + Most ->
+    case request(Rid, Rid, (Rid - 101) * 1000 div PerSecond, B) of
+        {_, B1} -> early(PerSecond, Rid + 1, Most, B1);
+        {stop, <<"policy-violation">>, _} -> Rid - 101
+    end;
+early(_, _, Most, _) ->
+    Most.
+
+only_a_flood_ends_a_session_test() ->
+    %% Ten times what `polling' allows may go on for ever.
+    ?assertEqual(5000, early(2, 5000)),
+    ?assert(early(4, 5000) > 150),
+    ?assert(early(1000, 5000) < 105).
+
+%% §11: what was not advertised is not enforced.
+nothing_is_too_fast_without_polling_test() ->
+    B = session(#{hold => 0}, (?LIMITS)#{polling := 0, strict := true}),
+    lists:foldl(fun(Rid, B1) -> {[_], B2} = request(Rid, Rid, 0, B1), B2 end, B, lists:seq(101, 1000)).
 
 beyond_the_window_test() ->
     ?assertMatch({[], _}, request(102, 2, 0, session(#{}))),

@@ -82,7 +82,7 @@ world(Hold, Wait, Acks, {Group, Queue}) ->
     serve(#world{bosh = Bosh, hold = Hold, acks = Acks, open = #{100 => Conn}, read_rid = 99}).
 
 limits() ->
-    #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000, group => 0}.
+    #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000, group => 0, strict => false}.
 
 step({stanza, N, Kind}, W) ->
     flush(stanzas(N, Kind, W));
@@ -267,13 +267,13 @@ in_order(_) -> true.
 
 prop_anything_goes_is_survived() ->
     ?FORALL(
-        {Hold, Acks, Key, Steps},
-        {range(0, 2), boolean(), boolean(), list(wild_step())},
+        {Hold, Acks, Key, Strict, Steps},
+        {range(0, 2), boolean(), boolean(), boolean(), list(wild_step())},
         holds(fun() ->
             Request0 = #{rid => 100, els => [], to => <<"h">>, hold => Hold},
             Request1 = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
             Request = case Key of true -> Request1#{newkey => <<"00">>}; false -> Request1 end,
-            Bosh = megaphone_bosh:new(Request, 0, 0, {<<"sid">>, (limits())#{polling => 5, queue => 400}}),
+            Bosh = megaphone_bosh:new(Request, 0, 0, {<<"sid">>, (limits())#{polling => 5, queue => 400, strict => Strict}}),
             wild(Steps, Bosh, 0, 1, #{busy => false})
         end)
     ).

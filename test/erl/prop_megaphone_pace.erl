@@ -54,7 +54,8 @@ step() ->
 
 run(Hold, Steps) ->
     Limits = #{
-        wait => 60, hold => 2, inactivity => ?INACTIVITY, maxpause => 120, polling => 0, queue => ?LIMIT, group => 0
+        wait => 60, hold => 2, inactivity => ?INACTIVITY, maxpause => 120, polling => 0, queue => ?LIMIT, group => 0,
+        strict => false
     },
     Request = #{rid => 100, els => [], bytes => 100, to => <<"h">>, hold => Hold, wait => 60, ver => {1, 11}},
     Bosh = megaphone_bosh:new(Request, make_ref(), 0, {<<"sid">>, Limits}),

@@ -24,7 +24,7 @@
 %% How a request is answered at the session's end.
 -type last() :: {terminate, condition(), Error :: iodata()}.
 %% Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
-%% milliseconds that presence may wait for more of its kind.
+%% milliseconds that presence may wait for more of its kind. `strict': who asks too early is ended (§11).
 -type limits() :: #{
     wait := non_neg_integer(),
     hold := pos_integer(),
@@ -32,7 +32,8 @@
     maxpause := non_neg_integer(),
     polling := non_neg_integer(),
     queue := pos_integer(),
-    group := non_neg_integer()
+    group := non_neg_integer(),
+    strict := boolean()
 }.
 %% What outlives the session: answers for repeats of its last requests, and one for any other.
 -type ended() :: #{kept := [{rid(), http_status(), binary()}], final := {http_status(), binary()}}.
@@ -67,6 +68,9 @@
     %% When the last new request came, and whether it and the answers since were empty (§11, §12).
     last :: ms(),
     last_empty = false :: boolean(),
+    %% Until when what it asked too early would be asked at the rate of a flood.
+    haste :: ms(),
+    %% Zero in a polling session (§12).
     wait :: ms(),
     %% The age at which held requests were cut without an answer, and how often in a row.
     cut = {0, 0} :: {ms(), non_neg_integer()},
@@ -88,6 +92,9 @@
 -define(SHORTEST_WAIT, 5000).
 %% Answers kept beyond `requests' for a client that does not acknowledge.
 -define(KEPT_EXTRA, 4).
+%% A flood is so many times what `polling' allows, and a burst of this many more.
+-define(FLOOD, 10).
+-define(BURST, 100).
 %% Bytes of stanzas in one answer; a larger stanza goes alone.
 -define(ANSWER_BYTES, 131072).
 %% So many times the limit of the queue may wait for a client that fetches.
@@ -127,7 +134,8 @@ new(#{rid := Rid} = Request, Conn, Now, {Sid, Limits}) ->
         idle_from = Now,
         idle_limit = Inactivity * 1000,
         last = Now,
-        wait = Wait * 1000,
+        haste = Now,
+        wait = case Hold of 0 -> 0; _ -> Wait * 1000 end,
         hold = Hold,
         limits = Limits
     }.
@@ -159,16 +167,13 @@ arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
     Received = received(S),
     S1 = S#bosh{waiting = lists:keysort(1, [{Rid, Conn, Request} | Waiting]), idle_from = Now},
     %% §11: one more may be open if it pauses or ends the session.
-    Extra = case is_last(Request) of true -> 1; false -> 0 end,
-    Open = length(live(S)) + length(Waiting),
-    case requests(S) of
-        Requests when Rid > Received + Requests + Extra ->
-            %% §14.2: beyond the window.
-            {stop, <<"item-not-found">>, S1};
-        Requests when Open >= Requests + Extra, Rid =:= Received + 1 ->
-            {stop, <<"policy-violation">>, S1};
-        _ ->
-            {ok, [], S1}
+    Most = requests(S) + case is_last(Request) of true -> 1; false -> 0 end,
+    IsTooMany = is_strict(S) andalso Rid =:= Received + 1 andalso length(live(S)) + length(Waiting) >= Most,
+    if
+        %% §14.2: beyond the window.
+        Rid > Received + Most -> {stop, <<"item-not-found">>, S1};
+        IsTooMany -> {stop, <<"policy-violation">>, S1};
+        true -> {ok, [], S1}
     end.
 
 %% @doc What became of a request that this connection made: it is open still; it was answered, and gets that answer
@@ -250,24 +255,25 @@ brings(#{els := Els} = Request) ->
 -spec accept(ms(), bosh()) ->
     {ok, megaphone_body:request(), bosh()} | none | {stop, condition(), bosh()}.
 accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
-    Overactive = is_overactive(Request, Now, S),
-    S1 = S#bosh{rid = Rid, waiting = Waiting},
-    Held = #held{rid = Rid, conn = Conn, due = Now + S#bosh.wait, key = megaphone_keys:of_request(Request)},
-    S2 = S1#bosh{held = S#bosh.held ++ [Held]},
-    case megaphone_keys:next(Request, S#bosh.key) of
-        error ->
-            {stop, <<"item-not-found">>, S2};
-        _ when Overactive ->
-            {stop, <<"policy-violation">>, S2};
-        {ok, Key} ->
-            S3 = S2#bosh{
+    IsEarly = is_early(Request, Now, S),
+    Last = last(IsEarly, Now, S),
+    Held = #held{rid = Rid, conn = Conn, due = Last + S#bosh.wait, key = megaphone_keys:of_request(Request)},
+    S1 = S#bosh{rid = Rid, waiting = Waiting, held = S#bosh.held ++ [Held]},
+    case {megaphone_keys:next(Request, S#bosh.key), haste(IsEarly, Now, S)} of
+        {error, _} ->
+            {stop, <<"item-not-found">>, S1};
+        {_, flood} ->
+            {stop, <<"policy-violation">>, S1};
+        {{ok, Key}, Haste} ->
+            S2 = S1#bosh{
                 key = Key,
-                last = Now,
+                last = Last,
                 %% The creation request is no poll.
                 last_empty = is_empty(Request) andalso S#bosh.opening =:= done,
+                haste = Haste,
                 terminating = is_map_key(terminate, Request)
             },
-            pause(Request, acknowledge(Request, Now, S3))
+            pause(Request, acknowledge(Request, Now, S2))
     end;
 accept(_, _) ->
     none.
@@ -471,7 +477,7 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
     Key = megaphone_keys:of_request(Request),
     case {lists:keyfind(Rid, #held.rid, Held), megaphone_kept:find(Rid, Key, Kept)} of
         {#held{key = Key, conn = OldConn} = H, _} ->
-            H1 = H#held{conn = Conn, due = Now + S#bosh.wait},
+            H1 = H#held{conn = Conn, due = max(Now, S#bosh.last) + S#bosh.wait},
             {ok, released(Rid, OldConn, Conn), S#bosh{held = lists:keyreplace(Rid, #held.rid, Held, H1)}};
         {_, {Status, Body}} ->
             S1 = S#bosh{kept = megaphone_kept:repeated(Rid, Kept), unsent = megaphone_unsent:repeated(Rid, S#bosh.unsent)},
@@ -517,16 +523,36 @@ is_empty(#{els := Els} = Request) ->
 
 %% §11: `requests' new ones with no answer between them, the last one empty and within `polling' of
 %% the one before; §12: a polling session that asks again too soon after an empty answer.
--spec is_overactive(megaphone_body:request(), ms(), bosh()) -> boolean().
-is_overactive(Request, Now, #bosh{last = Last, last_empty = LastEmpty, limits = #{polling := Polling}} = S) ->
+-spec is_early(megaphone_body:request(), ms(), bosh()) -> boolean().
+is_early(Request, Now, #bosh{last = Last, last_empty = LastEmpty, limits = #{polling := Polling}} = S) ->
     is_empty(Request) andalso S#bosh.opening =:= done andalso Now - Last < Polling * 1000 andalso
         case is_polling(S) of
             true -> LastEmpty;
             false -> length(live(S)) + 1 >= requests(S)
         end.
 
+%% When a request counts as asked: a poll that comes too early waits for its time, with its answer.
+-spec last(IsEarly :: boolean(), ms(), bosh()) -> ms().
+last(true, Now, #bosh{wait = 0, last = Last, limits = #{polling := Polling}}) -> min(Last, Now) + Polling * 1000;
+last(_, Now, _) -> Now.
+
+%% A client that asks too early is answered all the same, unless it floods or we are strict.
+-spec haste(IsEarly :: boolean(), ms(), bosh()) -> ms() | flood.
+haste(false, _, #bosh{haste = Haste}) ->
+    Haste;
+haste(true, Now, #bosh{haste = Before, limits = #{polling := Polling}} = S) ->
+    Each = Polling * 1000 div ?FLOOD,
+    Haste = max(Before, Now) + Each,
+    case is_strict(S) orelse Haste - Now > ?BURST * Each of
+        true -> flood;
+        false -> Haste
+    end.
+
+-spec is_strict(bosh()) -> boolean().
+is_strict(#bosh{limits = #{strict := Strict}}) -> Strict.
+
 -spec is_polling(bosh()) -> boolean().
-is_polling(#bosh{hold = Hold, wait = Wait}) -> Hold =:= 0 orelse Wait =:= 0.
+is_polling(#bosh{wait = Wait}) -> Wait =:= 0.
 
 %% §9.2 with acks. Without them as many answers are kept as requests may be open (§14.3), and some
 %% more for a client that goes on with new requests before it repeats a broken one.
@@ -582,7 +608,7 @@ due(_, _, []) ->
 due(_, #bosh{paused = true}, _) ->
     empty;
 due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due = Due} | _] = Live) ->
-    IsDue = Opening =/= done orelse Report =/= none orelse length(Live) > Hold orelse Due =< Now,
+    IsDue = Opening =/= done orelse Report =/= none orelse length(Live) > max(Hold, 1) orelse Due =< Now,
     case megaphone_kept:has_lost(S#bosh.kept) of
         true when IsDue -> empty;
         true -> none;

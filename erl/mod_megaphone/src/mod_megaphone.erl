@@ -104,7 +104,8 @@ set_limits(Host, Opts) ->
         maxpause => Get(max_pause) div 1000,
         polling => Get(polling) div 1000,
         queue => Get(max_queue),
-        group => Get(presence_delay)
+        group => Get(presence_delay),
+        strict => Get(strict)
     }).
 
 -spec mod_options(binary()) -> [{atom(), term()}].
@@ -119,7 +120,8 @@ mod_options(_Host) ->
         {presence_delay, 0},
         {max_unauthenticated, 10000},
         {max_unauthenticated_per_address, 100},
-        {max_memory, 0}
+        {max_memory, 0},
+        {strict, false}
     ].
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -128,6 +130,7 @@ mod_opt_type(max_queue) -> econf:pos_int();
 mod_opt_type(max_unauthenticated) -> econf:pos_int();
 mod_opt_type(max_unauthenticated_per_address) -> econf:non_neg_int();
 mod_opt_type(max_memory) -> econf:non_neg_int();
+mod_opt_type(strict) -> econf:bool();
 mod_opt_type(max_wait) -> econf:timeout(second);
 mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
@@ -182,6 +185,14 @@ mod_doc() ->
                 desc => <<
                     "Presence for a client waits this long for more of it, to share one answer; a message or an "
                     "iq takes it along at once, so the order stays. The default is '0': it does not wait."
+                >>
+            }},
+            {strict, #{
+                value => <<"true | false">>,
+                desc => <<
+                    "Ends the session of a client that has more than 'requests' open or asks sooner than 'polling' "
+                    "with 'policy-violation', as XEP-0124 has it. The default is 'false': such requests are "
+                    "answered, sooner or later, and only a flood of them ends a session."
                 >>
             }},
             {max_unauthenticated, #{

@@ -134,7 +134,7 @@ export class BoshSession {
       : "mechanism='ANONYMOUS'>";
     const success = await session.ask({}, `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' ${auth}</auth>`);
     assert.equal(success.payloads[0]?.localName, 'success', success.xml);
-    await session.ask({ 'xmpp:restart': 'true', to: 'localhost' });
+    await session.ask({ 'xmpp:restart': 'true', to: attributes.to ?? 'localhost' });
     const resource = as.resource ? `<resource>${as.resource}</resource>` : '';
     const bound = await session.ask(
       {},

@@ -17,6 +17,9 @@ export interface Case {
 /** Seconds; short, so that expiry can be waited for. The test configures both servers with it. */
 export const INACTIVITY = 4;
 
+/** The virtual host that ends the session of a client that asks too early or too much. */
+export const STRICT_HOST = 'second.localhost';
+
 const create = (url: string, attributes = {}) => BoshSession.create(url, attributes);
 const login = BoshSession.login;
 const sha1 = (text: string): string => createHash('sha1').update(text).digest('hex');
@@ -339,9 +342,9 @@ export const cases: readonly Case[] = [
   },
   {
     section: '§11',
-    name: 'an empty request on top of `hold` others, sooner than polling, is a policy-violation',
+    name: 'where it is strict, an empty request on top of `hold` others, sooner than polling, is a policy-violation',
     run: async (url) => {
-      const session = await login(url);
+      const session = await login(url, { to: STRICT_HOST });
       assert.ok(Number(session.creation.attributes.polling) > 0, 'polling is advertised');
       const held = session.next();
       // What is held is held for sure once another session got an answer on the same way.
@@ -352,6 +355,34 @@ export const cases: readonly Case[] = [
         answers.some((answer) => answer.attributes.condition === 'policy-violation'),
         tooMuch.xml,
       );
+    },
+  },
+  {
+    section: '§11',
+    name: 'elsewhere such a request is taken: the first is answered, and the session goes on',
+    run: async (url) => {
+      const [alice, bob] = await couple(url);
+      const held = bob.next();
+      await login(url);
+      const second = bob.next();
+      assert.equal((await held.answer).attributes.type, undefined);
+      await deliver(alice, bob, 'hello');
+      assert.deepEqual(bodies(await second.answer), ['hello']);
+    },
+  },
+  {
+    section: '§11',
+    name: 'of more than `requests` open at once, the oldest are answered',
+    run: async (url) => {
+      const [alice, bob] = await couple(url);
+      const open = [bob.next()];
+      await login(url);
+      for (let i = 0; i < 2; i++) open.push(bob.next({}, message(alice.jid, `${i}`)));
+      const [first, second, last] = open;
+      for (const answered of [first, second])
+        assert.equal((await answered?.answer)?.attributes.type, undefined);
+      await deliver(alice, bob, 'hello');
+      assert.ok((await last?.answer)?.xml.includes('hello'));
     },
   },
   ...['wait', 'hold'].map(
@@ -371,13 +402,26 @@ export const cases: readonly Case[] = [
   ),
   {
     section: '§12',
-    name: 'polling again sooner than `polling` after an empty answer is a policy-violation',
+    name: 'where it is strict, polling again sooner than `polling` after an empty answer is a policy-violation',
     run: async (url) => {
-      const session = await login(url, { hold: 0 });
+      const session = await login(url, { hold: 0, to: STRICT_HOST });
       let last = await session.ask({}, ping());
       // The answer to the ping comes with the first poll or the second.
       for (let i = 0; i < 3 && last.attributes.type === undefined; i++) last = await session.ask();
       assert.equal(condition(last), 'policy-violation');
+    },
+  },
+  {
+    section: '§12',
+    name: 'elsewhere such a poll is answered when its time has come, or something for it',
+    run: async (url) => {
+      const [alice, bob] = await couple(url, { hold: 0 });
+      await bob.until((answer) => answer.payloads.length === 0);
+      const early = bob.next();
+      await login(url);
+      assert.equal(early.settled(), undefined);
+      await deliver(alice, bob, 'hello');
+      assert.deepEqual(bodies(await early.answer), ['hello']);
     },
   },
   {
