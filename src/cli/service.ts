@@ -149,8 +149,10 @@ export class Service {
   /** Held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
   async stop(): Promise<void> {
     clearInterval(this.#clock);
+    // First, so that what the gateway answers now is the last on its connection.
+    const closed = this.bosh.close();
     this.gateway.stop();
-    await this.bosh.close();
+    await closed;
     await this.admin?.close();
     await this.node.stop();
   }

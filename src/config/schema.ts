@@ -184,7 +184,9 @@ export const configSchema = z
     request_timeout: duration(1, 300)
       .default(30)
       .describe('time to send a whole request, or to read an answer'),
-    keep_alive_timeout: duration(1, 3600).default(75).describe('time between two requests on a connection'),
+    keep_alive_timeout: duration(1, 3600)
+      .default(75)
+      .describe('time before and between requests on a connection'),
     workers: workers().default(1).describe('worker processes, auto for one on each core'),
     admin_ip: ip().default('127.0.0.1').describe('address of /healthz and /metrics'),
     admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),

@@ -34,11 +34,11 @@ export interface BoshServerOptions {
   /** Bytes of all requests that are coming in. */
   readonly maxReceiving: number;
   readonly maxConnections: number;
-  /** Seconds to send a request's headers. */
+  /** Seconds to send a request's headers, from their first byte. */
   readonly headerTimeout: number;
   /** Seconds to send a whole request, and to read an answer. */
   readonly requestTimeout: number;
-  /** Seconds that a connection may stay idle between two requests. */
+  /** Seconds that a connection may stay idle before its first request and between two. */
   readonly keepAliveTimeout: number;
   /** `undefined`: it speaks HTTP, else HTTPS. */
   readonly certificate: CertificateFiles | undefined;
@@ -47,6 +47,10 @@ export interface BoshServerOptions {
 /** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
 const REFUSED_CONNECTIONS = 100;
 const REFUSED_PART = 0.1;
+/** Seconds that requests have to come in, and then clients to close, when this stops. */
+const GRACE = 1;
+/** Seconds without a byte after which a connection counts as opened ahead: a request on its way has long come. */
+const AHEAD = 2;
 
 export class BoshServer {
   readonly #server: Server;
@@ -83,6 +87,7 @@ export class BoshServer {
       keepAliveTimeout: options.keepAliveTimeout,
       isTls: options.certificate !== undefined,
       connections: new Set(),
+      unused: new Map(),
       now: Math.floor(process.uptime()),
       isStopping: false,
     };
@@ -156,7 +161,10 @@ export class BoshServer {
     }
   }
 
-  /** Takes no new connections and ends idle ones; resolves when the answers under way are written, or after a second. */
+  /**
+   * Takes no new connections, ends idle ones, and says from now on that an answer is the last one of its connection.
+   * Resolves when all are closed: the service has to answer what is held, and what is coming in has a second.
+   */
   async close(): Promise<void> {
     const { connections } = this.#front;
     this.#front.isStopping = true;
@@ -169,17 +177,18 @@ export class BoshServer {
     ]);
     for (const connection of connections) connection.stop();
     // A TLS handshake under way is no connection yet, and nobody's concern any more.
-    const timeUp = new AbortController();
-    await Promise.race([closed, sleep(1000, undefined, { signal: timeUp.signal }).catch(() => {})]);
-    timeUp.abort();
+    await within(GRACE, closed);
+    for (const connection of connections) connection.stopWaiting();
+    await within(GRACE, closed);
     for (const connection of connections) connection.destroy();
     clearInterval(this.#clock);
   }
 
   #createServer(handshakeTimeout: number): Server {
     const onConnection = (socket: Socket): void => {
-      const isRefused = this.connections >= this.#maxConnections;
-      if (isRefused) this.#logFull();
+      const isFull = this.connections >= this.#maxConnections;
+      if (isFull) this.#logFull();
+      const isRefused = isFull && !this.#makeRoom();
       new Connection(socket, this.#front, isRefused);
     };
     if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
@@ -214,6 +223,15 @@ export class BoshServer {
     return { accepted: served + refused, served };
   }
 
+  /** A connection that was opened ahead and not used so far is worth less than one that comes to be used. */
+  #makeRoom(): boolean {
+    const { unused, now } = this.#front;
+    const [[oldest, since] = [undefined, now]] = unused;
+    if (oldest === undefined || since + AHEAD > now) return false;
+    oldest.destroy();
+    return true;
+  }
+
   #onDrop(): void {
     this.#front.counters.refused.overload += 1;
     this.#logFull();
@@ -228,4 +246,11 @@ export class BoshServer {
     this.#front.now = Math.floor(process.uptime());
     for (const connection of this.#front.connections) connection.expire();
   }
+}
+
+/** Resolves with `done`, or after so many seconds. */
+async function within(seconds: number, done: Promise<unknown>): Promise<void> {
+  const timeUp = new AbortController();
+  await Promise.race([done, sleep(1000 * seconds, undefined, { signal: timeUp.signal }).catch(() => {})]);
+  timeUp.abort();
 }

@@ -8,13 +8,14 @@
 
 import type { Socket } from 'node:net';
 import type { ClientInfo } from '../gateway/meta.js';
+import { clientInfo } from './client-info.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
 import { Incoming } from './incoming.js';
 import type { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
-import { malformed, type Reply, route, TOO_MANY, TOO_SLOW } from './routes.js';
+import { malformed, type Reply, route, STOPPING, TOO_MANY, TOO_SLOW } from './routes.js';
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
 const MAX_PIPELINED = 8;
@@ -22,8 +23,6 @@ const MAX_PIPELINED = 8;
 const MAX_UNREAD = 256 * 1024;
 /** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
 const LINGER = 2;
-/** A user agent's text goes into logs and tables of ejabberd: enough to know it. */
-const MAX_TEXT = 512;
 
 const NEVER = 2 ** 30;
 const CR = 13;
@@ -54,28 +53,18 @@ export class Connection {
     this.#front = front;
     this.#socket = socket;
     this.#isRefused = isRefused;
-    this.#deadline = this.#after(front.headerTimeout);
+    // It may have been opened ahead, for a request to come.
+    this.#deadline = this.#after(isRefused ? front.headerTimeout : front.keepAliveTimeout);
     front.connections.add(this);
+    if (!isRefused) front.unused.set(this, front.now);
     (socket as ClientSocket)[CONNECTION] = this;
     socket.on('data', onData);
     socket.on('error', onError);
     socket.on('close', onClose);
   }
 
-  /** Who sent that request. */
   clientOf(request: RequestParser): ClientInfo {
-    const { proxies, isTls } = this.#front;
-    const { remoteAddress = '', remotePort = 0 } = this.#socket;
-    const forwarded = {
-      forwardedFor: request.header('x-forwarded-for'),
-      forwardedProto: request.header('x-forwarded-proto'),
-    };
-    return {
-      ...proxies.clientOf(remoteAddress, remotePort, forwarded, isTls),
-      path: request.path,
-      origin: (request.header('origin') ?? '').slice(0, MAX_TEXT),
-      userAgent: (request.header('user-agent') ?? '').slice(0, MAX_TEXT),
-    };
+    return clientInfo(this.#socket, request, this.#front);
   }
 
   receive(bytes: Buffer): void {
@@ -99,17 +88,32 @@ export class Connection {
     this.#answer(exchange, { ...response, headers });
   }
 
-  /** Ends it when there is nothing left to answer. */
+  /** The next answer is its last one, or the one to the request that is coming in. */
   stop(): void {
-    if (this.#first === undefined) this.#end();
+    if (this.#request !== undefined || this.#front.unused.has(this)) return;
+    if (this.#last === undefined) {
+      this.#end();
+    } else {
+      this.#isInputOver = true;
+      this.#last.isLast = true;
+    }
+  }
+
+  /** A request that has not come in by now is not waited for. */
+  stopWaiting(): void {
+    this.#front.unused.delete(this);
+    if (this.#request !== undefined) this.#giveUp(STOPPING);
+    else this.stop();
   }
 
   destroy(): void {
+    this.#front.unused.delete(this);
     this.#socket.destroy();
   }
 
   closed(): void {
     this.#front.connections.delete(this);
+    this.#front.unused.delete(this);
     this.#release();
     for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
       if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
@@ -150,6 +154,7 @@ export class Connection {
       this.#socket.destroy();
       return undefined;
     }
+    this.#front.unused.delete(this);
     this.#deadline = this.#after(this.#front.headerTimeout);
     this.#isUnread = false;
     this.#request = new Incoming(this, this.#front.maxBody);
@@ -230,8 +235,9 @@ export class Connection {
     this.#reply(exchange, reply);
   }
 
-  #add(parser: RequestParser, isLast: boolean): Exchange {
-    const { cors } = this.#front;
+  #add(parser: RequestParser, mustBeLast: boolean): Exchange {
+    const { cors, isStopping } = this.#front;
+    const isLast = mustBeLast || isStopping;
     const origin = parser.header('origin');
     const lines = parser.method === 'OPTIONS' ? cors.preflight(origin) : cors.lines(origin);
     const exchange = new Exchange(this, lines, parser.method === 'HEAD', isLast);
@@ -244,8 +250,7 @@ export class Connection {
   }
 
   #answer(exchange: Exchange, response: Response): void {
-    const { isStopping, keepAliveLines } = this.#front;
-    const lines = exchange.lines + (exchange.isLast || isStopping ? CLOSE : keepAliveLines);
+    const lines = exchange.lines + (exchange.isLast ? CLOSE : this.#front.keepAliveLines);
     exchange.bytes = encodeResponse(response, lines, exchange.isHead);
     if (exchange === this.#first) this.#write();
   }
@@ -255,7 +260,7 @@ export class Connection {
     if (this.#isEnded) return;
     if (this.#socket.writableLength === 0) this.#isUnread = false;
     let exchange = this.#first;
-    let isLast = this.#front.isStopping;
+    let isLast = false;
     while (exchange?.bytes !== undefined) {
       this.#socket.write(exchange.bytes);
       isLast ||= exchange.isLast;

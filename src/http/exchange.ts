@@ -18,7 +18,7 @@ export class Exchange implements HttpExchange {
   readonly lines: string;
   readonly isHead: boolean;
   /** The answer is the last one of its connection. */
-  readonly isLast: boolean;
+  isLast: boolean;
   readonly #connection: Connection;
   /** Only while it is handed over: one that is held keeps nothing of what was read. */
   #request: RequestParser | undefined = undefined;

@@ -32,7 +32,10 @@ export interface Front {
   readonly keepAliveTimeout: number;
   readonly isTls: boolean;
   readonly connections: Set<Connection>;
+  /** Those that have not sent a byte, oldest first, and when they came. */
+  readonly unused: Map<Connection, number>;
   /** A coarse clock that never runs backwards. */
   now: number;
+  /** Each request from now on is the last one of its connection. */
   isStopping: boolean;
 }

@@ -42,10 +42,12 @@ const HEADERS = [
 ] as const;
 export type HeaderName = (typeof HEADERS)[number];
 
-/** Of most others, which differ in length or first letter, not even the name becomes a string. */
+/** Most others differ in length or first letter. */
 const key = (length: number, firstByte: number): number => length * 256 + (firstByte | 0x20);
-const NAMES: ReadonlyMap<string, HeaderName> = new Map(HEADERS.map((name) => [name, name]));
-const KEYS: ReadonlySet<number> = new Set(HEADERS.map((name) => key(name.length, name.charCodeAt(0))));
+const keyOf = (name: HeaderName): number => key(name.length, name.charCodeAt(0));
+const BY_KEY: ReadonlyMap<number, readonly HeaderName[]> = new Map(
+  HEADERS.map((name) => [keyOf(name), HEADERS.filter((other) => keyOf(other) === keyOf(name))]),
+);
 
 export class RequestParser implements LlhttpListener {
   /** `undefined`: all was read that there is to read. */
@@ -235,13 +237,18 @@ export class RequestParser implements LlhttpListener {
     this.#wanted = undefined;
     const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
     const first = this.#nameBefore === '' ? this.#bytes[this.#nameStart] : this.#nameBefore.charCodeAt(0);
+    const names = BY_KEY.get(key(length, first ?? 0));
     // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
-    if (KEYS.has(key(length, first ?? 0)) && !this.#hasHead) {
-      const name = (this.#nameBefore + this.#takeName()).toLowerCase();
-      this.#wanted = NAMES.get(name);
-    }
+    if (names !== undefined && !this.#hasHead) this.#wanted = this.#find(names);
     this.#nameBefore = '';
     this.#nameEnd = this.#nameStart;
+  }
+
+  /** Which of them the name is, all of which have its length. */
+  #find(names: readonly HeaderName[]): HeaderName | undefined {
+    if (this.#nameBefore === '') return names.find((name) => isAt(this.#bytes, this.#nameStart, name));
+    const whole = (this.#nameBefore + this.#takeName()).toLowerCase();
+    return names.find((name) => name === whole);
   }
 
   #endHeader(): void {
@@ -266,4 +273,12 @@ function withoutBlanksBehind(value: string): string {
   let end = value.length;
   while (value[end - 1] === ' ' || value[end - 1] === '\t') end -= 1;
   return value.slice(0, end);
+}
+
+/** In any case, without a string made of it. A name has no byte that the bit of the case turns into a hyphen. */
+function isAt(bytes: Buffer, start: number, name: HeaderName): boolean {
+  for (let i = 0; i < name.length; i += 1) {
+    if (((bytes[start + i] ?? 0) | 0x20) !== name.charCodeAt(i)) return false;
+  }
+  return true;
 }

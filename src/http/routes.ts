@@ -38,6 +38,11 @@ export const TOO_MANY: Reply = {
   reason: 'overload',
 };
 
+export const STOPPING: Reply = {
+  ...text(503, 'This gateway is stopping.', ['retry-after', '2']),
+  reason: 'stopping',
+};
+
 export const TOO_SLOW: Reply = {
   ...text(503, 'More is coming in than there is room for, and this request was the slowest.', [
     'retry-after',

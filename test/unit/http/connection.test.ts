@@ -404,6 +404,41 @@ test('a client that reads a large answer in time goes on', async () => {
   client.socket.destroy();
 });
 
+test('a connection that was opened ahead has the time of an idle one until its first byte', async () => {
+  const { held, port } = await serve({ headerTimeout: 1, keepAliveTimeout: 75 });
+  const ahead = new Client(port);
+  await once(ahead.socket, 'connect');
+  // Comes later, so its time for a head is over later.
+  assert.match(await new Client(port, 'POST').ended(), /^HTTP\/1\.1 408 /);
+  ahead.socket.write(post('a'));
+  await until(() => held.exchanges.length === 1);
+  held.answer(0, '~a');
+  await until(() => ahead.answers.length === 1);
+  ahead.socket.destroy();
+});
+
+test('at the maximum, those that were never used make room, the oldest first', async () => {
+  const { held, counters, port, front } = await serve({ maxConnections: 3, headerTimeout: 1 });
+  const clients = [new Client(port, post('a'))];
+  await until(() => held.exchanges.length === 1);
+  for (const count of [2, 3]) {
+    clients.push(new Client(port));
+    await until(() => front.connections === count);
+  }
+  // They may be about to be used, and are not any more when another's time for a head is over.
+  assert.match(await new Client(port, post('x')).ended(), /^HTTP\/1\.1 503 /);
+  assert.match(await new Client(port, 'POST').ended(), /^HTTP\/1\.1 408 /);
+  const late = new Client(port, post('b'));
+  await until(() => held.exchanges.length === 2);
+  assert.equal(await clients[1]?.ended(), '');
+  clients[2]?.socket.write(post('c'));
+  await until(() => held.exchanges.length === 3);
+  // Now all are in use.
+  assert.match(await new Client(port, post('d')).ended(), /^HTTP\/1\.1 503 /);
+  assert.equal(counters.refused.overload, 2);
+  for (const { socket } of [...clients, late]) socket.destroy();
+});
+
 test('closing answers what is held, ends what is idle, and takes nothing new', async () => {
   const { held, port, front } = await serve();
   const idle = new Client(port);
