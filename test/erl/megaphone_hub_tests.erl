@@ -23,10 +23,11 @@ cost_test_() ->
 
 start() ->
     ok = megaphone_stats:create(),
-    ok = megaphone_sessions:create_tables(),
+    ok = megaphone_sessions:create_table(),
+    ok = megaphone_ended:create_table(),
     ok = megaphone_admission:create_table(),
     Ended = #{kept => [{7, 200, <<"kept">>}], final => {200, <<"final">>}},
-    ok = megaphone_sessions:close(<<"ended">>, Ended, 60, user),
+    ok = megaphone_ended:put(<<"ended">>, Ended, user),
     {ok, Hub} = megaphone_hub:init(#{strangers => 1000, per_address => 0, memory => 0}),
     Hub.
 

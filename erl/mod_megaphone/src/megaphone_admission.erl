@@ -7,10 +7,10 @@
 %%% memory run short.
 %%%
 %%% The hub monitors strangers until they log in, so however one ends, its place is free again. Their table belongs
-%%% to the supervisor: a new hub finds there whom to monitor, and who logs in while there is none is no longer in it.
+%%% to megaphone_index: a new hub finds there whom to monitor, and who logs in while there is none is no longer in it.
 -module(megaphone_admission).
 
--export([create_table/0, count/0, logged_in/1]).
+-export([create_table/0, count/0, logged_in/1, stranger/2]).
 -export([new/1, tick/2, check/2, enter/4, leave/2]).
 -export([address/1]).
 
@@ -47,13 +47,32 @@ create_table() ->
 
 -spec count() -> non_neg_integer().
 count() ->
-    ets:info(?STRANGERS, size).
+    case ets:info(?STRANGERS, size) of
+        undefined -> 0;
+        Size -> Size
+    end.
 
 %% @doc No stranger any more; the hub is to be told after it, so that one or the other is seen by a new hub.
 -spec logged_in(pid()) -> ok.
 logged_in(Pid) ->
-    true = ets:delete(?STRANGERS, Pid),
-    ok.
+    try ets:delete(?STRANGERS, Pid) of
+        true -> ok
+    catch
+        %% While the table's owner is restarted; then strangers enter anew.
+        error:badarg -> ok
+    end.
+
+%% @doc The process of one, for a new hub.
+-spec stranger(pid(), inet:ip_address()) -> ok.
+stranger(Pid, Ip) -> note(Pid, address(Ip)).
+
+-spec note(pid(), address()) -> ok.
+note(Pid, Address) ->
+    try ets:insert(?STRANGERS, {Pid, Address}) of
+        true -> ok
+    catch
+        error:badarg -> ok
+    end.
 
 %% @doc With the strangers there are; the calling process monitors them.
 -spec new(limits()) -> admission().
@@ -109,7 +128,7 @@ check(Address, #admission{limits = Limits, strangers = Strangers, addresses = Ad
 
 -spec enter(pid(), Monitor :: reference(), address(), admission()) -> admission().
 enter(Pid, Monitor, Address, #admission{strangers = Strangers, addresses = Addresses, recent = [Latest | Recent]} = A) ->
-    true = ets:insert(?STRANGERS, {Pid, Address}),
+    ok = note(Pid, Address),
     A#admission{
         recent = [[Pid | Latest] | Recent],
         strangers = Strangers#{Pid => {Monitor, Address}},

@@ -1,33 +1,42 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What other processes ask of sessions, or tell them to do: list them, close one, end those of a host.
+%%% What other processes ask of sessions, or tell them to do: list them, end them, enter the index again.
 -module(megaphone_control).
 
--export([stop_host/1, info/1, close/1]).
+-export([stop/1, kill/0, announce/0, info/1, close/1]).
 
 -define(TIMEOUT_MS, 5000).
+%% How many sessions do at once what all are told to do, and how long it is waited for at most.
+-define(AT_ONCE, 500).
+-define(MAX_MS, 60000).
 
-%% @doc Ends the sessions of a virtual host with `system-shutdown', and waits until they are gone.
--spec stop_host(binary()) -> ok.
-stop_host(Host) ->
-    Monitors = [
-        begin
-            Ref = erlang:monitor(process, Pid),
-            Pid ! {bosh_stop_host, Host, {self(), Ref}},
-            Ref
-        end
-     || Pid <- megaphone_sessions:pids()
-    ],
-    lists:foreach(
-        fun(Ref) ->
-            receive
-                {Ref, staying} -> erlang:demonitor(Ref, [flush]);
-                {'DOWN', Ref, _, _, _} -> true
-            after ?TIMEOUT_MS -> erlang:demonitor(Ref, [flush])
-            end
-        end,
-        Monitors
-    ).
+%% @doc Ends the sessions of a virtual host, or all, with `system-shutdown', and waits until they are gone:
+%% until then their users' last presence and undelivered messages are on their way. Not longer than a
+%% minute, nor where nothing goes on for 5 s.
+-spec stop(Host :: binary() | all) -> ok.
+stop(Host) ->
+    _ = tell(megaphone_sessions:pids(), fun(Pid, From) -> Pid ! {bosh_stop, Host, From} end),
+    ok.
+
+%% @doc Ends what sessions there still are without a word.
+-spec kill() -> ok.
+kill() ->
+    _ = tell(living(), fun(Pid, _) -> exit(Pid, kill) end),
+    ok.
+
+%% @doc All sessions that live enter the index; returns how many did not within the time. They will.
+-spec announce() -> non_neg_integer().
+announce() ->
+    tell(living(), fun(Pid, From) -> Pid ! {bosh_announce, From} end).
+
+%% The index may not know them.
+-spec living() -> [pid()].
+living() ->
+    [Pid || Pid <- processes(), is_session(proc_lib:initial_call(Pid))].
+
+-spec is_session({module(), atom(), [term()]} | false) -> boolean().
+is_session({megaphone_session, run, _}) -> true;
+is_session(_) -> false.
 
 %% @doc Session id, user, address, state, requests held and bytes of the process; nothing when it is gone.
 -spec info(pid()) -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
@@ -55,4 +64,32 @@ ask(Pid, Question) ->
     after ?TIMEOUT_MS ->
         erlang:demonitor(Ref, [flush]),
         []
+    end.
+
+-type tell() :: fun((pid(), {pid(), reference()}) -> term()).
+
+%% Each answers, or ends. Returns how many did neither in time; they all were told.
+-spec tell([pid()], tell()) -> non_neg_integer().
+tell(Pids, Tell) ->
+    tell(Pids, Tell, #{}, erlang:monotonic_time(millisecond) + ?MAX_MS).
+
+-spec tell([pid()], tell(), Open :: #{reference() => []}, Until :: integer()) -> non_neg_integer().
+tell([], _, Open, _) when Open =:= #{} ->
+    0;
+tell([Pid | Pids], Tell, Open, Until) when map_size(Open) < ?AT_ONCE ->
+    Ref = erlang:monitor(process, Pid),
+    _ = Tell(Pid, {self(), Ref}),
+    tell(Pids, Tell, Open#{Ref => []}, Until);
+tell(Pids, Tell, Open, Until) ->
+    Left = max(0, Until - erlang:monotonic_time(millisecond)),
+    receive
+        {Ref, _} when is_map_key(Ref, Open) ->
+            erlang:demonitor(Ref, [flush]),
+            tell(Pids, Tell, maps:remove(Ref, Open), Until);
+        {'DOWN', Ref, _, _, _} when is_map_key(Ref, Open) ->
+            tell(Pids, Tell, maps:remove(Ref, Open), Until)
+    after min(Left, ?TIMEOUT_MS) ->
+        lists:foreach(fun(Ref) -> erlang:demonitor(Ref, [flush]) end, maps:keys(Open)),
+        lists:foreach(fun(Pid) -> Tell(Pid, {self(), make_ref()}) end, Pids),
+        map_size(Open) + length(Pids)
     end.

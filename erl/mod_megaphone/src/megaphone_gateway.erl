@@ -21,7 +21,7 @@ answer(ConnId, Status, Headers, Body) ->
 %% @doc For those who cannot try again.
 -spec last_answer(ConnId :: pid(), status(), headers(), Body :: binary()) -> ok.
 last_answer(ConnId, Status, Headers, Body) ->
-    send(ConnId, message(ConnId, Status, Headers, Body)).
+    send(ConnId, message(ConnId, Status, Headers, Body), byte_size(Body)).
 
 %% @doc Nothing is known of this request: its client is to send it again, as it does after a 503.
 -spec repeat(ConnId :: pid()) -> ok.
@@ -31,7 +31,7 @@ repeat(ConnId) ->
 %% @doc Everything that the gateway sent before it marked this place was taken.
 -spec taken(node(), Place :: non_neg_integer()) -> ok.
 taken(Gateway, Place) ->
-    send({megaphone, Gateway}, {taken, Place}).
+    send({megaphone, Gateway}, {taken, Place}, 0).
 
 %% @doc No creations for so many seconds, please. One that is lost is followed by others.
 -spec full(node(), pos_integer()) -> ok.
@@ -43,10 +43,10 @@ full(Gateway, Seconds) ->
 message(ConnId, Status, [], Body) -> {ConnId, Status, Body};
 message(ConnId, Status, Headers, Body) -> {ConnId, Status, Headers, Body}.
 
-%% Where it has to wait, another process does.
--spec send(pid() | {atom(), node()}, tuple()) -> ok.
-send(To, Message) ->
+%% Where it has to wait, it does so in another process.
+-spec send(pid() | {atom(), node()}, tuple(), Bytes :: non_neg_integer()) -> ok.
+send(To, Message, Bytes) ->
     case erlang:send(To, Message, [nosuspend, noconnect]) of
-        nosuspend -> _ = spawn(erlang, send, [To, Message, [noconnect]]), ok;
+        nosuspend -> megaphone_outbox:send(To, Message, Bytes);
         _ -> ok
     end.

@@ -4,7 +4,7 @@
 %%% resource or to offline storage, with the time when they were sent; requests to their sender.
 -module(megaphone_handback).
 
--export([is_wanted/1, requeue/2, route_rest/1]).
+-export([is_wanted/1, requeue/2, terminated/2]).
 
 -export_type([undelivered/0]).
 
@@ -28,22 +28,17 @@ requeue(Undelivered, Stream) ->
     lists:foreach(fun(Route) -> self() ! Route end, Routes ++ Waiting),
     length(Routes).
 
-%% @doc Routes what the stream left in the mailbox: when the server stops, ejabberd takes the hook out
-%% by which it closes its sessions and routes their mailboxes, while they end.
--spec route_rest(xmpp_stream_in:state()) -> ok.
-route_rest(#{sid := Sid, jid := Jid}) ->
-    case waiting() of
-        [] ->
-            ok;
-        Routes ->
-            {User, Server, Resource} = jid:tolower(Jid),
-            case lists:member(Sid, ejabberd_sm:get_session_sids(User, Server, Resource)) of
-                true -> ejabberd_sm:close_session(Sid, User, Server, Resource);
-                false -> ok
-            end,
-            lists:foreach(fun({route, Stanza}) -> ejabberd_router:route(Stanza) end, Routes)
+%% @doc After the stream's own terminate. When the server stops, ejabberd takes the hook out by which it
+%% says `unavailable' for the user, closes its session and routes its mailbox, while sessions end: where
+%% that was missed, it is done now.
+-spec terminated(term(), xmpp_stream_in:state()) -> ok.
+terminated(Reason, #{sid := Sid, jid := Jid} = Stream) ->
+    {User, Server, Resource} = jid:tolower(Jid),
+    case lists:member(Sid, ejabberd_sm:get_session_sids(User, Server, Resource)) of
+        true -> _ = ejabberd_c2s:process_terminated(Stream, Reason), ok;
+        false -> ok
     end;
-route_rest(_) ->
+terminated(_, _) ->
     ok.
 
 -spec waiting() -> [{route, tuple()}].

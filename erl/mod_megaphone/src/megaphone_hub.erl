@@ -13,16 +13,17 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, late/3, gone/3, logged_in/1]).
+-export([start_link/0, late/3, gone/3, logged_in/1, refuse/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
--define(SWEEP_MS, 10000).
 -define(TICK_MS, 1000).
 
 -record(hub, {
     tag :: binary(),
     admission :: megaphone_admission:admission(),
-    refusals = megaphone_refusals:new() :: megaphone_refusals:refusals()
+    refusals = megaphone_refusals:new() :: megaphone_refusals:refusals(),
+    %% This node stops.
+    is_stopping = false :: boolean()
 }).
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
@@ -32,7 +33,6 @@ start_link() ->
 -spec init(megaphone_admission:limits()) -> {ok, #hub{}}.
 init(Limits) ->
     process_flag(message_queue_data, off_heap),
-    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     _ = erlang:send_after(?TICK_MS, self(), tick),
     {ok, #hub{tag = megaphone_sid:tag(node()), admission = megaphone_admission:new(Limits)}}.
 
@@ -45,11 +45,18 @@ logged_in(Pid) ->
         Hub -> Hub ! {logged_in, Pid}, ok
     end.
 
+%% @doc This node stops: no new sessions from now on.
+-spec refuse() -> ok.
+refuse() ->
+    gen_server:cast(mod_megaphone, refuse).
+
 -spec handle_call(term(), {pid(), term()}, #hub{}) -> {reply, {error, unknown_request}, #hub{}}.
 handle_call(_, _, Hub) ->
     {reply, {error, unknown_request}, Hub}.
 
 -spec handle_cast(term(), #hub{}) -> {noreply, #hub{}}.
+handle_cast(refuse, Hub) ->
+    {noreply, Hub#hub{is_stopping = true}};
 handle_cast(_, Hub) ->
     {noreply, Hub}.
 
@@ -62,10 +69,10 @@ handle_info({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place)
     ok = megaphone_gateway:taken(node(Gateway), Place),
     {noreply, Hub};
 handle_info({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
-    asked(ConnId, Rid, megaphone_sessions:find(Sid)),
+    ok = asked(ConnId, Rid, find(Sid)),
     {noreply, Hub};
 handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
-    case megaphone_sessions:find(Sid) of
+    case find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
         _ -> ok
     end,
@@ -79,44 +86,45 @@ handle_info(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
     {MakeRoom, Admission1} = megaphone_admission:tick(mod_megaphone:node_limits(), Admission),
     lists:foreach(fun megaphone_session:make_room/1, MakeRoom),
     {noreply, Hub#hub{admission = Admission1, refusals = megaphone_refusals:tick(now_seconds(), Refusals)}};
-handle_info(sweep, Hub) ->
-    _ = megaphone_sessions:sweep(),
-    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
-    {noreply, Hub};
 handle_info(_, Hub) ->
     {noreply, Hub}.
 
 -spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
-request(ConnId, Body, Meta, Hub) ->
+request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
-            ok = route(ConnId, Body, Sid, megaphone_sessions:find(Sid)),
+            ok = route(ConnId, Body, find(Sid)),
             Hub;
+        none when IsStopping ->
+            refuse(ConnId, stopping, Hub);
         none ->
             create(ConnId, Body, Meta, Hub)
     end.
 
--spec route(pid(), binary(), binary(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
-route(ConnId, Body, Sid, {ok, Pid}) ->
-    case is_process_alive(Pid) of
-        true ->
-            megaphone_session:request(Pid, ConnId, Body);
-        false ->
-            %% Killed without a chance to say so.
-            ok = megaphone_sessions:close(Sid),
-            route(ConnId, Body, Sid, none)
-    end;
-route(ConnId, Body, _, Gone) ->
-    late(ConnId, Body, Gone).
+%% Whom a request of this session concerns.
+-spec find(megaphone_sid:sid()) -> {ok, pid()} | {ended, megaphone_bosh:ended()} | none.
+find(Sid) ->
+    case megaphone_sessions:find(Sid) of
+        {ok, Pid} ->
+            case is_process_alive(Pid) of
+                true -> {ok, Pid};
+                %% Killed without a chance to say so.
+                false -> ok = megaphone_sessions:close(Sid), none
+            end;
+        none ->
+            megaphone_ended:find(Sid);
+        unknown ->
+            %% The index is gone, and this process about to be restarted after it: no report of its last message.
+            exit({shutdown, no_index})
+    end.
+
+-spec route(pid(), binary(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
+route(ConnId, Body, {ok, Pid}) -> megaphone_session:request(Pid, ConnId, Body);
+route(ConnId, Body, Gone) -> late(ConnId, Body, Gone).
 
 -spec asked(pid(), megaphone_body:rid(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
-asked(ConnId, Rid, {ok, Pid}) ->
-    case is_process_alive(Pid) of
-        true -> megaphone_session:asked(Pid, ConnId, Rid);
-        false -> gone(ConnId, Rid, none)
-    end;
-asked(ConnId, Rid, Gone) ->
-    gone(ConnId, Rid, Gone).
+asked(ConnId, Rid, {ok, Pid}) -> megaphone_session:asked(Pid, ConnId, Rid);
+asked(ConnId, Rid, Gone) -> gone(ConnId, Rid, Gone).
 
 %% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
 -spec late(pid(), binary(), {ended, megaphone_bosh:ended()} | none) -> ok.
@@ -152,7 +160,7 @@ create(ConnId, Body, Meta, #hub{tag = Tag, admission = Admission} = Hub) ->
             refuse(ConnId, Reason, Hub)
     end.
 
--spec refuse(pid(), megaphone_admission:refusal(), #hub{}) -> #hub{}.
+-spec refuse(pid(), megaphone_refusals:refusal(), #hub{}) -> #hub{}.
 refuse(ConnId, Reason, #hub{refusals = Refusals} = Hub) ->
     Hub#hub{refusals = megaphone_refusals:refuse(ConnId, Reason, now_seconds(), Refusals)}.
 

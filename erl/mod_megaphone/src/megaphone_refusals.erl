@@ -6,17 +6,18 @@
 
 -export([new/0, refuse/4, tick/2]).
 
--export_type([refusals/0]).
+-export_type([refusals/0, refusal/0]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -type seconds() :: integer().
+-type refusal() :: megaphone_admission:refusal() | stopping.
 
 -record(refusals, {
     %% Gateways that heard since the last tick that this node is full.
     told = #{} :: #{node() => []},
     %% Since the last line in the log, by reason.
-    unlogged = #{} :: #{megaphone_admission:refusal() => pos_integer()},
+    unlogged = #{} :: #{refusal() => pos_integer()},
     silent_until :: seconds() | undefined
 }).
 -opaque refusals() :: #refusals{}.
@@ -28,7 +29,7 @@
 -spec new() -> refusals().
 new() -> #refusals{}.
 
--spec refuse(ConnId :: pid(), megaphone_admission:refusal(), seconds(), refusals()) -> refusals().
+-spec refuse(ConnId :: pid(), refusal(), seconds(), refusals()) -> refusals().
 refuse(ConnId, Reason, Now, #refusals{unlogged = Unlogged} = R) ->
     ok = megaphone_stats:add(counter(Reason), 1),
     Headers = [{<<"content-type">>, <<"text/plain; charset=utf-8">>}, {<<"retry-after">>, integer_to_binary(?FULL_SECONDS)}],
@@ -42,7 +43,7 @@ tick(Now, R) ->
     log(Now, R#refusals{told = #{}}).
 
 %% Where one address has its share, others are welcome.
--spec tell(node(), megaphone_admission:refusal(), refusals()) -> refusals().
+-spec tell(node(), refusal(), refusals()) -> refusals().
 tell(_, address, R) ->
     R;
 tell(Gateway, _, #refusals{told = Told} = R) when is_map_key(Gateway, Told) ->
@@ -61,14 +62,16 @@ log(Now, #refusals{unlogged = Unlogged} = R) ->
     ?LOG_WARNING("Megaphone refuses new sessions (~ts)", [Told]),
     R#refusals{unlogged = #{}, silent_until = Now + ?SILENT_SECONDS}.
 
--spec counter(megaphone_admission:refusal()) -> megaphone_stats:name().
+-spec counter(refusal()) -> megaphone_stats:name().
 counter(strangers) -> refused_unauthenticated;
 counter(address) -> refused_address;
 counter(processes) -> refused_processes;
-counter(memory) -> refused_memory.
+counter(memory) -> refused_memory;
+counter(stopping) -> refused_stopping.
 
--spec text(megaphone_admission:refusal()) -> string().
+-spec text(refusal()) -> string().
 text(strangers) -> "max_unauthenticated have not logged in";
 text(address) -> "max_unauthenticated_per_address have not logged in from their address";
 text(processes) -> "nine tenths of this node's processes (+P) are in use";
-text(memory) -> "this node uses max_memory".
+text(memory) -> "this node uses max_memory";
+text(stopping) -> "this node stops".

@@ -32,7 +32,7 @@
     %% The shaper asked to wait before the next request is processed.
     blocked = false :: boolean(),
     %% What this session adds to the gauges.
-    gauged = {0, 0, 0} :: megaphone_stats:gauges(),
+    gauged = {0, 0, 0} :: megaphone_sessions:gauges(),
     %% What goes back through the router when the process ends; newest first. None where stream
     %% management takes care of it.
     undelivered = none :: [megaphone_handback:undelivered()] | none,
@@ -43,8 +43,6 @@
 
 %% Falling asleep and waking up cost a third of a message: not within a conversation, but soon after it.
 -define(SLEEP_AFTER_MS, 1000).
-%% How long the end of a session can still be asked for.
--define(ENDED_SECONDS, 60).
 %% A client that has not logged in and has no request open for this long makes room for others.
 -define(SILENT_MS, 3000).
 %% Nobody who logs in has more to say before the answer to an earlier request is there: what is larger is not kept.
@@ -93,7 +91,7 @@ run(Args) ->
 
 -spec init(args()) -> {ok, #session{}, {continue, {open, pid(), binary(), megaphone_socket:endpoint()}}}.
 init({Sid, ConnId, Body, Peer}) ->
-    ok = megaphone_sessions:open(Sid, self()),
+    ok = megaphone_sessions:open(Sid, self(), {0, 0, 0}),
     {ok, #session{sid = Sid}, {continue, {open, ConnId, Body, Peer}}}.
 
 -spec handle_continue({open, pid(), binary(), megaphone_socket:endpoint()}, #session{}) ->
@@ -134,11 +132,25 @@ handle_info(timeout, S) ->
     {noreply, sleep(S), hibernate};
 handle_info(unblock, S) ->
     next_state({ok, S#session{blocked = false}});
-handle_info({bosh_stop_host, Host, _}, #session{host = Host} = S) ->
-    Error = xmpp:serr_system_shutdown(),
-    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, Error}, Stream) end, S));
-handle_info({bosh_stop_host, _, {From, Ref}}, S) ->
+handle_info({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
+    %% The hook by which the stream ends its process may be gone by now.
+    case stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, xmpp:serr_system_shutdown()}, Stream) end, S) of
+        {ok, S1} -> next_state({stop, normal, S1});
+        Stop -> next_state(Stop)
+    end;
+handle_info({bosh_stop, _, {From, Ref}}, S) ->
     From ! {Ref, staying},
+    stay(S);
+handle_info({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
+    case Bosh of
+        ended -> ok;
+        _ -> ok = megaphone_sessions:open(Sid, self(), S#session.gauged)
+    end,
+    case S of
+        #session{stream = #{ip := {Address, _}}} -> is_stranger(S) andalso megaphone_admission:stranger(self(), Address);
+        _ -> false
+    end,
+    From ! {Ref, here},
     stay(S);
 handle_info({route, _} = Route, #session{undelivered = Undelivered} = S) when Undelivered =/= none ->
     stay(S#session{undelivered = [Route | Undelivered]});
@@ -175,7 +187,7 @@ terminate(Reason, S) ->
         {_, #session{stream = Stream} = S1} ->
             hand_back(finish(Condition, [], S1)),
             _ = xmpp_stream_in:terminate(Reason, Stream),
-            megaphone_handback:route_rest(Stream)
+            megaphone_handback:terminated(Reason, Stream)
     end.
 
 %%% Beginning
@@ -209,15 +221,16 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
     end.
 
 %% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
-%% dies with the process: the monitor would only cost memory on both sides.
+%% dies with the process, which owns it from now on: the monitor would only cost memory on both sides.
 -spec accept(stream()) -> tuple().
 accept(Stream) ->
-    Result = xmpp_stream_in:handle_cast(accept, Stream),
-    case Result of
-        {noreply, #{socket_monitor := Monitor}, _} -> erlang:demonitor(Monitor, [flush]);
-        _ -> true
-    end,
-    Result.
+    case xmpp_stream_in:handle_cast(accept, Stream) of
+        {noreply, #{socket_monitor := Monitor, socket := Socket} = Accepted, Timeout} ->
+            true = erlang:demonitor(Monitor, [flush]),
+            {noreply, Accepted#{socket := xmpp_socket:reset_stream(Socket)}, Timeout};
+        Result ->
+            Result
+    end.
 
 %%% Requests
 
@@ -226,7 +239,7 @@ accept(Stream) ->
 -spec take(pid(), binary(), #session{}) -> step().
 take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
     %% It was on its way here when the session ended.
-    ok = megaphone_hub:late(ConnId, Body, megaphone_sessions:find(Sid)),
+    ok = megaphone_hub:late(ConnId, Body, megaphone_ended:find(Sid)),
     {ok, S};
 take(ConnId, Body, #session{max_body = Max} = S) when byte_size(Body) > Max ->
     bad_request(ConnId, <<"policy-violation">>, S);
@@ -254,7 +267,7 @@ arrive(Request, ConnId, #session{bosh = Bosh} = S) ->
 -spec held(pid(), megaphone_body:rid(), #session{}) -> #session{}.
 held(ConnId, Rid, #session{bosh = ended, sid = Sid} = S) ->
     %% As in take/3.
-    ok = megaphone_hub:gone(ConnId, Rid, megaphone_sessions:find(Sid)),
+    ok = megaphone_hub:gone(ConnId, Rid, megaphone_ended:find(Sid)),
     S;
 held(ConnId, Rid, #session{bosh = Bosh} = S) ->
     case megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
@@ -428,7 +441,8 @@ finish(Reason, Error, Asleep) ->
     {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     lists:foreach(fun(Answer) -> send_last(Answer, S) end, Answers),
     Who = case is_stranger(S) of true -> stranger; false -> user end,
-    ok = megaphone_sessions:close(Sid, Ended, ?ENDED_SECONDS, Who),
+    ok = megaphone_ended:put(Sid, Ended, Who),
+    ok = megaphone_sessions:close(Sid),
     %% What its last answers had no room for.
     Left = case Undelivered of none -> none; _ -> megaphone_bosh:queued(Bosh2) ++ Undelivered end,
     gauge(S#session{bosh = ended, undelivered = Left}).
@@ -467,7 +481,7 @@ tick(#session{bosh = Bosh, stream_due = StreamDue} = S) ->
 expire(#session{sid = Sid} = S) ->
     ok = megaphone_stats:add(sessions_expired, 1),
     Step = hang_up(<<"item-not-found">>, S),
-    ok = megaphone_sessions:forget(Sid),
+    ok = megaphone_ended:forget(Sid),
     Step.
 
 %%% Answers and time
@@ -535,17 +549,17 @@ wake(#session{stream = Packed} = S) when is_binary(Packed) -> S#session{stream =
 wake(S) -> S.
 
 -spec gauge(#session{}) -> #session{}.
-gauge(#session{gauged = Before} = S) ->
+gauge(#session{gauged = Before, sid = Sid} = S) ->
     case gauges(S) of
         Before ->
             S;
         Now ->
-            ok = megaphone_stats:gauge(Before, Now),
+            ok = megaphone_sessions:gauge(Sid, Now),
             element(1, Now) > element(1, Before) andalso logged_in(S),
             S#session{gauged = Now}
     end.
 
--spec gauges(#session{}) -> megaphone_stats:gauges().
+-spec gauges(#session{}) -> megaphone_sessions:gauges().
 gauges(#session{bosh = ended}) ->
     {0, 0, 0};
 gauges(#session{bosh = Bosh, stream = Stream}) ->
@@ -568,15 +582,19 @@ logged_in(#session{sid = Sid, stream = Stream, host = Host}) ->
     ok = megaphone_hub:logged_in(self()),
     %% It was used to make ids for the login, and would stay for the session's life.
     _ = erase(rand_seed),
-    Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream)],
+    Args = [megaphone_sid:short(Sid), megaphone_stream:user(Stream, Host), logged_ip(Stream)],
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", Args).
 
 -spec log_end(megaphone_condition:condition(), #session{}) -> ok.
 log_end(Condition, #session{sid = Sid, stream = Stream, host = Host} = S) ->
-    Args = [Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), Condition],
+    Args = [megaphone_sid:short(Sid), megaphone_stream:user(Stream, Host), logged_ip(Stream), Condition],
     %% Anyone can begin and end sessions without a login, faster than anyone reads.
     Level = case is_stranger(S) of true -> debug; false -> info end,
     ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).
+
+%% As the option `hide_sensitive_log_data' allows.
+-spec logged_ip(stream() | undefined) -> string().
+logged_ip(Stream) -> ejabberd_config:may_hide_data(megaphone_stream:ip(Stream)).
 
 -spec state(#session{}) -> string().
 state(#session{bosh = ended}) -> "ended";

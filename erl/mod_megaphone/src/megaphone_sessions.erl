@@ -1,85 +1,111 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% Which process serves a sid, and for a while after its end what a late request is answered: a
-%%% client that lost the last answer, or had no request open when the session ended, still learns it.
+%%% Which process serves a sid, and what it adds to the gauges: an index of the sessions that live, which
+%%% enter and leave by themselves. There is none for as long as its owner (megaphone_index) is restarted;
+%%% what sessions could not note meanwhile, they are asked for after it.
 -module(megaphone_sessions).
 
--export([create_tables/0, open/2, close/1, close/4, forget/1, find/1, pids/0, some/1, count/0, sweep/0]).
+-export([create_table/0, open/3, gauge/2, close/1, find/1, pids/0, some/1, count/0, gauges/0, sweep/0]).
+
+-export_type([gauges/0]).
+
+%% Established (0 or 1 for one session), paused (0 or 1), requests held.
+-type gauges() :: {Established :: non_neg_integer(), Paused :: non_neg_integer(), Held :: non_neg_integer()}.
 
 -define(SESSIONS, megaphone_sessions).
--define(ENDED, megaphone_ended).
-%% Ends beyond this many are forgotten at once: late requests then get `item-not-found'.
--define(MAX_ENDED, 20000).
+%% How many are looked at in one step.
+-define(STEP, 1000).
 
-%% @doc The tables belong to the calling process.
--spec create_tables() -> ok.
-create_tables() ->
-    Options = [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}],
-    _ = ets:new(?SESSIONS, Options),
-    _ = ets:new(?ENDED, Options),
+%% @doc The table belongs to the calling process.
+-spec create_table() -> ok.
+create_table() ->
+    _ = ets:new(?SESSIONS, [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}]),
     ok.
 
--spec open(megaphone_sid:sid(), pid()) -> ok.
-open(Sid, Pid) ->
-    true = ets:insert(?SESSIONS, {Sid, Pid}),
-    ok.
+-spec open(megaphone_sid:sid(), pid(), gauges()) -> ok.
+open(Sid, Pid, Gauges) ->
+    try ets:insert(?SESSIONS, {Sid, Pid, Gauges}) of
+        true -> ok
+    catch
+        error:badarg -> ok
+    end.
 
-%% @doc Ends without a word: later requests find no session.
+%% @doc It adds something else to the gauges than before.
+-spec gauge(megaphone_sid:sid(), gauges()) -> ok.
+gauge(Sid, Gauges) ->
+    try ets:update_element(?SESSIONS, Sid, {3, Gauges}) of
+        _ -> ok
+    catch
+        error:badarg -> ok
+    end.
+
 -spec close(megaphone_sid:sid()) -> ok.
 close(Sid) ->
-    true = ets:delete(?SESSIONS, Sid),
-    ok.
+    try ets:delete(?SESSIONS, Sid) of
+        true -> ok
+    catch
+        error:badarg -> ok
+    end.
 
-%% @doc Ends, and keeps the last answers for this many seconds. Those who never logged in leave half of the room to
-%% those who did.
--spec close(megaphone_sid:sid(), megaphone_bosh:ended(), pos_integer(), user | stranger) -> ok.
-close(Sid, Ended, Seconds, Who) ->
-    Room = case Who of user -> ?MAX_ENDED; stranger -> ?MAX_ENDED div 2 end,
-    case ets:info(?ENDED, size) < Room of
-        true -> true = ets:insert(?ENDED, {Sid, now_seconds() + Seconds, Ended});
-        false -> true
-    end,
-    close(Sid).
-
-%% @doc Drops the last answers, too.
--spec forget(megaphone_sid:sid()) -> ok.
-forget(Sid) ->
-    true = ets:delete(?ENDED, Sid),
-    ok.
-
--spec find(megaphone_sid:sid()) -> {ok, pid()} | {ended, megaphone_bosh:ended()} | none.
+%% @doc `unknown' while there is no index: the session may live.
+-spec find(megaphone_sid:sid()) -> {ok, pid()} | none | unknown.
 find(Sid) ->
-    case ets:lookup(?SESSIONS, Sid) of
-        [{_, Pid}] ->
-            {ok, Pid};
-        [] ->
-            case ets:lookup(?ENDED, Sid) of
-                [{_, _, Ended}] -> {ended, Ended};
-                [] -> none
-            end
+    try ets:lookup(?SESSIONS, Sid) of
+        [{_, Pid, _}] -> {ok, Pid};
+        [] -> none
+    catch
+        error:badarg -> unknown
     end.
 
 -spec pids() -> [pid()].
 pids() ->
-    ets:select(?SESSIONS, [{{'_', '$1'}, [], ['$1']}]).
+    fold(fun lists:append/2, '$2', []).
 
 %% @doc Up to so many of the processes.
 -spec some(pos_integer()) -> [pid()].
 some(N) ->
-    case ets:select(?SESSIONS, [{{'_', '$1'}, [], ['$1']}], N) of
+    try ets:select(?SESSIONS, [{{'_', '$1', '_'}, [], ['$1']}], N) of
         {Pids, _} -> Pids;
         '$end_of_table' -> []
+    catch
+        error:badarg -> []
     end.
 
 -spec count() -> non_neg_integer().
 count() ->
-    ets:info(?SESSIONS, size).
+    case ets:info(?SESSIONS, size) of
+        undefined -> 0;
+        Size -> Size
+    end.
 
-%% @doc Forgets the ends whose time is over.
+%% @doc What all sessions add up to. Counted anew each time (a third of a second for a million), for a sum
+%% that were kept would be wrong for ever after each session that dies between two steps.
+-spec gauges() -> gauges().
+gauges() ->
+    fold(fun(Step, Sum) -> lists:foldl(fun add/2, Sum, Step) end, '$3', {0, 0, 0}).
+
+-spec add(gauges(), gauges()) -> gauges().
+add({Established, Paused, Held}, {E, P, H}) -> {Established + E, Paused + P, Held + H}.
+
+%% @doc Takes out those whose processes are gone without having left; returns how many.
 -spec sweep() -> non_neg_integer().
 sweep() ->
-    ets:select_delete(?ENDED, [{{'_', '$1', '_'}, [{'<', '$1', now_seconds()}], [true]}]).
+    Dead = fold(fun(Step, Acc) -> [Sid || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
+    lists:foreach(fun close/1, Dead),
+    length(Dead).
 
--spec now_seconds() -> integer().
-now_seconds() ->
-    erlang:monotonic_time(second).
+%% Over one part of all entries, in steps.
+-spec fold(fun(([term()], Acc) -> Acc), '$_' | '$2' | '$3', Acc) -> Acc.
+fold(Fun, Part, Acc) ->
+    try
+        true = ets:safe_fixtable(?SESSIONS, true),
+        steps(Fun, Acc, ets:select(?SESSIONS, [{{'_', '$2', '$3'}, [], [Part]}], ?STEP))
+    catch
+        error:badarg -> Acc
+    after
+        catch ets:safe_fixtable(?SESSIONS, false)
+    end.
+
+-spec steps(fun(([term()], Acc) -> Acc), Acc, {[term()], term()} | '$end_of_table') -> Acc.
+steps(_, Acc, '$end_of_table') -> Acc;
+steps(Fun, Acc, {Step, Continuation}) -> steps(Fun, Fun(Step, Acc), ets:select(Continuation)).

@@ -4,7 +4,7 @@
 %%% the node of a session with no table; the rest is unguessable (XEP-0124 §7.2).
 -module(megaphone_sid).
 
--export([new/1, tag/1]).
+-export([new/1, tag/1, short/1]).
 
 -export_type([sid/0]).
 
@@ -23,6 +23,11 @@ new(Tag) ->
 tag(Node) ->
     Digest = base64url(crypto:hash(sha256, atom_to_binary(Node, utf8))),
     binary:part(Digest, 0, 6).
+
+%% @doc What a log may show: enough to tell sessions apart, too little to guess the rest.
+-spec short(sid()) -> binary().
+short(<<Short:12/binary, _/binary>>) -> Short;
+short(Sid) -> Sid.
 
 -spec base64url(binary()) -> binary().
 base64url(Bytes) ->

@@ -17,12 +17,13 @@
     | {xmlstreamelement, megaphone_body:xmlel()}
     | {xmlstreamend, binary()}
     | {shaper, term()}.
--opaque socket() :: {?MODULE, endpoint()}.
+%% `opening' until the first reset.
+-opaque socket() :: {endpoint(), opening | open}.
 
 -define(EVENTS, megaphone_socket_events).
 
 -spec new(endpoint()) -> socket().
-new(Peer) -> {?MODULE, Peer}.
+new(Peer) -> {Peer, opening}.
 
 %% @doc What the stream sent since the last time, oldest first.
 -spec collect() -> [event()].
@@ -52,7 +53,7 @@ setopts(_, _) -> ok.
 controlling_process(_, _) -> ok.
 
 -spec reset_stream(socket()) -> socket().
-reset_stream(Socket) -> Socket.
+reset_stream({Peer, _}) -> {Peer, open}.
 
 -spec change_shaper(socket(), term()) -> ok.
 change_shaper(_, Shaper) -> add({shaper, Shaper}).
@@ -65,12 +66,13 @@ sockname(_) -> {ok, {{0, 0, 0, 0}, 0}}.
 
 %% @doc The web client's address, as the gateway saw it.
 -spec peername(socket()) -> {ok, endpoint()}.
-peername({_, Peer}) -> {ok, Peer}.
+peername({Peer, _}) -> {ok, Peer}.
 
-%% A socket owned by the stream's own process would get an XML parser of its own. The owner is
-%% monitored by the stream: it must be a process that stays.
+%% The process that ejabberd's log names. But a socket that the stream's own process owns when the stream
+%% begins would get an XML parser.
 -spec get_owner(socket()) -> pid().
-get_owner(_) -> whereis(megaphone_sup).
+get_owner({_, opening}) -> group_leader();
+get_owner({_, open}) -> self().
 
 -spec get_transport(socket()) -> http_bind.
 get_transport(_) -> http_bind.

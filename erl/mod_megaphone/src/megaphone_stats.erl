@@ -1,11 +1,12 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% Counters of this node's sessions since the module's start. Gauges count what is, the rest what was.
+%%% What this node's sessions did since the module's start, in counters; and what they are, in gauges, which
+%%% are counted when they are asked for.
 -module(megaphone_stats).
 
--export([create/0, add/2, gauge/2, all/0]).
+-export([create/0, add/2, all/0]).
 
--export_type([name/0, gauges/0]).
+-export_type([name/0]).
 
 -type name() ::
     sessions_opened
@@ -14,10 +15,8 @@
     | refused_address
     | refused_processes
     | refused_memory
-    | sessions_established
-    | sessions_paused
+    | refused_stopping
     | sessions_expired
-    | requests_held
     | requests
     | requests_repeated
     | requests_overtaken
@@ -25,6 +24,7 @@
     | answers
     | answers_delayed
     | answers_lost
+    | answers_dropped
     | stanzas_in
     | stanzas_out
     | bytes_in
@@ -33,9 +33,6 @@
     | stanzas_handed_back
     | {terminated, megaphone_condition:condition()}.
 
-%% What a session adds to the gauges: established (0 or 1), paused (0 or 1), requests held.
--type gauges() :: {0..1, 0..1, non_neg_integer()}.
-
 -define(NAMES, [
     sessions_opened,
     sessions_refused,
@@ -43,10 +40,8 @@
     refused_address,
     refused_processes,
     refused_memory,
-    sessions_established,
-    sessions_paused,
+    refused_stopping,
     sessions_expired,
-    requests_held,
     requests,
     requests_repeated,
     requests_overtaken,
@@ -54,6 +49,7 @@
     answers,
     answers_delayed,
     answers_lost,
+    answers_dropped,
     stanzas_in,
     stanzas_out,
     bytes_in,
@@ -75,12 +71,16 @@
     <<"system-shutdown">>
 ]).
 
-%% @doc All at zero. Every callback of every session writes here: no table, no process.
+%% @doc All at zero, or as they are: sessions that live count on. Every callback of every session writes
+%% here: no table, no process.
 -spec create() -> ok.
 create() ->
     Names = ?NAMES ++ [{terminated, Condition} || Condition <- ?CONDITIONS],
-    Numbered = lists:zip(Names, lists:seq(1, length(Names))),
-    persistent_term:put(?MODULE, {counters:new(length(Names), [write_concurrency]), maps:from_list(Numbered)}).
+    Index = maps:from_list(lists:zip(Names, lists:seq(1, length(Names)))),
+    case persistent_term:get(?MODULE, none) of
+        {_, Index} -> ok;
+        _ -> persistent_term:put(?MODULE, {counters:new(length(Names), [write_concurrency]), Index})
+    end.
 
 -spec add(name(), integer()) -> ok.
 add(_, 0) ->
@@ -89,13 +89,6 @@ add(Name, N) ->
     {Counters, Index} = persistent_term:get(?MODULE),
     counters:add(Counters, map_get(Name, Index), N).
 
-%% @doc A session adds something else than before.
--spec gauge(Before :: gauges(), Now :: gauges()) -> ok.
-gauge({Established, Paused, Held}, {NowEstablished, NowPaused, NowHeld}) ->
-    ok = add(sessions_established, NowEstablished - Established),
-    ok = add(sessions_paused, NowPaused - Paused),
-    ok = add(requests_held, NowHeld - Held).
-
 %% @doc Every counter by its name, those of conditions under `terminated'; and the sessions there are.
 -spec all() -> #{atom() => integer() | #{binary() => integer()}}.
 all() ->
@@ -103,10 +96,14 @@ all() ->
     Get = fun(Name) -> counters:get(Counters, map_get(Name, Index)) end,
     Terminated = maps:from_list([{name(C), Get({terminated, C})} || C <- ?CONDITIONS]),
     Rest = maps:from_list([{Name, Get(Name)} || Name <- ?NAMES]),
+    {Established, Paused, Held} = megaphone_sessions:gauges(),
     Rest#{
         terminated => Terminated,
         sessions => megaphone_sessions:count(),
-        sessions_unauthenticated => megaphone_admission:count()
+        sessions_unauthenticated => megaphone_admission:count(),
+        sessions_established => Established,
+        sessions_paused => Paused,
+        requests_held => Held
     }.
 
 -spec name(megaphone_condition:condition()) -> binary().

@@ -1,6 +1,7 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% Owns the tables of sessions, so that they outlive a crash of the hub, and restarts the hub.
+%%% Restarts the hub and what it rests on. Sessions do not hang on any of it: they go on without, and are
+%%% found again after it.
 -module(megaphone_sup).
 -behaviour(supervisor).
 
@@ -12,8 +13,20 @@ start_link() ->
 
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
-    ok = megaphone_sessions:create_tables(),
-    ok = megaphone_admission:create_table(),
-    ok = megaphone_stats:create(),
-    ok = megaphone_pack:forget(),
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, [#{id => hub, start => {megaphone_hub, start_link, []}}]}}.
+    %% Each is registered under a name.
+    Children = [{megaphone_index, megaphone_index}, {megaphone_outbox, megaphone_outbox}, {mod_megaphone, megaphone_hub}],
+    %% Those of a predecessor that was killed may not have gone yet: their names and tables are in the way,
+    %% and ejabberd gives up on all its modules after ten vain starts in a second.
+    lists:foreach(fun({Name, _}) -> ok = await_gone(whereis(Name)) end, Children),
+    Specs = [#{id => Name, start => {Module, start_link, []}} || {Name, Module} <- Children],
+    {ok, {#{strategy => rest_for_one, intensity => 100, period => 10}, Specs}}.
+
+-spec await_gone(pid() | undefined) -> ok.
+await_gone(undefined) ->
+    ok;
+await_gone(Pid) ->
+    Ref = erlang:monitor(process, Pid),
+    true = exit(Pid, kill),
+    receive
+        {'DOWN', Ref, _, _, _} -> ok
+    end.

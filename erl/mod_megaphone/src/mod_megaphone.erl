@@ -6,7 +6,7 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0]).
+-export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
 
 %% How much later than its limits say a session may end.
 -define(TIMERS_SECONDS, 5).
@@ -29,39 +29,61 @@ stats() -> megaphone_stats:all().
 -spec start(binary(), gen_mod:opts()) -> ok | {error, term()}.
 start(Host, Opts) ->
     ok = set_limits(Host, Opts),
-    ok = load_changed(),
+    ok = renew([Module || Module <- modules(), code:module_status(Module) =:= modified]),
     Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
-        {ok, _} -> megaphone_commands:register();
-        {error, {already_started, _}} -> ok;
-        {error, _} = Error -> Error
+        {ok, _} ->
+            ok = ejabberd_hooks:add(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
+            megaphone_commands:register();
+        {error, {already_started, _}} ->
+            ok;
+        {error, _} = Error ->
+            Error
     end.
 
-%% After an upgrade ejabberd loads this module anew, but not those beside it.
--spec load_changed() -> ok.
-load_changed() ->
+-spec modules() -> [module()].
+modules() ->
     Beams = filelib:wildcard(filename:join(filename:dirname(code:which(?MODULE)), "megaphone_*.beam")),
-    Modules = [list_to_atom(filename:basename(Beam, ".beam")) || Beam <- Beams],
+    [list_to_atom(filename:basename(Beam, ".beam")) || Beam <- Beams].
+
+%% After an upgrade ejabberd loads this module anew, but not those beside it. New code never meets a
+%% session of the old: those of other hosts, which are not restarted, end as those of this one did.
+-spec renew(Changed :: [module()]) -> ok.
+renew([]) ->
+    ok;
+renew(Changed) ->
+    ok = megaphone_control:stop(all),
+    ok = stop_supervisor(),
+    ok = megaphone_control:kill(),
     lists:foreach(
         fun(Module) ->
             _ = code:purge(Module),
             {module, Module} = code:load_file(Module)
         end,
-        [Module || Module <- Modules, code:module_status(Module) =:= modified]
+        Changed
     ).
 
 -spec stop(binary()) -> ok.
 stop(Host) ->
-    ok = megaphone_control:stop_host(Host),
+    ok = megaphone_control:stop(Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
-        true ->
-            ok;
-        false ->
-            ok = megaphone_commands:unregister(),
-            _ = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
-            _ = supervisor:delete_child(ejabberd_gen_mod_sup, megaphone_sup),
-            ok
+        true -> ok;
+        false -> stop_supervisor()
     end.
+
+-spec stop_supervisor() -> ok.
+stop_supervisor() ->
+    ok = ejabberd_hooks:delete(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
+    ok = megaphone_commands:unregister(),
+    _ = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
+    _ = supervisor:delete_child(ejabberd_gen_mod_sup, megaphone_sup),
+    ok.
+
+%% @doc A hook: ejabberd is about to stop, but all of it runs still, as the ends of sessions need it.
+-spec ejabberd_stopping() -> ok.
+ejabberd_stopping() ->
+    ok = megaphone_hub:refuse(),
+    megaphone_control:stop(all).
 
 %% Sessions that are open keep the limits they started with and told their client.
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.

@@ -1,0 +1,52 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Owns the tables of sessions. They are an index, and the sessions are the truth: whenever this process
+%%% starts, those that live enter themselves, before the hub, which starts after it, looks for any. What
+%%% was killed without a chance to leave is swept out.
+-module(megaphone_index).
+-behaviour(gen_server).
+
+-export([start_link/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+%% A pass takes a third of a second for a million sessions; nobody waits for this process.
+-define(SWEEP_MS, 10000).
+
+-spec start_link() -> {ok, pid()} | {error, term()} | ignore.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+-spec init([]) -> {ok, []}.
+init([]) ->
+    ok = megaphone_sessions:create_table(),
+    ok = megaphone_ended:create_table(),
+    ok = megaphone_admission:create_table(),
+    ok = megaphone_stats:create(),
+    case megaphone_control:announce() of
+        0 -> ok;
+        Silent -> ?LOG_WARNING("~b Megaphone sessions are busy, and can be found once they are not", [Silent])
+    end,
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {ok, []}.
+
+-spec handle_call(term(), {pid(), term()}, []) -> {reply, {error, unknown_request}, []}.
+handle_call(_, _, State) ->
+    {reply, {error, unknown_request}, State}.
+
+-spec handle_cast(term(), []) -> {noreply, []}.
+handle_cast(_, State) ->
+    {noreply, State}.
+
+-spec handle_info(term(), []) -> {noreply, []}.
+handle_info(sweep, State) ->
+    ok = megaphone_ended:sweep(),
+    case megaphone_sessions:sweep() of
+        0 -> ok;
+        Killed -> ?LOG_WARNING("~b Megaphone sessions were killed", [Killed])
+    end,
+    _ = erlang:send_after(?SWEEP_MS, self(), sweep),
+    {noreply, State};
+handle_info(_, State) ->
+    {noreply, State}.
