@@ -133,7 +133,9 @@ export class Service {
     this.bosh = bosh;
     this.admin = admin;
     this.reports = reports;
-    this.#clock = setInterval(() => gateway.tick(process.uptime()), 1000);
+    const tick = (): void => gateway.tick(process.uptime());
+    tick();
+    this.#clock = setInterval(tick, 1000);
   }
 
   /** Reads the certificate again. */

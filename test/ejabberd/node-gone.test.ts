@@ -1,0 +1,54 @@
+/** An ejabberd node that stays away: its clients hear 503 while its sessions may live, and then that they are gone. */
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Service } from '../../src/cli/service.js';
+import { BoshSession, condition } from './conformance/bosh-session.js';
+import { gatewayBeside } from './support/gateway-beside.js';
+import { Instance } from './support/instance.js';
+import { setModuleOptions } from './support/module-options.js';
+
+let instance: Instance;
+let service: Service;
+let url: string;
+before(async () => {
+  instance = await Instance.start({ gateway: false });
+  await setModuleOptions(instance, { mod_megaphone: { max_wait: 1, max_inactivity: 2, max_pause: 3 } });
+  // Limits that were longer once count until then.
+  await instance.script('ejabberd.sh', 'stop');
+  await instance.script('ejabberd.sh', 'start');
+  ({ service, url } = await gatewayBeside(instance, { node_return_wait: '1 s' }));
+});
+after(async () => {
+  await service.stop();
+  await instance.stop();
+});
+
+test('503 for as long as a session could live, then item-not-found; then the node is back', {
+  timeout: 120_000,
+}, async () => {
+  const [node] = service.gateway.cluster.nodes;
+  assert.ok(node);
+  while (node.sessionSeconds !== 8) await sleep(10);
+  const bob = await BoshSession.login(url, {}, { presence: '' });
+  const folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
+  process.kill(Number(await readFile(join(folder, 'ejabberd.pid'), 'utf8')), 'SIGKILL');
+  const repeat = () => bob.at(bob.rid + 1).answer;
+  let answer = await repeat();
+  assert.equal(answer.status, 503, answer.xml);
+  while (answer.status === 503) {
+    await sleep(100);
+    answer = await repeat();
+  }
+  assert.equal(answer.status, 200);
+  assert.equal(condition(answer), 'item-not-found');
+  assert.ok(service.gateway.counters.refused.node_lost > 1);
+
+  await instance.script('ejabberd.sh', 'start');
+  while (service.gateway.cluster.inService === 0) await sleep(10);
+  assert.equal(condition(await bob.at(bob.rid + 1).answer), 'item-not-found');
+  assert.equal((await BoshSession.create(url)).creation.status, 200);
+});
