@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { BodyBudget, Outbox } from '../../../src/gateway/outbox.js';
+
+const COST = 512;
+const body = (slot: number): Buffer => Buffer.from(`body ${slot}`);
+
+/** What the budget can still hold, in bodies of no bytes that wait. */
+function room(budget: BodyBudget): number {
+  const empty = Buffer.alloc(0);
+  let count = 0;
+  while (budget.takeToWait(empty)) count += 1;
+  for (let i = 0; i < count; i += 1) budget.give(empty);
+  return count;
+}
+
+test('half of the memory is for those alone that wait', () => {
+  const budget = new BodyBudget(10 * COST);
+  const outbox = new Outbox(budget);
+  const empty = Buffer.alloc(0);
+  for (let slot = 1; slot <= 20; slot += 1) outbox.sent(slot, empty);
+  assert.deepEqual([outbox.hasBody(5), outbox.hasBody(6), outbox.onTheWay], [true, false, 20]);
+  for (let slot = 21; slot <= 25; slot += 1) assert.equal(outbox.wait(slot, empty), true);
+  assert.equal(outbox.wait(26, empty), false);
+});
+
+/**
+ * A model of both ends: the link keeps the order, breaks lose a tail of what is on it and any answers, the module takes
+ * what comes. Slots are never used twice here.
+ */
+test('whatever breaks when: nothing is forgotten, nothing is known as taken that was not, and all memory comes back', () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.constant({ type: 'request' as const }) },
+    { weight: 2, arbitrary: fc.constant({ type: 'mark' as const }) },
+    { weight: 4, arbitrary: fc.record({ type: fc.constant('deliver' as const), count: fc.nat(4) }) },
+    { weight: 2, arbitrary: fc.record({ type: fc.constant('end' as const), pick: fc.nat(1000) }) },
+    { weight: 1, arbitrary: fc.constant({ type: 'down' as const }) },
+    { weight: 2, arbitrary: fc.constant({ type: 'up' as const }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const budget = new BodyBudget(1000 * COST);
+      const before = room(budget);
+      const outbox = new Outbox(budget);
+      type Item = { slot: number; isQuestion: boolean } | { mark: number };
+      let wire: Item[] = [];
+      let isUp = true;
+      let next = 1;
+      const open = new Set<number>();
+      /** Slots whose request the module took at least once. */
+      const taken = new Set<number>();
+      const sendWaiting = (): void => {
+        for (const [slot, waiting] of outbox.waiting) {
+          if (waiting === undefined) outbox.sentOther(slot);
+          else outbox.sent(slot, waiting);
+          if (waiting !== undefined) assert.deepEqual(waiting, body(slot));
+          wire.push({ slot, isQuestion: waiting === undefined });
+        }
+        assert.equal(outbox.waiting.size, 0);
+      };
+      const mark = (): void => {
+        const place = outbox.markDue(true);
+        if (place === 0) return;
+        outbox.marked(place);
+        wire.push({ mark: place });
+      };
+      const deliver = (count: number): void => {
+        for (const item of wire.splice(0, count)) {
+          if ('mark' in item) outbox.taken(item.mark);
+          // A question about what never came is answered with 503: here none may be.
+          else if (item.isQuestion) assert.ok(taken.has(item.slot));
+          else taken.add(item.slot);
+        }
+      };
+      const down = (): void => {
+        isUp = false;
+        wire = [];
+        outbox.broken([...open].filter((slot) => !outbox.hasBody(slot)));
+      };
+      const up = (): void => {
+        isUp = true;
+        mark();
+        sendWaiting();
+      };
+      for (const each of steps) {
+        switch (each.type) {
+          case 'request': {
+            const slot = next;
+            next += 1;
+            open.add(slot);
+            if (isUp) {
+              outbox.sent(slot, body(slot));
+              wire.push({ slot, isQuestion: false });
+            } else {
+              assert.ok(outbox.wait(slot, body(slot)));
+            }
+            break;
+          }
+          case 'mark':
+            if (isUp) mark();
+            break;
+          case 'deliver':
+            deliver(each.count);
+            break;
+          case 'end': {
+            const slot = [...open][each.pick % Math.max(1, open.size)];
+            if (slot === undefined) break;
+            outbox.forget(slot);
+            open.delete(slot);
+            break;
+          }
+          case 'down':
+            if (isUp) down();
+            break;
+          case 'up':
+            if (!isUp) up();
+            break;
+        }
+        // Who waits while the node is away is one of those that are open.
+        for (const slot of outbox.waiting.keys()) assert.ok(open.has(slot));
+        if (!isUp) assert.equal(outbox.waiting.size, open.size);
+        assert.ok(outbox.onTheWay >= 0);
+      }
+      if (!isUp) up();
+      mark();
+      deliver(wire.length);
+      assert.equal(outbox.onTheWay, 0);
+      for (const slot of open) assert.ok(taken.has(slot));
+      assert.equal(room(budget), before);
+    }),
+  );
+});
+
+test('a mark that was on its way when all broke may still be said, and holds for what came before it alone', () => {
+  const outbox = new Outbox(new BodyBudget(1000 * COST));
+  outbox.sent(1, body(1));
+  const old = outbox.markDue(true);
+  outbox.marked(old);
+  outbox.broken([]);
+  assert.deepEqual([...outbox.waiting.keys()], [1]);
+  outbox.sent(1, outbox.waiting.get(1) ?? body(0));
+  outbox.taken(old);
+  assert.deepEqual([outbox.onTheWay, outbox.hasBody(1)], [1, true]);
+  for (const place of [3, -1, 0.5]) outbox.taken(place);
+  assert.equal(outbox.onTheWay, 1);
+});
