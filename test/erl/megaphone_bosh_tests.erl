@@ -41,9 +41,15 @@ ask(Bosh, Now) ->
 
 data() -> #{els => [{xmlel, <<"iq">>, [], []}]}.
 
-stanza(Bosh) ->
-    {ok, Bosh1} = megaphone_bosh:enqueue(<<"<iq/>">>, stanza, 0, Bosh),
+stanza(Bosh) -> stanza(none, Bosh).
+
+stanza(Owed, Bosh) ->
+    {ok, Bosh1} = megaphone_bosh:enqueue({<<"<iq/>">>, Owed}, stanza, 0, Bosh),
     Bosh1.
+
+owed(Bosh) ->
+    {Owed, _} = megaphone_bosh:take_owed(Bosh),
+    Owed.
 
 creation_answer_test() ->
     Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 20}, hold => 5, wait => 600, ack => 1},
@@ -271,7 +277,7 @@ sha1(Bytes) ->
 many(N, Bytes, Now, Bosh) ->
     lists:foldl(
         fun(_, B) ->
-            {ok, B1} = megaphone_bosh:enqueue(binary:copy(<<"x">>, Bytes), stanza, Now, B),
+            {ok, B1} = megaphone_bosh:enqueue({binary:copy(<<"x">>, Bytes), none}, stanza, Now, B),
             B1
         end,
         Bosh,
@@ -280,17 +286,17 @@ many(N, Bytes, Now, Bosh) ->
 
 a_client_that_does_not_fetch_test() ->
     B = many(1, 1000, 0, session(#{})),
-    ?assertMatch({ok, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 29999, B)),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 30000, B)),
+    ?assertMatch({ok, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 29999, B)),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 30000, B)),
     %% Whatever it does: 64 times the limit is all.
     Most = many(63, 1000, 0, B),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 0, Most)).
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 0, Most)).
 
 a_client_that_fetches_slowly_test() ->
     B = many(20, 1000, 0, session(#{})),
     {[{101, 2, 200, _}], B1} = request(101, 2, 29000, B),
-    {ok, B2} = megaphone_bosh:enqueue(<<"x">>, stanza, 58999, B1),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue(<<"x">>, stanza, 59000, B2)).
+    {ok, B2} = megaphone_bosh:enqueue({<<"x">>, none}, stanza, 58999, B1),
+    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 59000, B2)).
 
 %% What it sends while much waits for it is held and answered at once, but processed only later, in order.
 what_is_sent_waits_while_much_is_to_be_fetched_test() ->
@@ -359,7 +365,7 @@ unsent_answer_waits_for_the_repeat_of_a_cut_request_test() ->
 unsent_answer_is_among_the_last_unless_it_is_handed_back_test() ->
     {{101, 2, 200, Body} = Answer, B} = unsent(),
     {[Answer], _, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 10, B),
-    {[{0, Body}], B1} = megaphone_bosh:take_unacknowledged(B),
+    {[], B1} = megaphone_bosh:take_owed(B),
     {[{101, 2, 200, End}], _, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 10, B1),
     ?assertNotEqual(Body, End).
 
@@ -398,14 +404,93 @@ sent_again_by_the_gateway_on_the_same_connection_test() ->
     {[], Overtaking} = request(102, 3, 0, data(), session(#{})),
     ?assertMatch({[], _}, request(102, 3, 10, data(), Overtaking)).
 
-unacknowledged_is_what_the_client_may_not_have_test() ->
-    {[{101, 2, 200, First}], B} = request(101, 2, 7, stanza(session(#{}))),
-    ?assertMatch({[{7, First}], _}, megaphone_bosh:take_unacknowledged(B)),
-    {[{7, First}, {_, First}], Taken} = megaphone_bosh:take_unacknowledged(stanza(B)),
-    ?assertMatch({[], _}, megaphone_bosh:take_unacknowledged(Taken)),
+what_the_client_may_not_have_is_owed_test() ->
+    {[{101, 2, 200, _}], B} = request(101, 2, 7, stanza({5, first}, session(#{}))),
+    ?assertEqual([{5, first}], owed(B)),
+    {[{5, first}, {6, second}], Taken} = megaphone_bosh:take_owed(stanza({6, second}, stanza(B))),
+    ?assertEqual([], owed(Taken)),
     %% An empty request of a client with one request open says that it has all before.
     {[], B1} = request(102, 3, 9000, B),
-    ?assertMatch({[], _}, megaphone_bosh:take_unacknowledged(B1)).
+    ?assertEqual([], owed(B1)).
+
+%% One that has something to say may have one more request open; so all answers before that arrived.
+requests_prove_what_came_before_the_window_test() ->
+    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}))),
+    {[], B2} = request(102, 3, 1, data(), B1),
+    ?assertEqual([{1, first}], owed(B2)),
+    {[_], B3} = megaphone_bosh:flush(2, stanza({2, second}, B2)),
+    {[], B4} = request(103, 4, 3, data(), B3),
+    ?assertEqual([{2, second}], owed(B4)).
+
+%% §11: one more may be open with a pause, or with the end.
+pause_proves_one_less_test() ->
+    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}))),
+    {[], B2} = request(102, 3, 1, data(), B1),
+    {_, B3} = request(103, 4, 2, #{pause => 10}, B2),
+    ?assertEqual([{1, first}], owed(B3)).
+
+%% Some clients keep as many requests open as they may: their empty ones say nothing of those before.
+empty_request_beside_a_held_one_proves_nothing_of_it_test() ->
+    {[], B1} = request(101, 2, 0, session(#{})),
+    {[_], B2} = request(102, 3, 9000, stanza({1, first}, B1)),
+    ?assertEqual([{1, first}], owed(B2)).
+
+%% It asks for what it has not, though its request says the contrary.
+known_loss_outweighs_a_proof_test() ->
+    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}))),
+    B2 = megaphone_bosh:lost(101, B1),
+    {[], B3} = request(102, 3, 9000, B2),
+    ?assertEqual([{1, first}], owed(B3)),
+    Later = lists:foldl(
+        fun(Rid, B) ->
+            {_, Next} = request(Rid, Rid, 9000 * Rid, data(), B),
+            Next
+        end,
+        B3,
+        lists:seq(103, 120)
+    ),
+    ?assertEqual([{1, first}], owed(Later)),
+    ?assertMatch({[{101, 200, 200, _} | _], _}, request(101, 200, 9000 * 200, Later)).
+
+proof_lets_stanzas_go_test() ->
+    Large = list_to_tuple(lists:seq(1, 1000)),
+    {[_], B1} = request(101, 2, 0, stanza({1, Large}, session(#{}))),
+    ?assert(erts_debug:flat_size(B1) > 1000),
+    {[], B2} = request(102, 3, 9000, B1),
+    ?assert(erts_debug:flat_size(B2) < 300).
+
+%% A client that does not acknowledge gets no more, however often it asks, and is not kept waiting.
+unacknowledged_bytes_are_bounded_test() ->
+    Ask = fun(Rid, Attributes, {Before, B}) ->
+        {ok, B1} = megaphone_bosh:enqueue({binary:copy(<<"x">>, 400), none}, stanza, 9000 * Rid, B),
+        {Answers, B2} = request(Rid, Rid, 9000 * Rid, Attributes, B1),
+        {Before ++ [byte_size(Body) > 400 || {_, _, _, Body} <- Answers], B2}
+    end,
+    Start = {[], session(#{ack => 1})},
+    {Got, Behind} = lists:foldl(fun(Rid, Acc) -> Ask(Rid, #{ack => 100}, Acc) end, Start, lists:seq(101, 105)),
+    ?assertEqual([true, true, true, false, false], Got),
+    %% Once it does, it gets on.
+    {[{106, 106, 200, Body}], _} = request(106, 106, 9000 * 106, #{ack => 103}, Behind),
+    ?assert(byte_size(Body) > 800).
+
+%% Answers beyond the window that the standard asks for are kept as far as there is room.
+extra_answers_are_kept_as_far_as_there_is_room_test() ->
+    Kept = fun(Size) ->
+        B = lists:foldl(
+            fun(Rid, B1) ->
+                {_, B2} = request(Rid, Rid, 9000 * Rid, data(), B1),
+                {ok, B3} = megaphone_bosh:enqueue({binary:copy(<<"x">>, Size), none}, stanza, 0, B2),
+                {_, B4} = megaphone_bosh:flush(9000 * Rid, B3),
+                B4
+            end,
+            session(#{}),
+            lists:seq(101, 120)
+        ),
+        {_, #{kept := Answers}, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], 0, B),
+        [Rid || {Rid, _, _} <- Answers]
+    end,
+    ?assertEqual(lists:seq(120, 115, -1), Kept(10)),
+    ?assertEqual([120, 119, 118], Kept(300)).
 
 %% A proxy on the way cuts what is held at 30 s: after three times in a row, answers come before that.
 wait_adapts_to_cuts_test() ->
@@ -433,12 +518,12 @@ presence_waits_for_more_but_overtakes_nothing_test() ->
     Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60},
     {_, B} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
     {[], B1} = request(101, 2, 0, B),
-    {ok, B2} = megaphone_bosh:enqueue(<<"<presence/>">>, presence, 1000, B1),
-    {ok, B3} = megaphone_bosh:enqueue(<<"<presence/>">>, presence, 1400, B2),
+    {ok, B2} = megaphone_bosh:enqueue({<<"<presence/>">>, none}, presence, 1000, B1),
+    {ok, B3} = megaphone_bosh:enqueue({<<"<presence/>">>, none}, presence, 1400, B2),
     ?assertEqual(1500, megaphone_bosh:deadline(B3)),
     ?assertMatch({[], _}, megaphone_bosh:flush(1499, B3)),
     {[{101, 2, 200, Both}], _} = megaphone_bosh:flush(1500, B3),
     ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><presence/><presence/></body>">>, Both),
-    {ok, B4} = megaphone_bosh:enqueue(<<"<message/>">>, stanza, 1400, B2),
+    {ok, B4} = megaphone_bosh:enqueue({<<"<message/>">>, none}, stanza, 1400, B2),
     {[{101, 2, 200, Together}], _} = megaphone_bosh:flush(1400, B4),
     ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><presence/><message/></body>">>, Together).

@@ -4,18 +4,21 @@
 -include_lib("eunit/include/eunit.hrl").
 
 queue(Payloads) ->
-    lists:foldl(fun(P, Q) -> megaphone_queue:add(P, stanza, 0, 0, Q) end, megaphone_queue:new(), Payloads).
+    lists:foldl(fun(P, Q) -> megaphone_queue:add({P, {0, {P}}}, stanza, 0, 0, Q) end, megaphone_queue:new(), Payloads).
 
 taken(Limit, Queue) ->
-    {Payload, false, Rest} = megaphone_queue:take(Limit, 5, Queue),
-    {iolist_to_binary(Payload), Rest}.
+    {Items, false, Rest} = megaphone_queue:take(Limit, 5, Queue),
+    Payloads = megaphone_queue:payloads(Items),
+    %% What is owed leaves with what the client gets.
+    ?assertEqual([{0, {Payload}} || Payload <- Payloads], megaphone_queue:owed(Items)),
+    {iolist_to_binary(Payloads), Rest}.
 
 whole_stanzas_in_order_test() ->
     Queue = queue([<<"aaa">>, <<"bb">>, <<"cccccc">>, <<"d">>]),
     {<<"aaabb">>, Q1} = taken(5, Queue),
     ?assertEqual({7, 5, 5}, {megaphone_queue:size(Q1), megaphone_queue:due(Q1), megaphone_queue:since(Q1)}),
     %% Larger than an answer: it goes alone.
-    {<<"cccccc">>, Q2} = taken(5, megaphone_queue:add(<<"e">>, stanza, 6, 0, Q1)),
+    {<<"cccccc">>, Q2} = taken(5, megaphone_queue:add({<<"e">>, {0, {<<"e">>}}}, stanza, 6, 0, Q1)),
     {<<"de">>, Q3} = taken(5, Q2),
     ?assertEqual(megaphone_queue:new(), Q3).
 

@@ -1,13 +1,15 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% Two clients against the state machine. The first keeps to the standard on a network that delays,
-%%% overtakes, cuts and loses: it must get every stanza once and in order. The second sends anything:
+%%% overtakes, cuts and loses: it must get every stanza once and in order, and where it vanishes, what it
+%%% did not get is handed back, and nothing that it provably got. The second sends anything:
 %%% no request may be answered twice, and nothing may grow without bound.
 -module(prop_megaphone_bosh).
 
 -include_lib("proper/include/proper.hrl").
 
--export([prop_everything_arrives_once_and_in_order/0, prop_anything_goes_is_survived/0]).
+-export([prop_everything_arrives_once_and_in_order/0, prop_what_did_not_arrive_is_handed_back/0]).
+-export([prop_anything_goes_is_survived/0]).
 
 -define(POLLING_OFF, 0).
 
@@ -17,6 +19,8 @@
     now = 0,
     hold,
     acks,
+    %% How far it goes on beyond a request that broke before it repeats it.
+    patience,
     %% Client: the next rid, open requests (rid -> connection or `broken'), answers by rid.
     next_rid = 101,
     open = #{},
@@ -34,7 +38,12 @@
     answered = #{},
     %% Server: stanzas made so far, rids processed, newest first.
     stanzas = 0,
-    processed = []
+    processed = [],
+    %% What each answer carried; the highest rid that the server knows to be answered and received.
+    carried = #{},
+    arrived = #{},
+    accepted = 100,
+    proved = 99
 }).
 
 prop_everything_arrives_once_and_in_order() ->
@@ -44,9 +53,30 @@ prop_everything_arrives_once_and_in_order() ->
         {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), oneof([60, 1000000]), list(step())},
         holds(fun() ->
             Steps1 = Steps ++ [{busy, false}],
-            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}), Steps1), 1000),
+            %% What the standard does not ask for is kept where there is room.
+            Patience = case Queue of 60 -> 0; _ -> 4 end,
+            W = drain(lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}, Patience), Steps1), 1000),
             Expected = lists:seq(1, W#world.stanzas),
             {lists:reverse(W#world.seen), in_order(W#world.processed)} =:= {Expected, true} orelse {failed, W}
+        end)
+    ).
+
+%% The client may vanish at any moment. Without patience none is open beyond `requests' from the oldest.
+prop_what_did_not_arrive_is_handed_back() ->
+    ?FORALL(
+        {Hold, Wait, Acks, Group, Queue, Steps},
+        {range(0, 2), oneof([0, 60, 60]), boolean(), oneof([0, 2000]), oneof([60, 1000000]), ?LET(N, range(1, 120), vector(N, step()))},
+        holds(fun() ->
+            W = lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}, 0), Steps),
+            #world{bosh = Bosh, stanzas = Made, seen = Seen, carried = Carried, proved = Proved} = W,
+            {Owed, Rest} = megaphone_bosh:take_owed(Bosh),
+            Back = [N || {_, {N}} <- Owed],
+            Received = lists:append([Numbers || {Rid, Numbers} <- maps:to_list(Carried), Rid =< Proved]),
+            InOrder = lists:usort(Back) =:= Back,
+            Missing = (lists:seq(1, Made) -- Seen) -- Back,
+            Twice = [N || N <- Back, lists:member(N, Received)],
+            {InOrder, Missing, Twice, megaphone_bosh:take_owed(Rest)} =:= {true, [], [], {[], Rest}} orelse
+                {failed, Back, Missing, Twice, W}
         end)
     ).
 
@@ -65,6 +95,7 @@ step() ->
         {4, {stanza, range(1, 3), oneof([stanza, presence])}},
         {5, {ask, boolean()}},
         {6, {deliver, non_neg_integer()}},
+        {2, deliver_all},
         {2, {lose, non_neg_integer()}},
         {2, {cut, non_neg_integer(), boolean()}},
         {4, repeat},
@@ -74,12 +105,12 @@ step() ->
         {3, {pass, range(1, 9000)}}
     ]).
 
-world(Hold, Wait, Acks, {Group, Queue}) ->
+world(Hold, Wait, Acks, {Group, Queue}, Patience) ->
     Conn = make_ref(),
     Request0 = #{rid => 100, els => [], bytes => 100, to => <<"h">>, ver => {1, 11}, hold => Hold, wait => Wait},
     Request = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
     Bosh = megaphone_bosh:new(Request, Conn, 0, {<<"sid">>, (limits())#{group => Group, queue => Queue}}),
-    serve(#world{bosh = Bosh, hold = Hold, acks = Acks, open = #{100 => Conn}, read_rid = 99}).
+    serve(#world{bosh = Bosh, hold = Hold, acks = Acks, patience = Patience, open = #{100 => Conn}, read_rid = 99}).
 
 limits() ->
     #{wait => 60, hold => 2, inactivity => 100000, maxpause => 100000, polling => ?POLLING_OFF, queue => 1000000, group => 0, strict => false}.
@@ -90,6 +121,8 @@ step({ask, Data}, W) ->
     ask(Data, W);
 step({deliver, I}, #world{wire = Wire} = W) ->
     with(I, Wire, W, fun(Item) -> deliver(Item, W#world{wire = lists:delete(Item, Wire)}) end);
+step(deliver_all, #world{wire = Wire} = W) ->
+    lists:foldl(fun(_, Acc) -> step({deliver, 0}, Acc) end, W, Wire);
 step({lose, I}, #world{wire = Wire} = W) ->
     with(I, Wire, W, fun({_, Rid, Conn, _} = Item) ->
         broken(Rid, Conn, W#world{wire = lists:delete(Item, Wire)})
@@ -104,7 +137,7 @@ step(repeat, #world{open = Open, requests = Requests} = W) ->
         [] -> W
     end;
 step(pause, #world{open = Open, next_rid = Rid, read_rid = Read} = W) when map_size(Open) =:= 0, Read =:= Rid - 1 ->
-    put_on_wire(Rid, #{rid => Rid, els => [], pause => 1000}, W#world{next_rid = Rid + 1});
+    put_on_wire(Rid, #{rid => Rid, els => [], bytes => 50, pause => 1000}, W#world{next_rid = Rid + 1});
 step(pause, W) ->
     W;
 step({busy, Busy}, W) ->
@@ -121,9 +154,9 @@ with(I, List, _, Do) -> Do(lists:nth(I rem length(List) + 1, List)).
 %% `hold' (one, when polling), and nothing new before the first answer or far beyond a broken request.
 ask(_, #world{next_rid = 101, open = #{100 := _}} = W) ->
     W;
-ask(Data, #world{open = Open, hold = Hold, next_rid = Rid} = W) ->
+ask(Data, #world{open = Open, hold = Hold, next_rid = Rid, patience = Patience} = W) ->
     Limit = case Data of true -> Hold + 1; false -> max(Hold, 1) end,
-    Far = Rid > lists:min([Rid | maps:keys(Open)]) + Hold + 4,
+    Far = Rid > lists:min([Rid | maps:keys(Open)]) + Hold + Patience,
     case map_size(Open) < Limit of
         true when not Far ->
             Els = [{xmlel, <<"message">>, [], []} || Data],
@@ -186,9 +219,9 @@ cut(Rid, Conn, Told, #world{wire = Wire, dead = Dead, bosh = Bosh, now = Now} = 
         false -> W2
     end.
 
-deliver({request, _, Conn, Request}, #world{bosh = Bosh, now = Now} = W) ->
+deliver({request, Rid, Conn, Request}, #world{bosh = Bosh, now = Now, arrived = Arrived} = W) ->
     {ok, Answers, Bosh1} = megaphone_bosh:arrive(Request, Conn, Now, Bosh),
-    serve(send(Answers, W#world{bosh = Bosh1}));
+    serve(send(Answers, prove(W#world{bosh = Bosh1, arrived = maps:merge(#{Rid => Request}, Arrived)})));
 deliver({answer, Rid, Conn, Body}, #world{open = Open, answers = Answers} = W) ->
     case Open of
         #{Rid := Conn} -> read(W#world{open = maps:remove(Rid, Open), answers = Answers#{Rid => Body}});
@@ -225,6 +258,23 @@ serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
             end
     end.
 
+%% Requests count in rid order.
+prove(#world{arrived = Arrived, accepted = Accepted, proved = Proved} = W) ->
+    case Arrived of
+        #{(Accepted + 1) := Request} -> prove(W#world{accepted = Accepted + 1, proved = max(Proved, proof(Request, W))});
+        _ -> W
+    end.
+
+%% What a request of this client says of the answers before it, from its rules above.
+proof(#{rid := Rid} = Request, #world{acks = true}) ->
+    maps:get(ack, Request, Rid - 1);
+proof(#{rid := Rid, els := [], pause := _}, #world{hold = Hold}) ->
+    Rid - Hold - 2;
+proof(#{rid := Rid, els := []}, #world{hold = Hold}) when Hold =< 1 ->
+    Rid - 1;
+proof(#{rid := Rid}, #world{hold = Hold}) ->
+    Rid - Hold - 1.
+
 flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
     {Answers, Bosh1} = megaphone_bosh:flush(Now, Bosh),
     true = megaphone_bosh:held(Bosh1) =< Hold,
@@ -238,22 +288,29 @@ send(Answers, #world{busy = true, bosh = Bosh, now = Now} = W) ->
 send(Answers, W) ->
     lists:foldl(fun send_one/2, W, Answers).
 
+carry(Rid, Body, Carried) -> maps:merge(#{Rid => numbers(Body)}, Carried).
+
 send_one({Rid, Conn, 200, Body}, #world{dead = Dead, answered = Answered, wire = Wire} = W) ->
     false = is_map_key(Conn, Answered),
     case Dead of
         #{Conn := _} -> W#world{bosh = megaphone_bosh:lost(Rid, W#world.bosh)};
-        _ -> W#world{answered = Answered#{Conn => true}, wire = Wire ++ [{answer, Rid, Conn, Body}]}
+        _ ->
+            W#world{
+                answered = Answered#{Conn => true},
+                wire = Wire ++ [{answer, Rid, Conn, Body}],
+                carried = carry(Rid, Body, W#world.carried)
+            }
     end.
 
 stanzas(0, _, W) ->
     W;
 stanzas(N, Kind, #world{stanzas = Made, bosh = Bosh, now = Now} = W) ->
-    {ok, Bosh1} = megaphone_bosh:enqueue([<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], Kind, Now, Bosh),
+    {ok, Bosh1} = megaphone_bosh:enqueue({[<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], {Now, {Made + 1}}}, Kind, Now, Bosh),
     stanzas(N - 1, Kind, W#world{stanzas = Made + 1, bosh = Bosh1}).
 
 %% The network heals: everything under way arrives, what is broken is repeated.
 drain(#world{seen = Seen, stanzas = Stanzas} = W, Rounds) when length(Seen) < Stanzas, Rounds > 0 ->
-    Delivered = lists:foldl(fun(_, Acc) -> step({deliver, 0}, Acc) end, W, W#world.wire),
+    Delivered = step(deliver_all, W),
     Repeated = lists:foldl(fun(_, Acc) -> step(repeat, Acc) end, Delivered, maps:keys(Delivered#world.open)),
     drain(ask(false, step({pass, 100}, Repeated)), Rounds - 1);
 drain(W, _) ->
@@ -324,7 +381,7 @@ wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) ->
     wild(Rest, megaphone_bosh:closed(Conn, Now, Bosh), Now, Next, Answered#{Conn => true});
 wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
-    case megaphone_bosh:enqueue(binary:copy(<<"x">>, Size), stanza, Now, Bosh) of
+    case megaphone_bosh:enqueue({binary:copy(<<"x">>, Size), none}, stanza, Now, Bosh) of
         {ok, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered);
         {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
     end;

@@ -114,7 +114,7 @@ stanza(Bytes, #world{bosh = Bosh, now = Now, made = Made, fetched = Fetched} = W
     %% One that had nothing to fetch was not slow.
     W = case waiting(W0) of 0 -> W0#world{fetched = Now}; _ -> W0 end,
     Stanza = [<<"<n p='">>, binary:copy(<<"x">>, Bytes), <<"'>">>, integer_to_binary(Made + 1), <<"</n>">>],
-    case megaphone_bosh:enqueue(Stanza, stanza, Now, Bosh) of
+    case megaphone_bosh:enqueue({Stanza, {Now, {iolist_to_binary(Stanza)}}}, stanza, Now, Bosh) of
         {ok, Bosh1} ->
             W#world{bosh = Bosh1, made = Made + 1};
         {stop, <<"policy-violation">>, Bosh1} ->
@@ -124,7 +124,7 @@ stanza(Bytes, #world{bosh = Bosh, now = Now, made = Made, fetched = Fetched} = W
 
 waiting(#world{bosh = Bosh}) -> queued(Bosh).
 
-queued(Bosh) -> lists:sum([byte_size(Body) || {_, Body} <- megaphone_bosh:queued(Bosh)]).
+queued(Bosh) -> lists:sum([byte_size(Body) || {_, {Body}} <- megaphone_bosh:queued(Bosh)]).
 
 %% The client reads all there is, and asks on.
 drain(#world{ended = true} = W) ->

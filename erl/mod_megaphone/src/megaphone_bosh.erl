@@ -9,7 +9,7 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, held/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
--export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_unacknowledged/1, queued/1]).
+-export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_owed/1, queued/1]).
 -export([kind/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
@@ -60,6 +60,8 @@
     legacy :: boolean(),
     acks :: boolean(),
     report = none :: none | {rid(), ms()},
+    %% It never asked with an empty request while another one was held.
+    alone = true :: boolean(),
     key :: binary() | none,
     idle_from :: ms(),
     idle_limit :: ms(),
@@ -166,8 +168,7 @@ arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
 arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
     Received = received(S),
     S1 = S#bosh{waiting = lists:keysort(1, [{Rid, Conn, Request} | Waiting]), idle_from = Now},
-    %% §11: one more may be open if it pauses or ends the session.
-    Most = requests(S) + case is_last(Request) of true -> 1; false -> 0 end,
+    Most = requests(S) + extra(Request),
     IsTooMany = is_strict(S) andalso Rid =:= Received + 1 andalso length(live(S)) + length(Waiting) >= Most,
     if
         %% §14.2: beyond the window.
@@ -280,10 +281,10 @@ accept(_, _) ->
 
 %% @doc Adds a payload for the client. Where more than the limit waits and it has fetched nothing for as
 %% long as a session without it lives, or where more waits than any client may leave, the session ends.
--spec enqueue(iodata(), megaphone_queue:kind(), ms(), bosh()) ->
+-spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), ms(), bosh()) ->
     {ok, bosh()} | {stop, condition(), bosh()}.
-enqueue(Payload, Kind, Now, #bosh{out = Out, limits = #{group := Group} = Limits} = S) ->
-    Out1 = megaphone_queue:add(Payload, Kind, Now, Group, Out),
+enqueue(Item, Kind, Now, #bosh{out = Out, limits = #{group := Group} = Limits} = S) ->
+    Out1 = megaphone_queue:add(Item, Kind, Now, Group, Out),
     case is_too_slow(Now, Out1, Limits) of
         true -> {stop, <<"policy-violation">>, S#bosh{out = Out1}};
         false -> {ok, S#bosh{out = Out1}}
@@ -347,8 +348,12 @@ lost(Rid, #bosh{kept = Kept} = S) -> S#bosh{kept = megaphone_kept:lost(Rid, Kept
 
 %% @doc There was no room for this answer on the way to its gateway: flush/2 will give it again.
 -spec unsent(answer(), ms(), bosh()) -> bosh().
-unsent({Rid, _, _, _} = Answer, Now, #bosh{unsent = Unsent} = S) ->
-    lost(Rid, S#bosh{unsent = megaphone_unsent:add(Answer, Now, Unsent)}).
+unsent({Rid, _, _, _} = Answer, Now, #bosh{unsent = Unsent, kept = Kept} = S) ->
+    case megaphone_kept:sent_at(Rid, Kept) of
+        %% To the older connection of a request that is held: nobody waits there.
+        none -> S;
+        _ -> lost(Rid, S#bosh{unsent = megaphone_unsent:add(Answer, Now, Unsent)})
+    end.
 
 %% @doc Is this request the next one, does it overtake others, or is it a repeat?
 -spec kind(rid(), bosh()) -> next | overtaking | repeat.
@@ -401,7 +406,7 @@ final(client, _, _, #bosh{legacy = Legacy} = S) ->
     {megaphone_condition:failure(Legacy, <<"item-not-found">>), S};
 final(Condition, Error, Now, S) ->
     {Status, Attrs, Out, S1} = content({terminate, Condition, Error}, Now, S#bosh{opening = done}),
-    {{Status, megaphone_body:write(Attrs, Out)}, S1}.
+    {{Status, megaphone_body:write(Attrs, megaphone_queue:payloads(Out))}, S1}.
 
 -spec finish_all(last(), ms(), bosh(), [answer()]) -> {[answer()], bosh()}.
 finish_all({terminate, Condition, _} = Last, Now, S, Answers) ->
@@ -451,22 +456,22 @@ deadline(#bosh{out = Out, unsent = Unsent} = S) ->
 -spec earliest([#held{}]) -> ms().
 earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
 
-%% @doc Takes the answers with payload that the client may not have, then what waits for it, oldest
-%% first. Whoever takes them delivers them by another way: they are kept no longer, and requests whose
-%% answers are unsent are open again.
--spec take_unacknowledged(bosh()) -> {[{ms(), Body :: binary()}], bosh()}.
-take_unacknowledged(#bosh{kept = Kept, held = Held, unsent = Unsent, idle_from = Now} = S) ->
+%% @doc Takes what the client may not have and is owed to its user: of its answers, then of what waits
+%% for it, oldest first. Whoever takes it delivers it by another way: those answers are kept no longer,
+%% and requests whose answers are unsent are open again.
+-spec take_owed(bosh()) -> {[megaphone_queue:owed()], bosh()}.
+take_owed(#bosh{kept = Kept, held = Held, unsent = Unsent, idle_from = Now} = S) ->
     Open = [#held{rid = R, conn = C, due = Now, key = none} || {R, C, _, _} <- megaphone_unsent:all(Unsent)],
-    {Sent, Known} = megaphone_kept:take_open(Kept),
+    {Sent, Known} = megaphone_kept:take_owed(Kept),
     {Sent ++ queued(S), S#bosh{
         kept = Known, held = Open ++ Held, unsent = megaphone_unsent:new(), out = megaphone_queue:new()
     }}.
 
-%% @doc What waits for the client and was in no answer.
--spec queued(bosh()) -> [{ms(), Body :: binary()}].
-queued(#bosh{out = Out, idle_from = Now}) ->
-    {Payload, UsesStream} = megaphone_queue:all(Out),
-    [{Now, megaphone_body:write(stream_attribute(UsesStream), Payload)} || Payload =/= []].
+%% @doc What is owed of that which was in no answer.
+-spec queued(bosh()) -> [megaphone_queue:owed()].
+queued(#bosh{out = Out}) ->
+    {Items, _} = megaphone_queue:all(Out),
+    megaphone_queue:owed(Items).
 
 %%% Requests
 
@@ -514,6 +519,11 @@ requests(#bosh{hold = Hold}) -> Hold + 1.
 -spec live(bosh()) -> [#held{}].
 live(#bosh{held = Held}) -> [H || #held{conn = Conn} = H <- Held, Conn =/= none].
 
+%% §11: one more may be open if it pauses or ends the session.
+-spec extra(megaphone_body:request()) -> 0 | 1.
+extra(Request) ->
+    case is_last(Request) of true -> 1; false -> 0 end.
+
 -spec is_last(megaphone_body:request()) -> boolean().
 is_last(Request) -> is_map_key(pause, Request) orelse is_map_key(terminate, Request).
 
@@ -554,8 +564,9 @@ is_strict(#bosh{limits = #{strict := Strict}}) -> Strict.
 -spec is_polling(bosh()) -> boolean().
 is_polling(#bosh{wait = Wait}) -> Wait =:= 0.
 
-%% §9.2 with acks. Without them as many answers are kept as requests may be open (§14.3), and some
-%% more for a client that goes on with new requests before it repeats a broken one.
+%% What this request proves of the answers before it. With acks its client says so (§9.2). Without, no
+%% more than `requests' may be open (§11), so all answers before those arrived; and as many are kept
+%% (§14.3), and some more for a client that goes on with new requests before it repeats a broken one.
 -spec acknowledge(megaphone_body:request(), ms(), bosh()) -> bosh().
 acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) ->
     Ack = min(maps:get(ack, Request, Rid - 1), Rid - 1),
@@ -565,17 +576,26 @@ acknowledge(#{rid := Rid} = Request, Now, #bosh{acks = true, kept = Kept} = S) -
             _ -> none
         end,
     S#bosh{kept = megaphone_kept:drop(Ack, Kept), report = Report};
-acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept} = S) ->
-    Old = Rid - requests(S),
-    case is_idle(Request, S) of
-        true -> S#bosh{kept = megaphone_kept:mark_seen(megaphone_kept:drop(Old, Kept))};
-        false -> S#bosh{kept = megaphone_kept:drop(Old - ?KEPT_EXTRA, Kept)}
-    end.
+acknowledge(#{rid := Rid} = Request, _Now, #bosh{kept = Kept, limits = #{queue := Bytes}} = S) ->
+    Window = Rid - requests(S),
+    Alone = S#bosh.alone andalso is_alone(Request, S),
+    {Proved, Oldest} =
+        case is_idle(Request, S) of
+            true when Alone -> {Rid - 1, Window};
+            %% One more may be open, see arrive_new/4.
+            _ -> {Window - extra(Request), Window - ?KEPT_EXTRA}
+        end,
+    Kept1 = megaphone_kept:received(Proved, Kept),
+    S#bosh{kept = megaphone_kept:trim(Oldest, {Window, Bytes}, Kept1), alone = Alone}.
 
 %% A client that is to keep one request open asks with an empty one when it has none (§10): it has
 %% got all answers before.
 -spec is_idle(megaphone_body:request(), bosh()) -> boolean().
 is_idle(Request, #bosh{hold = Hold}) -> Hold =< 1 andalso is_empty(Request).
+
+%% It may have more than one open, as some clients do: then an empty one proves no more than another.
+-spec is_alone(megaphone_body:request(), bosh()) -> boolean().
+is_alone(Request, S) -> not is_empty(Request) orelse length(live(S)) =< 1.
 
 %% §10: a pause lasts until the next request.
 -spec pause(megaphone_body:request(), bosh()) ->
@@ -614,9 +634,17 @@ due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due 
         true -> none;
         false ->
             case IsDue orelse megaphone_queue:due(S#bosh.out) =< Now of
-                true -> payload;
+                true -> payload_if_proved(S);
                 false -> none
             end
+    end.
+
+%% Where the client may lack more than the limit, it is made to ask again at once, which proves more.
+-spec payload_if_proved(bosh()) -> payload | empty.
+payload_if_proved(#bosh{kept = Kept, limits = #{queue := Limit}}) ->
+    case megaphone_kept:unproved(Kept) > Limit of
+        true -> empty;
+        false -> payload
     end.
 
 %% Answers the first request that has a connection. Those before it whose connection is gone get
@@ -624,15 +652,15 @@ due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due 
 -spec answer_first(payload | empty | last(), ms(), bosh()) -> {answer(), bosh()}.
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = none, key = Key} | Held]} = S) ->
     Body = megaphone_body:write(ack_attribute(Rid, S), []),
-    Kept = megaphone_kept:add({Rid, Key}, 200, {blank, Body}, Now, S#bosh.kept),
+    Kept = megaphone_kept:add({Rid, Key}, 200, {blank, Body}, [], Now, S#bosh.kept),
     answer_first(What, Now, S#bosh{held = Held, kept = Kept});
 answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} | Held]} = S) ->
-    {Status, Attrs, Out, S1} = content(What, Now, S),
-    Body = megaphone_body:write(Attrs ++ ack_attribute(Rid, S) ++ report_attributes(S), Out),
-    Content = case Out of [] -> blank; _ -> payload end,
+    {Status, Attrs, Items, S1} = content(What, Now, S),
+    Body = megaphone_body:write(Attrs ++ ack_attribute(Rid, S) ++ report_attributes(S), megaphone_queue:payloads(Items)),
+    Content = case Items of [] -> blank; _ -> payload end,
     {{Rid, Conn, Status, Body}, S1#bosh{
         held = Held,
-        kept = megaphone_kept:add({Rid, Key}, Status, {Content, Body}, Now, S#bosh.kept),
+        kept = megaphone_kept:add({Rid, Key}, Status, {Content, Body}, megaphone_queue:owed(Items), Now, S#bosh.kept),
         report = none,
         opening = done,
         idle_from = Now,
@@ -641,7 +669,7 @@ answer_first(What, Now, #bosh{held = [#held{rid = Rid, conn = Conn, key = Key} |
     }}.
 
 -spec content(payload | empty | last(), ms(), bosh()) ->
-    {http_status(), [{binary(), binary() | integer()}], iodata(), bosh()}.
+    {http_status(), [{binary(), binary() | integer()}], [megaphone_queue:item()], bosh()}.
 content(empty, _, S) ->
     {200, [], [], S};
 content(payload, Now, S) ->
@@ -649,15 +677,15 @@ content(payload, Now, S) ->
     {200, opening_attributes(S) ++ Declared, Out, S1};
 content({terminate, Condition, Error}, Now, S) ->
     {Declared, Out, S1} = take_out(Now, S),
-    {Declared1, Out1} = case Error of [] -> {Declared, Out}; _ -> {stream_attribute(true), [Out | Error]} end,
+    {Declared1, Out1} = case Error of [] -> {Declared, Out}; _ -> {stream_attribute(true), Out ++ [{Error, none}]} end,
     Attrs = opening_attributes(S) ++ megaphone_condition:attributes(Condition) ++ Declared1,
     {status(Condition, S), Attrs, Out1, S1}.
 
 %% What waits for the client, as much as one answer takes, and the attribute that its prefix needs.
--spec take_out(ms(), bosh()) -> {[{binary(), binary()}], iodata(), bosh()}.
+-spec take_out(ms(), bosh()) -> {[{binary(), binary()}], [megaphone_queue:item()], bosh()}.
 take_out(Now, #bosh{out = Out, limits = #{queue := Limit}} = S) ->
-    {Payload, UsesStream, Rest} = megaphone_queue:take(min(?ANSWER_BYTES, Limit), Now, Out),
-    {stream_attribute(UsesStream), Payload, S#bosh{out = Rest}}.
+    {Items, UsesStream, Rest} = megaphone_queue:take(min(?ANSWER_BYTES, Limit), Now, Out),
+    {stream_attribute(UsesStream), Items, S#bosh{out = Rest}}.
 
 -spec opening_attributes(bosh()) -> [{binary(), binary() | integer()}].
 opening_attributes(#bosh{opening = done}) ->

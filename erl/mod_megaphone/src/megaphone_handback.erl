@@ -1,32 +1,43 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What a session could not deliver goes back through ejabberd's router: messages to another
-%%% resource or to offline storage, with the time when they were sent; requests to their sender.
+%%% What a session could not deliver goes back through ejabberd's router: messages to another resource
+%%% or to offline storage, with the time when they came; requests to their sender. It is the stanza as
+%%% the stream sent it, with what was noted in it on its way: archived once, it is not archived again.
 -module(megaphone_handback).
 
--export([is_wanted/1, requeue/2, terminated/2]).
+-export([is_owed/2, is_resumable/1, requeue/3, terminated/2]).
 
--export_type([undelivered/0]).
+-type owed() :: megaphone_queue:owed().
+-type stanza() :: tuple().
 
-%% An answer with the time it was made (monotonic milliseconds), or what came when the session had ended.
--type undelivered() :: {integer(), Body :: binary()} | {route, tuple()}.
+%% @doc Is this to reach the user though the session should end before it does? Where the client uses
+%% stream management (XEP-0198), ejabberd keeps what it sends. Of copies another resource has the original.
+%% Rooms and errors know no offline user, and stream elements nobody else.
+-spec is_owed(stanza() | tuple(), xmpp_stream_in:state()) -> boolean().
+is_owed(Stanza, Stream) when element(1, Stanza) =:= message ->
+    not (lists:member(xmpp:get_type(Stanza), [groupchat, error]) orelse
+        xmpp:get_meta(Stanza, carbon_copy, false) orelse
+        xmpp:get_meta(Stanza, sm_copy, false) orelse
+        is_resumable(Stream));
+is_owed(Stanza, Stream) when element(1, Stanza) =:= iq ->
+    lists:member(xmpp:get_type(Stanza), [get, set]) andalso not is_resumable(Stream);
+is_owed(_, _) ->
+    false.
 
--define(NS_CARBONS, <<"urn:xmpp:carbons:2">>).
+%% @doc May the client resume this stream (XEP-0198) after its session's end?
+-spec is_resumable(xmpp_stream_in:state()) -> boolean().
+is_resumable(#{mgmt_state := State}) -> State =/= inactive;
+is_resumable(_) -> false.
 
-%% @doc Only a bound session has stanzas to hand back, and where the client uses stream management
-%% (XEP-0198) ejabberd hands back what was not acknowledged there.
--spec is_wanted(xmpp_stream_in:state()) -> boolean().
-is_wanted(#{mgmt_state := State}) when State =/= inactive -> false;
-is_wanted(Stream) -> is_map_key(jid, Stream) andalso maps:get(resource, Stream, <<>>) =/= <<>>.
-
-%% @doc Puts the stanzas back into the mailbox, before whatever waits there; returns how many. The
-%% stream routes its mailbox when it terminates, once the resource is gone: so the order stays.
--spec requeue([undelivered()], xmpp_stream_in:state()) -> non_neg_integer().
-requeue(Undelivered, Stream) ->
-    Routes = lists:flatmap(fun(Item) -> routes(Item, Stream) end, Undelivered),
+%% @doc Puts the stanzas back into the mailbox, before those that came there late and whatever waits; tells
+%% how many, and how many could not be. The stream routes its mailbox when it terminates, once the
+%% resource is gone: so the order stays.
+-spec requeue([owed()], Late :: [stanza()], xmpp_stream_in:state()) -> {non_neg_integer(), Failed :: non_neg_integer()}.
+requeue(Owed, Late, Stream) ->
+    Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
     Waiting = waiting(),
-    lists:foreach(fun(Route) -> self() ! Route end, Routes ++ Waiting),
-    length(Routes).
+    lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late ++ Waiting),
+    {length(Stanzas) + length(Late), length(Owed) - length(Stanzas)}.
 
 %% @doc After the stream's own terminate. When the server stops, ejabberd takes the hook out by which it
 %% says `unavailable' for the user, closes its session and routes its mailbox, while sessions end: where
@@ -41,45 +52,32 @@ terminated(Reason, #{sid := Sid, jid := Jid} = Stream) ->
 terminated(_, _) ->
     ok.
 
--spec waiting() -> [{route, tuple()}].
+-spec waiting() -> [stanza()].
 waiting() ->
     receive
-        {route, _} = Route -> [Route | waiting()]
+        {route, Stanza} -> [Stanza | waiting()]
     after 0 -> []
     end.
 
--spec routes(undelivered(), xmpp_stream_in:state()) -> [{route, tuple()}].
-routes({route, _} = Route, _) ->
-    [Route];
-routes({At, Body}, Stream) ->
-    {xmlel, _, _, Els} = fxml_stream:parse_element(Body),
-    [{route, stanza(El, At, Stream)} || El <- Els, is_handed_back(El)].
-
-%% Carbon copies: the resource that got the original has it. Rooms and errors know no offline user.
--spec is_handed_back(megaphone_body:xmlel()) -> boolean().
-is_handed_back({xmlel, <<"message">>, _, Children} = El) ->
-    IsCopy = lists:any(fun(Child) -> has_namespace(?NS_CARBONS, Child) end, Children),
-    not (IsCopy orelse lists:member(fxml:get_tag_attr_s(<<"type">>, El), [<<"groupchat">>, <<"error">>]));
-is_handed_back({xmlel, <<"iq">>, _, _} = El) ->
-    lists:member(fxml:get_tag_attr_s(<<"type">>, El), [<<"get">>, <<"set">>]);
-is_handed_back(_) ->
-    false.
-
-%% It was encoded by this server a moment ago, so it decodes.
--spec stanza(megaphone_body:xmlel(), integer(), xmpp_stream_in:state()) -> tuple().
-stanza({xmlel, Name, _, _} = El, At, #{jid := Jid, lserver := Server}) ->
-    Decoded = xmpp:decode(El, <<"jabber:client">>, [ignore_els]),
-    Stanza = case xmpp:get_to(Decoded) of undefined -> xmpp:set_to(Decoded, Jid); _ -> Decoded end,
-    case Name of
-        <<"message">> -> misc:add_delay_info(Stanza, jid:make(Server), sent_at(At), <<"Resent">>);
-        _ -> Stanza
+%% Each on its own: one that is odd must not take the others with it.
+-spec stanza(owed(), xmpp_stream_in:state()) -> [stanza()].
+stanza({At, Stanza}, #{jid := Jid, lserver := Server}) ->
+    try
+        Addressed = case xmpp:get_to(Stanza) of undefined -> xmpp:set_to(Stanza, Jid); _ -> Stanza end,
+        case Addressed of
+            _ when element(1, Addressed) =:= message ->
+                [misc:add_delay_info(Addressed, jid:make(Server), came_at(At), <<"Resent">>)];
+            _ ->
+                [Addressed]
+        end
+    catch
+        Class:Reason:Stack ->
+            ok = megaphone_fault:log("hands back all but one stanza", Class, Reason, Stack),
+            []
     end.
 
--spec sent_at(integer()) -> erlang:timestamp().
-sent_at(At) ->
+%% From the clock that never jumps to the one of the world.
+-spec came_at(integer()) -> erlang:timestamp().
+came_at(At) ->
     Micro = erlang:system_time(microsecond) - (erlang:monotonic_time(millisecond) - At) * 1000,
     {Micro div 1000000000000, Micro div 1000000 rem 1000000, Micro rem 1000000}.
-
--spec has_namespace(binary(), megaphone_body:xmlel() | {xmlcdata, binary()}) -> boolean().
-has_namespace(Namespace, {xmlel, _, _, _} = El) -> fxml:get_tag_attr_s(<<"xmlns">>, El) =:= Namespace;
-has_namespace(_, _) -> false.

@@ -24,6 +24,7 @@ init([]) ->
     ok = megaphone_ended:create_table(),
     ok = megaphone_admission:create_table(),
     ok = megaphone_stats:create(),
+    ok = megaphone_chars:prepare(),
     case megaphone_control:announce() of
         0 -> ok;
         Silent -> ?LOG_WARNING("~b Megaphone sessions are busy, and can be found once they are not", [Silent])

@@ -1,11 +1,13 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% The answers a session keeps for repeated requests (XEP-0124 §14.3), newest first, and what is known
-%%% of each: whether it left, and whether the client has it.
+%%% The answers a session keeps for repeated requests (XEP-0124 §14.3), newest first; and what the client
+%%% provably has. That is told by two things, and by nothing else: `received', a proof by the client,
+%%% which is final, and `lost', our own knowledge that no copy left. Of all other answers the client may
+%%% or may not have what they carry. So an answer holds its stanzas until it is proved.
 -module(megaphone_kept).
 
--export([new/0, add/5, find/3, repeated/2, lost/2, has_lost/1]).
--export([drop/2, mark_seen/1, sent_at/2, size/1, to_list/1, take_open/1]).
+-export([new/0, add/6, find/3, repeated/2, received/2, lost/2, drop/2, trim/3]).
+-export([has_lost/1, unproved/1, sent_at/2, size/1, to_list/1, take_owed/1]).
 
 -export_type([kept/0, http_status/0]).
 
@@ -20,8 +22,12 @@
     at :: ms(),
     %% The key of its request, which a repeat must bring again (§15).
     key :: binary() | none,
-    %% sent: on its way; lost: known not to have left us; seen: the client has it; blank: no payload.
-    state :: sent | lost | seen | blank
+    %% blank: without payload, so there is nothing to prove.
+    proof :: open | received | blank,
+    %% Of its last copy; and whether one before that left.
+    copy = sent :: sent | lost,
+    left = false :: boolean(),
+    owed = [] :: [megaphone_queue:owed()]
 }).
 
 -opaque kept() :: [#answer{}].
@@ -29,10 +35,12 @@
 -spec new() -> kept().
 new() -> [].
 
--spec add({rid(), Key :: binary() | none}, http_status(), {payload | blank, binary()}, ms(), kept()) -> kept().
-add({Rid, Key}, Status, {Content, Body}, Now, Kept) ->
-    State = case Content of payload -> sent; blank -> blank end,
-    [#answer{rid = Rid, status = Status, body = Body, at = Now, key = Key, state = State} | Kept].
+%% @doc `Owed' are the stanzas of its payload that are to reach the user in any case, oldest first.
+-spec add({rid(), Key :: binary() | none}, http_status(), {payload | blank, binary()}, [megaphone_queue:owed()], ms(), kept()) ->
+    kept().
+add({Rid, Key}, Status, {Content, Body}, Owed, Now, Kept) ->
+    Proof = case Content of payload -> open; blank -> blank end,
+    [#answer{rid = Rid, status = Status, body = Body, at = Now, key = Key, proof = Proof, owed = Owed} | Kept].
 
 %% @doc The answer to a request with this key.
 -spec find(rid(), binary() | none, kept()) -> {http_status(), binary()} | none.
@@ -42,33 +50,60 @@ find(Rid, Key, Kept) ->
         _ -> none
     end.
 
-%% @doc It was sent once more.
+%% @doc It was sent once more. (That it was asked for again proves nothing of others, and not even that
+%% the client lacks this one: the repeat may have been on its way for long.)
 -spec repeated(rid(), kept()) -> kept().
-repeated(Rid, Kept) -> change(Rid, lost, sent, Kept).
+repeated(Rid, Kept) ->
+    change(Rid, fun(#answer{copy = Copy, left = Left} = A) -> A#answer{copy = sent, left = Left orelse Copy =:= sent} end, Kept).
 
 %% @doc It could not be sent.
 -spec lost(rid(), kept()) -> kept().
-lost(Rid, Kept) -> change(Rid, sent, lost, Kept).
+lost(Rid, Kept) -> change(Rid, fun(A) -> A#answer{copy = lost} end, Kept).
 
--spec change(rid(), sent | lost, sent | lost, kept()) -> kept().
-change(Rid, From, To, Kept) ->
+-spec change(rid(), fun((#answer{}) -> #answer{}), kept()) -> kept().
+change(Rid, Change, Kept) ->
     case lists:keyfind(Rid, #answer.rid, Kept) of
-        #answer{state = From} = A -> lists:keyreplace(Rid, #answer.rid, Kept, A#answer{state = To});
+        #answer{proof = open} = A -> lists:keyreplace(Rid, #answer.rid, Kept, Change(A));
         _ -> Kept
     end.
 
+%% @doc Does the client wait for one whose last copy was lost?
 -spec has_lost(kept()) -> boolean().
-has_lost(Kept) -> lists:keymember(lost, #answer.state, Kept).
+has_lost(Kept) -> lists:any(fun(#answer{proof = Proof, copy = Copy}) -> Proof =:= open andalso Copy =:= lost end, Kept).
 
-%% @doc Forgets those up to this rid: the client has them, or cannot ask for them any more.
+%% @doc The client has all answers up to this rid, which a request of its proves. Where none left it errs.
+-spec received(rid(), kept()) -> kept().
+received(Rid, [#answer{rid = Newer} = A | Kept]) when Newer > Rid -> [A | received(Rid, Kept)];
+received(Rid, [#answer{proof = open} = A | Kept]) ->
+    case never_left(A) of
+        true -> [A | received(Rid, Kept)];
+        false -> [A#answer{proof = received, owed = []} | received(Rid, Kept)]
+    end;
+received(Rid, [A | Kept]) -> [A | received(Rid, Kept)];
+received(_, []) -> [].
+
+-spec never_left(#answer{}) -> boolean().
+never_left(#answer{proof = Proof, copy = Copy, left = Left}) -> Proof =:= open andalso Copy =:= lost andalso not Left.
+
+%% @doc Forgets those up to this rid: the client says that it has them.
 -spec drop(rid(), kept()) -> kept().
-drop(Ack, Kept) -> [A || #answer{rid = Rid} = A <- Kept, Rid > Ack].
+drop(Ack, Kept) -> lists:takewhile(fun(#answer{rid = Rid}) -> Rid > Ack end, Kept).
 
+%% @doc Forgets those up to this rid, and before the window those that make more than so many bytes; but none
+%% that never left.
+-spec trim(rid(), {Window :: rid(), Bytes :: non_neg_integer()}, kept()) -> kept().
+trim(Oldest, {Window, Bytes}, [#answer{rid = Rid, body = Body} = A | Kept]) ->
+    Left = Bytes - byte_size(Body),
+    case Rid > Window orelse (Rid > Oldest andalso Left >= 0) orelse never_left(A) of
+        true -> [A | trim(Oldest, {Window, Left}, Kept)];
+        false -> trim(Oldest, {Window, Bytes}, Kept)
+    end;
+trim(_, _, []) ->
+    [].
 
-%% @doc The client has all of them, but may not know that we know.
--spec mark_seen(kept()) -> kept().
-mark_seen(Kept) ->
-    [case A of #answer{state = sent} -> A#answer{state = seen}; _ -> A end || A <- Kept].
+%% @doc Bytes of the answers that the client may not have.
+-spec unproved(kept()) -> non_neg_integer().
+unproved(Kept) -> lists:sum([byte_size(Body) || #answer{proof = open, body = Body} <- Kept]).
 
 -spec sent_at(rid(), kept()) -> ms() | none.
 sent_at(Rid, Kept) ->
@@ -83,8 +118,8 @@ size(Kept) -> length(Kept).
 -spec to_list(kept()) -> [{rid(), http_status(), binary()}].
 to_list(Kept) -> [{Rid, Status, Body} || #answer{rid = Rid, status = Status, body = Body} <- Kept].
 
-%% @doc Takes out those with payload that the client may not have, oldest first.
--spec take_open(kept()) -> {[{ms(), binary()}], kept()}.
-take_open(Kept) ->
-    {Open, Known} = lists:partition(fun(#answer{state = State}) -> State =:= sent orelse State =:= lost end, Kept),
-    {lists:reverse([{At, Body} || #answer{at = At, body = Body} <- Open]), Known}.
+%% @doc Takes out the answers that the client may not have; what they owe it, oldest first.
+-spec take_owed(kept()) -> {[megaphone_queue:owed()], kept()}.
+take_owed(Kept) ->
+    {Open, Known} = lists:partition(fun(#answer{proof = Proof}) -> Proof =:= open end, Kept),
+    {lists:append(lists:reverse([Owed || #answer{owed = Owed} <- Open])), Known}.

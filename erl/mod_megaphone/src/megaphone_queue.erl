@@ -5,18 +5,22 @@
 %%% in answers of limited size, each of whole stanzas.
 -module(megaphone_queue).
 
--export([new/0, add/5, size/1, since/1, due/1, take/3, all/1]).
+-export([new/0, add/5, size/1, since/1, due/1, take/3, all/1, payloads/1, owed/1]).
 
--export_type([queue/0, kind/0]).
+-export_type([queue/0, kind/0, item/0, owed/0]).
 
 -type ms() :: integer().
+%% A stanza that is to reach the user even if this session does not bring it, and when it came here.
+-type owed() :: {ms(), Stanza :: tuple()}.
+%% What the client gets, and what is handed back where it does not.
+-type item() :: {iodata(), owed() | none}.
 %% `stream': a stanza that uses the `stream' prefix, which the answer then declares.
 -type kind() :: stream | stanza | presence.
 
 -record(queue, {
     %% Oldest first, and those behind them, newest first.
-    front :: [iodata(), ...],
-    back = [] :: [iodata()],
+    front :: [item(), ...],
+    back = [] :: [item()],
     size :: non_neg_integer(),
     due :: ms(),
     %% When something was last taken, or the first came.
@@ -30,13 +34,13 @@
 new() -> empty.
 
 %% @doc `Group' is how long presence may wait.
--spec add(iodata(), kind(), ms(), Group :: ms(), queue()) -> queue().
-add(Payload, Kind, Now, Group, empty) ->
+-spec add(item(), kind(), ms(), Group :: ms(), queue()) -> queue().
+add({Payload, _} = Item, Kind, Now, Group, empty) ->
     Due = case Kind of presence -> Now + Group; _ -> Now end,
-    #queue{front = [Payload], size = iolist_size(Payload), due = Due, since = Now, stream = Kind =:= stream};
-add(Payload, Kind, Now, _, #queue{back = Back, size = Size, due = Due, stream = Stream} = Queue) ->
+    #queue{front = [Item], size = iolist_size(Payload), due = Due, since = Now, stream = Kind =:= stream};
+add({Payload, _} = Item, Kind, Now, _, #queue{back = Back, size = Size, due = Due, stream = Stream} = Queue) ->
     Queue#queue{
-        back = [Payload | Back],
+        back = [Item | Back],
         size = Size + iolist_size(Payload),
         due = case Kind of presence -> Due; _ -> Now end,
         stream = Stream orelse Kind =:= stream
@@ -59,13 +63,12 @@ due(#queue{due = Due}) -> Due.
 
 %% @doc As much as fits into so many bytes, but always one, and whether it uses the `stream' prefix. The
 %% rest is to leave at once.
--spec take(Limit :: pos_integer(), ms(), queue()) -> {iodata(), UsesStream :: boolean(), queue()}.
+-spec take(Limit :: pos_integer(), ms(), queue()) -> {[item()], UsesStream :: boolean(), queue()}.
 take(Limit, _, Queue) when Queue =:= empty; Queue#queue.size =< Limit ->
-    {Payloads, Stream} = all(Queue),
-    {Payloads, Stream, empty};
-take(Limit, Now, #queue{front = [First | Front], back = Back, size = Size, stream = Stream} = Queue) ->
-    Bytes = iolist_size(First),
-    case fitting(Front, Back, Limit - Bytes, [First]) of
+    {Items, Stream} = all(Queue),
+    {Items, Stream, empty};
+take(Limit, Now, #queue{front = [{Payload, _} = First | Front], back = Back, size = Size, stream = Stream} = Queue) ->
+    case fitting(Front, Back, Limit - iolist_size(Payload), [First]) of
         {Taken, _, [], []} ->
             {lists:reverse(Taken), Stream, empty};
         {Taken, Room, Rest, RestBack} ->
@@ -73,20 +76,28 @@ take(Limit, Now, #queue{front = [First | Front], back = Back, size = Size, strea
             {lists:reverse(Taken), Stream, Queue#queue{front = Rest, back = RestBack, size = Left, due = Now, since = Now}}
     end.
 
--spec fitting([iodata()], [iodata()], Room :: integer(), Taken) -> {Taken, integer(), [iodata()], [iodata()]} when
-    Taken :: [iodata()].
+-spec fitting([item()], [item()], Room :: integer(), Taken) -> {Taken, integer(), [item()], [item()]} when
+    Taken :: [item()].
 fitting([], [_ | _] = Back, Room, Taken) ->
     fitting(lists:reverse(Back), [], Room, Taken);
-fitting([Payload | Rest] = Front, Back, Room, Taken) ->
+fitting([{Payload, _} = Item | Rest] = Front, Back, Room, Taken) ->
     case Room - iolist_size(Payload) of
-        Left when Left >= 0 -> fitting(Rest, Back, Left, [Payload | Taken]);
+        Left when Left >= 0 -> fitting(Rest, Back, Left, [Item | Taken]);
         _ -> {Taken, Room, Front, Back}
     end;
 fitting([], [], Room, Taken) ->
     {Taken, Room, [], []}.
 
 %% @doc All of it.
--spec all(queue()) -> {iodata(), UsesStream :: boolean()}.
+-spec all(queue()) -> {[item()], UsesStream :: boolean()}.
 all(empty) -> {[], false};
 all(#queue{front = Front, back = [], stream = Stream}) -> {Front, Stream};
 all(#queue{front = Front, back = Back, stream = Stream}) -> {Front ++ lists:reverse(Back), Stream}.
+
+%% @doc What the client gets of these.
+-spec payloads([item()]) -> [iodata()].
+payloads(Items) -> [Payload || {Payload, _} <- Items].
+
+%% @doc What is handed back of these.
+-spec owed([item()]) -> [owed()].
+owed(Items) -> [Owed || {_, Owed} <- Items, Owed =/= none].

@@ -11,7 +11,7 @@
 
 -export([start/4, request/3, closed/2, asked/3, make_room/1]).
 -export([run/1]).
--export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -33,9 +33,10 @@
     blocked = false :: boolean(),
     %% What this session adds to the gauges.
     gauged = {0, 0, 0} :: megaphone_sessions:gauges(),
-    %% What goes back through the router when the process ends; newest first. None where stream
-    %% management takes care of it.
-    undelivered = none :: [megaphone_handback:undelivered()] | none,
+    %% What goes back through the router when the process ends; and what came after the session's end,
+    %% newest first, or none where that is for the stream to take.
+    owed = [] :: [megaphone_queue:owed()],
+    late = none :: [tuple()] | none,
     timer = none :: none | {reference(), ms()}
 }).
 
@@ -97,6 +98,10 @@ init({Sid, ConnId, Body, Peer}) ->
 -spec handle_continue({open, pid(), binary(), megaphone_socket:endpoint()}, #session{}) ->
     next_state().
 handle_continue({open, ConnId, Body, Peer}, S) ->
+    guard(fun() -> begin_with(ConnId, Body, Peer, S) end, S).
+
+-spec begin_with(pid(), binary(), megaphone_socket:endpoint(), #session{}) -> next_state().
+begin_with(ConnId, Body, Peer, S) ->
     case megaphone_opening:request(Body) of
         {ok, Request, Host} -> open(Request, Host, ConnId, Body, Peer, S);
         {error, Legacy, Condition} -> refuse(ConnId, Legacy, Condition, S)
@@ -104,44 +109,48 @@ handle_continue({open, ConnId, Body, Peer}, S) ->
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
-    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, S)).
+    guard(fun() -> next_state(stream(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, S)) end, S).
 
 -spec handle_cast(term(), #session{}) -> next_state().
 handle_cast(Cast, S) ->
-    next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, S)).
+    guard(fun() -> next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, S)) end, S).
 
 -spec handle_info(term(), #session{}) -> next_state().
-handle_info({bosh_request, ConnId, Body}, S) ->
+handle_info(Info, S) ->
+    guard(fun() -> hear(Info, S) end, S).
+
+-spec hear(term(), #session{}) -> next_state().
+hear({bosh_request, ConnId, Body}, S) ->
     next_state(take(ConnId, Body, S));
-handle_info({bosh_asked, ConnId, Rid}, S) ->
+hear({bosh_asked, ConnId, Rid}, S) ->
     next_state({ok, held(ConnId, Rid, S)});
-handle_info({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
+hear({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
     Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
     case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
         true -> megaphone_stats:add(waits_adapted, 1);
         false -> ok
     end,
     next_state({ok, S#session{bosh = Bosh1}});
-handle_info({bosh_closed, _}, S) ->
+hear({bosh_closed, _}, S) ->
     stay(S);
-handle_info({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
+hear({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
     next_state(tick(S#session{timer = none}));
-handle_info({timeout, _, tick}, S) ->
+hear({timeout, _, tick}, S) ->
     stay(S);
-handle_info(timeout, S) ->
+hear(timeout, S) ->
     {noreply, sleep(S), hibernate};
-handle_info(unblock, S) ->
+hear(unblock, S) ->
     next_state({ok, S#session{blocked = false}});
-handle_info({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
+hear({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
     %% The hook by which the stream ends its process may be gone by now.
     case stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, xmpp:serr_system_shutdown()}, Stream) end, S) of
         {ok, S1} -> next_state({stop, normal, S1});
         Stop -> next_state(Stop)
     end;
-handle_info({bosh_stop, _, {From, Ref}}, S) ->
+hear({bosh_stop, _, {From, Ref}}, S) ->
     From ! {Ref, staying},
     stay(S);
-handle_info({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
+hear({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
     case Bosh of
         ended -> ok;
         _ -> ok = megaphone_sessions:open(Sid, self(), S#session.gauged)
@@ -152,42 +161,78 @@ handle_info({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) 
     end,
     From ! {Ref, here},
     stay(S);
-handle_info({route, _} = Route, #session{undelivered = Undelivered} = S) when Undelivered =/= none ->
-    stay(S#session{undelivered = [Route | Undelivered]});
-handle_info({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
+hear({route, Stanza}, #session{late = Late} = S) when Late =/= none ->
+    stay(S#session{late = [Stanza | Late]});
+hear({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
     {memory, Memory} = erlang:process_info(self(), memory),
     {_, _, Held} = S#session.gauged,
     #session{stream = Stream} = wake(S),
     From ! {Ref, {Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), state(S), Held, Memory}},
     stay(S);
-handle_info(bosh_make_room, #session{bosh = Bosh} = S) ->
+hear(bosh_make_room, #session{bosh = Bosh} = S) ->
     case is_stranger(S) andalso megaphone_bosh:idle(now_ms(), Bosh) >= ?SILENT_MS of
         true -> next_state(expire(S));
         false -> stay(S)
     end;
-handle_info({bosh_close, {From, Ref}}, S) ->
+hear({bosh_close, {From, Ref}}, S) ->
     From ! {Ref, closed},
     next_state(hang_up(<<"policy-violation">>, S));
-handle_info(Info, S) ->
+hear(Info, S) ->
     next_state(stream(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) end, S)).
 
 %% The stream may end its process from within a callback; what it sent until then is collected here.
 -spec terminate(term(), #session{}) -> ok.
-terminate(Reason, S) ->
+terminate(Reason, Asleep) ->
+    case wake(Asleep) of
+        #session{stream = undefined} ->
+            ok;
+        #session{stream = Stream} = S ->
+            ok = give_back(Reason, S),
+            Told = case Reason of {shutdown, fault} -> fault; _ -> Reason end,
+            _ = xmpp_stream_in:terminate(Told, Stream),
+            megaphone_handback:terminated(Told, Stream)
+    end.
+
+%% Whatever happens here, the user's contacts are to hear that the user is gone.
+-spec give_back(term(), #session{}) -> ok.
+give_back(Reason, S) ->
     Condition =
         case Reason of
             normal -> <<"remote-connection-failed">>;
             shutdown -> <<"system-shutdown">>;
+            {shutdown, fault} -> <<"internal-server-error">>;
             {shutdown, _} -> <<"system-shutdown">>;
             _ -> <<"internal-server-error">>
         end,
-    case collect(wake(S)) of
-        {_, #session{stream = undefined}} ->
-            ok;
-        {_, #session{stream = Stream} = S1} ->
-            hand_back(finish(Condition, [], S1)),
-            _ = xmpp_stream_in:terminate(Reason, Stream),
-            megaphone_handback:terminated(Reason, Stream)
+    try
+        {_, S1} = collect(S),
+        hand_back(finish(Condition, [], S1))
+    catch
+        Class:Fault:Stack ->
+            ok = megaphone_stats:add(handbacks_failed, 1),
+            megaphone_fault:log("ends without handing back", Class, Fault, Stack)
+    end.
+
+%% @doc Users' messages are in all of it.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
+format_status(Status) -> megaphone_fault:hide(Status).
+
+%% The fault of one callback ends the session in good order. Left to gen_server and proc_lib it would be
+%% told with state, mailbox and arguments, which hold users' messages.
+-spec guard(fun(() -> next_state()), #session{}) -> next_state().
+guard(Callback, S) ->
+    try
+        Callback()
+    catch
+        %% So the stream ends its process.
+        exit:Reason when Reason =:= normal; Reason =:= shutdown ->
+            {stop, Reason, S};
+        exit:{shutdown, _} = Reason ->
+            {stop, Reason, S};
+        Class:Reason:Stack ->
+            ok = megaphone_stats:add(sessions_failed, 1),
+            ok = megaphone_fault:log("ends", Class, Reason, Stack),
+            {stop, {shutdown, fault}, S}
     end.
 
 %%% Beginning
@@ -373,6 +418,8 @@ collect(S) ->
     Acc :: {ok | {stop, megaphone_condition:condition()}, #session{}}.
 collect({shaper, Shaper}, {Result, S}) ->
     {Result, S#session{shaper = Shaper}};
+collect({owed, _, Stanza}, {Result, #session{bosh = ended, owed = Owed} = S}) ->
+    {Result, S#session{owed = Owed ++ [{now_ms(), Stanza}]}};
 collect(_, {Result, #session{bosh = ended} = S}) ->
     {Result, S};
 collect({xmlstreamstart, _, Attrs}, {Result, #session{bosh = Bosh} = S}) ->
@@ -380,23 +427,31 @@ collect({xmlstreamstart, _, Attrs}, {Result, #session{bosh = Bosh} = S}) ->
     {Result, S#session{bosh = megaphone_bosh:authid(Id, Bosh)}};
 collect({xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El}, {Result, S}) ->
     case megaphone_stream:condition(Children) of
-        <<"remote-stream-error">> = Condition -> {Result, finish(Condition, fxml:element_to_binary(El), S)};
+        <<"remote-stream-error">> = Condition -> {Result, finish(Condition, element(1, megaphone_stream:payload(El)), S)};
         Condition -> {Result, finish(Condition, [], S)}
     end;
-collect({xmlstreamelement, El}, {Result, #session{bosh = Bosh} = S}) ->
-    ok = megaphone_stats:add(stanzas_out, 1),
-    Now = now_ms(),
+collect({xmlstreamelement, El}, {Result, S}) ->
     {Payload, Kind} = megaphone_stream:payload(El),
+    enqueue({Payload, none}, Kind, now_ms(), Result, S);
+collect({owed, El, Stanza}, {Result, S}) ->
+    {Payload, Kind} = megaphone_stream:payload(El),
+    Now = now_ms(),
+    enqueue({Payload, {Now, Stanza}}, Kind, Now, Result, S);
+collect(_, Acc) ->
+    Acc.
+
+-spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), ms(), Result, #session{}) -> {Result, #session{}} when
+    Result :: ok | {stop, megaphone_condition:condition()}.
+enqueue(Item, Kind, Now, Result, #session{bosh = Bosh} = S) ->
+    ok = megaphone_stats:add(stanzas_out, 1),
     case Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) of
         true -> megaphone_stats:add(presences_grouped, 1);
         false -> ok
     end,
-    case megaphone_bosh:enqueue(Payload, Kind, Now, Bosh) of
+    case megaphone_bosh:enqueue(Item, Kind, Now, Bosh) of
         {ok, Bosh1} -> {Result, S#session{bosh = Bosh1}};
         {stop, Condition, Bosh1} -> {{stop, Condition}, S#session{bosh = Bosh1}}
-    end;
-collect(_, Acc) ->
-    Acc.
+    end.
 
 %%% Ends
 
@@ -428,31 +483,32 @@ finish(Reason, Error, Asleep) ->
     Condition = actual(Reason, Bosh),
     ok = megaphone_stats:add({terminated, Condition}, 1),
     ok = log_end(Condition, S),
-    {Undelivered, Bosh1} =
-        case megaphone_handback:is_wanted(S#session.stream) of
-            false ->
-                {none, Bosh};
-            true when Condition =:= client ->
-                {[], Bosh};
-            true ->
-                {Open, Rest} = megaphone_bosh:take_unacknowledged(Bosh),
-                {lists:reverse(Open), Rest}
-        end,
+    %% A client that says goodbye has all that it wants (§13).
+    {Owed, Bosh1} = case Condition of client -> {[], Bosh}; _ -> megaphone_bosh:take_owed(Bosh) end,
     {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
     lists:foreach(fun(Answer) -> send_last(Answer, S) end, Answers),
     Who = case is_stranger(S) of true -> stranger; false -> user end,
     ok = megaphone_ended:put(Sid, Ended, Who),
     ok = megaphone_sessions:close(Sid),
-    %% What its last answers had no room for.
-    Left = case Undelivered of none -> none; _ -> megaphone_bosh:queued(Bosh2) ++ Undelivered end,
-    gauge(S#session{bosh = ended, undelivered = Left}).
+    %% And what its last answers had no room for.
+    Left = Owed ++ megaphone_bosh:queued(Bosh2),
+    gauge(S#session{bosh = ended, owed = Left, late = late(S#session.stream)}).
 
 %% The stream's process lives on for a moment after its session: what comes then is not to be lost.
+-spec late(stream() | undefined) -> [] | none.
+late(#{jid := _} = Stream) ->
+    case megaphone_handback:is_resumable(Stream) of true -> none; false -> [] end;
+late(_) ->
+    none.
+
 -spec hand_back(#session{}) -> ok.
-hand_back(#session{undelivered = none}) ->
+hand_back(#session{owed = [], late = none}) ->
     ok;
-hand_back(#session{undelivered = Undelivered, stream = Stream}) ->
-    megaphone_stats:add(stanzas_handed_back, megaphone_handback:requeue(lists:reverse(Undelivered), Stream)).
+hand_back(#session{owed = Owed, late = Late, stream = Stream}) ->
+    Newest = case Late of none -> []; _ -> Late end,
+    {Done, Failed} = megaphone_handback:requeue(Owed, lists:reverse(Newest), Stream),
+    ok = megaphone_stats:add(handbacks_failed, Failed),
+    megaphone_stats:add(stanzas_handed_back, Done).
 
 %% A stream that closes after the client's own `terminate' is no failure.
 -spec actual(megaphone_condition:condition(), megaphone_bosh:bosh()) -> megaphone_condition:condition().

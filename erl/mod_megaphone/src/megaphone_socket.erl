@@ -4,7 +4,7 @@
 %%% nothing is sent here: elements pile up in the process dictionary until the session collects them.
 -module(megaphone_socket).
 
--export([new/1, collect/0]).
+-export([new/1, collect/0, sent/3]).
 %% The interface that xmpp_socket expects of a socket module.
 -export([send_xml/2, send/2, setopts/2, controlling_process/2, reset_stream/1, change_shaper/2]).
 -export([close/1, sockname/1, peername/1, get_owner/1, get_transport/1]).
@@ -15,6 +15,8 @@
 -type event() ::
     {xmlstreamstart, binary(), [{binary(), binary()}]}
     | {xmlstreamelement, megaphone_body:xmlel()}
+    %% One that is owed to its user, with the stanza that was encoded.
+    | {owed, megaphone_body:xmlel(), Stanza :: tuple()}
     | {xmlstreamend, binary()}
     | {shaper, term()}.
 %% `opening' until the first reset.
@@ -38,6 +40,21 @@ add(Event) ->
     Events = case get(?EVENTS) of undefined -> []; Some -> Some end,
     put(?EVENTS, [Event | Events]),
     ok.
+
+%% @doc ejabberd's hook for what a stream just gave to its socket: of what this one took it tells the
+%% stanza, which knows more than its element. Other sockets' streams have no events here.
+-spec sent(xmpp_stream_in:state(), tuple(), ok | {error, term()}) -> xmpp_stream_in:state().
+sent(Stream, Stanza, _) ->
+    case get(?EVENTS) of
+        [{xmlstreamelement, El} | Events] ->
+            case megaphone_handback:is_owed(Stanza, Stream) of
+                true -> put(?EVENTS, [{owed, El, Stanza} | Events]);
+                false -> ok
+            end;
+        _ ->
+            ok
+    end,
+    Stream.
 
 -spec send_xml(socket(), event()) -> ok.
 send_xml(_, Event) -> add(Event).

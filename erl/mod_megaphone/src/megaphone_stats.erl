@@ -31,6 +31,8 @@
     | bytes_out
     | presences_grouped
     | stanzas_handed_back
+    | handbacks_failed
+    | sessions_failed
     | {terminated, megaphone_condition:condition()}.
 
 -define(NAMES, [
@@ -55,7 +57,9 @@
     bytes_in,
     bytes_out,
     presences_grouped,
-    stanzas_handed_back
+    stanzas_handed_back,
+    handbacks_failed,
+    sessions_failed
 ]).
 -define(CONDITIONS, [
     client,

@@ -39,15 +39,18 @@ stream_start(Request, Host) ->
 -spec payload(megaphone_body:xmlel()) -> {binary(), stream | stanza | presence}.
 payload({xmlel, Name, Attrs, Children} = El) ->
     case {Name, lists:keymember(<<"xmlns">>, 1, Attrs)} of
-        {<<"stream:", _/binary>>, _} -> {fxml:element_to_binary(El), stream};
-        {_, true} -> {fxml:element_to_binary(El), stanza};
+        {<<"stream:", _/binary>>, _} -> {write(El), stream};
+        {_, true} -> {write(El), stanza};
         {<<"presence">>, _} -> {in_jabber_client(Name, Attrs, Children), presence};
         _ -> {in_jabber_client(Name, Attrs, Children), stanza}
     end.
 
 -spec in_jabber_client(binary(), [{binary(), binary()}], [megaphone_body:xmlel() | {xmlcdata, binary()}]) -> binary().
 in_jabber_client(Name, Attrs, Children) ->
-    fxml:element_to_binary({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}).
+    write({xmlel, Name, [{<<"xmlns">>, <<"jabber:client">>} | Attrs], Children}).
+
+-spec write(megaphone_body:xmlel()) -> binary().
+write(El) -> megaphone_chars:legal(fxml:element_to_binary(El)).
 
 %% @doc §17.2: the stream errors that are conditions of BOSH too; the others travel in `remote-stream-error'.
 -spec condition([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> megaphone_condition:condition().

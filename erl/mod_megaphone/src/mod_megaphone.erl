@@ -34,12 +34,18 @@ start(Host, Opts) ->
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
         {ok, _} ->
             ok = ejabberd_hooks:add(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
-            megaphone_commands:register();
+            ok = megaphone_commands:register(),
+            hook(add, Host);
         {error, {already_started, _}} ->
-            ok;
+            hook(add, Host);
         {error, _} = Error ->
             Error
     end.
+
+%% Before stream management's own at 50, which may change what is asked here.
+-spec hook(add | delete, binary()) -> ok.
+hook(Change, Host) ->
+    ejabberd_hooks:Change(c2s_handle_send, Host, megaphone_socket, sent, 40).
 
 -spec modules() -> [module()].
 modules() ->
@@ -66,6 +72,7 @@ renew(Changed) ->
 -spec stop(binary()) -> ok.
 stop(Host) ->
     ok = megaphone_control:stop(Host),
+    ok = hook(delete, Host),
     case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
         true -> ok;
         false -> stop_supervisor()
