@@ -75,10 +75,9 @@ install_module() {
   sum=$(cd "$module_source" && find src conf ./*.spec -type f -exec sha256sum {} + | sort | sha256sum)
   [ "$sum" != "$(cat "$modules/installed" 2>/dev/null)" ] || return 0
   say "Installing mod_megaphone ..."
-  [ ! -d "$modules/mod_megaphone" ] || ctl module_uninstall mod_megaphone
   rm -rf "$modules/sources/mod_megaphone"
   cp -r "$module_source" "$modules/sources/"
-  ctl module_install mod_megaphone
+  if [ -d "$modules/mod_megaphone" ]; then ctl module_upgrade mod_megaphone; else ctl module_install mod_megaphone; fi
   say "$sum" >"$modules/installed"
 }
 

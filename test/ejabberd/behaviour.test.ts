@@ -152,18 +152,6 @@ describe('ejabberd', { timeout: 120_000 }, () => {
         grown('stanzas_out') >= 3,
     );
   });
-
-  it('takes new options with a reload, and ends sessions with system-shutdown when the module goes', async () => {
-    const session = await anonymous();
-    const ending = end(session);
-    await instance.ctl('module_uninstall', 'mod_megaphone');
-    assert.equal(condition(await ending), 'system-shutdown');
-    await instance.ctl('module_install', 'mod_megaphone');
-    const url = instance.gatewayUrl;
-    let again = await BoshSession.create(url);
-    while (again.creation.status === 503) again = await BoshSession.create(url);
-    assert.ok(again.sid);
-  });
 });
 
 async function stats(): Promise<Map<string, number>> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { BoshSession } from './conformance/bosh-session.js';
+import { BoshSession, condition } from './conformance/bosh-session.js';
 import { Instance } from './support/instance.js';
 
 /** A line of `modules:` in YAML. */
@@ -67,6 +67,16 @@ describe("mod_megaphone's options", { timeout: 300_000 }, () => {
     assert.equal(await inactivity(), 42);
     await writeFile(main, asMade);
     await instance.ctl('reload_config');
+    assert.equal(await inactivity(), 30);
+  });
+
+  it('go with the module: its sessions end with system-shutdown, and begin anew when it is back', async () => {
+    const session = await BoshSession.create(instance.gatewayUrl);
+    // The creation request is answered; this one is held.
+    const held = session.next();
+    await instance.ctl('module_uninstall', 'mod_megaphone');
+    assert.equal(condition(await held.answer), 'system-shutdown');
+    await instance.ctl('module_install', 'mod_megaphone');
     assert.equal(await inactivity(), 30);
   });
 });
