@@ -60,8 +60,9 @@ export class LimitedLog {
   }
 
   #wait(): void {
+    if (this.#timer !== undefined) return;
     const due = this.#repeats.nextDue;
-    if (this.#timer !== undefined || due === undefined) return;
+    if (due === undefined) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
