@@ -29,6 +29,8 @@ const USUAL_ENDS: ReadonlySet<string> = new Set(['LINK_CLOSED', 'LINK_STOPPED', 
 export interface Listening {
   /** False: another process accepts the connections, and `bosh.serve` is given them. */
   readonly listens: boolean;
+  /** Those of all processes that take its place or stand beside it; where there are none, it makes some for itself. */
+  readonly ticketKeys?: Buffer;
 }
 
 export class Service {
@@ -44,18 +46,23 @@ export class Service {
     config: Config,
     cookie: Cookie,
     log: Logger,
-    { listens }: Listening = { listens: true },
+    listening: Listening = { listens: true },
   ): Promise<Service> {
     const node = await startNode(nodeOptions(config, config.node, cookie), log);
     try {
-      return await Service.#startOn(node, config, log, listens);
+      return await Service.#startOn(node, config, log, listening);
     } catch (error) {
       await node.stop();
       throw error;
     }
   }
 
-  static async #startOn(node: HiddenNode, config: Config, log: Logger, listens: boolean): Promise<Service> {
+  static async #startOn(
+    node: HiddenNode,
+    config: Config,
+    log: Logger,
+    { listens, ticketKeys }: Listening,
+  ): Promise<Service> {
     const counters = new Counters();
     const gateway = new Gateway(
       node,
@@ -83,6 +90,7 @@ export class Service {
         requestTimeout: config.request_timeout,
         keepAliveTimeout: config.keep_alive_timeout,
         certificate: certificateFiles(config),
+        ...(ticketKeys === undefined ? {} : { ticketKeys }),
       },
       counters,
       log,

@@ -5,14 +5,19 @@
  * the rest is dropped), few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
+import { randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server as TlsServer,
+} from 'node:tls';
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
 import type { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
-import { type CertificateFiles, loadCertificate } from './certificate.js';
+import { type CertificateFiles, loadCertificate, TICKET_KEYS } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
@@ -42,6 +47,8 @@ export interface BoshServerOptions {
   readonly keepAliveTimeout: number;
   /** `undefined`: it speaks HTTP, else HTTPS. */
   readonly certificate: CertificateFiles | undefined;
+  /** `TICKET_KEYS` bytes, where other processes have them, too. */
+  readonly ticketKeys?: Buffer;
 }
 
 /** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
@@ -66,6 +73,7 @@ export class BoshServer {
   };
   readonly #log: Logger;
   readonly #certificate: CertificateFiles | undefined;
+  readonly #ticketKeys: Buffer;
   readonly #maxConnections: number;
   readonly #limited: LimitedLog;
 
@@ -73,6 +81,7 @@ export class BoshServer {
     this.#log = log;
     this.#limited = new LimitedLog(log);
     this.#certificate = options.certificate;
+    this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
     this.#front = {
       service,
       counters,
@@ -154,7 +163,7 @@ export class BoshServer {
   reloadCertificate(): void {
     if (this.#certificate === undefined) return;
     try {
-      (this.#server as TlsServer).setSecureContext(loadCertificate(this.#certificate));
+      (this.#server as TlsServer).setSecureContext(this.#secureContext(this.#certificate));
       this.#log.info(`new connections get the certificate in ${this.#certificate.cert}`);
     } catch (error) {
       this.#log.error({ err: error }, `the old certificate stays: ${(error as MegaphoneError).message}`);
@@ -184,6 +193,11 @@ export class BoshServer {
     clearInterval(this.#clock);
   }
 
+  /** A session is taken up again whichever process began it, and whichever certificate it had then. */
+  #secureContext(files: CertificateFiles): SecureContextOptions {
+    return { ...loadCertificate(files), ticketKeys: this.#ticketKeys, sessionIdContext: 'megaphone' };
+  }
+
   #createServer(handshakeTimeout: number): Server {
     const onConnection = (socket: Socket): void => {
       const isFull = this.connections >= this.#maxConnections;
@@ -194,7 +208,7 @@ export class BoshServer {
     if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
     const server = createTlsServer(
       {
-        ...loadCertificate(this.#certificate),
+        ...this.#secureContext(this.#certificate),
         noDelay: true,
         handshakeTimeout: handshakeTimeout * 1000,
         ALPNProtocols: ['http/1.1'],

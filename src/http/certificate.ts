@@ -11,6 +11,9 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
+/** Bytes of the keys that encrypt what a client brings along to take up its TLS session again. */
+export const TICKET_KEYS = 48;
+
 export interface Certificate {
   readonly cert: Buffer;
   readonly key: Buffer;

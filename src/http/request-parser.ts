@@ -10,6 +10,7 @@
 
 import { Llhttp, type LlhttpListener } from './llhttp.js';
 import { RequestBody } from './request-body.js';
+import { pathOf } from './target.js';
 
 /** Bytes of names and values, as node:http counts them. */
 const MAX_HEADERS = 16 * 1024;
@@ -23,7 +24,7 @@ const METHODS: readonly (string | undefined)[] = [
   'HEAD',
   'POST',
   undefined,
-  undefined,
+  'CONNECT',
   'OPTIONS',
 ];
 
@@ -143,8 +144,7 @@ export class RequestParser implements LlhttpListener {
 
   /** Of the request's target, without the query. */
   get path(): string {
-    const query = this.#url.indexOf('?');
-    return query < 0 ? this.#url : this.#url.slice(0, query);
+    return pathOf(this.#url);
   }
 
   get isHttp11(): boolean {
@@ -209,6 +209,8 @@ export class RequestParser implements LlhttpListener {
     const { host, expect, 'transfer-encoding': coding } = this.#headers;
     const version = this.#version;
     if (version !== 11 && version !== 10) return 505;
+    // What follows would be no HTTP any more.
+    if (this.#method === 'CONNECT') return 405;
     // A comma stands in no host's name: it is where two lines were joined.
     if (version === 11 && (host === undefined || host.includes(','))) return 400;
     if (coding !== undefined && version === 10) return 400;

@@ -10,7 +10,9 @@ export interface Reply extends Response {
   readonly reason?: keyof Counters['refused'];
 }
 
-const PATHS: readonly string[] = ['/bosh', '/http-bind'];
+const PATHS: readonly string[] = ['/bosh', '/bosh/', '/http-bind', '/http-bind/'];
+/** The whole server (RFC 9112 §3.2.4). */
+const SERVER = '*';
 const METHODS: Header = ['allow', 'GET, HEAD, POST, OPTIONS'];
 const TEXT: Header = ['content-type', 'text/plain; charset=utf-8'];
 
@@ -65,7 +67,8 @@ const MALFORMED: Readonly<Record<number, string>> = {
   505: 'The versions known here are HTTP/1.1 and HTTP/1.0.',
 };
 
-export const malformed = (status: number): Reply => text(status, MALFORMED[status] ?? '');
+export const malformed = (status: number): Reply =>
+  status === 405 ? NOT_ALLOWED : text(status, MALFORMED[status] ?? '');
 
 /** What a script can send (Fetch §2.2.5): any other mode has the browser show the answer, or speak another protocol. */
 const MODES: readonly (string | undefined)[] = [undefined, 'cors', 'no-cors', 'same-origin'];
@@ -81,8 +84,10 @@ const isNavigation = (request: RequestParser): boolean =>
 
 /** `undefined` for a BOSH request. */
 export function route(request: RequestParser): Reply | undefined {
-  if (!PATHS.includes(request.path)) return NOT_FOUND;
-  switch (request.method) {
+  const { path, method } = request;
+  if (path === SERVER) return method === 'OPTIONS' ? PREFLIGHT : malformed(400);
+  if (!PATHS.includes(path)) return NOT_FOUND;
+  switch (method) {
     case 'POST':
       return isNavigation(request) ? NOT_FROM_A_PAGE : undefined;
     case 'OPTIONS':

@@ -7,7 +7,7 @@ import type { Stats } from '../observe/report.js';
 
 /** The cookie is in none of them: a worker reads it where its primary would. */
 export type ToWorker =
-  | { readonly type: 'begin'; readonly config: Config }
+  | Begin
   /** With a connection: serve it, and say `taken`. */
   | { readonly type: 'connection' }
   /** Read the certificate again. */
@@ -16,6 +16,13 @@ export type ToWorker =
   | { readonly type: 'askModules' }
   /** End held requests with 503, then the process. */
   | { readonly type: 'stop' };
+
+export interface Begin {
+  readonly type: 'begin';
+  readonly config: Config;
+  /** Base64, and secret: with them every worker takes up the TLS sessions that another one began. */
+  readonly ticketKeys: string;
+}
 
 export type ToPrimary =
   /** It listens to messages: what was sent before is lost. */

@@ -4,10 +4,12 @@
  * gateway's.
  */
 
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { workerConfigs } from '../config/workers.js';
 import { AdminServer } from '../http/admin-server.js';
+import { TICKET_KEYS } from '../http/certificate.js';
 import { standardOutput } from '../observe/log-output.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Health, Reports, Stats } from '../observe/report.js';
@@ -41,9 +43,10 @@ export class Primary implements Reports {
     this.#node = config.node;
     const dealer = new Dealer(config.max_connections, log);
     this.#dealer = dealer;
+    const ticketKeys = randomBytes(TICKET_KEYS).toString('base64');
     this.#slots = workerConfigs(config).map(
       (worker) =>
-        new WorkerSlot(worker, dealer, log, (stats) => {
+        new WorkerSlot({ type: 'begin', config: worker, ticketKeys }, dealer, log, (stats) => {
           this.#retired = retire(this.#retired, stats);
         }),
     );

@@ -3,12 +3,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { Dealer, Worker } from './dealer.js';
-import { fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
+import { type Begin, fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
 
 /** So many reports missing, and it is not up: its event loop stands still. */
 const SILENT = 5;
@@ -38,7 +37,8 @@ export class WorkerProcess implements Worker {
   #failure: MegaphoneError | undefined;
 
   /** @param dealer gives it connections while it is up */
-  constructor(config: Config, dealer: Dealer) {
+  constructor(begin: Begin, dealer: Dealer) {
+    const { config } = begin;
     this.#dealer = dealer;
     // The name is for `ps`.
     const child = fork(PROGRAM, [config.node]);
@@ -56,7 +56,7 @@ export class WorkerProcess implements Worker {
     });
     this.up = new Promise((resolve, reject) => {
       child.on('message', (message: ToPrimary) => {
-        this.#read(message, config);
+        this.#read(message, begin);
         if (message.type === 'up') resolve();
       });
       void this.ended.then(reject);
@@ -116,11 +116,11 @@ export class WorkerProcess implements Worker {
     this.kill();
   }
 
-  #read(message: ToPrimary, config: Config): void {
+  #read(message: ToPrimary, begin: Begin): void {
     switch (message.type) {
       case 'ready':
         this.#isReady = true;
-        this.#send({ type: 'begin', config });
+        this.#send(begin);
         break;
       case 'report':
         this.stats = message.stats;

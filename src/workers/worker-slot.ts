@@ -4,13 +4,13 @@
  */
 
 import type { Logger } from 'pino';
-import type { Config } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 import { backoff } from '../node/backoff.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { WorkerState } from '../observe/totals.js';
 import type { Dealer } from './dealer.js';
+import type { Begin } from './messages.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** Who lives shorter than this has failed to start. */
@@ -25,7 +25,7 @@ export class WorkerSlot {
   readonly #log: Logger;
   readonly #dealer: Dealer;
   readonly #retire: (stats: Stats) => void;
-  readonly #config: Config;
+  readonly #orders: Begin;
   #process: WorkerProcess | undefined;
   #restarts = 0;
   /** Ends in a row, each soon after its start. */
@@ -36,9 +36,9 @@ export class WorkerSlot {
   #stopping = false;
 
   /** @param retire is given the last report of each process that ended */
-  constructor(config: Config, dealer: Dealer, log: Logger, retire: (stats: Stats) => void) {
-    this.name = config.node;
-    this.#config = config;
+  constructor(orders: Begin, dealer: Dealer, log: Logger, retire: (stats: Stats) => void) {
+    this.name = orders.config.node;
+    this.#orders = orders;
     this.#dealer = dealer;
     this.#log = log;
     this.#retire = retire;
@@ -84,7 +84,7 @@ export class WorkerSlot {
   }
 
   #begin(): WorkerProcess {
-    const process = new WorkerProcess(this.#config, this.#dealer);
+    const process = new WorkerProcess(this.#orders, this.#dealer);
     this.#process = process;
     void process.ended.then((error) => this.#onEnded(process, error));
     return process;

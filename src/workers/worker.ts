@@ -6,10 +6,9 @@
 import type { Socket } from 'node:net';
 import { readCookie } from '../cli/read-cookie.js';
 import { Service } from '../cli/service.js';
-import type { Config } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
-import { REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
+import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
 
 let service: Service | undefined;
 let isStopping = false;
@@ -17,7 +16,7 @@ let isStopping = false;
 process.on('message', (message: ToWorker, socket: Socket | undefined) => {
   switch (message.type) {
     case 'begin':
-      void begin(message.config);
+      void begin(message);
       break;
     case 'connection':
       take(socket);
@@ -41,10 +40,13 @@ process.on('SIGHUP', () => {});
 
 void tellPrimary({ type: 'ready' });
 
-async function begin(config: Config): Promise<void> {
+async function begin({ config, ticketKeys }: Begin): Promise<void> {
   try {
     const log = createLogger(config.log_level, config.node);
-    service = await Service.start(config, readCookie(config), log, { listens: false });
+    service = await Service.start(config, readCookie(config), log, {
+      listens: false,
+      ticketKeys: Buffer.from(ticketKeys, 'base64'),
+    });
   } catch (error) {
     if (!(error instanceof MegaphoneError)) throw error;
     await tellPrimary({ type: 'failed', error: toReport(error) });

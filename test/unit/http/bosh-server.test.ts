@@ -81,9 +81,29 @@ test('GET answers a human with a short page, HEAD the same without it', async ()
 test('both paths are the endpoint, a query does not matter, others are 404', async () => {
   assert.equal((await fetch(url(usual, '/http-bind'))).status, 200);
   assert.equal((await fetch(url(usual, '/bosh?x=1'))).status, 200);
-  assert.equal((await fetch(url(usual, '/bosh/'))).status, 404);
+  assert.equal((await fetch(url(usual, '/http-bind/?x'))).status, 200);
+  assert.equal((await fetch(url(usual, '/bosh/'))).status, 200);
+  assert.equal((await fetch(url(usual, '/bosh//'))).status, 404);
   assert.equal((await fetch(url(usual, '/'), { method: 'POST', body: 'x' })).status, 404);
 });
+
+for (const [line, status] of [
+  ['POST http://gateway.example/bosh', 503],
+  ['POST HTTPS://gateway.example:8443/http-bind/?x', 503],
+  ['GET http://[::1]:8080/bosh', 200],
+  ['GET http://gateway.example', 404],
+  ['GET http://gateway.example?/bosh', 404],
+  ['GET ftp://gateway.example/bosh', 404],
+  ['OPTIONS *', 204],
+  ['POST *', 400],
+  ['CONNECT gateway.example:443', 405],
+  ['POST gateway.example:443', 400],
+] as const) {
+  test(`${line} is answered ${status}`, async () => {
+    const client = new RawClient(usual, `${line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    assert.match(await client.closed(), new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+}
 
 test('other methods are 405 and hear which ones there are', async () => {
   const response = await fetch(url(usual), { method: 'PUT', body: 'x' });

@@ -7,13 +7,15 @@ import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
-import { connect, type TLSSocket } from 'node:tls';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import type { HttpExchange } from '../../../src/gateway/gateway.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { loggerOptions } from '../../../src/observe/log.js';
+import type { Health } from '../../../src/observe/report.js';
 import { makeCertificate } from '../../support/certificate.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
 
@@ -137,6 +139,75 @@ test('SIGHUP to the primary of several workers has each of them read the files a
     gateway.process.kill('SIGKILL');
   }
 });
+
+/** A connection's session, for others to take it up. */
+async function begin(port: number, maxVersion: SecureVersion): Promise<Buffer> {
+  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: first.pem, maxVersion });
+  const session = once(socket, 'session') as Promise<[Buffer]>;
+  await once(socket, 'secureConnect');
+  assert.equal(socket.isSessionReused(), false);
+  await ask(socket);
+  const [ticket] = await session;
+  socket.destroy();
+  return ticket;
+}
+
+/** How many of twelve connections took it up. */
+async function resume(port: number, maxVersion: SecureVersion, session: Buffer): Promise<number> {
+  let reused = 0;
+  for (let i = 0; i < 12; i += 1) {
+    const ca = [first.pem, second.pem];
+    const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca, maxVersion, session });
+    await once(socket, 'secureConnect');
+    if (socket.isSessionReused()) reused += 1;
+    assert.match(await ask(socket), /^HTTP\/1\.1 503 /);
+    socket.destroy();
+  }
+  return reused;
+}
+
+for (const workers of ['1', '3']) {
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`a session is taken up again, whatever becomes of its worker and certificate: ${workers}, ${version}`, async () => {
+      install(first);
+      const gateway = await GatewayProcess.start(1024, {
+        tls_cert: used.cert,
+        tls_key: used.key,
+        workers,
+      });
+      const { port } = gateway;
+      try {
+        const session = await begin(port, version);
+        assert.equal(await resume(port, version, session), 12);
+        const before = await healthOf(gateway);
+        for (const { pid } of Object.values(before.workers ?? {}).slice(0, 2)) process.kill(pid, 'SIGKILL');
+        while (!isReplaced(before, await healthOf(gateway))) await sleep(20);
+        assert.equal(await resume(port, version, session), 12);
+        install(second);
+        gateway.process.kill('SIGHUP');
+        await gateway.logs(
+          ({ msg }) => msg.startsWith('new connections get the certificate'),
+          Number(workers),
+        );
+        assert.equal(await resume(port, version, session), 12);
+      } finally {
+        gateway.process.kill();
+        await once(gateway.process, 'exit');
+      }
+    });
+  }
+}
+
+async function healthOf({ adminPort }: GatewayProcess): Promise<Health> {
+  return (await (await fetch(`http://127.0.0.1:${adminPort}/healthz`)).json()) as Health;
+}
+
+/** All are up again, and two of them, where there are as many, are others than before. */
+function isReplaced({ workers: before = {} }: Health, { workers = {} }: Health): boolean {
+  const names = Object.keys(before);
+  const others = names.filter((name) => workers[name]?.pid !== before[name]?.pid);
+  return names.every((name) => workers[name]?.up) && others.length === Math.min(2, names.length);
+}
 
 test('one that cannot be used leaves the old one, and an error with code and hint', async () => {
   install(first);

@@ -90,6 +90,7 @@ const VECTORS: readonly (readonly [what: string, text: string, expected: readonl
   ['another version', 'POST /bosh HTTP/2.0\r\nHost: x\r\n\r\n', 505],
   ['no version', 'POST /bosh\r\n\r\n', 505],
   ['a method in lower case', 'post /bosh HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+  ['a tunnel', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', 405],
   ['TLS', '\x16\x03\x01\x02\x00\x01', 400],
 ];
 
