@@ -10,7 +10,7 @@ import { Atom, atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
-import { BoshSession, send, USUAL, wrapper } from './conformance/bosh-session.js';
+import { BoshSession, condition, ping, send, USUAL, wrapper } from './conformance/bosh-session.js';
 import { CreationFlood, type Habit } from './support/creation-flood.js';
 import { Instance } from './support/instance.js';
 import { setModuleOptions, setTopOptions } from './support/module-options.js';
@@ -216,6 +216,23 @@ describe('strangers', { timeout: 600_000 }, () => {
         sleep(20_000).then(() => assert.fail(`still counted after ${name}`)),
       ]);
     }
+  });
+
+  it('may say only so much, and of size nothing before its turn', async () => {
+    const big = 'x'.repeat(17_000);
+    const create = (attributes = {}): Promise<BoshSession> =>
+      BoshSession.create(instance.gatewayUrl, attributes);
+    assert.equal(condition((await create({ pad: big })).creation), 'policy-violation');
+    const auth = (text: string): string =>
+      `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>${btoa(text)}</auth>`;
+    assert.equal(condition(await (await create()).ask({}, auth(`n,,n=alice,r=${big}`))), 'policy-violation');
+    const early = await create();
+    assert.equal(condition(await early.at(early.rid + 2, {}, '<a/>'.repeat(500)).answer), 'policy-violation');
+    // An account may send what the server takes.
+    const user = await BoshSession.login(instance.gatewayUrl);
+    const answers = [2, 1].map((ahead) => user.at(user.rid + ahead, { pad: big.repeat(10) }, ping()).answer);
+    assert.equal((await Promise.race(answers)).attributes.type, undefined);
+    assert.equal((await user.at(user.rid + 3, {}, ping()).answer).attributes.type, undefined);
   });
 
   it('have negotiation_timeout to log in, whatever they do meanwhile', async () => {

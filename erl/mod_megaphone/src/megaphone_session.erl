@@ -46,8 +46,10 @@
 -define(SLEEP_AFTER_MS, 1000).
 %% A client that has not logged in and has no request open for this long makes room for others.
 -define(SILENT_MS, 3000).
-%% Nobody who logs in has more to say before the answer to an earlier request is there: what is larger is not kept.
--define(STRANGERS_AHEAD_BYTES, 2048).
+%% Before the login a stream keeps what it is told, several times over, and a request that came too early is kept in
+%% its parsed form: of the two the smaller limit. No login needs more, nor anything of size before its turn.
+-define(STRANGERS_BYTES, 16384).
+-define(STRANGERS_EARLY_BYTES, 2048).
 
 %%% Interface
 
@@ -260,9 +262,13 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
         max_body = proplists:get_value(max_stanza_size, Limits, infinity)
     },
     case stream(fun accept/1, S1) of
-        {ok, S2} when byte_size(Body) =< S2#session.max_body -> next_state({ok, S2});
-        {ok, S2} -> next_state(hang_up(<<"policy-violation">>, S2));
-        Stop -> next_state(Stop)
+        {ok, S2} ->
+            case byte_size(Body) =< max_body(S2) of
+                true -> next_state({ok, S2});
+                false -> next_state(hang_up(<<"policy-violation">>, S2))
+            end;
+        Stop ->
+            next_state(Stop)
     end.
 
 %% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
@@ -286,15 +292,28 @@ take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
     %% It was on its way here when the session ended.
     ok = megaphone_hub:late(ConnId, Body, megaphone_ended:find(Sid)),
     {ok, S};
-take(ConnId, Body, #session{max_body = Max} = S) when byte_size(Body) > Max ->
-    bad_request(ConnId, <<"policy-violation">>, S);
-take(ConnId, Body, #session{bosh = Bosh} = S) ->
+take(ConnId, Body, S) ->
+    case byte_size(Body) =< max_body(S) of
+        true -> read(ConnId, Body, S);
+        false -> bad_request(ConnId, <<"policy-violation">>, S)
+    end.
+
+%% Atoms sort behind numbers: `infinity' is the largest.
+-spec max_body(#session{}) -> pos_integer() | infinity.
+max_body(#session{max_body = Max} = S) ->
+    case is_stranger(S) of
+        true -> min(Max, ?STRANGERS_BYTES);
+        false -> Max
+    end.
+
+-spec read(pid(), binary(), #session{}) -> step().
+read(ConnId, Body, #session{bosh = Bosh} = S) ->
     ok = megaphone_stats:add(bytes_in, byte_size(Body)),
     case megaphone_body:parse(Body) of
         {ok, #{rid := Rid} = Request} ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
             ok = count(Kind),
-            case Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_AHEAD_BYTES andalso is_stranger(S) of
+            case Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S) of
                 true -> bad_request(ConnId, <<"policy-violation">>, S);
                 false -> arrive(Request, ConnId, S)
             end;
