@@ -223,6 +223,19 @@ describe('the log', { timeout: 60_000 }, () => {
     }
   });
 
+  it('tells ends apart of which the client hears the same', async () => {
+    const [beyond, forgotten] = await Promise.all([login(), login()]);
+    assert.equal(condition(await beyond.at(beyond.rid + 9).answer), 'item-not-found');
+    assert.equal(condition(await forgotten.at(1).answer), 'item-not-found');
+    const ends = await Promise.all(
+      [beyond, forgotten].map(async (session) =>
+        (await logged(session)).find((line) => / ends: /.test(line)),
+      ),
+    );
+    assert.match(`${ends[0]}`, / ends: item-not-found \(rid_beyond_window\)$/);
+    assert.match(`${ends[1]}`, / ends: item-not-found \(rid_not_kept\)$/);
+  });
+
   it('hides addresses where ejabberd does', async () => {
     const config = join(folder(), 'ejabberd.yml');
     await writeFile(config, `${await readFile(config, 'utf8')}\nhide_sensitive_log_data: true\n`);

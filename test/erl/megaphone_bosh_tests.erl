@@ -89,7 +89,7 @@ polling_session_is_answered_at_once_test() ->
 
 strictly_polling_too_fast_test() ->
     {[_], B} = request(101, 2, 0, strict(#{hold => 0})),
-    ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 4999, B)),
+    ?assertMatch({stop, too_frequent, _}, request(102, 3, 4999, B)),
     ?assertMatch({[_], _}, request(102, 3, 5000, B)),
     %% After an answer with payload it may ask again at once.
     {[_], B1} = request(101, 2, 0, stanza(strict(#{hold => 0}))),
@@ -116,7 +116,7 @@ polling_too_fast_test_() ->
 
 strictly_empty_request_on_top_of_a_held_one_test() ->
     {[], B} = request(101, 2, 0, strict(#{})),
-    ?assertMatch({stop, <<"policy-violation">>, _}, request(102, 3, 100, B)),
+    ?assertMatch({stop, too_frequent, _}, request(102, 3, 100, B)),
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 5000, B)),
     ?assertMatch({[{101, 2, 200, ?EMPTY}], _}, request(102, 3, 100, data(), B)).
 
@@ -128,7 +128,7 @@ strictly_too_many_at_once_test() ->
     {[], B} = request(101, 2, 0, strict(#{})),
     {ok, [], B1} = megaphone_bosh:arrive(#{rid => 103, els => []}, 4, 0, B),
     Arrive = fun(Attributes) -> megaphone_bosh:arrive(maps:merge(#{rid => 102, els => []}, Attributes), 3, 0, B1) end,
-    ?assertMatch({stop, <<"policy-violation">>, _}, Arrive(data())),
+    ?assertMatch({stop, too_many_requests, _}, Arrive(data())),
     ?assertMatch({ok, [], _}, Arrive(#{terminate => true})),
     ?assertMatch({ok, [], _}, Arrive(#{pause => 10})).
 
@@ -143,7 +143,7 @@ early(PerSecond, Most) -> early(PerSecond, 101, Most, session(#{})).
 early(PerSecond, Rid, Most, B) when Rid < 101 + Most ->
     case request(Rid, Rid, (Rid - 101) * 1000 div PerSecond, B) of
         {_, B1} -> early(PerSecond, Rid + 1, Most, B1);
-        {stop, <<"policy-violation">>, _} -> Rid - 101
+        {stop, too_frequent, _} -> Rid - 101
     end;
 early(_, _, Most, _) ->
     Most.
@@ -161,7 +161,7 @@ nothing_is_too_fast_without_polling_test() ->
 
 beyond_the_window_test() ->
     ?assertMatch({[], _}, request(102, 2, 0, session(#{}))),
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(103, 2, 0, session(#{}))).
+    ?assertMatch({stop, rid_beyond_window, _}, request(103, 2, 0, session(#{}))).
 
 overtaking_test() ->
     {[], B} = request(102, 3, 0, data(), session(#{})),
@@ -183,12 +183,12 @@ repeat_of_held_replaces_the_connection_test() ->
     ?assertMatch({[{101, 3, 200, _}], _}, megaphone_bosh:flush(11, stanza(B1))).
 
 too_old_a_repeat_test() ->
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(99, 2, 0, session(#{}))).
+    ?assertMatch({stop, rid_not_kept, _}, request(99, 2, 0, session(#{}))).
 
 acknowledged_answers_are_dropped_test() ->
     {[_], B} = request(101, 2, 0, stanza(session(#{ack => 1}))),
     {[], B1} = request(102, 3, 0, B),
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(101, 4, 0, B1)).
+    ?assertMatch({stop, rid_not_kept, _}, request(101, 4, 0, B1)).
 
 lagging_ack_gets_a_report_test() ->
     {[{101, 2, 200, Missed}], B} = request(101, 2, 0, stanza(session(#{ack => 1}))),
@@ -213,7 +213,7 @@ pause_answers_all_without_payload_test() ->
     ?assertEqual(80000, megaphone_bosh:deadline(B3)).
 
 too_long_a_pause_test() ->
-    ?assertMatch({stop, <<"policy-violation">>, _}, request(101, 2, 0, #{pause => 121}, session(#{}))).
+    ?assertMatch({stop, pause_too_long, _}, request(101, 2, 0, #{pause => 121}, session(#{}))).
 
 inactivity_test() ->
     B = session(#{}),
@@ -257,11 +257,11 @@ keys_test() ->
     [K4, K3, K2, K1] = keys(<<"seed">>, 4),
     B = session(#{newkey => K4}),
     {[], B1} = request(101, 2, 0, #{key => K3}, B),
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(102, 3, 9000, #{key => K1}, B1)),
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(102, 3, 9000, B1)),
+    ?assertMatch({stop, wrong_key, _}, request(102, 3, 9000, #{key => K1}, B1)),
+    ?assertMatch({stop, wrong_key, _}, request(102, 3, 9000, B1)),
     %% Repeats are checked as well.
     ?assertMatch({[_], _}, request(101, 3, 9000, #{key => K3}, B1)),
-    ?assertMatch({stop, <<"item-not-found">>, _}, request(101, 3, 9000, #{key => K2}, B1)),
+    ?assertMatch({stop, rid_not_kept, _}, request(101, 3, 9000, #{key => K2}, B1)),
     %% A new sequence (§15.5).
     [N2, N1] = keys(<<"other">>, 2),
     {_, B2} = request(102, 3, 9000, #{key => K2, newkey => N2}, B1),
@@ -287,16 +287,16 @@ many(N, Bytes, Now, Bosh) ->
 a_client_that_does_not_fetch_test() ->
     B = many(1, 1000, 0, session(#{})),
     ?assertMatch({ok, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 29999, B)),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 30000, B)),
+    ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 30000, B)),
     %% Whatever it does: 64 times the limit is all.
     Most = many(63, 1000, 0, B),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 0, Most)).
+    ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 0, Most)).
 
 a_client_that_fetches_slowly_test() ->
     B = many(20, 1000, 0, session(#{})),
     {[{101, 2, 200, _}], B1} = request(101, 2, 29000, B),
     {ok, B2} = megaphone_bosh:enqueue({<<"x">>, none}, stanza, 58999, B1),
-    ?assertMatch({stop, <<"policy-violation">>, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 59000, B2)).
+    ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 59000, B2)).
 
 %% What it sends while much waits for it is held and answered at once, but processed only later, in order.
 what_is_sent_waits_while_much_is_to_be_fetched_test() ->

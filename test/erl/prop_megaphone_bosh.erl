@@ -356,8 +356,8 @@ wild_attributes() ->
 %% Connections are numbers; each may be answered once.
 wild(Steps, Bosh, Now, Conn, Answered) ->
     case process(Bosh, Now) of
-        {stop, Condition, Bosh1} ->
-            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(Condition, [], Now, Bosh1),
+        {stop, Reason, Bosh1} ->
+            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(megaphone_condition:of_reason(Reason), [], Now, Bosh1),
             length(Kept) =< 100 andalso is_map(answer(Answers, Answered));
         Bosh1 ->
             {Answers, Bosh2} = megaphone_bosh:flush(Now, Bosh1),
@@ -374,7 +374,7 @@ wild_step({request, Rid, Attributes, Els, Bytes}, Rest, Bosh, Now, Conn, Answere
         {ok, Answers, Bosh1} ->
             {Answered1, Bosh2} = answer(Answers, Answered, Now, Bosh1),
             wild(Rest, Bosh2, Now, Conn + 1, Answered1);
-        {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
+        {stop, Reason, Bosh1} -> finished(Reason, Now, Bosh1, Answered)
     end;
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
     wild(Rest, Bosh, Now, Next, Answered);
@@ -383,7 +383,7 @@ wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) ->
 wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
     case megaphone_bosh:enqueue({binary:copy(<<"x">>, Size), none}, stanza, Now, Bosh) of
         {ok, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered);
-        {stop, Condition, Bosh1} -> finished(Condition, Now, Bosh1, Answered)
+        {stop, Reason, Bosh1} -> finished(Reason, Now, Bosh1, Answered)
     end;
 wild_step({pass, Ms}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now + Ms, Conn, Answered);
@@ -405,8 +405,8 @@ wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, megaphone_bosh:lost(Rid, Bosh), Now, Conn, Answered).
 
 %% The end answers all that is open.
-finished(Condition, Now, Bosh, Answered) ->
-    {Answers, _, Ended} = megaphone_bosh:finish(Condition, [], Now, Bosh),
+finished(Reason, Now, Bosh, Answered) ->
+    {Answers, _, Ended} = megaphone_bosh:finish(megaphone_condition:of_reason(Reason), [], Now, Bosh),
     _ = answer(Answers, Answered),
     megaphone_bosh:held(Ended) =:= 0.
 

@@ -117,7 +117,7 @@ stanza(Bytes, #world{bosh = Bosh, now = Now, made = Made, fetched = Fetched} = W
     case megaphone_bosh:enqueue({Stanza, {Now, {iolist_to_binary(Stanza)}}}, stanza, Now, Bosh) of
         {ok, Bosh1} ->
             W#world{bosh = Bosh1, made = Made + 1};
-        {stop, <<"policy-violation">>, Bosh1} ->
+        {stop, too_much_queued, Bosh1} ->
             true = Now - Fetched >= ?INACTIVITY * 1000 orelse queued(Bosh1) > 60 * ?LIMIT,
             W#world{ended = true}
     end.

@@ -21,6 +21,7 @@
 -type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
 -type http_status() :: megaphone_kept:http_status().
 -type condition() :: megaphone_condition:condition().
+-type reason() :: megaphone_condition:reason().
 %% How a request is answered at the session's end.
 -type last() :: {terminate, condition(), Error :: iodata()}.
 %% Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
@@ -150,7 +151,7 @@ authid(Id, #bosh{opening = Attrs} = S) -> S#bosh{opening = Attrs ++ [{<<"authid"
 %% @doc Takes a request from the network. It is refused, answered from what is kept, put in the place
 %% of the same request on an older connection, or waits for next/2.
 -spec arrive(megaphone_body:request(), conn(), ms(), bosh()) ->
-    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+    {ok, [answer()], bosh()} | {stop, reason(), bosh()}.
 arrive(#{rid := Rid} = Request, Conn, Now, #bosh{rid = Done} = S) when Rid =< Done ->
     repeat(Request, Conn, S#bosh{idle_from = Now}, Now);
 arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
@@ -164,7 +165,7 @@ arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
     end.
 
 -spec arrive_new(megaphone_body:request(), conn(), ms(), bosh()) ->
-    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+    {ok, [answer()], bosh()} | {stop, reason(), bosh()}.
 arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
     Received = received(S),
     S1 = S#bosh{waiting = lists:keysort(1, [{Rid, Conn, Request} | Waiting]), idle_from = Now},
@@ -172,8 +173,8 @@ arrive_new(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
     IsTooMany = is_strict(S) andalso Rid =:= Received + 1 andalso length(live(S)) + length(Waiting) >= Most,
     if
         %% §14.2: beyond the window.
-        Rid > Received + Most -> {stop, <<"item-not-found">>, S1};
-        IsTooMany -> {stop, <<"policy-violation">>, S1};
+        Rid > Received + Most -> {stop, rid_beyond_window, S1};
+        IsTooMany -> {stop, too_many_requests, S1};
         true -> {ok, [], S1}
     end.
 
@@ -196,7 +197,7 @@ held(Rid, Conn, Now, #bosh{held = Held, waiting = Waiting, kept = Kept, unsent =
 
 %% @doc The next request in rid order (§14.2), now held, whose payload is to be delivered.
 -spec next(ms(), bosh()) ->
-    {ok, megaphone_body:request(), bosh()} | {none, bosh()} | {stop, condition(), bosh()}.
+    {ok, megaphone_body:request(), bosh()} | {none, bosh()} | {stop, reason(), bosh()}.
 next(Now, S) ->
     case is_ready(S) of
         true ->
@@ -254,7 +255,7 @@ brings(#{els := Els} = Request) ->
     Els =/= [] orelse is_map_key(restart, Request) orelse is_map_key(terminate, Request).
 
 -spec accept(ms(), bosh()) ->
-    {ok, megaphone_body:request(), bosh()} | none | {stop, condition(), bosh()}.
+    {ok, megaphone_body:request(), bosh()} | none | {stop, reason(), bosh()}.
 accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
     IsEarly = is_early(Request, Now, S),
     Last = last(IsEarly, Now, S),
@@ -262,9 +263,9 @@ accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) w
     S1 = S#bosh{rid = Rid, waiting = Waiting, held = S#bosh.held ++ [Held]},
     case {megaphone_keys:next(Request, S#bosh.key), haste(IsEarly, Now, S)} of
         {error, _} ->
-            {stop, <<"item-not-found">>, S1};
+            {stop, wrong_key, S1};
         {_, flood} ->
-            {stop, <<"policy-violation">>, S1};
+            {stop, too_frequent, S1};
         {{ok, Key}, Haste} ->
             S2 = S1#bosh{
                 key = Key,
@@ -282,11 +283,11 @@ accept(_, _) ->
 %% @doc Adds a payload for the client. Where more than the limit waits and it has fetched nothing for as
 %% long as a session without it lives, or where more waits than any client may leave, the session ends.
 -spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), ms(), bosh()) ->
-    {ok, bosh()} | {stop, condition(), bosh()}.
+    {ok, bosh()} | {stop, reason(), bosh()}.
 enqueue(Item, Kind, Now, #bosh{out = Out, limits = #{group := Group} = Limits} = S) ->
     Out1 = megaphone_queue:add(Item, Kind, Now, Group, Out),
     case is_too_slow(Now, Out1, Limits) of
-        true -> {stop, <<"policy-violation">>, S#bosh{out = Out1}};
+        true -> {stop, too_much_queued, S#bosh{out = Out1}};
         false -> {ok, S#bosh{out = Out1}}
     end.
 
@@ -477,7 +478,7 @@ queued(#bosh{out = Out}) ->
 
 %% A rid that was processed already: held still, answered and kept, or gone (§14.3).
 -spec repeat(megaphone_body:request(), conn(), bosh(), ms()) ->
-    {ok, [answer()], bosh()} | {stop, condition(), bosh()}.
+    {ok, [answer()], bosh()} | {stop, reason(), bosh()}.
 repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) ->
     Key = megaphone_keys:of_request(Request),
     case {lists:keyfind(Rid, #held.rid, Held), megaphone_kept:find(Rid, Key, Kept)} of
@@ -491,7 +492,7 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
             %% Too old, or with another key than the first time (§15): the sender may be anyone. Its
             %% connection waits among the held ones for the end that comes to all.
             H = #held{rid = Rid, conn = Conn, due = Now, key = Key},
-            {stop, <<"item-not-found">>, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
+            {stop, rid_not_kept, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
     end.
 
 %% The older connection of a repeated request is let go with nothing in it. It is the same one where the
@@ -599,14 +600,14 @@ is_alone(Request, S) -> not is_empty(Request) orelse length(live(S)) =< 1.
 
 %% §10: a pause lasts until the next request.
 -spec pause(megaphone_body:request(), bosh()) ->
-    {ok, megaphone_body:request(), bosh()} | {stop, condition(), bosh()}.
+    {ok, megaphone_body:request(), bosh()} | {stop, reason(), bosh()}.
 pause(#{pause := Pause}, #bosh{limits = #{maxpause := Max}} = S) when Pause > Max ->
-    {stop, <<"policy-violation">>, S};
+    {stop, pause_too_long, S};
 pause(#{pause := Pause} = Request, S) ->
     {ok, Request, S#bosh{paused = true, idle_limit = Pause * 1000}};
 pause(Request, #bosh{kept = Kept, limits = #{inactivity := Inactivity}} = S) ->
     case megaphone_kept:size(Kept) > ?KEPT_FACTOR * requests(S) of
-        true -> {stop, <<"policy-violation">>, S};
+        true -> {stop, too_much_unacknowledged, S};
         false -> {ok, Request, S#bosh{paused = false, idle_limit = Inactivity * 1000}}
     end.
 

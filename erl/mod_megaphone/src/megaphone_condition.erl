@@ -3,12 +3,35 @@
 %%% How an answer tells that a session ends, or that there is none (XEP-0124 §17).
 -module(megaphone_condition).
 
--export([attributes/1, status/2, failure/2]).
+-export([of_reason/1, attributes/1, status/2, failure/2]).
 
--export_type([condition/0]).
+-export_type([condition/0, reason/0]).
 
 %% §17.2. `client' is no error: the client asked for the end.
 -type condition() :: client | binary().
+%% Why a session ends: more than the condition says, for the log.
+-type reason() ::
+    condition()
+    | expired
+    | rid_beyond_window
+    | rid_not_kept
+    | wrong_key
+    | body_too_large
+    | closed_by_operator
+    | pause_too_long
+    | too_frequent
+    | too_many_requests
+    | too_much_ahead
+    | too_much_queued
+    | too_much_unacknowledged.
+
+%% @doc What the client is told.
+-spec of_reason(reason()) -> condition().
+of_reason(Reason) when Reason =:= client; is_binary(Reason) -> Reason;
+of_reason(Reason) when Reason =:= expired; Reason =:= rid_beyond_window; Reason =:= rid_not_kept; Reason =:= wrong_key ->
+    <<"item-not-found">>;
+of_reason(_) ->
+    <<"policy-violation">>.
 
 -spec attributes(condition()) -> [{binary(), binary()}].
 attributes(client) -> [{<<"type">>, <<"terminate">>}];

@@ -178,7 +178,7 @@ hear(bosh_make_room, #session{bosh = Bosh} = S) ->
     end;
 hear({bosh_close, {From, Ref}}, S) ->
     From ! {Ref, closed},
-    next_state(hang_up(<<"policy-violation">>, S));
+    next_state(hang_up(closed_by_operator, S));
 hear(Info, S) ->
     next_state(stream(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) end, S)).
 
@@ -265,7 +265,7 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
         {ok, S2} ->
             case byte_size(Body) =< max_body(S2) of
                 true -> next_state({ok, S2});
-                false -> next_state(hang_up(<<"policy-violation">>, S2))
+                false -> next_state(hang_up(body_too_large, S2))
             end;
         Stop ->
             next_state(Stop)
@@ -295,7 +295,7 @@ take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
 take(ConnId, Body, S) ->
     case byte_size(Body) =< max_body(S) of
         true -> read(ConnId, Body, S);
-        false -> bad_request(ConnId, <<"policy-violation">>, S)
+        false -> bad_request(ConnId, body_too_large, S)
     end.
 
 %% Atoms sort behind numbers: `infinity' is the largest.
@@ -314,7 +314,7 @@ read(ConnId, Body, #session{bosh = Bosh} = S) ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
             ok = count(Kind),
             case Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S) of
-                true -> bad_request(ConnId, <<"policy-violation">>, S);
+                true -> bad_request(ConnId, too_much_ahead, S);
                 false -> arrive(Request, ConnId, S)
             end;
         {error, _} ->
@@ -346,11 +346,11 @@ count(overtaking) -> ok = megaphone_stats:add(requests_overtaken, 1), megaphone_
 count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 
 %% It has no rid to be answered by: it gets the condition at once, the others after it.
--spec bad_request(pid(), megaphone_condition:condition(), #session{}) -> step().
-bad_request(ConnId, Condition, #session{bosh = Bosh} = S) ->
-    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
+-spec bad_request(pid(), megaphone_condition:reason(), #session{}) -> step().
+bad_request(ConnId, Reason, #session{bosh = Bosh} = S) ->
+    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), megaphone_condition:of_reason(Reason)),
     ok = megaphone_gateway:last_answer(ConnId, Status, S#session.headers, Answer),
-    hang_up(Condition, S).
+    hang_up(Reason, S).
 
 %% Processes what is next in rid order, and answers what is due.
 -spec process(#session{}) -> step().
@@ -421,7 +421,7 @@ stream(Callback, Asleep) ->
     end.
 
 %% The stream is closed from the other side, too, where the session must end.
--spec collected({ok | {stop, megaphone_condition:condition()}, #session{}}) -> step().
+-spec collected({ok | {stop, megaphone_condition:reason()}, #session{}}) -> step().
 collected({ok, #session{stream = #{stream_state := disconnected}} = S}) ->
     {ok, finish(<<"remote-connection-failed">>, [], S)};
 collected({ok, S}) ->
@@ -429,12 +429,12 @@ collected({ok, S}) ->
 collected({{stop, Condition}, S}) ->
     hang_up(Condition, S).
 
--spec collect(#session{}) -> {ok | {stop, megaphone_condition:condition()}, #session{}}.
+-spec collect(#session{}) -> {ok | {stop, megaphone_condition:reason()}, #session{}}.
 collect(S) ->
     lists:foldl(fun collect/2, {ok, S}, megaphone_socket:collect()).
 
 -spec collect(megaphone_socket:event(), Acc) -> Acc when
-    Acc :: {ok | {stop, megaphone_condition:condition()}, #session{}}.
+    Acc :: {ok | {stop, megaphone_condition:reason()}, #session{}}.
 collect({shaper, Shaper}, {Result, S}) ->
     {Result, S#session{shaper = Shaper}};
 collect({owed, _, Stanza}, {Result, #session{bosh = ended, owed = Owed} = S}) ->
@@ -476,13 +476,13 @@ enqueue(Item, Kind, Now, Result, #session{bosh = Bosh} = S) ->
 
 %% BOSH ends; the stream is told that its connection is closed. Before that it gets what the client was told
 %% that we have, and only waited for it to fetch more.
--spec hang_up(megaphone_condition:condition(), #session{}) -> step().
+-spec hang_up(megaphone_condition:reason(), #session{}) -> step().
 hang_up(_, #session{bosh = ended} = S) ->
     {ok, S};
-hang_up(Condition, #session{bosh = Bosh, host = Host} = S) ->
+hang_up(Reason, #session{bosh = Bosh, host = Host} = S) ->
     {Requests, Bosh1} = megaphone_bosh:take_pending(Bosh),
     Events = [Event || Request <- Requests, Event <- megaphone_stream:events(Request, Host)],
-    last_events(Events ++ [closed], finish(Condition, [], S#session{bosh = Bosh1})).
+    last_events(Events ++ [closed], finish(Reason, [], S#session{bosh = Bosh1})).
 
 -spec last_events([term()], #session{}) -> step().
 last_events([Event | Events], S) ->
@@ -494,14 +494,14 @@ last_events([], S) ->
     {ok, S}.
 
 %% Answers every open request, and leaves the answers for late ones. `Error' is the stream's last word.
--spec finish(megaphone_condition:condition(), iodata(), #session{}) -> #session{}.
+-spec finish(megaphone_condition:reason(), iodata(), #session{}) -> #session{}.
 finish(_, _, #session{bosh = ended} = S) ->
     S;
 finish(Reason, Error, Asleep) ->
     #session{bosh = Bosh, sid = Sid} = S = wake(Asleep),
-    Condition = actual(Reason, Bosh),
+    Condition = actual(megaphone_condition:of_reason(Reason), Bosh),
     ok = megaphone_stats:add({terminated, Condition}, 1),
-    ok = log_end(Condition, S),
+    ok = log_end(Condition, Reason, S),
     %% A client that says goodbye has all that it wants (§13).
     {Owed, Bosh1} = case Condition of client -> {[], Bosh}; _ -> megaphone_bosh:take_owed(Bosh) end,
     {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
@@ -555,7 +555,7 @@ tick(#session{bosh = Bosh, stream_due = StreamDue} = S) ->
 -spec expire(#session{}) -> step().
 expire(#session{sid = Sid} = S) ->
     ok = megaphone_stats:add(sessions_expired, 1),
-    Step = hang_up(<<"item-not-found">>, S),
+    Step = hang_up(expired, S),
     ok = megaphone_ended:forget(Sid),
     Step.
 
@@ -660,12 +660,17 @@ logged_in(#session{sid = Sid, stream = Stream, host = Host}) ->
     Args = [megaphone_sid:short(Sid), megaphone_stream:user(Stream, Host), logged_ip(Stream)],
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", Args).
 
--spec log_end(megaphone_condition:condition(), #session{}) -> ok.
-log_end(Condition, #session{sid = Sid, stream = Stream, host = Host} = S) ->
-    Args = [megaphone_sid:short(Sid), megaphone_stream:user(Stream, Host), logged_ip(Stream), Condition],
+-spec log_end(megaphone_condition:condition(), megaphone_condition:reason(), #session{}) -> ok.
+log_end(Condition, Reason, #session{sid = Sid, stream = Stream, host = Host} = S) ->
+    Args = [megaphone_sid:short(Sid), megaphone_stream:user(Stream, Host), logged_ip(Stream), Condition, detail(Reason)],
     %% Anyone can begin and end sessions without a login, faster than anyone reads.
     Level = case is_stranger(S) of true -> debug; false -> info end,
-    ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts", Args).
+    ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts~ts", Args).
+
+%% Different ends are told apart, where the client is told the same.
+-spec detail(megaphone_condition:reason()) -> iolist().
+detail(Reason) when Reason =:= client; is_binary(Reason) -> [];
+detail(Reason) -> [" (", atom_to_list(Reason), ")"].
 
 %% As the option `hide_sensitive_log_data' allows.
 -spec logged_ip(stream() | undefined) -> string().
