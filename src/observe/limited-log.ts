@@ -40,23 +40,20 @@ export class Repeats {
 
 export class LimitedLog {
   readonly #log: Logger;
+  readonly #now: () => number;
   readonly #repeats = new Repeats();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(log: Logger) {
+  /** @param now milliseconds, never running backwards */
+  constructor(log: Logger, now: () => number = () => performance.now()) {
     this.#log = log;
+    this.#now = now;
   }
 
   /** @param kind names the line in the count of its repeats, such as an error's code */
   warn(kind: string, fields: object, text: string): void {
-    if (this.#repeats.tell(kind, performance.now())) this.#log.warn(fields, text);
+    if (this.#repeats.tell(kind, this.#now())) this.#log.warn(fields, text);
     else this.#wait();
-  }
-
-  /** Tells what is untold. */
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#tellDue(Number.POSITIVE_INFINITY);
   }
 
   #wait(): void {
@@ -66,10 +63,10 @@ export class LimitedLog {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        this.#tellDue(performance.now());
+        this.#tellDue(this.#now());
         this.#wait();
       },
-      Math.max(1, due - performance.now()),
+      Math.max(1, due - this.#now()),
     ).unref();
   }
 

@@ -196,7 +196,7 @@ test('a module of another contract is out of service and says why', async () => 
 test('a node that does not read gets no more than a bounded backlog: further requests hear 503', async () => {
   const erl = await cluster.erl('ejabberd');
   await play(erl);
-  const service = await cluster.gateway({ nodes: erl.name, max_body: '16 MB' });
+  const service = await cluster.gateway({ nodes: erl.name, max_body: '16 MB', max_receiving: '128 MB' });
   await inService(service);
   erl.freeze();
   const body = 'x'.repeat(16 * 1024 * 1024);

@@ -57,10 +57,12 @@ test('a kind is told once a minute at most, and nothing goes untold', () => {
 test('ten thousand of one kind make two lines', (context) => {
   context.mock.timers.enable({ apis: ['setTimeout'] });
   const lines: string[] = [];
-  const limited = new LimitedLog(pino({}, { write: (line) => lines.push(line) }));
+  let now = 0;
+  const limited = new LimitedLog(pino({}, { write: (line) => lines.push(line) }), () => now);
   for (let count = 0; count < 10_000; count += 1) limited.warn('X', { code: 'X' }, 'refused');
   assert.equal(lines.length, 1);
-  limited.close();
+  now = MINUTE;
+  context.mock.timers.tick(MINUTE);
   assert.equal(lines.length, 2);
   const { code, count } = JSON.parse(lines[1] ?? '') as { code: string; count: number };
   assert.deepEqual([code, count], ['X', 9_999]);
