@@ -109,6 +109,41 @@ test('a gateway that stands still: answers that did not fit on the way to it are
   for (const answer of await Promise.all(held)) assert.ok(answer.xml.includes(text), answer.xml);
 });
 
+/** Processes that may not go on before a node has read what is on its way to it. */
+async function suspended(): Promise<number> {
+  const processes = await rpc('erlang', 'processes');
+  assert.ok(Array.isArray(processes));
+  const infos = await Promise.all(
+    processes.map((pid: Term) => rpc('erlang', 'process_info', pid, atom('status'))),
+  );
+  return infos.filter((info) => {
+    const status = info instanceof Tuple ? info.elements[1] : undefined;
+    return status instanceof Atom && status.name === 'suspended';
+  }).length;
+}
+
+test('sessions that end while their gateway stands still: one process waits for it, and all clients hear of it', async () => {
+  const users: BoshSession[] = [];
+  while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
+  const held = users.map((user) => user.next().answer);
+  while ((await counted('requests_held')) < users.length) await sleep(20);
+  const delayed = await counted('answers_delayed');
+  const text = 'x'.repeat(250_000);
+  send('SIGSTOP', 'gateway');
+  for (const { jid } of users) {
+    const message = ['chat', 'localhost', jid, '', text].map((each) => Buffer.from(each));
+    await rpc('mod_admin_extra', 'send_message', ...message);
+  }
+  while ((await counted('answers_delayed')) === delayed) await sleep(20);
+  await rpc('megaphone_control', 'stop', Buffer.from('localhost'));
+  assert.equal(await suspended(), 1);
+  send('SIGCONT', 'gateway');
+  for (const { xml } of await Promise.all(held)) {
+    assert.ok(xml.includes(text) || xml.includes('system-shutdown'), xml);
+  }
+  assert.equal(await counted('answers_dropped'), 0);
+});
+
 /** Of the hub, and the longest of all sessions'. */
 async function mailboxes(): Promise<readonly [hub: number, session: number]> {
   const length = async (pid: Term): Promise<number> => {
