@@ -73,7 +73,18 @@ do({restart, N, M}, Strangers, _) ->
     %% The monitors of the one before died with it.
     Flush = fun F() -> receive {'DOWN', _, process, _, _} -> F() after 0 -> ok end end,
     Flush(),
-    New = megaphone_admission:new(?LIMITS),
+    %% One is too busy to be in the table when the new hub reads it, and says so later.
+    Late = case Alive of [] -> []; [L | _] -> true = ets:delete(megaphone_strangers, element(1, L)), [L] end,
+    Read = megaphone_admission:new(?LIMITS),
+    New = lists:foldl(
+        fun({P, Address}, A) ->
+            ok = megaphone_admission:stranger(P, Address),
+            Found = megaphone_admission:found(P, Address, A),
+            Found = megaphone_admission:found(P, Address, Found)
+        end,
+        Read,
+        Late
+    ),
     case Dead of
         none -> {Alive, New};
         _ -> {Alive, receive {'DOWN', _, process, Dead, _} -> megaphone_admission:leave(Dead, New) end}

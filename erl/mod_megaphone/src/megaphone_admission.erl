@@ -11,7 +11,7 @@
 -module(megaphone_admission).
 
 -export([create_table/0, count/0, logged_in/1, stranger/2]).
--export([new/1, tick/2, check/2, enter/4, leave/2]).
+-export([new/1, found/3, tick/2, check/2, enter/4, leave/2]).
 -export([address/1]).
 
 -export_type([admission/0, limits/0, address/0, refusal/0]).
@@ -62,12 +62,9 @@ logged_in(Pid) ->
         error:badarg -> ok
     end.
 
-%% @doc The process of one, for a new hub.
--spec stranger(pid(), inet:ip_address()) -> ok.
-stranger(Pid, Ip) -> note(Pid, address(Ip)).
-
--spec note(pid(), address()) -> ok.
-note(Pid, Address) ->
+%% @doc One that lived on while there was no table, for a new hub; the hub is to be told after it, as above.
+-spec stranger(pid(), address()) -> ok.
+stranger(Pid, Address) ->
     try ets:insert(?STRANGERS, {Pid, Address}) of
         true -> ok
     catch
@@ -78,8 +75,12 @@ note(Pid, Address) ->
 -spec new(limits()) -> admission().
 new(Limits) ->
     Empty = #admission{limits = Limits, processes = max_processes(), is_memory_short = is_memory_short(Limits)},
-    Enter = fun({Pid, Address}, A) -> enter(Pid, erlang:monitor(process, Pid), Address, A) end,
-    lists:foldl(Enter, Empty, ets:tab2list(?STRANGERS)).
+    lists:foldl(fun({Pid, Address}, A) -> found(Pid, Address, A) end, Empty, ets:tab2list(?STRANGERS)).
+
+%% @doc One that another hub let in.
+-spec found(pid(), address(), admission()) -> admission().
+found(Pid, _, #admission{strangers = Strangers} = A) when is_map_key(Pid, Strangers) -> A;
+found(Pid, Address, A) -> enter(Pid, erlang:monitor(process, Pid), Address, A).
 
 %% @doc Of the process table a tenth stays free for all else that the node does.
 -spec max_processes() -> pos_integer().
@@ -128,7 +129,7 @@ check(Address, #admission{limits = Limits, strangers = Strangers, addresses = Ad
 
 -spec enter(pid(), Monitor :: reference(), address(), admission()) -> admission().
 enter(Pid, Monitor, Address, #admission{strangers = Strangers, addresses = Addresses, recent = [Latest | Recent]} = A) ->
-    ok = note(Pid, Address),
+    ok = stranger(Pid, Address),
     A#admission{
         recent = [[Pid | Latest] | Recent],
         strangers = Strangers#{Pid => {Monitor, Address}},

@@ -13,7 +13,7 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, late/3, gone/3, logged_in/1, refuse/0]).
+-export([start_link/0, late/3, gone/3, logged_in/1, stranger/2, refuse/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TICK_MS, 1000).
@@ -40,9 +40,21 @@ init(Limits) ->
 -spec logged_in(pid()) -> ok.
 logged_in(Pid) ->
     ok = megaphone_admission:logged_in(Pid),
+    tell({logged_in, Pid}).
+
+%% @doc The session of this process began under an earlier hub, and has not logged in.
+-spec stranger(pid(), inet:ip_address()) -> ok.
+stranger(Pid, Ip) ->
+    Address = megaphone_admission:address(Ip),
+    ok = megaphone_admission:stranger(Pid, Address),
+    tell({stranger, Pid, Address}).
+
+%% Where there is none, the next one finds all this in the table.
+-spec tell(term()) -> ok.
+tell(Word) ->
     case whereis(mod_megaphone) of
         undefined -> ok;
-        Hub -> Hub ! {logged_in, Pid}, ok
+        Hub -> Hub ! Word, ok
     end.
 
 %% @doc This node stops: no new sessions from now on.
@@ -79,6 +91,8 @@ handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     {noreply, Hub};
 handle_info({logged_in, Pid}, Hub) ->
     {noreply, leave(Pid, Hub)};
+handle_info({stranger, Pid, Address}, #hub{admission = Admission} = Hub) ->
+    {noreply, Hub#hub{admission = megaphone_admission:found(Pid, Address, Admission)}};
 handle_info({'DOWN', _, process, Pid, _}, Hub) ->
     {noreply, leave(Pid, Hub)};
 handle_info(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->

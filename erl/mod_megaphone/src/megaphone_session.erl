@@ -158,7 +158,7 @@ hear({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
         _ -> ok = megaphone_sessions:open(Sid, self(), S#session.gauged)
     end,
     case S of
-        #session{stream = #{ip := {Address, _}}} -> is_stranger(S) andalso megaphone_admission:stranger(self(), Address);
+        #session{stream = #{ip := {Address, _}}} -> is_stranger(S) andalso megaphone_hub:stranger(self(), Address);
         _ -> false
     end,
     From ! {Ref, here},
