@@ -10,7 +10,7 @@
 
 -export([new/4, authid/2, arrive/4, held/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
 -export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_owed/1, queued/1]).
--export([kind/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
+-export([kind/2, requests/1, present/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
 -export_type([bosh/0, conn/0, answer/0, limits/0, ended/0]).
 
@@ -373,6 +373,10 @@ is_grouping(Now, #bosh{out = Out}) ->
     Due = megaphone_queue:due(Out),
     Due =/= infinity andalso Due > Now.
 
+%% @doc The client is there until then: it waits for us.
+-spec present(Until :: ms(), bosh()) -> bosh().
+present(Until, #bosh{idle_from = From} = S) -> S#bosh{idle_from = max(From, Until)}.
+
 -spec paused(bosh()) -> boolean().
 paused(#bosh{paused = Paused}) -> Paused.
 
@@ -514,6 +518,7 @@ received(#bosh{rid = Done, waiting = Waiting}) ->
         Waiting
     ).
 
+%% @doc How many the client may have open.
 -spec requests(bosh()) -> pos_integer().
 requests(#bosh{hold = Hold}) -> Hold + 1.
 
@@ -611,10 +616,8 @@ pause(Request, #bosh{kept = Kept, limits = #{inactivity := Inactivity}} = S) ->
         false -> {ok, Request, S#bosh{paused = false, idle_limit = Inactivity * 1000}}
     end.
 
-%% A request that waits for its turn, not for one before it, or for an answer that we have, is held up by
-%% us: the client is there.
+%% A request that waits for an answer that we have is held up by us: the client is there.
 -spec idle_deadline(bosh()) -> ms() | infinity.
-idle_deadline(#bosh{rid = Done, waiting = [{Rid, _, _} | _]}) when Rid =:= Done + 1 -> infinity;
 idle_deadline(#bosh{unsent = Unsent, idle_from = From, idle_limit = Limit}) ->
     case megaphone_unsent:due(Unsent) of
         infinity -> From + Limit;

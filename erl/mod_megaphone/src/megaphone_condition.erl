@@ -18,6 +18,7 @@
     | wrong_key
     | body_too_large
     | closed_by_operator
+    | mailbox_too_long
     | pause_too_long
     | too_frequent
     | too_many_requests

@@ -18,6 +18,9 @@
 -type stream() :: xmpp_stream_in:state().
 -type ms() :: integer().
 
+%% The longest mailbox where ejabberd's configuration names none; the default of its own listeners.
+-define(MAX_MAILBOX, 10000).
+
 -record(session, {
     sid :: megaphone_sid:sid(),
     %% Virtual host; empty until the creation request was understood.
@@ -28,9 +31,12 @@
     stream_due = infinity :: ms() | infinity,
     headers = [] :: [{binary(), binary()}],
     max_body = infinity :: pos_integer() | infinity,
-    shaper = none :: term(),
-    %% The shaper asked to wait before the next request is processed.
-    blocked = false :: boolean(),
+    shaper = none :: ejabberd_shaper:shaper(),
+    intake = megaphone_intake:new() :: megaphone_intake:intake(),
+    %% The longest mailbox, one that is longer ends the session; and what is in it for the client's own
+    %% asking, such as what came while it was offline.
+    max_mailbox = ?MAX_MAILBOX :: pos_integer(),
+    asked_for = 0 :: non_neg_integer(),
     %% What this session adds to the gauges.
     gauged = {0, 0, 0} :: megaphone_sessions:gauges(),
     %% What goes back through the router when the process ends; and what came after the session's end,
@@ -50,6 +56,8 @@
 %% its parsed form: of the two the smaller limit. No login needs more, nor anything of size before its turn.
 -define(STRANGERS_BYTES, 16384).
 -define(STRANGERS_EARLY_BYTES, 2048).
+%% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
+-define(WAITING_BODIES, 8).
 
 %%% Interface
 
@@ -126,23 +134,14 @@ hear({bosh_request, ConnId, Body}, S) ->
     next_state(take(ConnId, Body, S));
 hear({bosh_asked, ConnId, Rid}, S) ->
     next_state({ok, held(ConnId, Rid, S)});
-hear({bosh_closed, ConnId}, #session{bosh = Bosh} = S) when Bosh =/= ended ->
-    Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
-    case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
-        true -> megaphone_stats:add(waits_adapted, 1);
-        false -> ok
-    end,
-    next_state({ok, S#session{bosh = Bosh1}});
-hear({bosh_closed, _}, S) ->
-    stay(S);
+hear({bosh_closed, ConnId}, #session{intake = Intake} = S) ->
+    next_state({ok, connection_closed(ConnId, S#session{intake = megaphone_intake:closed(ConnId, Intake)})});
 hear({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
     next_state(tick(S#session{timer = none}));
 hear({timeout, _, tick}, S) ->
     stay(S);
 hear(timeout, S) ->
     {noreply, sleep(S), hibernate};
-hear(unblock, S) ->
-    next_state({ok, S#session{blocked = false}});
 hear({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
     %% The hook by which the stream ends its process may be gone by now.
     case stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, xmpp:serr_system_shutdown()}, Stream) end, S) of
@@ -192,7 +191,18 @@ terminate(Reason, Asleep) ->
             ok = give_back(Reason, S),
             Told = case Reason of {shutdown, fault} -> fault; _ -> Reason end,
             _ = xmpp_stream_in:terminate(Told, Stream),
-            megaphone_handback:terminated(Told, Stream)
+            ok = megaphone_handback:terminated(Told, Stream)
+    end,
+    answer_rest(Asleep).
+
+%% Requests that nobody will take any more.
+-spec answer_rest(#session{}) -> ok.
+answer_rest(#session{sid = Sid} = S) ->
+    receive
+        {bosh_request, ConnId, Body} ->
+            ok = megaphone_hub:late(ConnId, Body, megaphone_ended:find(Sid)),
+            answer_rest(S)
+    after 0 -> ok
     end.
 
 %% Whatever happens here, the user's contacts are to hear that the user is gone.
@@ -259,17 +269,26 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
         bosh = Bosh,
         stream = Stream,
         headers = megaphone_opening:headers(Request),
-        max_body = proplists:get_value(max_stanza_size, Limits, infinity)
+        max_body = proplists:get_value(max_stanza_size, Limits, infinity),
+        max_mailbox = max_mailbox()
     },
     case stream(fun accept/1, S1) of
         {ok, S2} ->
             case byte_size(Body) =< max_body(S2) of
-                true -> next_state({ok, S2});
+                true -> next_state(charge_first(ConnId, Body, process(S2)));
                 false -> next_state(hang_up(body_too_large, S2))
             end;
         Stop ->
             next_state(Stop)
     end.
+
+%% The shaper is there once the stream has begun.
+-spec charge_first(pid(), binary(), step()) -> step().
+charge_first(ConnId, Body, {ok, #session{shaper = Shaper, intake = Intake} = S}) ->
+    {now, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, 1, now_ms(), Shaper, Intake),
+    {ok, S#session{shaper = Shaper1, intake = Intake1}};
+charge_first(_, _, Stop) ->
+    Stop.
 
 %% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
 %% dies with the process, which owns it from now on: the monitor would only cost memory on both sides.
@@ -292,9 +311,59 @@ take(ConnId, Body, #session{bosh = ended, sid = Sid} = S) ->
     %% It was on its way here when the session ended.
     ok = megaphone_hub:late(ConnId, Body, megaphone_ended:find(Sid)),
     {ok, S};
-take(ConnId, Body, S) ->
+take(ConnId, Body, #session{bosh = Bosh, shaper = Shaper, intake = Intake} = S) ->
+    ok = megaphone_stats:add(bytes_in, byte_size(Body)),
+    Now = now_ms(),
+    Most = megaphone_bosh:requests(Bosh) + ?WAITING_BODIES,
+    {When, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, Most, Now, Shaper, Intake),
+    S1 = S#session{shaper = Shaper1, intake = Intake1},
+    case When of
+        now -> read(ConnId, Body, S1);
+        flood -> bad_request(ConnId, too_many_requests, S1);
+        later ->
+            case byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S1) of
+                true -> bad_request(ConnId, too_much_ahead, S1);
+                false -> {ok, S1}
+            end
+    end.
+
+%% Bodies whose time has come.
+-spec read_waiting(#session{}) -> step().
+read_waiting(#session{intake = Intake} = S) ->
+    case megaphone_intake:take(now_ms(), Intake) of
+        none ->
+            {ok, S};
+        {ConnId, State, Body, Intake1} ->
+            case read(ConnId, Body, S#session{intake = Intake1}) of
+                {ok, S1} when State =:= gone -> read_waiting(connection_closed(ConnId, S1));
+                {ok, S1} -> read_waiting(S1);
+                Stop -> Stop
+            end
+    end.
+
+%% A client whose requests wait here for their time is there.
+-spec waiting(#session{}) -> #session{}.
+waiting(#session{bosh = Bosh, intake = Intake} = S) ->
+    case megaphone_intake:due(Intake) of
+        infinity -> S;
+        Due -> S#session{bosh = megaphone_bosh:present(Due, Bosh)}
+    end.
+
+-spec connection_closed(pid(), #session{}) -> #session{}.
+connection_closed(_, #session{bosh = ended} = S) ->
+    S;
+connection_closed(ConnId, #session{bosh = Bosh} = S) ->
+    Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
+    case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
+        true -> megaphone_stats:add(waits_adapted, 1);
+        false -> ok
+    end,
+    S#session{bosh = Bosh1}.
+
+-spec read(pid(), binary(), #session{}) -> step().
+read(ConnId, Body, S) ->
     case byte_size(Body) =< max_body(S) of
-        true -> read(ConnId, Body, S);
+        true -> parse(ConnId, Body, S);
         false -> bad_request(ConnId, body_too_large, S)
     end.
 
@@ -306,9 +375,8 @@ max_body(#session{max_body = Max} = S) ->
         false -> Max
     end.
 
--spec read(pid(), binary(), #session{}) -> step().
-read(ConnId, Body, #session{bosh = Bosh} = S) ->
-    ok = megaphone_stats:add(bytes_in, byte_size(Body)),
+-spec parse(pid(), binary(), #session{}) -> step().
+parse(ConnId, Body, #session{bosh = Bosh} = S) ->
     case megaphone_body:parse(Body) of
         {ok, #{rid := Rid} = Request} ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
@@ -333,8 +401,9 @@ held(ConnId, Rid, #session{bosh = ended, sid = Sid} = S) ->
     %% As in take/3.
     ok = megaphone_hub:gone(ConnId, Rid, megaphone_ended:find(Sid)),
     S;
-held(ConnId, Rid, #session{bosh = Bosh} = S) ->
-    case megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
+held(ConnId, Rid, #session{bosh = Bosh, intake = Intake} = S) ->
+    case megaphone_intake:is_waiting(ConnId, Intake) orelse megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
+        true -> S;
         {held, Bosh1} -> S#session{bosh = Bosh1};
         {answered, Answer, Bosh1} -> send([Answer], S#session{bosh = Bosh1});
         unknown -> ok = megaphone_gateway:repeat(ConnId), S
@@ -356,14 +425,13 @@ bad_request(ConnId, Reason, #session{bosh = Bosh} = S) ->
 -spec process(#session{}) -> step().
 process(#session{bosh = ended} = S) ->
     {ok, S};
-process(#session{blocked = true} = S) ->
-    {ok, flush(S)};
 process(#session{bosh = Bosh} = S) ->
     case megaphone_bosh:next(now_ms(), Bosh) of
         {ok, #{els := Els} = Request, Bosh1} ->
             ok = megaphone_stats:add(stanzas_in, length(Els)),
+            Mailbox = mailbox(),
             case deliver(megaphone_stream:events(Request, S#session.host), S#session{bosh = Bosh1}) of
-                {ok, S1} -> process(shape(Request, S1));
+                {ok, S1} -> process(asked_for(mailbox() - Mailbox, S1));
                 Stop -> Stop
             end;
         {stop, Condition, Bosh1} ->
@@ -388,19 +456,6 @@ deliver(_, S) ->
 -spec stream_event(term(), #session{}) -> step().
 stream_event(Event, S) ->
     stream(fun(Stream) -> xmpp_stream_in:handle_info({'$gen_event', Event}, Stream) end, S).
-
-%% ejabberd's shaper says how long to wait before more is read from this client.
--spec shape(megaphone_body:request(), #session{}) -> #session{}.
-shape(#{bytes := Bytes}, #session{shaper = Shaper} = S) when Shaper =/= none ->
-    case ejabberd_shaper:update(Shaper, Bytes) of
-        {Shaper1, Pause} when Pause > 0 ->
-            _ = erlang:send_after(Pause, self(), unblock),
-            S#session{shaper = Shaper1, blocked = true};
-        {Shaper1, _} ->
-            S#session{shaper = Shaper1}
-    end;
-shape(_, S) ->
-    S.
 
 %%% The stream
 
@@ -511,7 +566,9 @@ finish(Reason, Error, Asleep) ->
     ok = megaphone_sessions:close(Sid),
     %% And what its last answers had no room for.
     Left = Owed ++ megaphone_bosh:queued(Bosh2),
-    gauge(S#session{bosh = ended, owed = Left, late = late(S#session.stream)}).
+    %% They wait no longer: take/3 answers them.
+    lists:foreach(fun({ConnId, Body}) -> request(self(), ConnId, Body) end, megaphone_intake:all(S#session.intake)),
+    gauge(S#session{bosh = ended, owed = Left, late = late(S#session.stream), intake = megaphone_intake:new()}).
 
 %% The stream's process lives on for a moment after its session: what comes then is not to be lost.
 -spec late(stream() | undefined) -> [] | none.
@@ -540,8 +597,14 @@ actual(Condition, _) ->
     Condition.
 
 -spec tick(#session{}) -> step().
-tick(#session{bosh = Bosh, stream_due = StreamDue} = S) ->
-    Now = now_ms(),
+tick(S) ->
+    case read_waiting(S) of
+        {ok, S1} -> due(now_ms(), S1);
+        Stop -> Stop
+    end.
+
+-spec due(ms(), #session{}) -> step().
+due(Now, #session{bosh = Bosh, stream_due = StreamDue} = S) ->
     case Bosh =/= ended andalso megaphone_bosh:expired(Now, Bosh) of
         true ->
             expire(S);
@@ -602,7 +665,7 @@ count_answer(Body) ->
 -spec next_state(step()) -> next_state().
 next_state({ok, S}) ->
     case process(S) of
-        {ok, S1} -> stay(rearm(gauge(S1)));
+        {ok, S1} -> stay(rearm(gauge(waiting(S1))));
         {stop, Reason, S1} -> {stop, Reason, flush(S1)}
     end;
 next_state({stop, Reason, S}) ->
@@ -610,7 +673,35 @@ next_state({stop, Reason, S}) ->
 
 %% Nothing changed; after a while without another message the process sleeps.
 -spec stay(#session{}) -> next_state().
-stay(S) -> {noreply, S, ?SLEEP_AFTER_MS}.
+stay(#session{max_mailbox = Max, asked_for = AskedFor} = S) ->
+    case mailbox() of
+        Length when Length > Max + AskedFor -> crowded(Length, S);
+        Length when Length < AskedFor -> {noreply, S#session{asked_for = Length}, ?SLEEP_AFTER_MS};
+        _ -> {noreply, S, ?SLEEP_AFTER_MS}
+    end.
+
+-spec asked_for(integer(), #session{}) -> #session{}.
+asked_for(Messages, #session{asked_for = Before} = S) when Messages > 0 -> S#session{asked_for = Before + Messages};
+asked_for(_, S) -> S.
+
+-spec mailbox() -> non_neg_integer().
+mailbox() ->
+    {_, Length} = erlang:process_info(self(), message_queue_len),
+    Length.
+
+%% As ejabberd ends its own processes by `max_fsm_queue'. What is in the mailbox goes back through the router.
+-spec crowded(non_neg_integer(), #session{}) -> next_state().
+crowded(Length, #session{bosh = ended} = S) ->
+    {stop, {shutdown, {process_limit, {max_queue, Length}}}, S};
+crowded(_, S) ->
+    next_state(hang_up(mailbox_too_long, S)).
+
+-spec max_mailbox() -> pos_integer().
+max_mailbox() ->
+    case lists:keyfind(ejabberd_c2s, 2, ejabberd_option:listen()) of
+        {_, _, #{max_fsm_queue := Max}} -> Max;
+        _ -> case ejabberd_option:max_fsm_queue() of undefined -> ?MAX_MAILBOX; Max -> Max end
+    end.
 
 %% Most of an idle session is the stream's state, of which nothing is needed to hold a request.
 -spec sleep(#session{}) -> #session{}.
@@ -684,10 +775,10 @@ state(#session{}) -> "opening".
 
 %% A timer that fires too early is cheaper than one that is moved with every message.
 -spec rearm(#session{}) -> #session{}.
-rearm(#session{bosh = Bosh, stream_due = StreamDue, timer = Timer} = S) ->
+rearm(#session{bosh = Bosh, stream_due = StreamDue, intake = Intake, timer = Timer} = S) ->
     BoshDue = case Bosh of ended -> infinity; _ -> megaphone_bosh:deadline(Bosh) end,
     %% Atoms sort behind numbers: `infinity' is the largest.
-    case {min(BoshDue, StreamDue), Timer} of
+    case {min(min(BoshDue, StreamDue), megaphone_intake:due(Intake)), Timer} of
         {infinity, _} ->
             S;
         {Due, {_, At}} when At =< Due ->
