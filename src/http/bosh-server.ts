@@ -240,10 +240,12 @@ export class BoshServer {
   /** A connection that was opened ahead and not used so far is worth less than one that comes to be used. */
   #makeRoom(): boolean {
     const { unused, now } = this.#front;
-    const [[oldest, since] = [undefined, now]] = unused;
-    if (oldest === undefined || since + AHEAD > now) return false;
-    oldest.destroy();
-    return true;
+    for (const [oldest, since] of unused) {
+      if (since + AHEAD > now) return false;
+      oldest.destroy();
+      return true;
+    }
+    return false;
   }
 
   #onDrop(): void {

@@ -120,8 +120,8 @@ export class Connection {
     }
   }
 
-  /** Its request has to make room for others. */
-  makeRoom(): void {
+  /** The request that is coming in has to make room for others. */
+  refuseSlow(): void {
     this.#giveUp(TOO_SLOW);
   }
 

@@ -22,6 +22,6 @@ export class Incoming implements Slow {
   }
 
   refuse(): void {
-    this.#connection.makeRoom();
+    this.#connection.refuseSlow();
   }
 }
