@@ -3,11 +3,14 @@
  * at its next login: in order, once, and with the time when it was sent.
  */
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
 import type { Instance } from './support/instance.js';
+import { addModule, setModuleOptions } from './support/module-options.js';
 
 let instance: Instance;
 let sender: BoshSession;
@@ -159,6 +162,161 @@ describe('a client vanishes', { timeout: 120_000 }, () => {
     const asking = sender.next({}, query);
     await offline(bob);
     assert.match((await asking.answer).xml, /service-unavailable/);
+  });
+});
+
+/** When the server says that each message of these answers was sent, in milliseconds since 1970. */
+const stamps = (answers: readonly Answer[]): number[][] =>
+  answers
+    .flatMap((answer) => answer.payloads)
+    .filter((payload) => payload.getElementsByTagName('delay').length > 0)
+    .map((payload) =>
+      [...payload.getElementsByTagName('delay')].map((delay) =>
+        Date.parse(delay.getAttribute('stamp') as string),
+      ),
+    );
+
+describe('a client that confirms each message (XEP-0184) and never asks with nothing to say', {
+  timeout: 120_000,
+}, () => {
+  const receipt = (id: number): string =>
+    `<message to='${sender.jid}' xmlns='jabber:client'><received id='${id}' xmlns='urn:xmpp:receipts'/></message>`;
+  const texts = Array.from({ length: 10 }, (_, n) => `text ${n + 1}`);
+
+  /** Reads all ten, each in the answer to the request that confirms the one before; resolves after the last. */
+  async function converse(bob: BoshSession): Promise<void> {
+    let request = bob.next();
+    for (const [n, text] of texts.entries()) {
+      await send(bob.jid, text);
+      assert.deepEqual(bodies(await request.answer), [text]);
+      if (n < texts.length - 1) request = bob.next({}, receipt(n + 1));
+    }
+  }
+
+  it('gets again what the last `requests` answers brought, if it vanishes before it sends another', async () => {
+    const bob = await login('receipts');
+    await converse(bob);
+    await offline(bob);
+    await expectAtNextLogin('text 9', 'text 10');
+  });
+
+  it('gets again only the last message if it confirmed that, too', async () => {
+    const bob = await login('all-receipts');
+    await converse(bob);
+    const last = bob.next({}, receipt(10));
+    await sender.until((answer) => answer.xml.includes("id='10'"));
+    await sender.ask({ pause: 100 });
+    last.cut();
+    await offline(bob);
+    await expectAtNextLogin('text 10');
+  });
+});
+
+describe('what is handed back', { timeout: 120_000 }, () => {
+  it('bears the time when it came', async () => {
+    const bob = await login('l');
+    const times: [number, number][] = [];
+    for (const text of ['one', 'two']) {
+      const before = Date.now();
+      await send(bob.jid, text);
+      times.push([before, Date.now()]);
+    }
+    await offline(bob);
+    const told = stamps(await nextLogin());
+    assert.equal(told.length, 2);
+    for (const [n, [before, after]] of times.entries()) {
+      // The server's clock counts whole milliseconds.
+      const [stamp = 0, ...more] = told[n] ?? [];
+      assert.ok(
+        more.length === 0 && stamp >= before - 2 && stamp <= after + 2,
+        `${told[n]} ${before} ${after}`,
+      );
+    }
+  });
+
+  it('keeps that time when it is handed back once more', async () => {
+    const bob = await login('m');
+    await send(bob.jid, 'one');
+    await offline(bob);
+    const again = await BoshSession.login(instance.gatewayUrl, {}, { ...instance.bob, presence: '' });
+    const answers = [await again.ask({}, "<presence xmlns='jabber:client'/>")];
+    while (!answers.some((answer) => bodies(answer).length > 0)) answers.push(await again.ask());
+    await offline(again);
+    const first = stamps(answers);
+    assert.equal(first.length, 1);
+    assert.deepEqual(stamps(await nextLogin()), first);
+  });
+
+  it('is archived once', async () => {
+    await addModule(instance, 'mod_mam', { default: 'always' });
+    const bob = await login('n');
+    await send(bob.jid, 'archived');
+    await offline(bob);
+    await expectAtNextLogin('archived');
+    const reader = await login('o');
+    const query = "<iq type='set' id='archive' xmlns='jabber:client'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    const answers = [await reader.ask({}, query)];
+    while (!answers.some((answer) => answer.xml.includes("id='archive'"))) answers.push(await reader.ask());
+    const all = answers.map((answer) => answer.xml).join('');
+    assert.equal(all.split('>archived<').length - 1, 1, all);
+    await reader.terminate();
+  });
+
+  it('comes once where the client turned on stream management (XEP-0198) meanwhile', async () => {
+    await setModuleOptions(instance, { mod_stream_mgmt: { resend_on_timeout: true } });
+    const bob = await login('p');
+    const held = bob.next();
+    await send(bob.jid, 'before');
+    assert.deepEqual(await read(bob, held), ['before']);
+    await bob.until((answer) => answer.xml.includes('<enabled '), "<enable xmlns='urn:xmpp:sm:3'/>");
+    await send(bob.jid, 'after');
+    await offline(bob);
+    const texts = (await nextLogin()).flatMap(bodies);
+    assert.deepEqual(texts.sort(), ['after', 'before', 'end']);
+  });
+});
+
+describe('a message with a control character, which only the server itself can send', {
+  timeout: 120_000,
+}, () => {
+  const sendOdd = (to: string): Promise<string> =>
+    instance.ctl('send_message', 'chat', 'alice@localhost', to, '', 'odd\u0001secret');
+
+  it('comes as one that is well-formed', async () => {
+    const bob = await login('q');
+    await sendOdd(bob.jid);
+    assert.deepEqual(await read(bob), ['odd\ufffdsecret']);
+    await bob.terminate();
+  });
+
+  it('is handed back like others, and does not keep the end of a session from anybody', async () => {
+    const alice = await BoshSession.login(
+      instance.gatewayUrl,
+      {},
+      { ...instance.alice, resource: 'watches' },
+    );
+    const bob = await login('r');
+    const presence = `<presence to='${alice.jid}' xmlns='jabber:client'/>`;
+    await bob.until((answer) => answer.xml.includes("'ping'"), presence + ping());
+    await alice.until((answer) => answer.xml.includes(bob.jid));
+    await send(bob.jid, 'one');
+    await sendOdd(bob.jid);
+    await send(bob.jid, 'two');
+    const gone = (answer: Answer): boolean =>
+      answer.payloads.some(
+        (payload) =>
+          payload.localName === 'presence' &&
+          payload.getAttribute('type') === 'unavailable' &&
+          payload.getAttribute('from') === bob.jid,
+      );
+    await alice.until(gone);
+    await alice.terminate();
+    const texts = (await nextLogin()).flatMap(bodies);
+    assert.deepEqual(texts, ['one', 'odd\ufffdsecret', 'two', 'end']);
+    const folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
+    const logs = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.log'));
+    assert.ok(logs.length > 0);
+    for (const name of logs) assert.doesNotMatch(await readFile(join(folder, name), 'utf8'), /secret/);
   });
 });
 

@@ -274,10 +274,12 @@ sha1(Bytes) ->
     list_to_binary(string:lowercase([io_lib:format("~2.16.0b", [B]) || <<B>> <= crypto:hash(sha, Bytes)])).
 
 %% The limit of the queue is 1000 bytes here; 30 s without a fetch are too long.
-many(N, Bytes, Now, Bosh) ->
+many(N, Bytes, Now, Bosh) -> many(N, Bytes, Now, none, Bosh).
+
+many(N, Bytes, Now, Owed, Bosh) ->
     lists:foldl(
         fun(_, B) ->
-            {ok, B1} = megaphone_bosh:enqueue({binary:copy(<<"x">>, Bytes), none}, stanza, Now, B),
+            {ok, B1} = megaphone_bosh:enqueue({binary:copy(<<"x">>, Bytes), Owed}, stanza, Now, B),
             B1
         end,
         Bosh,
@@ -415,7 +417,7 @@ what_the_client_may_not_have_is_owed_test() ->
 
 %% One that has something to say may have one more request open; so all answers before that arrived.
 requests_prove_what_came_before_the_window_test() ->
-    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}))),
+    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}, maps:put(queue, 100000, ?LIMITS)))),
     {[], B2} = request(102, 3, 1, data(), B1),
     ?assertEqual([{1, first}], owed(B2)),
     {[_], B3} = megaphone_bosh:flush(2, stanza({2, second}, B2)),
@@ -472,6 +474,21 @@ unacknowledged_bytes_are_bounded_test() ->
     %% Once it does, it gets on.
     {[{106, 106, 200, Body}], _} = request(106, 106, 9000 * 106, #{ack => 103}, Behind),
     ?assert(byte_size(Body) > 800).
+
+%% Small stanzas count for what they take themselves.
+unacknowledged_stanzas_are_bounded_test() ->
+    Start = session(#{ack => 1}, maps:put(queue, 10000, ?LIMITS)),
+    Behind = lists:foldl(
+        fun(Rid, B) ->
+            {_, B1} = request(Rid, Rid, 9000 * Rid, #{ack => 100}, many(5, 1, 9000 * Rid, {1, small}, B)),
+            B1
+        end,
+        Start,
+        lists:seq(101, 110)
+    ),
+    {Owed, _} = megaphone_bosh:take_owed(Behind),
+    ?assertEqual(50, length(Owed)),
+    ?assertEqual(40, length(megaphone_bosh:queued(Behind))).
 
 %% Answers beyond the window that the standard asks for are kept as far as there is room.
 extra_answers_are_kept_as_far_as_there_is_room_test() ->

@@ -30,6 +30,9 @@
     owed = [] :: [megaphone_queue:owed()]
 }).
 
+%% What a stanza takes beside its text, which its answer and itself may share.
+-define(STANZA_BYTES, 1000).
+
 -opaque kept() :: [#answer{}].
 
 -spec new() -> kept().
@@ -101,9 +104,10 @@ trim(Oldest, {Window, Bytes}, [#answer{rid = Rid, body = Body} = A | Kept]) ->
 trim(_, _, []) ->
     [].
 
-%% @doc Bytes of the answers that the client may not have.
+%% @doc Bytes that are kept for answers which the client may not have.
 -spec unproved(kept()) -> non_neg_integer().
-unproved(Kept) -> lists:sum([byte_size(Body) || #answer{proof = open, body = Body} <- Kept]).
+unproved(Kept) ->
+    lists:sum([byte_size(Body) + ?STANZA_BYTES * length(Owed) || #answer{proof = open, body = Body, owed = Owed} <- Kept]).
 
 -spec sent_at(rid(), kept()) -> ms() | none.
 sent_at(Rid, Kept) ->

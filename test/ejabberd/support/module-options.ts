@@ -25,6 +25,17 @@ export async function setModuleOptions(
   await instance.ctl('reload_config');
 }
 
+/** A module that the file does not have yet. */
+export async function addModule(instance: Instance, name: string, options: Options): Promise<void> {
+  const path = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string, 'ejabberd.yml');
+  const before = await readFile(path, 'utf8');
+  await writeFile(
+    path,
+    before.replace('\nmodules:\n', (line) => `${line}  ${name}: ${JSON.stringify(options)}\n`),
+  );
+  await instance.ctl('reload_config');
+}
+
 /** Options that are not a module's, which the file does not have yet. */
 export async function setTopOptions(
   instance: Instance,

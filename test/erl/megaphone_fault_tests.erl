@@ -1,0 +1,73 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% A fault at any place of a session: what is told of it holds nothing that users wrote.
+-module(megaphone_fault_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+%% The logger's handler is this module.
+-export([log/2]).
+
+-define(SECRET, <<"what alice wrote to bob">>).
+
+log(Event, #{config := Test}) -> Test ! {logged, Event}.
+
+%% What is logged meanwhile, as text, and what the test returns.
+logged(Test) ->
+    ok = logger:add_handler(?MODULE, ?MODULE, #{config => self()}),
+    #{level := Level} = logger:get_primary_config(),
+    ok = logger:set_primary_config(level, all),
+    Result = Test(),
+    ok = logger:set_primary_config(level, Level),
+    ok = logger:remove_handler(?MODULE),
+    {lists:flatten(io_lib:format("~0p", [flush()])), Result}.
+
+flush() ->
+    receive
+        {logged, Event} -> [Event | flush()]
+    after 0 -> []
+    end.
+
+%% No such state: the callback fails with arguments that hold content.
+a_fault_ends_a_session_in_good_order_and_silence_test_() ->
+    Calls = [
+        fun(S) -> megaphone_session:handle_info({bosh_request, self(), ?SECRET}, S) end,
+        fun(S) -> megaphone_session:handle_info({route, {message, ?SECRET}}, S) end,
+        fun(S) -> megaphone_session:handle_call(?SECRET, {self(), make_ref()}, S) end,
+        fun(S) -> megaphone_session:handle_cast(?SECRET, S) end,
+        fun(S) -> megaphone_session:handle_continue({open, self(), ?SECRET, {{127, 0, 0, 1}, 1}}, S) end
+    ],
+    [
+        fun() ->
+            ok = megaphone_stats:create(),
+            State = {no_session, ?SECRET},
+            {Text, Result} = logged(fun() -> Call(State) end),
+            ?assertEqual({stop, {shutdown, fault}, State}, Result),
+            ?assertMatch({match, _}, re:run(Text, "after a fault")),
+            ?assertEqual(nomatch, re:run(Text, "alice"))
+        end
+     || Call <- Calls
+    ].
+
+status_hides_content_test() ->
+    Status = #{
+        state => {session, ?SECRET},
+        message => {route, {message, ?SECRET}},
+        reason => {{badmatch, ?SECRET}, [{m, f, [?SECRET], []}]},
+        log => [{in, ?SECRET}]
+    },
+    ?assertEqual(
+        #{state => session, message => route, reason => badmatch, log => []},
+        megaphone_session:format_status(Status)
+    ).
+
+places_show_no_arguments_test() ->
+    {Text, ok} = logged(fun() ->
+        try
+            erlang:apply(lists, nth, [?SECRET, ?SECRET])
+        catch
+            Class:Reason:Stack -> megaphone_fault:log("ends", Class, Reason, Stack)
+        end
+    end),
+    ?assertMatch({match, _}, re:run(Text, "lists")),
+    ?assertEqual(nomatch, re:run(Text, "alice")).
