@@ -143,6 +143,11 @@ describe('sessions go on when', { timeout: 300_000 }, () => {
     await server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
     await recount();
     assert.equal(condition(await b.ask()), 'item-not-found');
+    const online = await instance.connectedUsers();
+    assert.deepEqual(
+      [a, b, c, d].map((user) => online.includes(user.jid)),
+      [false, false, true, true],
+    );
     await c.ask({}, message(d.jid, 'still there') + ping());
     assert.deepEqual(bodies(await held.answer), ['still there']);
     await Promise.all([c.terminate(), d.terminate()]);

@@ -122,8 +122,8 @@ find(Sid) ->
         {ok, Pid} ->
             case is_process_alive(Pid) of
                 true -> {ok, Pid};
-                %% Killed without a chance to say so.
-                false -> ok = megaphone_sessions:close(Sid), none
+                %% Killed without a chance to say so; it will be swept out.
+                false -> none
             end;
         none ->
             megaphone_ended:find(Sid);

@@ -10,6 +10,7 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -include_lib("kernel/include/logger.hrl").
+-include("ejabberd_sm.hrl").
 
 %% A pass takes a third of a second for a million sessions; nobody waits for this process.
 -define(SWEEP_MS, 10000).
@@ -44,10 +45,26 @@ handle_cast(_, State) ->
 handle_info(sweep, State) ->
     ok = megaphone_ended:sweep(),
     case megaphone_sessions:sweep() of
-        0 -> ok;
-        Killed -> ?LOG_WARNING("~b Megaphone sessions were killed", [Killed])
+        [] ->
+            ok;
+        Killed ->
+            ?LOG_WARNING("~b Megaphone sessions were killed", [length(Killed)]),
+            log_out(maps:from_keys(Killed, []))
     end,
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
+
+%% To ejabberd their users are online still: what is sent to them would be lost.
+-spec log_out(#{pid() => []}) -> ok.
+log_out(Killed) ->
+    lists:foreach(
+        fun
+            (#session{sid = {_, Pid} = Sid, usr = {User, Server, Resource}}) when is_map_key(Pid, Killed) ->
+                ejabberd_sm:close_session_unset_presence(Sid, User, Server, Resource, <<"Killed">>);
+            (_) ->
+                ok
+        end,
+        ejabberd_sm:dirty_get_my_sessions_list()
+    ).

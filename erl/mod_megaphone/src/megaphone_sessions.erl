@@ -87,12 +87,12 @@ gauges() ->
 -spec add(gauges(), gauges()) -> gauges().
 add({Established, Paused, Held}, {E, P, H}) -> {Established + E, Paused + P, Held + H}.
 
-%% @doc Takes out those whose processes are gone without having left; returns how many.
--spec sweep() -> non_neg_integer().
+%% @doc Takes out those whose processes are gone without having left; returns the processes.
+-spec sweep() -> [pid()].
 sweep() ->
-    Dead = fold(fun(Step, Acc) -> [Sid || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
-    lists:foreach(fun close/1, Dead),
-    length(Dead).
+    Dead = fold(fun(Step, Acc) -> [{Sid, Pid} || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
+    lists:foreach(fun({Sid, _}) -> close(Sid) end, Dead),
+    [Pid || {_, Pid} <- Dead].
 
 %% Over one part of all entries, in steps.
 -spec fold(fun(([term()], Acc) -> Acc), '$_' | '$2' | '$3', Acc) -> Acc.
