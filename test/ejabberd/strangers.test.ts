@@ -257,14 +257,15 @@ describe('strangers', { timeout: 600_000 }, () => {
     const pauses = await create();
     await pauses.ask({ pause: 100 });
     const silent = await create();
-    const conditions = await Promise.all([
-      ...[holds, stops, bindsNothing].map((session) => untilItEnds(() => session.ask())),
-      untilItEnds(async () => {
-        await sleep(5_500);
-        return polls.ask();
-      }),
-    ]);
-    assert.deepEqual(new Set(conditions), new Set(['remote-stream-error']));
+    const ofPolling = untilItEnds(async () => {
+      await sleep(5_500);
+      return polls.ask();
+    });
+    for (const session of [holds, stops, bindsNothing]) {
+      assert.equal(await untilItEnds(() => session.ask()), 'remote-stream-error');
+    }
+    // After so many other strangers its end may not be kept for it.
+    assert.match(`${await ofPolling}`, /^(remote-stream-error|item-not-found)$/);
     await noStrangers();
     for (const session of [pauses, silent]) assert.equal((await session.ask()).attributes.type, 'terminate');
   });
