@@ -21,20 +21,19 @@
 
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
-import { encodeVersioned } from '../etf/encode.js';
-import { atom, Pid, type Term, tuple } from '../etf/terms.js';
+import { atom, type Pid, type Term } from '../etf/terms.js';
 import type { HiddenNode, PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
 import { type Answer, type Header, readAnswer } from './answers.js';
-import { Cluster, type ClusterListener, type ClusterNode, MODULE, type PeerKind } from './cluster.js';
+import { Cluster, type ClusterListener, type ClusterNode, type PeerKind } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import { DroppedAnswers } from './dropped-answers.js';
 import { ExchangeTable } from './exchanges.js';
-import { type ClientInfo, encodeMeta } from './meta.js';
+import type { ClientInfo } from './meta.js';
 import { BodyBudget } from './outbox.js';
 import * as refusals from './refusals.js';
-import { RequestEncoder } from './requests.js';
+import { type OpenExchange, Sender } from './sender.js';
 import { peekRid, peekSid } from './sid.js';
 
 /** What the gateway needs of the hidden node. */
@@ -63,19 +62,7 @@ export interface GatewayOptions {
   readonly maxWaiting: number;
 }
 
-interface OpenExchange {
-  readonly http: HttpExchange;
-  readonly node: ClusterNode;
-  readonly sid: string | undefined;
-  /** 0 without a sid. */
-  readonly rid: number;
-  /** Which of its node's links it was last sent over, by number; 0 while it was never sent. */
-  link: number;
-}
-
 const NORMAL = atom('normal');
-const HELD = atom('held');
-const MARK = atom('mark');
 /** Seconds that a node may go without new sessions at its word. */
 const MAX_FULL = 60;
 
@@ -84,12 +71,10 @@ export class Gateway implements PidOwner, ClusterListener {
   readonly counters: Counters;
   readonly #node: ErlangNode;
   readonly #exchanges: ExchangeTable<OpenExchange>;
-  readonly #encoder: RequestEncoder;
   readonly #answers: AnswerReader;
   readonly #answerDue: Deadlines;
   readonly #returnDue: Deadlines;
-  /** The gateway itself, where a ConnId would stand. */
-  readonly #self: Pid;
+  readonly #sender: Sender;
   readonly #dropped: DroppedAnswers;
   #stopping = false;
   /** Seconds; one coarse clock for all deadlines. */
@@ -99,11 +84,10 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#node = node;
     this.counters = counters;
     this.#exchanges = new ExchangeTable(options.maxExchanges);
-    this.#encoder = new RequestEncoder(node.name, node.creation);
+    this.#sender = new Sender(node, this.#exchanges);
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#answerDue = new Deadlines(options.maxExchanges, options.answerTimeout);
     this.#returnDue = new Deadlines(options.maxExchanges, options.nodeReturnWait);
-    this.#self = new Pid(node.name, 0, 0, node.creation);
     this.#dropped = new DroppedAnswers(counters, log);
     this.cluster = new Cluster(node, options.nodes, new BodyBudget(options.maxWaiting), log, this);
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
@@ -143,7 +127,7 @@ export class Gateway implements PidOwner, ClusterListener {
     const exchange = this.#exchanges.get(slot);
     if (exchange === undefined) return;
     this.counters.closed += 1;
-    this.#sendClosed(slot, exchange);
+    this.#sender.closed(slot, exchange);
     this.#end(slot, exchange);
   }
 
@@ -193,7 +177,7 @@ export class Gateway implements PidOwner, ClusterListener {
       if (node.kind === 'plain' && body === undefined && exchange !== undefined)
         this.#refuseLost(slot, exchange);
     }
-    this.#mark(node, true);
+    this.#sender.mark(node, true);
     this.#sendWaiting(node);
   }
 
@@ -236,7 +220,7 @@ export class Gateway implements PidOwner, ClusterListener {
       if (exchange !== undefined) this.#refuseLost(slot, exchange);
     }
     this.cluster.tick();
-    for (const each of this.cluster.nodes) this.#mark(each, true);
+    for (const each of this.cluster.nodes) this.#sender.mark(each, true);
     this.#dropped.tick(now);
   }
 
@@ -245,7 +229,7 @@ export class Gateway implements PidOwner, ClusterListener {
     this.#stopping = true;
     this.cluster.stop();
     this.#exchanges.forEach((exchange, slot) => {
-      this.#sendClosed(slot, exchange);
+      this.#sender.closed(slot, exchange);
       this.#giveUp(slot, exchange, 'stopping', refusals.STOPPING);
     });
   }
@@ -278,45 +262,13 @@ export class Gateway implements PidOwner, ClusterListener {
 
   /** `false`: refused, because the node does not read what waits for it already. */
   #send(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    const { node, sid, http } = exchange;
-    const startsSession = sid === undefined;
-    const meta = startsSession && node.kind === 'module' ? encodeMeta(http.client()) : undefined;
-    const generation = this.#exchanges.generation(slot);
-    const head = this.#encoder.requestHead(slot, generation, body.length, meta !== undefined);
-    if (!this.#node.sendToName(node.name, MODULE, head, body, meta)) {
+    if (!this.#sender.request(slot, exchange, body)) {
       this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
       return false;
     }
-    exchange.link = node.link;
-    // The question what became of a request needs its session.
-    if (node.kind === 'module' && !startsSession) node.outbox.sent(slot, body);
-    else node.outbox.sentOther(slot);
-    if (startsSession) node.sessionsStarted += 1;
+    if (exchange.sid === undefined) exchange.node.sessionsStarted += 1;
     this.#answerDue.add(slot, this.#now);
-    this.#mark(node, false);
     return true;
-  }
-
-  /** Asks what became of a request that was sent before. */
-  #ask(slot: number, exchange: OpenExchange): void {
-    const { node, sid = '', rid } = exchange;
-    const question = tuple(this.#connId(slot), HELD, Buffer.from(sid, 'latin1'), rid);
-    if (!this.#node.sendToName(node.name, MODULE, encodeVersioned(question))) {
-      this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
-      return;
-    }
-    exchange.link = node.link;
-    node.outbox.sentOther(slot);
-    this.#mark(node, false);
-  }
-
-  /** @param quiet nothing more is being sent */
-  #mark(node: ClusterNode, quiet: boolean): void {
-    if (node.kind !== 'module') return;
-    const place = node.outbox.markDue(quiet);
-    if (place === 0) return;
-    const mark = encodeVersioned(tuple(this.#self, MARK, place));
-    if (this.#node.sendToName(node.name, MODULE, mark)) node.outbox.marked(place);
   }
 
   /** `false`: refused, because too much waits already. */
@@ -337,20 +289,14 @@ export class Gateway implements PidOwner, ClusterListener {
       const exchange = this.#exchanges.get(slot);
       if (exchange === undefined) continue;
       if (body === undefined) {
-        this.#ask(slot, exchange);
+        if (!this.#sender.question(slot, exchange)) {
+          this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
+        }
       } else {
         this.#answerDue.remove(slot);
         this.#send(slot, exchange, body);
       }
     }
-  }
-
-  #sendClosed(slot: number, { node, sid }: OpenExchange): void {
-    // A request that waits never got there, or its session is asked for it no more.
-    if (node.kind === undefined || node.outbox.waiting.has(slot)) return;
-    const bytes = Buffer.from(sid ?? '', 'latin1');
-    const head = this.#encoder.closedHead(slot, this.#exchanges.generation(slot), bytes.length);
-    this.#node.sendToName(node.name, MODULE, head, bytes);
   }
 
   #finish(slot: number, exchange: OpenExchange, { status, headers, body }: Answer): void {
@@ -362,7 +308,7 @@ export class Gateway implements PidOwner, ClusterListener {
 
   #timeOut(slot: number, exchange: OpenExchange): void {
     this.counters.timeouts += 1;
-    this.#sendClosed(slot, exchange);
+    this.#sender.closed(slot, exchange);
     this.#end(slot, exchange);
     const { status, headers, body } = refusals.UNANSWERED;
     exchange.http.answer(status, headers, body);
@@ -387,13 +333,9 @@ export class Gateway implements PidOwner, ClusterListener {
     }
   }
 
-  #connId(slot: number): Pid {
-    return new Pid(this.#node.name, slot, this.#exchanges.generation(slot), this.#node.creation);
-  }
-
   /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
   #end(slot: number, exchange: OpenExchange): void {
-    const connId = this.#connId(slot);
+    const connId = this.#sender.connId(slot);
     this.#answerDue.remove(slot);
     this.#returnDue.remove(slot);
     exchange.node.outbox.forget(slot);

@@ -45,7 +45,9 @@ for (const [what, breakIt] of [
   ['the link', cut],
   ['the module', () => erl.evaluate(CRASH).then(() => play(erl))],
 ] as const) {
-  test(`${what} breaks: what was not taken is sent again, of the rest is asked, in order, then comes what is new`, async () => {
+  test(`${what} breaks: what was not taken is sent again, of the rest is asked, in order, then comes what is new`, {
+    timeout: 60_000,
+  }, async () => {
     const service = await gatewayTo();
     const answers: Promise<Response>[] = [];
     const ask = async (rid: number): Promise<void> => {
@@ -68,7 +70,9 @@ for (const [what, breakIt] of [
   });
 }
 
-test('an answer that comes over a later link than its request went counts after the question only', async () => {
+test('an answer that comes over a later link than its request went counts after the question only', {
+  timeout: 60_000,
+}, async () => {
   const service = await gatewayTo();
   const answers = [1, 2].map((rid) => post(service, request(rid)));
   await next(erl, 'persistent_term:put(first, C)');
