@@ -5,19 +5,19 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(LIMITS, #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false}).
+limits() -> #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false}.
 -define(EMPTY, <<"<body xmlns='http://jabber.org/protocol/httpbind'/>">>).
 
 %% Connections are numbers here: they are only ever passed through.
 
-session(Attributes) -> session(Attributes, ?LIMITS).
+session(Attributes) -> session(Attributes, limits()).
 
 session(Attributes, Limits) ->
     Request = maps:merge(#{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60}, Attributes),
     {_, B1} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
     B1.
 
-strict(Attributes) -> session(Attributes, (?LIMITS)#{strict := true}).
+strict(Attributes) -> session(Attributes, (limits())#{strict := true}).
 
 request(Rid, Conn, Now, Bosh) -> request(Rid, Conn, Now, #{}, Bosh).
 
@@ -53,7 +53,7 @@ owed(Bosh) ->
 
 creation_answer_test() ->
     Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 20}, hold => 5, wait => 600, ack => 1},
-    {[{100, 1, 200, Body}], _} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, ?LIMITS}), 0),
+    {[{100, 1, 200, Body}], _} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, limits()}), 0),
     {xmlel, _, Attrs, []} = fxml_stream:parse_element(Body),
     [
         ?assertEqual({Name, Value}, lists:keyfind(Name, 1, Attrs))
@@ -156,7 +156,7 @@ only_a_flood_ends_a_session_test() ->
 
 %% §11: what was not advertised is not enforced.
 nothing_is_too_fast_without_polling_test() ->
-    B = session(#{hold => 0}, (?LIMITS)#{polling := 0, strict := true}),
+    B = session(#{hold => 0}, (limits())#{polling := 0, strict := true}),
     lists:foldl(fun(Rid, B1) -> {[_], B2} = request(Rid, Rid, 0, B1), B2 end, B, lists:seq(101, 1000)).
 
 beyond_the_window_test() ->
@@ -417,7 +417,7 @@ what_the_client_may_not_have_is_owed_test() ->
 
 %% One that has something to say may have one more request open; so all answers before that arrived.
 requests_prove_what_came_before_the_window_test() ->
-    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}, maps:put(queue, 100000, ?LIMITS)))),
+    {[_], B1} = request(101, 2, 0, stanza({1, first}, session(#{}, maps:put(queue, 100000, limits())))),
     {[], B2} = request(102, 3, 1, data(), B1),
     ?assertEqual([{1, first}], owed(B2)),
     {[_], B3} = megaphone_bosh:flush(2, stanza({2, second}, B2)),
@@ -477,7 +477,7 @@ unacknowledged_bytes_are_bounded_test() ->
 
 %% Small stanzas count for what they take themselves.
 unacknowledged_stanzas_are_bounded_test() ->
-    Start = session(#{ack => 1}, maps:put(queue, 10000, ?LIMITS)),
+    Start = session(#{ack => 1}, maps:put(queue, 10000, limits())),
     Behind = lists:foldl(
         fun(Rid, B) ->
             {_, B1} = request(Rid, Rid, 9000 * Rid, #{ack => 100}, many(5, 1, 9000 * Rid, {1, small}, B)),
@@ -531,7 +531,7 @@ wait_adapts_to_cuts_test() ->
     ?assertEqual(60000, megaphone_bosh:wait(Random)).
 
 presence_waits_for_more_but_overtakes_nothing_test() ->
-    Limits = maps:put(group, 500, ?LIMITS),
+    Limits = maps:put(group, 500, limits()),
     Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 6}, hold => 1, wait => 60},
     {_, B} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, Limits}), 0),
     {[], B1} = request(101, 2, 0, B),

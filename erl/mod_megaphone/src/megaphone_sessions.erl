@@ -99,11 +99,14 @@ sweep() ->
 fold(Fun, Part, Acc) ->
     try
         true = ets:safe_fixtable(?SESSIONS, true),
-        steps(Fun, Acc, ets:select(?SESSIONS, [{{'_', '$2', '$3'}, [], [Part]}], ?STEP))
+        try
+            steps(Fun, Acc, ets:select(?SESSIONS, [{{'_', '$2', '$3'}, [], [Part]}], ?STEP))
+        after
+            true = ets:safe_fixtable(?SESSIONS, false)
+        end
     catch
+        %% There is no table, or not any more.
         error:badarg -> Acc
-    after
-        catch ets:safe_fixtable(?SESSIONS, false)
     end.
 
 -spec steps(fun(([term()], Acc) -> Acc), Acc, {[term()], term()} | '$end_of_table') -> Acc.
