@@ -140,6 +140,19 @@ describe('a client', { timeout: 240_000 }, () => {
     await later.terminate();
   });
 
+  it('that had still to fetch when its session is stopped was heard all the same', async () => {
+    const sender = await anonymous();
+    const reader = await anonymous();
+    await reader.ask({ pause: 60 });
+    await send(sender, reader.jid, texts(30, 50_000));
+    await reader.ask({}, message(instance.bob.jid, 'last words'));
+    await instance.ctl('restart_module', 'localhost', 'mod_megaphone');
+    await stored(1);
+    const later = await bob('heard');
+    assert.deepEqual(read(...(await readUntil(later, 'last words', PRESENCE))), ['last wor 10']);
+    await later.terminate();
+  });
+
   it('that ends its session gets no more than one answer, and the rest at its next login', async () => {
     const sender = await anonymous();
     const session = await BoshSession.login(

@@ -144,8 +144,9 @@ hear(timeout, S) ->
     {noreply, sleep(S), hibernate};
 hear({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
     %% The hook by which the stream ends its process may be gone by now.
-    case stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, xmpp:serr_system_shutdown()}, Stream) end, S) of
-        {ok, S1} -> next_state({stop, normal, S1});
+    {Events, S1} = take_pending(S),
+    case last_events(Events ++ [system_shutdown], S1) of
+        {ok, S2} -> next_state({stop, normal, S2});
         Stop -> next_state(Stop)
     end;
 hear({bosh_stop, _, {From, Ref}}, S) ->
@@ -534,19 +535,31 @@ enqueue(Item, Kind, Now, Result, #session{bosh = Bosh} = S) ->
 -spec hang_up(megaphone_condition:reason(), #session{}) -> step().
 hang_up(_, #session{bosh = ended} = S) ->
     {ok, S};
-hang_up(Reason, #session{bosh = Bosh, host = Host} = S) ->
-    {Requests, Bosh1} = megaphone_bosh:take_pending(Bosh),
-    Events = [Event || Request <- Requests, Event <- megaphone_stream:events(Request, Host)],
-    last_events(Events ++ [closed], finish(Reason, [], S#session{bosh = Bosh1})).
+hang_up(Reason, S) ->
+    {Events, S1} = take_pending(S),
+    last_events(Events ++ [closed], finish(Reason, [], S1)).
 
--spec last_events([term()], #session{}) -> step().
+-spec take_pending(#session{}) -> {[megaphone_stream:event()], #session{}}.
+take_pending(#session{bosh = Bosh, host = Host} = S) when Bosh =/= ended, Bosh =/= undefined ->
+    {Requests, Bosh1} = megaphone_bosh:take_pending(Bosh),
+    {[Event || Request <- Requests, Event <- megaphone_stream:events(Request, Host)], S#session{bosh = Bosh1}};
+take_pending(S) ->
+    {[], S}.
+
+-spec last_events([megaphone_stream:event() | closed | system_shutdown], #session{}) -> step().
 last_events([Event | Events], S) ->
-    case stream_event(Event, S) of
+    case last_event(Event, S) of
         {ok, S1} -> last_events(Events, S1);
         Stop -> Stop
     end;
 last_events([], S) ->
     {ok, S}.
+
+-spec last_event(megaphone_stream:event() | closed | system_shutdown, #session{}) -> step().
+last_event(system_shutdown, S) ->
+    stream(fun(Stream) -> xmpp_stream_in:handle_cast({send, xmpp:serr_system_shutdown()}, Stream) end, S);
+last_event(Event, S) ->
+    stream_event(Event, S).
 
 %% Answers every open request, and leaves the answers for late ones. `Error' is the stream's last word.
 -spec finish(megaphone_condition:reason(), iodata(), #session{}) -> #session{}.
