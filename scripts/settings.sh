@@ -56,8 +56,8 @@ esac
 generate() {
   local new
   new=$(cat)
-  if [ -e "$1" ] && ! cmp -s "$1" "$1.made"; then
-    [ "$new" = "$(cat "$1")" ] || say "Keeping your edits of $1. To have it made anew, remove it."
+  if [ -e "$1" ] && ! cmp -s "$1" "$1.made" && [ "$new" != "$(cat "$1")" ]; then
+    say "Keeping your edits of $1. To have it made anew, remove it."
   else
     say "$new" | tee "$1" >"$1.made"
   fi
