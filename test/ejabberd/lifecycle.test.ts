@@ -229,16 +229,15 @@ describe('the log', { timeout: 60_000 }, () => {
   });
 
   it('tells ends apart of which the client hears the same', async () => {
-    const [beyond, forgotten] = await Promise.all([login(), login()]);
+    const [beyond, keyless] = await Promise.all([login(), login()]);
     assert.equal(condition(await beyond.at(beyond.rid + 9).answer), 'item-not-found');
-    assert.equal(condition(await forgotten.at(1).answer), 'item-not-found');
+    await keyless.ask({ newkey: 'a'.repeat(40) }, ping());
+    assert.equal(condition(await keyless.ask({}, ping())), 'item-not-found');
     const ends = await Promise.all(
-      [beyond, forgotten].map(async (session) =>
-        (await logged(session)).find((line) => / ends: /.test(line)),
-      ),
+      [beyond, keyless].map(async (session) => (await logged(session)).find((line) => / ends: /.test(line))),
     );
     assert.match(`${ends[0]}`, / ends: item-not-found \(rid_beyond_window\)$/);
-    assert.match(`${ends[1]}`, / ends: item-not-found \(rid_not_kept\)$/);
+    assert.match(`${ends[1]}`, / ends: item-not-found \(wrong_key\)$/);
   });
 
   it('hides addresses where ejabberd does', async () => {

@@ -102,6 +102,7 @@ step() ->
         {1, pause},
         {2, {busy, boolean()}},
         {1, {break, list(boolean())}},
+        {1, {stale, non_neg_integer()}},
         {3, {pass, range(1, 9000)}}
     ]).
 
@@ -144,6 +145,9 @@ step({busy, Busy}, W) ->
     flush(W#world{busy = Busy});
 step({break, Bodies}, W) ->
     link_breaks(Bodies, W);
+step({stale, I}, #world{bodies = Bodies, open = Open} = W) ->
+    Done = lists:sort([{Rid, Request} || #{rid := Rid} = Request <- maps:values(Bodies), not is_map_key(Rid, Open)]),
+    with(I, Done, W, fun({_, Request}) -> stale(Request, W) end);
 step({pass, Ms}, #world{now = Now} = W) ->
     flush(W#world{now = Now + Ms}).
 
@@ -209,6 +213,14 @@ again([{Rid, Conn} | Rest], Bodies, #world{bosh = Bosh, now = Now} = W) ->
             unknown -> broken(Rid, Conn, W)
         end,
     again(Rest, case Bodies of [_ | Later] -> Later; [] -> [] end, flush(W1)).
+
+%% A copy of a request that the client has the answer of; its connection is gone for long.
+stale(#{rid := Rid} = Request, #world{bosh = Bosh, now = Now, dead = Dead} = W) ->
+    Conn = make_ref(),
+    case megaphone_bosh:arrive(Request, Conn, Now, Bosh) of
+        stale -> W;
+        {ok, [{Rid, Conn, 200, _}] = Answers, Bosh1} -> send(Answers, W#world{bosh = Bosh1, dead = Dead#{Conn => true}})
+    end.
 
 %% The connection is gone on both sides; the server may or may not hear of it.
 cut(Rid, Conn, Told, #world{wire = Wire, dead = Dead, bosh = Bosh, now = Now} = W0) ->
@@ -374,6 +386,7 @@ wild_step({request, Rid, Attributes, Els, Bytes}, Rest, Bosh, Now, Conn, Answere
         {ok, Answers, Bosh1} ->
             {Answered1, Bosh2} = answer(Answers, Answered, Now, Bosh1),
             wild(Rest, Bosh2, Now, Conn + 1, Answered1);
+        stale -> wild(Rest, Bosh, Now, Conn + 1, Answered#{Conn => true});
         {stop, Reason, Bosh1} -> finished(Reason, Now, Bosh1, Answered)
     end;
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->

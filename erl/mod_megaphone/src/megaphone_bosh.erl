@@ -149,9 +149,10 @@ authid(_, #bosh{opening = done} = S) -> S;
 authid(Id, #bosh{opening = Attrs} = S) -> S#bosh{opening = Attrs ++ [{<<"authid">>, Id}]}.
 
 %% @doc Takes a request from the network. It is refused, answered from what is kept, put in the place
-%% of the same request on an older connection, or waits for next/2.
+%% of the same request on an older connection, or waits for next/2. `stale': this one is answered with
+%% item-not-found, and the session goes on as if it had not come.
 -spec arrive(megaphone_body:request(), conn(), ms(), bosh()) ->
-    {ok, [answer()], bosh()} | {stop, reason(), bosh()}.
+    {ok, [answer()], bosh()} | stale | {stop, reason(), bosh()}.
 arrive(#{rid := Rid} = Request, Conn, Now, #bosh{rid = Done} = S) when Rid =< Done ->
     repeat(Request, Conn, S#bosh{idle_from = Now}, Now);
 arrive(#{rid := Rid} = Request, Conn, Now, #bosh{waiting = Waiting} = S) ->
@@ -480,9 +481,10 @@ queued(#bosh{out = Out}) ->
 
 %%% Requests
 
-%% A rid that was processed already: held still, answered and kept, or gone (§14.3).
+%% A rid that was processed already: held still, answered and kept, or gone (§14.3). Of what is gone the client
+%% had the answer: this is an old copy that was on its way for long, or a stranger's.
 -spec repeat(megaphone_body:request(), conn(), bosh(), ms()) ->
-    {ok, [answer()], bosh()} | {stop, reason(), bosh()}.
+    {ok, [answer()], bosh()} | stale | {stop, reason(), bosh()}.
 repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) ->
     Key = megaphone_keys:of_request(Request),
     case {lists:keyfind(Rid, #held.rid, Held), megaphone_kept:find(Rid, Key, Kept)} of
@@ -492,11 +494,16 @@ repeat(#{rid := Rid} = Request, Conn, #bosh{held = Held, kept = Kept} = S, Now) 
         {_, {Status, Body}} ->
             S1 = S#bosh{kept = megaphone_kept:repeated(Rid, Kept), unsent = megaphone_unsent:repeated(Rid, S#bosh.unsent)},
             {ok, [{Rid, Conn, Status, Body}], S1};
-        _ ->
-            %% Too old, or with another key than the first time (§15): the sender may be anyone. Its
-            %% connection waits among the held ones for the end that comes to all.
-            H = #held{rid = Rid, conn = Conn, due = Now, key = Key},
-            {stop, rid_not_kept, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
+        {IsHeld, none} ->
+            case IsHeld =:= false andalso megaphone_kept:sent_at(Rid, Kept) =:= none of
+                true ->
+                    stale;
+                false ->
+                    %% With another key than the first time (§15): the sender may be anyone. Its connection
+                    %% waits among the held ones for the end that comes to all.
+                    H = #held{rid = Rid, conn = Conn, due = Now, key = Key},
+                    {stop, wrong_key, S#bosh{held = lists:keysort(#held.rid, [H | Held])}}
+            end
     end.
 
 %% The older connection of a repeated request is let go with nothing in it. It is the same one where the

@@ -14,7 +14,6 @@
     condition()
     | expired
     | rid_beyond_window
-    | rid_not_kept
     | wrong_key
     | body_too_large
     | closed_by_operator
@@ -29,7 +28,7 @@
 %% @doc What the client is told.
 -spec of_reason(reason()) -> condition().
 of_reason(Reason) when Reason =:= client; is_binary(Reason) -> Reason;
-of_reason(Reason) when Reason =:= expired; Reason =:= rid_beyond_window; Reason =:= rid_not_kept; Reason =:= wrong_key ->
+of_reason(Reason) when Reason =:= expired; Reason =:= rid_beyond_window; Reason =:= wrong_key ->
     <<"item-not-found">>;
 of_reason(_) ->
     <<"policy-violation">>.

@@ -394,8 +394,21 @@ parse(ConnId, Body, #session{bosh = Bosh} = S) ->
 arrive(Request, ConnId, #session{bosh = Bosh} = S) ->
     case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
         {ok, Answers, Bosh1} -> {ok, send(Answers, S#session{bosh = Bosh1})};
+        stale -> {ok, stale(Request, ConnId, S)};
         {stop, Condition, Bosh1} -> hang_up(Condition, S#session{bosh = Bosh1})
     end.
+
+%% Its sender may have lost its session, which then expires; or be nobody any more.
+-spec stale(megaphone_body:request(), pid(), #session{}) -> #session{}.
+stale(#{rid := Rid}, ConnId, #session{sid = Sid} = S) ->
+    ?LOG_DEBUG("Megaphone session ~ts goes on: request ~B is not kept any more", [megaphone_sid:short(Sid), Rid]),
+    ok = refuse_request(ConnId, <<"item-not-found">>, S),
+    S.
+
+-spec refuse_request(pid(), megaphone_condition:condition(), #session{}) -> ok.
+refuse_request(ConnId, Condition, #session{bosh = Bosh, headers = Headers}) ->
+    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
+    megaphone_gateway:last_answer(ConnId, Status, Headers, Answer).
 
 -spec held(pid(), megaphone_body:rid(), #session{}) -> #session{}.
 held(ConnId, Rid, #session{bosh = ended, sid = Sid} = S) ->
@@ -417,9 +430,8 @@ count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 
 %% It has no rid to be answered by: it gets the condition at once, the others after it.
 -spec bad_request(pid(), megaphone_condition:reason(), #session{}) -> step().
-bad_request(ConnId, Reason, #session{bosh = Bosh} = S) ->
-    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), megaphone_condition:of_reason(Reason)),
-    ok = megaphone_gateway:last_answer(ConnId, Status, S#session.headers, Answer),
+bad_request(ConnId, Reason, S) ->
+    ok = refuse_request(ConnId, megaphone_condition:of_reason(Reason), S),
     hang_up(Reason, S).
 
 %% Processes what is next in rid order, and answers what is due.

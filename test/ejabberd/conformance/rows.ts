@@ -504,12 +504,13 @@ export const cases: readonly Case[] = [
   },
   {
     section: '§14.3',
-    name: 'a repeated rid that is no longer kept is item-not-found',
+    name: 'a repeated rid that is no longer kept is item-not-found, and the session goes on',
     run: async (url) => {
       const session = await login(url);
       const old = session.rid;
       for (let i = 0; i < 8; i++) await session.ask({}, ping());
       assert.equal(condition(await session.at(old - 2).answer), 'item-not-found');
+      assert.match((await session.ask({}, ping('on'))).xml, /'on'/);
     },
   },
   {
