@@ -1,50 +1,46 @@
-/** `/healthz` and `/metrics` for operators, on a listener of their own that clients cannot reach. */
+/**
+ * `/healthz` and `/metrics` for operators, on a listener of their own that clients cannot reach.
+ *
+ * A connection is for one request and its answer. So nobody can have more made, or kept for him, than one page for each
+ * of the few connections there may be, whatever he sends and however little he reads.
+ */
 
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Config } from '../config/schema.js';
-import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
-import { moduleMetrics } from '../observe/module-metrics.js';
 import type { Reports } from '../observe/report.js';
 import { AdminHosts } from './admin-hosts.js';
+import { AdminPages } from './admin-pages.js';
 import { listen } from './listen.js';
+import { RequestParser } from './request-parser.js';
+import { CLOSE, encodeResponse } from './response.js';
 
 export type AdminConfig = Pick<Config, 'node' | 'admin_ip' | 'admin_port' | 'admin_hosts'>;
 
-interface Page {
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
-  readonly headers?: { readonly [name: string]: string };
-}
-
 const MAX_CONNECTIONS = 100;
-/** Milliseconds for the headers of a request, for all of it, and between two: nobody here has much to say. */
-const TIMEOUTS = { headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000 };
-const CHECKED_EACH_MS = 1_000;
+/** Milliseconds for all that happens on a connection. */
+const LIFETIME_MS = 10_000;
+/** Bytes that may come on a connection: a request, and what its sender wrote behind it. */
+const MAX_RECEIVED = 128 * 1024;
 
 export class AdminServer {
   readonly #server: Server;
+  readonly #pages: AdminPages;
+  readonly #connections = new Set<Socket>();
 
-  private constructor(config: AdminConfig, reports: Reports) {
-    const hosts = new AdminHosts(config);
-    const settings = { ...TIMEOUTS, connectionsCheckingInterval: CHECKED_EACH_MS };
-    this.#server = createServer(settings, async (request, response) => {
-      const { status, type, text, headers } = refusal(request, hosts) ?? (await page(request, reports));
-      response.writeHead(status, {
-        'content-type': type,
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
-        ...headers,
-      });
-      response.end(text);
-    });
+  private constructor(config: AdminConfig, reports: Reports, now: () => number) {
+    this.#pages = new AdminPages(new AdminHosts(config), reports, now);
+    // Half open: a client may end its side behind its request.
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** @throws MegaphoneError HTTP_LISTEN */
-  static async listen(config: AdminConfig, reports: Reports): Promise<AdminServer> {
-    const admin = new AdminServer(config, reports);
+  /** @param now milliseconds, never running backwards @throws MegaphoneError HTTP_LISTEN */
+  static async listen(
+    config: AdminConfig,
+    reports: Reports,
+    now: () => number = () => performance.now(),
+  ): Promise<AdminServer> {
+    const admin = new AdminServer(config, reports, now);
     await listen(admin.#server, config.admin_ip, config.admin_port);
     return admin;
   }
@@ -55,43 +51,42 @@ export class AdminServer {
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
+    for (const socket of this.#connections) socket.destroy();
     await closed;
   }
-}
 
-const plain = (status: number, text: string, headers: Page['headers'] = {}): Page => ({
-  status,
-  type: 'text/plain; charset=utf-8',
-  text: `${text}\n`,
-  headers,
-});
-
-/** A connection that began with nonsense does not go on. */
-function refusal({ method, headers }: IncomingMessage, hosts: AdminHosts): Page | undefined {
-  const { host } = headers;
-  if (method !== 'GET' && method !== 'HEAD') {
-    return plain(405, 'Only GET and HEAD.', { allow: 'GET, HEAD', connection: 'close' });
-  }
-  // RFC 9110 §15.5.20. A request of HTTP/1.0 may have none: no browser sends it.
-  if (host !== undefined && !hosts.has(host)) {
-    return plain(421, 'This is not my name. If it should be, put it into admin_hosts.', {
-      connection: 'close',
+  #serve(socket: Socket): void {
+    // A body is passed over.
+    const request = new RequestParser(0);
+    const end = setTimeout(() => socket.destroy(), LIFETIME_MS);
+    let received = 0;
+    let isAnswered = false;
+    this.#connections.add(socket);
+    // 'close' follows.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearTimeout(end);
+      request.release();
+      this.#connections.delete(socket);
+    });
+    socket.on('data', (bytes) => {
+      received += bytes.length;
+      if (received > MAX_RECEIVED) socket.destroy();
+      // What comes behind the request is passed over: closing on it unread could cost the client its answer.
+      if (isAnswered || socket.destroyed) return;
+      request.read(bytes, 0);
+      if (!request.isComplete && request.status === 0) return;
+      isAnswered = true;
+      void this.#answer(socket, request);
+    });
+    socket.on('end', () => {
+      if (!isAnswered) socket.destroy();
     });
   }
-  return undefined;
-}
 
-async function page({ url = '' }: IncomingMessage, reports: Reports): Promise<Page> {
-  const [path] = url.split('?', 1);
-  if (path === '/healthz') {
-    const report = reports.health();
-    const status = report.status === 'unavailable' ? 503 : 200;
-    return { status, type: 'application/json', text: `${JSON.stringify(report)}\n` };
+  async #answer(socket: Socket, request: RequestParser): Promise<void> {
+    const response = await this.#pages.answer(request);
+    // RFC 9112 §9.6.
+    socket.end(encodeResponse(response, CLOSE, request.method === 'HEAD'));
   }
-  if (path === '/metrics') {
-    const text = prometheusText(reports.stats()) + moduleMetrics(await reports.modules());
-    return { status: 200, type: METRICS_TYPE, text };
-  }
-  return plain(404, 'Here are /healthz and /metrics.');
 }

@@ -11,7 +11,7 @@ export interface NodeState {
   readonly reason: string;
   readonly sessionsStarted: number;
   readonly outbox: {
-    /** What was sent that it has not taken yet, a second ago at the earliest. */
+    /** What was sent that it has not said to have taken. Nobody but a module in service says so. */
     readonly onTheWay: number;
     /** Requests that wait for its return, or until it takes more. */
     readonly waiting: { readonly size: number };
@@ -94,7 +94,7 @@ export function health({ nodes }: Sources): Health {
       in_service: node.kind !== undefined,
       reason: node.reason,
       sessions_started: node.sessionsStarted,
-      requests_on_the_way: node.outbox.onTheWay,
+      requests_on_the_way: node.kind === 'module' ? node.outbox.onTheWay : 0,
       requests_waiting: node.outbox.waiting.size,
     },
   ]);

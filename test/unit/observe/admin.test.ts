@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { after, before, test } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { after, before, beforeEach, test } from 'node:test';
 import { type AdminConfig, AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { prometheusText } from '../../../src/observe/metrics.js';
-import { health, type NodeState, type Sources, stats } from '../../../src/observe/report.js';
+import { health, type NodeState, type Reports, type Sources, stats } from '../../../src/observe/report.js';
 
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
   {
@@ -43,17 +44,30 @@ const CONFIG: AdminConfig = {
 };
 
 let admin: AdminServer;
+let now = 0;
+/** How often each page was made. */
+const made = { health: 0, metrics: 0 };
 before(async () => {
-  admin = await AdminServer.listen(CONFIG, {
-    health: () => health(sources),
-    stats: () => stats(sources),
+  const reports: Reports = {
+    health: () => {
+      made.health += 1;
+      return health(sources);
+    },
+    stats: () => {
+      made.metrics += 1;
+      return stats(sources);
+    },
     modules: async () => ({
       'a@h': { sessions: 3, requests: 8, terminated: { client: 1, 'host-gone': 0 } },
       'b@h': { sessions: 4 },
     }),
-  });
+  };
+  admin = await AdminServer.listen(CONFIG, reports, () => now);
 });
 after(() => admin.close());
+beforeEach(() => {
+  now += 1_000;
+});
 
 const get = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${admin.port}${path}`);
 
@@ -67,7 +81,7 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
         in_service: false,
         reason: 'not connected yet',
         sessions_started: 3,
-        requests_on_the_way: 5,
+        requests_on_the_way: 0,
         requests_waiting: 2,
       },
       'b@h': {
@@ -82,6 +96,7 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
   const [first] = nodes;
   assert.ok(first);
   Object.assign(first, { kind: 'module', reason: '' });
+  now += 1_000;
   const ok = await get('/healthz');
   assert.equal(ok.status, 200);
   assert.equal(((await ok.json()) as { status: string }).status, 'ok');
@@ -118,6 +133,19 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     '# TYPE megaphone_ejabberd_sessions gauge',
   ]) {
     assert.ok(text.includes(`\n${sample}\n`), sample);
+  }
+});
+
+test('only a module says what it took: of others nothing is known to be on the way', () => {
+  for (const [kind, onTheWay] of [
+    [undefined, 0],
+    ['plain', 0],
+    ['module', 5],
+  ] as const) {
+    const [first] = nodes;
+    assert.ok(first);
+    const report = health({ ...sources, nodes: [{ ...first, kind }] });
+    assert.equal(report.nodes['a@h']?.requests_on_the_way, onTheWay);
   }
 });
 
@@ -188,6 +216,71 @@ for (const host of [
   test(`a page of ${JSON.stringify(host)} reads nothing`, async () =>
     assert.equal(await statusFor(host), 421));
 }
+
+test('a page is made at most once a second, however many ask', async () => {
+  const before = { ...made };
+  await Promise.all(Array.from({ length: 20 }, () => get('/metrics')));
+  now += 999;
+  await get('/metrics');
+  assert.deepEqual(made, { ...before, metrics: before.metrics + 1 });
+  now += 1;
+  await Promise.all([get('/metrics'), get('/healthz'), get('/healthz')]);
+  assert.deepEqual(made, { health: before.health + 1, metrics: before.metrics + 2 });
+});
+
+/** A connection that begins with these bytes, all of which went out; nothing is read from it. */
+async function saying(bytes: string): Promise<Socket> {
+  const socket = connect({ port: admin.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.pause();
+  await new Promise((resolve) => socket.write(bytes, resolve));
+  return socket;
+}
+
+test('a connection is for one request: of many at once the first is answered, and nothing piles up', async () => {
+  const before = made.metrics;
+  const request = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => saying(request.repeat(1_000))));
+  for (const socket of sockets) {
+    const answer = await text(socket);
+    assert.equal(answer.split('HTTP/1.1 200 OK').length, 2);
+    assert.match(answer, /\r\nconnection: close\r\n/);
+  }
+  assert.equal(made.metrics, before + 1);
+});
+
+test('one that says more than any request has is cut off', async () => {
+  const request = 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n';
+  const socket = connect(admin.port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.pause();
+  const flood = setInterval(() => socket.write(request.repeat(1_000)), 1);
+  await new Promise((resolve) => socket.on('close', resolve));
+  clearInterval(flood);
+});
+
+test('a request may come in pieces, and its sender end his side behind it', async () => {
+  const socket = connect({ port: admin.port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.setNoDelay(true);
+  for (const piece of 'GET /healthz?x HTTP/1.1\r\nHost: localhost\r\n\r\n') {
+    await new Promise((resolve) => socket.write(piece, resolve));
+  }
+  socket.end();
+  assert.match(await text(socket), /^HTTP\/1\.1 200 OK\r\n/);
+});
+
+for (const nonsense of ['nonsense\r\n\r\n', 'GET / HTTP/1.1\r\n\r\n']) {
+  test(`${JSON.stringify(nonsense)} is 400`, async () => {
+    assert.match(await text(await saying(nonsense)), /^HTTP\/1\.1 400 Bad Request\r\n/);
+  });
+}
+
+test('a large body is passed over, or cut off', async () => {
+  const response = await fetch(`http://127.0.0.1:${admin.port}/metrics`, {
+    method: 'POST',
+    body: 'x'.repeat(50_000),
+  });
+  assert.equal(response.status, 405);
+});
 
 test('one that never finishes its headers is cut off', async () => {
   const socket = connect(admin.port, '127.0.0.1');
