@@ -262,6 +262,16 @@ describe('what is handed back', { timeout: 120_000 }, () => {
     await reader.terminate();
   });
 
+  it('is not told again that was fetched from the archive', async () => {
+    const reader = await login('s');
+    const query = "<iq type='set' id='archive' xmlns='jabber:client'><query xmlns='urn:xmpp:mam:2'/></iq>";
+    const answer = await reader.ask({}, query);
+    assert.ok(answer.xml.includes('<result '), answer.xml);
+    await offline(reader);
+    const answers = await nextLogin();
+    assert.doesNotMatch(answers.map(({ xml }) => xml).join(''), /urn:xmpp:mam:2|<delay/);
+  });
+
   it('comes once where the client turned on stream management (XEP-0198) meanwhile', async () => {
     await setModuleOptions(instance, { mod_stream_mgmt: { resend_on_timeout: true } });
     const bob = await login('p');
@@ -273,6 +283,21 @@ describe('what is handed back', { timeout: 120_000 }, () => {
     await offline(bob);
     const texts = (await nextLogin()).flatMap(bodies);
     assert.deepEqual(texts.sort(), ['after', 'before', 'end']);
+  });
+
+  it('comes where the module was restarted while a stream waited to be resumed', async () => {
+    const bob = await login('t');
+    await bob.until(
+      (answer) => answer.xml.includes('<enabled '),
+      "<enable xmlns='urn:xmpp:sm:3' resume='true'/>",
+    );
+    await instance.ctl('megaphone_close_session', bob.sid);
+    await send(bob.jid, 'waits');
+    await instance.ctl('restart_module', 'localhost', 'mod_megaphone');
+    await offline(bob);
+    while ((await BoshSession.create(instance.gatewayUrl)).creation.status === 503) await sleep(50);
+    sender = await BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
+    await expectAtNextLogin('waits');
   });
 });
 

@@ -16,28 +16,68 @@ prop_strangers_are_counted() ->
     ?FORALL(
         Steps,
         list(frequency([{6, {create, address()}}, {2, {login, nat()}}, {2, {kill, nat()}}, {1, {restart, nat(), nat()}}, {2, tick}])),
-        begin
-            ok = megaphone_admission:create_table(),
-            {Strangers, Admission} = lists:foldl(fun step/2, {[], megaphone_admission:new(?LIMITS)}, Steps),
-            %% When all are gone, so is every count.
-            {[], Empty} = lists:foldl(fun step/2, {Strangers, Admission}, [{kill, 0} || _ <- Strangers]),
-            Fresh = megaphone_admission:new(?LIMITS),
-            true = ets:delete(megaphone_strangers),
+        holds(fun() -> are_counted(Steps) end)
+    ).
+
+%% As in prop_megaphone_bosh.
+holds(Test) ->
+    try Test() of
+        true -> true;
+        Failed -> io:format("~p~n", [Failed]), false
+    catch
+        Class:Reason:Stack -> io:format("~p ~p~n~p~n", [Class, Reason, Stack]), false
+    end.
+
+are_counted(Steps) ->
+    ok = megaphone_admission:create_table(),
+    try
+        {Strangers, Hub} = lists:foldl(fun step/2, {[], start_hub()}, Steps),
+        %% When all are gone, so is every count.
+        {[], Hub} = lists:foldl(fun step/2, {Strangers, Hub}, [{kill, 0} || _ <- Strangers]),
+        in(Hub, fun(Empty) ->
             %% But for the lists of the last seconds, which tick/2 empties.
             Idle = lists:foldl(fun(_, A) -> {[], A1} = megaphone_admission:tick(?LIMITS, A), A1 end, Empty, lists:seq(1, 5)),
-            Idle =:= Fresh
-        end
-    ).
+            {Idle =:= megaphone_admission:new(?LIMITS), Idle}
+        end)
+    after
+        ets:delete(megaphone_strangers)
+    end.
 
 address() -> oneof([{192, 0, 2, 1}, {192, 0, 2, 2}, {v6, 16#2001, 16#db8, 0, 1}, {v6, 16#2001, 16#db8, 0, 2}]).
 
-step(Step, {Strangers, Admission}) ->
-    {Strangers1, _} = After = do(Step, Strangers, Admission),
+%% Each hub is a process: with it go its monitors.
+start_hub() ->
+    Self = self(),
+    {Hub, Monitor} = spawn_opt(
+        fun() -> Admission = megaphone_admission:new(?LIMITS), Self ! {self(), ready}, hub(Admission) end,
+        [link, monitor]
+    ),
+    receive {Hub, ready} -> {Hub, Monitor}; {'DOWN', Monitor, _, _, Reason} -> error(Reason) end.
+
+hub(Admission) ->
+    receive
+        {From, Fun} ->
+            {Result, Admission1} = Fun(Admission),
+            From ! {self(), Result},
+            hub(Admission1)
+    end.
+
+in({Hub, Monitor}, Fun) ->
+    Hub ! {self(), Fun},
+    receive {Hub, Result} -> Result; {'DOWN', Monitor, _, _, Reason} -> error(Reason) end.
+
+kill_hub({Hub, Monitor}) ->
+    true = unlink(Hub),
+    exit(Hub, kill),
+    receive {'DOWN', Monitor, _, _, _} -> ok end.
+
+step(Step, {Strangers, Hub}) ->
+    {Strangers1, _} = After = do(Step, Strangers, Hub),
     Count = length(Strangers1),
     Count = megaphone_admission:count(),
     After.
 
-do({create, Address}, Strangers, Admission) ->
+do({create, Address}, Strangers, Hub) ->
     Mine = length([A || {_, A} <- Strangers, A =:= Address]),
     Count = length(Strangers),
     Expected =
@@ -46,61 +86,69 @@ do({create, Address}, Strangers, Admission) ->
             Count >= ?MAX div 2, Mine >= ?PER_ADDRESS -> {refused, address};
             true -> ok
         end,
-    case megaphone_admission:check(Address, Admission) of
-        ok when Expected =:= ok ->
-            {Pid, Monitor} = spawn_monitor(fun() -> receive stop -> ok end end),
-            {[{Pid, Address} | Strangers], megaphone_admission:enter(Pid, Monitor, Address, Admission)};
-        Expected ->
-            {Strangers, Admission}
-    end;
-do({login, N}, Strangers, Admission) ->
-    with(N, Strangers, Admission, fun(Pid) ->
+    Entered = in(Hub, fun(Admission) ->
+        case megaphone_admission:check(Address, Admission) of
+            ok when Expected =:= ok ->
+                {Pid, Monitor} = spawn_monitor(fun idle/0),
+                {[{Pid, Address}], megaphone_admission:enter(Pid, Monitor, Address, Admission)};
+            Expected ->
+                {[], Admission}
+        end
+    end),
+    {Entered ++ Strangers, Hub};
+do({login, N}, Strangers, Hub) ->
+    {with(N, Strangers, fun(Pid) ->
         ok = megaphone_admission:logged_in(Pid),
-        A = megaphone_admission:leave(Pid, Admission),
-        exit(Pid, kill),
-        %% No stranger, so nobody is told of its end, and a late word of it changes nothing.
-        receive {'DOWN', _, process, Pid, _} -> error(still_monitored) after 0 -> megaphone_admission:leave(Pid, A) end
-    end);
-do({kill, N}, Strangers, Admission) ->
-    with(N, Strangers, Admission, fun(Pid) -> gone(Pid, Admission) end);
-do({restart, N, M}, Strangers, _) ->
-    {Left, _} = with(N, Strangers, none, fun(Pid) -> ok = megaphone_admission:logged_in(Pid), exit(Pid, kill) end),
-    {Alive, Dead} =
-        case Left of
-            [] -> {[], none};
-            _ -> {Pid, _} = Gone = lists:nth(M rem length(Left) + 1, Left), exit(Pid, kill), {lists:delete(Gone, Left), Pid}
-        end,
-    %% The monitors of the one before died with it.
-    Flush = fun F() -> receive {'DOWN', _, process, _, _} -> F() after 0 -> ok end end,
-    Flush(),
+        in(Hub, fun(Admission) ->
+            A = megaphone_admission:leave(Pid, Admission),
+            kill(Pid),
+            %% No stranger, so nobody is told of its end, and a late word of it changes nothing.
+            receive {'DOWN', _, process, Pid, _} -> error(still_monitored) after 0 -> {ok, megaphone_admission:leave(Pid, A)} end
+        end)
+    end), Hub};
+do({kill, N}, Strangers, Hub) ->
+    {with(N, Strangers, fun(Pid) -> kill(Pid), in(Hub, fun(A) -> {ok, gone(Pid, A)} end) end), Hub};
+do({restart, N, M}, Strangers, Hub) ->
+    ok = kill_hub(Hub),
+    Left = with(N, Strangers, fun(Pid) -> ok = megaphone_admission:logged_in(Pid), kill(Pid) end),
+    %% Its end is for the new hub to hear.
+    Alive = with(M, Left, fun kill/1),
     %% One is too busy to be in the table when the new hub reads it, and says so later.
-    Late = case Alive of [] -> []; [L | _] -> true = ets:delete(megaphone_strangers, element(1, L)), [L] end,
-    Read = megaphone_admission:new(?LIMITS),
-    New = lists:foldl(
-        fun({P, Address}, A) ->
-            ok = megaphone_admission:stranger(P, Address),
-            Found = megaphone_admission:found(P, Address, A),
-            Found = megaphone_admission:found(P, Address, Found)
-        end,
-        Read,
-        Late
-    ),
-    case Dead of
-        none -> {Alive, New};
-        _ -> {Alive, receive {'DOWN', _, process, Dead, _} -> megaphone_admission:leave(Dead, New) end}
-    end;
-do(tick, Strangers, Admission) ->
-    {MakeRoom, A} = megaphone_admission:tick(?LIMITS, Admission),
+    Late = case Alive of [] -> []; [{Busy, _} = L | _] -> true = ets:delete(megaphone_strangers, Busy), [L] end,
+    New = start_hub(),
+    ok = in(New, fun(Read) ->
+        {ok, lists:foldl(
+            fun({Pid, Address}, A) ->
+                ok = megaphone_admission:stranger(Pid, Address),
+                Found = megaphone_admission:found(Pid, Address, A),
+                Found = megaphone_admission:found(Pid, Address, Found)
+            end,
+            Read,
+            Late
+        )}
+    end),
+    ok = in(New, fun(A) -> {ok, lists:foldl(fun({Pid, _}, Acc) -> gone(Pid, Acc) end, A, Left -- Alive)} end),
+    {Alive, New};
+do(tick, Strangers, Hub) ->
+    MakeRoom = in(Hub, fun(A) -> megaphone_admission:tick(?LIMITS, A) end),
     true = MakeRoom =:= [] orelse length(Strangers) >= ?MAX div 2,
     [] = MakeRoom -- [Pid || {Pid, _} <- Strangers],
-    {Strangers, A}.
+    {Strangers, Hub}.
 
-with(_, [], Admission, _) ->
-    {[], Admission};
-with(N, Strangers, _, Fun) ->
+idle() -> receive stop -> ok end.
+
+%% One less.
+with(_, [], _) ->
+    [];
+with(N, Strangers, Fun) ->
     {Pid, _} = Stranger = lists:nth(N rem length(Strangers) + 1, Strangers),
-    {lists:delete(Stranger, Strangers), Fun(Pid)}.
+    ok = Fun(Pid),
+    lists:delete(Stranger, Strangers).
+
+kill(Pid) ->
+    Ref = monitor(process, Pid),
+    exit(Pid, kill),
+    receive {'DOWN', Ref, _, _, _} -> ok end.
 
 gone(Pid, Admission) ->
-    exit(Pid, kill),
     receive {'DOWN', _, process, Pid, _} -> megaphone_admission:leave(Pid, Admission) end.

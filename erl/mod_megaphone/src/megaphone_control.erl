@@ -12,10 +12,13 @@
 
 %% @doc Ends the sessions of a virtual host, or all, with `system-shutdown', and waits until they are gone:
 %% until then their users' last presence and undelivered messages are on their way. Not longer than a
-%% minute, nor where nothing goes on for 5 s.
+%% minute, nor where nothing goes on for 5 s. The index has not all: not those whose session has ended, but
+%% whose stream may be resumed, nor those that it never knew.
 -spec stop(Host :: binary() | all) -> ok.
 stop(Host) ->
-    _ = tell(megaphone_sessions:pids(), fun(Pid, From) -> Pid ! {bosh_stop, Host, From} end),
+    Stop = fun(Pid, From) -> Pid ! {bosh_stop, Host, From} end,
+    _ = tell(megaphone_sessions:pids(), Stop),
+    _ = tell(living(), Stop),
     ok.
 
 %% @doc Ends what sessions there still are without a word.

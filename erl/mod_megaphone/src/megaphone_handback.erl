@@ -11,18 +11,35 @@
 -type stanza() :: tuple().
 
 %% @doc Is this to reach the user though the session should end before it does? Where the client uses
-%% stream management (XEP-0198), ejabberd keeps what it sends. Of copies another resource has the original.
-%% Rooms and errors know no offline user, and stream elements nobody else.
+%% stream management (XEP-0198), ejabberd keeps what it sends. Rooms and errors know no offline user, and
+%% stream elements nobody else.
 -spec is_owed(stanza() | tuple(), xmpp_stream_in:state()) -> boolean().
 is_owed(Stanza, Stream) when element(1, Stanza) =:= message ->
     not (lists:member(xmpp:get_type(Stanza), [groupchat, error]) orelse
-        xmpp:get_meta(Stanza, carbon_copy, false) orelse
-        xmpp:get_meta(Stanza, sm_copy, false) orelse
+        is_spare(Stanza) orelse
         is_resumable(Stream));
 is_owed(Stanza, Stream) when element(1, Stanza) =:= iq ->
     lists:member(xmpp:get_type(Stanza), [get, set]) andalso not is_resumable(Stream);
 is_owed(_, _) ->
     false.
+
+%% Of copies another resource has the original. What the client fetched from an archive (XEP-0313), or from
+%% offline storage itself (XEP-0013), is still there, and was for the resource that asked.
+-spec is_spare(stanza()) -> boolean().
+is_spare(Stanza) when element(1, Stanza) =:= message ->
+    xmpp:get_meta(Stanza, carbon_copy, false) orelse
+        xmpp:get_meta(Stanza, sm_copy, false) orelse
+        lists:any(fun is_fetched/1, xmpp:get_els(Stanza));
+is_spare(_) ->
+    false.
+
+-spec is_fetched(tuple()) -> boolean().
+is_fetched(El) ->
+    case {xmpp:get_ns(El), xmpp:get_name(El)} of
+        {<<"urn:xmpp:mam:", _/binary>>, Name} -> Name =:= <<"result">> orelse Name =:= <<"fin">>;
+        {<<"http://jabber.org/protocol/offline">>, Name} -> Name =:= <<"offline">>;
+        _ -> false
+    end.
 
 %% @doc May the client resume this stream (XEP-0198) after its session's end?
 -spec is_resumable(xmpp_stream_in:state()) -> boolean().
@@ -35,9 +52,9 @@ is_resumable(_) -> false.
 -spec requeue([owed()], Late :: [stanza()], xmpp_stream_in:state()) -> {non_neg_integer(), Failed :: non_neg_integer()}.
 requeue(Owed, Late, Stream) ->
     Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
-    Waiting = waiting(),
-    lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late ++ Waiting),
-    {length(Stanzas) + length(Late), length(Owed) - length(Stanzas)}.
+    [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, waiting()]],
+    lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late1 ++ Waiting),
+    {length(Stanzas) + length(Late1), length(Owed) - length(Stanzas)}.
 
 %% @doc After the stream's own terminate. When the server stops, ejabberd takes the hook out by which it
 %% says `unavailable' for the user, closes its session and routes its mailbox, while sessions end: where
