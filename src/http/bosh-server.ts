@@ -1,11 +1,11 @@
 /**
  * The BOSH endpoint: accepts connections, and looks once a second for those whose time is over.
  *
- * What bounds memory: bodies of at most `maxBody`, `maxReceiving` for all that come in, at most `maxConnections` connections (some more are answered 503,
- * the rest is dropped), few requests at a time on each, and deadlines for clients that send or read too slowly.
+ * What bounds memory: bodies of at most `maxBody`, `maxReceiving` for all that come in, at most `maxConnections`
+ * connections (some more are answered 503) and a part of that at their TLS handshake, few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
-import { randomBytes } from 'node:crypto';
+import { constants, randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -23,10 +23,13 @@ import { Connection } from './connection.js';
 import { Cors } from './cors.js';
 import { connectionsWithinFileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
+import { Handshakes } from './handshakes.js';
 import { listen } from './listen.js';
 import { Receiving } from './receiving.js';
 import { keepAlive } from './response.js';
+import { Room } from './room.js';
 import { tooLarge } from './routes.js';
+import { Turns } from './turns.js';
 
 export interface BoshServerOptions {
   readonly ip: string;
@@ -56,8 +59,14 @@ const REFUSED_CONNECTIONS = 100;
 const REFUSED_PART = 0.1;
 /** Seconds that requests have to come in, and then clients to close, when this stops. */
 const GRACE = 1;
-/** Seconds without a byte after which a connection counts as opened ahead: a request on its way has long come. */
-const AHEAD = 2;
+/** TLS handshakes under way, beside the connections and as a part of their maximum. */
+const HANDSHAKE_PART = 0.25;
+
+interface Limits {
+  readonly served: number;
+  readonly refused: number;
+  readonly handshakes: number;
+}
 
 export class BoshServer {
   readonly #server: Server;
@@ -74,7 +83,7 @@ export class BoshServer {
   readonly #log: Logger;
   readonly #certificate: CertificateFiles | undefined;
   readonly #ticketKeys: Buffer;
-  readonly #maxConnections: number;
+  readonly #handshakes: Handshakes;
   readonly #limited: LimitedLog;
 
   private constructor(service: BoshService, options: BoshServerOptions, counters: Counters, log: Logger) {
@@ -82,6 +91,8 @@ export class BoshServer {
     this.#limited = new LimitedLog(log);
     this.#certificate = options.certificate;
     this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
+    const { served, refused, handshakes } = this.#limits(options.maxConnections);
+    this.#handshakes = new Handshakes(handshakes, () => this.#onEvictedHandshake());
     this.#front = {
       service,
       counters,
@@ -95,15 +106,14 @@ export class BoshServer {
       requestTimeout: options.requestTimeout,
       keepAliveTimeout: options.keepAliveTimeout,
       isTls: options.certificate !== undefined,
-      connections: new Set(),
-      unused: new Map(),
+      room: new Room(served, refused),
+      turns: new Turns(),
       now: Math.floor(process.uptime()),
       isStopping: false,
     };
-    const { accepted, served } = this.#limits(options.maxConnections);
-    this.#maxConnections = served;
     this.#server = this.#createServer(options.headerTimeout);
-    this.#server.maxConnections = accepted;
+    // Each kind stays within its bound; one more is there until it has made room.
+    this.#server.maxConnections = served + refused + handshakes + 1;
     this.#server.on('drop', () => this.#onDrop());
     this.#clock = setInterval(() => this.#tick(), 1000);
   }
@@ -139,7 +149,7 @@ export class BoshServer {
   }
 
   get connections(): number {
-    return this.#front.connections.size;
+    return this.#front.room.guests.size;
   }
 
   /** Bytes that requests take which are coming in. */
@@ -175,7 +185,7 @@ export class BoshServer {
    * Resolves when all are closed: the service has to answer what is held, and what is coming in has a second.
    */
   async close(): Promise<void> {
-    const { connections } = this.#front;
+    const { guests } = this.#front.room;
     this.#front.isStopping = true;
     const closed = Promise.all([
       new Promise((resolve) => this.#server.close(resolve)),
@@ -184,26 +194,30 @@ export class BoshServer {
         else this.#onAllClosed = resolve;
       }),
     ]);
-    for (const connection of connections) connection.stop();
+    for (const connection of guests) connection.stop();
     // A TLS handshake under way is no connection yet, and nobody's concern any more.
     await within(GRACE, closed);
-    for (const connection of connections) connection.stopWaiting();
+    for (const connection of guests) connection.stopWaiting();
     await within(GRACE, closed);
-    for (const connection of connections) connection.destroy();
+    for (const connection of guests) connection.destroy();
     clearInterval(this.#clock);
   }
 
   /** A session is taken up again whichever process began it, and whichever certificate it had then. */
   #secureContext(files: CertificateFiles): SecureContextOptions {
-    return { ...loadCertificate(files), ticketKeys: this.#ticketKeys, sessionIdContext: 'megaphone' };
+    return {
+      ...loadCertificate(files),
+      ticketKeys: this.#ticketKeys,
+      sessionIdContext: 'megaphone',
+      // Each costs a handshake, on a connection that no limit of connections meets; no client of today asks for it.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    };
   }
 
   #createServer(handshakeTimeout: number): Server {
     const onConnection = (socket: Socket): void => {
-      const isFull = this.connections >= this.#maxConnections;
-      if (isFull) this.#logFull();
-      const isRefused = isFull && !this.#makeRoom();
-      new Connection(socket, this.#front, isRefused);
+      if (this.#front.room.isFull) this.#logFull();
+      new Connection(socket, this.#front);
     };
     if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
     const server = createTlsServer(
@@ -213,18 +227,23 @@ export class BoshServer {
         handshakeTimeout: handshakeTimeout * 1000,
         ALPNProtocols: ['http/1.1'],
       },
-      onConnection,
+      (socket) => {
+        this.#handshakes.end(socket);
+        onConnection(socket);
+      },
     );
+    server.on('connection', (socket) => this.#handshakes.begin(socket));
     // Node.js leaves them open, be the handshake malformed or too slow.
     server.on('tlsClientError', (_, socket) => socket.destroy());
     return server;
   }
 
-  /** How many connections are accepted, and how many of those hear something better than 503. */
-  #limits(maxConnections: number): { readonly accepted: number; readonly served: number } {
+  /** How many connections are served, how many more hear 503, and how many are at their TLS handshake. */
+  #limits(maxConnections: number): Limits {
     const most = connectionsWithinFileLimit();
     const refused = Math.min(REFUSED_CONNECTIONS, Math.ceil(most * REFUSED_PART));
-    const served = Math.max(1, Math.min(maxConnections, most - refused));
+    const share = this.#certificate === undefined ? 0 : HANDSHAKE_PART;
+    const served = Math.max(1, Math.min(maxConnections, Math.floor((most - refused) / (1 + share))));
     if (served < maxConnections) {
       this.#log.warn(
         {
@@ -234,18 +253,7 @@ export class BoshServer {
         `max_connections is ${maxConnections}, but this process may open files for ${served} only`,
       );
     }
-    return { accepted: served + refused, served };
-  }
-
-  /** A connection that was opened ahead and not used so far is worth less than one that comes to be used. */
-  #makeRoom(): boolean {
-    const { unused, now } = this.#front;
-    for (const [oldest, since] of unused) {
-      if (since + AHEAD > now) return false;
-      oldest.destroy();
-      return true;
-    }
-    return false;
+    return { served, refused, handshakes: Math.ceil(served * share) };
   }
 
   #onDrop(): void {
@@ -253,14 +261,20 @@ export class BoshServer {
     this.#logFull();
   }
 
+  #onEvictedHandshake(): void {
+    this.#front.counters.refused.overload += 1;
+    const text = `${this.#handshakes.size} TLS handshakes are under way, the oldest make room for new ones`;
+    this.#limited.warn('HTTP_HANDSHAKES', { code: 'HTTP_HANDSHAKES' }, text);
+  }
+
   #logFull(): void {
-    const text = `${this.connections} connections are open, new ones are refused`;
+    const text = `${this.connections} connections are open, those without a request make room for new ones, or those are refused`;
     this.#limited.warn('HTTP_CONNECTIONS', { code: 'HTTP_CONNECTIONS' }, text);
   }
 
   #tick(): void {
     this.#front.now = Math.floor(process.uptime());
-    for (const connection of this.#front.connections) connection.expire();
+    for (const connection of this.#front.room.guests) connection.expire();
   }
 }
 

@@ -12,19 +12,20 @@ import { clientInfo } from './client-info.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
 import { Incoming } from './incoming.js';
+import { Pending } from './pending.js';
 import type { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
-import { malformed, type Reply, route, STOPPING, TOO_MANY, TOO_SLOW } from './routes.js';
+import { REST_BYTES, Rest } from './rest.js';
+import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
 const MAX_PIPELINED = 8;
-/** Bytes of answers that a client may leave unread and still send requests. */
-const MAX_UNREAD = 256 * 1024;
 /** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
 const LINGER = 2;
 
 const NEVER = 2 ** 30;
+const NOTHING = Buffer.alloc(0);
 const CR = 13;
 const LF = 10;
 
@@ -38,10 +39,11 @@ export class Connection {
   readonly #isRefused: boolean;
   /** The request that is coming in. */
   #request: Incoming | undefined = undefined;
-  /** Requests whose answer is not written, a linked list in order. */
-  #first: Exchange | undefined = undefined;
-  #last: Exchange | undefined = undefined;
-  #pending = 0;
+  /** What came behind the last request, while the socket is paused. */
+  #rest: Rest | undefined = undefined;
+  /** A request began here. */
+  #isUsed = false;
+  readonly #pending = new Pending();
   /** What comes in is passed over: the last request of this connection was read. */
   #isInputOver = false;
   #isEnded = false;
@@ -49,14 +51,12 @@ export class Connection {
   #isUnread = false;
   #deadline: number;
 
-  constructor(socket: Socket, front: Front, isRefused: boolean) {
+  constructor(socket: Socket, front: Front) {
     this.#front = front;
     this.#socket = socket;
-    this.#isRefused = isRefused;
+    this.#isRefused = !front.room.enter(this, front.now);
     // It may have been opened ahead, for a request to come.
-    this.#deadline = this.#after(isRefused ? front.headerTimeout : front.keepAliveTimeout);
-    front.connections.add(this);
-    if (!isRefused) front.unused.set(this, front.now);
+    this.#deadline = this.#after(this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
     (socket as ClientSocket)[CONNECTION] = this;
     socket.on('data', onData);
     socket.on('error', onError);
@@ -68,17 +68,28 @@ export class Connection {
   }
 
   receive(bytes: Buffer): void {
-    let at = this.#skipEmptyLines(bytes, 0);
-    while (at < bytes.length && !this.#isInputOver) {
-      const request = this.#request ?? this.#begin();
-      if (request === undefined) return;
-      const { parser } = request;
-      at = parser.read(bytes, at);
-      if (parser.status !== 0) this.#reject(malformed(parser.status));
-      else if (parser.isComplete) this.#complete(request);
-      else this.#goOn(request);
-      at = this.#skipEmptyLines(bytes, at);
+    const at = this.#mayRead() ? this.#read(bytes, 0) : 0;
+    if (at === bytes.length || this.#isInputOver) return;
+    this.#rest = new Rest(this, bytes, at);
+    this.#socket.pause();
+    this.#front.turns.wait(this);
+    this.#front.receiving.hold(this.#rest, REST_BYTES);
+  }
+
+  /** To read on. */
+  takeTurn(): void {
+    const rest = this.#rest;
+    if (rest === undefined) return;
+    if (this.#socket.writableLength > 0) {
+      // Called behind all that was written, when the kernel has taken it.
+      this.#socket.write(NOTHING, () => this.#front.turns.wait(this));
+      return;
     }
+    rest.at = this.#read(rest.buffer, rest.at);
+    // What was read may have been the last request.
+    if (this.#rest !== rest) return;
+    if (rest.isRead) this.#dropRest();
+    else this.#front.turns.wait(this);
   }
 
   /** @param response from the gateway, so its headers are not trusted */
@@ -90,32 +101,28 @@ export class Connection {
 
   /** The next answer is its last one, or the one to the request that is coming in. */
   stop(): void {
-    if (this.#request !== undefined || this.#front.unused.has(this)) return;
-    if (this.#last === undefined) {
-      this.#end();
-    } else {
-      this.#isInputOver = true;
-      this.#last.isLast = true;
-    }
+    // The first request to one that was opened ahead may be on its way.
+    if (this.#request === undefined && this.#rest === undefined && this.#isUsed) this.#finish();
   }
 
   /** A request that has not come in by now is not waited for. */
   stopWaiting(): void {
-    this.#front.unused.delete(this);
     if (this.#request !== undefined) this.#giveUp(STOPPING);
-    else this.stop();
+    else this.#finish();
   }
 
+  /** It makes room for others, without a word. */
   destroy(): void {
-    this.#front.unused.delete(this);
+    if (this.#isRefused) this.#front.counters.refused.overload += 1;
+    this.#isInputOver = true;
     this.#socket.destroy();
   }
 
   closed(): void {
-    this.#front.connections.delete(this);
-    this.#front.unused.delete(this);
+    this.#front.room.leave(this);
     this.#release();
-    for (let exchange = this.#first; exchange !== undefined; exchange = exchange.next) {
+    this.#dropRest();
+    for (let exchange = this.#pending.first; exchange !== undefined; exchange = exchange.next) {
       if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
     }
   }
@@ -131,13 +138,33 @@ export class Connection {
     if (this.#isEnded) {
       this.#socket.destroy();
     } else if (this.#request !== undefined) {
-      this.#giveUp(malformed(408));
+      this.#giveUp(TIMED_OUT);
     } else if (this.#isUnread && this.#socket.writableLength === 0) {
       this.#isUnread = false;
-      this.#rest();
+      this.#await();
     } else {
       this.#socket.destroy();
     }
+  }
+
+  /** No request begins before the kernel has taken all answers. */
+  #mayRead(): boolean {
+    return this.#request !== undefined || this.#socket.writableLength === 0;
+  }
+
+  /** Reads one request, or what is there of it. @returns the offset behind that */
+  #read(bytes: Buffer, start: number): number {
+    if (this.#isInputOver) return bytes.length;
+    const begin = this.#skipEmptyLines(bytes, start);
+    if (begin === bytes.length) return begin;
+    const request = this.#request ?? this.#begin();
+    if (request === undefined) return bytes.length;
+    const { parser } = request;
+    const at = parser.read(bytes, begin);
+    if (parser.status !== 0) this.#reject(malformed(parser.status));
+    else if (parser.isComplete) this.#complete(request);
+    else this.#goOn(request);
+    return this.#skipEmptyLines(bytes, at);
   }
 
   /** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
@@ -147,14 +174,13 @@ export class Connection {
     return at;
   }
 
-  /** The request that begins; `undefined` where the client sends on and on without reading. */
+  /** The request that begins; `undefined` where the client sends on and on without waiting. */
   #begin(): Incoming | undefined {
-    if (this.#pending >= MAX_PIPELINED || this.#socket.writableLength > MAX_UNREAD) {
-      this.#isInputOver = true;
-      this.#socket.destroy();
+    if (this.#pending.size >= MAX_PIPELINED) {
+      this.destroy();
       return undefined;
     }
-    this.#front.unused.delete(this);
+    this.#isUsed = true;
     this.#deadline = this.#after(this.#front.headerTimeout);
     this.#isUnread = false;
     this.#request = new Incoming(this, this.#front.maxBody);
@@ -163,6 +189,7 @@ export class Connection {
 
   /** The rest of it is still to come. */
   #goOn(request: Incoming): void {
+    if (request.bytes === 0) this.#front.room.begin(this, this.#front.now);
     if (request.parser.hasHead) this.#look(request);
     // The look may have ended it, and it may itself be the one that makes room.
     if (this.#request === request) this.#front.receiving.hold(request, request.parser.memory);
@@ -182,7 +209,7 @@ export class Connection {
     }
     if (this.#isInputOver) {
       this.#release();
-      this.#rest();
+      this.#await();
     }
   }
 
@@ -190,7 +217,7 @@ export class Connection {
     const reply = this.#replyTo(request.parser);
     if (reply === undefined) {
       // Before the answer to another request it would be taken for one of that (RFC 9112 §9.3.2).
-      if (this.#first === undefined) this.#socket.write(CONTINUE);
+      if (this.#pending.size === 0) this.#socket.write(CONTINUE);
       return;
     }
     // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
@@ -201,12 +228,12 @@ export class Connection {
   #complete({ parser, isAnswered }: Incoming): void {
     this.#release();
     if (!isAnswered) {
-      const exchange = this.#add(parser, this.#isRefused || !parser.shouldKeepAlive);
       const reply = this.#replyTo(parser);
+      const exchange = this.#add(parser, !parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
       if (reply === undefined) exchange.handOver(this.#front.service, parser);
       else this.#reply(exchange, reply);
     }
-    this.#rest();
+    this.#await();
   }
 
   #replyTo(parser: RequestParser): Reply | undefined {
@@ -222,8 +249,26 @@ export class Connection {
 
   /** The rest of the request that is coming in is not waited for. */
   #giveUp(reply: Reply): void {
-    if (this.#request?.isAnswered) this.#end();
+    if (this.#request?.isAnswered) this.#finish();
     else this.#reject(reply);
+  }
+
+  /** Nothing more is read, and the last of the answers that are due ends it. */
+  #finish(): void {
+    this.#endInput();
+    const { last } = this.#pending;
+    if (last === undefined) {
+      this.#end();
+    } else {
+      last.isLast = true;
+      this.#await();
+    }
+  }
+
+  #endInput(): void {
+    this.#isInputOver = true;
+    this.#release();
+    this.#dropRest();
   }
 
   /** Where one request ends and the next begins is not known any more: no other is read. */
@@ -241,55 +286,54 @@ export class Connection {
     const origin = parser.header('origin');
     const lines = parser.method === 'OPTIONS' ? cors.preflight(origin) : cors.lines(origin);
     const exchange = new Exchange(this, lines, parser.method === 'HEAD', isLast);
-    if (this.#last === undefined) this.#first = exchange;
-    else this.#last.next = exchange;
-    this.#last = exchange;
-    this.#pending += 1;
-    if (isLast) this.#isInputOver = true;
+    this.#pending.add(exchange);
+    this.#front.room.hold(this);
+    if (isLast) {
+      this.#isInputOver = true;
+      this.#dropRest();
+    }
     return exchange;
   }
 
   #answer(exchange: Exchange, response: Response): void {
-    const lines = exchange.lines + (exchange.isLast ? CLOSE : this.#front.keepAliveLines);
-    exchange.bytes = encodeResponse(response, lines, exchange.isHead);
-    if (exchange === this.#first) this.#write();
+    const isNext = exchange === this.#pending.first;
+    // One that waits for others may lie in bytes that are better let go.
+    exchange.response = isNext ? response : { ...response, body: Buffer.from(response.body) };
+    if (isNext) this.#write();
   }
 
   /** Writes what is next and answered. */
   #write(): void {
     if (this.#isEnded) return;
     if (this.#socket.writableLength === 0) this.#isUnread = false;
-    let exchange = this.#first;
-    let isLast = false;
-    while (exchange?.bytes !== undefined) {
-      this.#socket.write(exchange.bytes);
-      isLast ||= exchange.isLast;
-      exchange = exchange.next;
-      this.#pending -= 1;
+    let isOver = false;
+    for (let next = this.#pending.first; next?.response !== undefined; next = this.#pending.first) {
+      const lines = next.lines + (next.isLast ? CLOSE : this.#front.keepAliveLines);
+      this.#socket.write(encodeResponse(next.response, lines, next.isHead));
+      isOver = next.isLast;
+      this.#pending.shift();
     }
-    this.#first = exchange;
-    if (exchange === undefined) this.#last = undefined;
-    if (isLast && exchange === undefined) this.#end();
-    else this.#rest();
+    if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
+    if (isOver) this.#end();
+    else this.#await();
   }
 
   #end(): void {
-    this.#isInputOver = true;
+    this.#endInput();
     this.#isEnded = true;
-    this.#release();
     const isRead = this.#socket.writableLength === 0;
     this.#deadline = this.#after(isRead ? LINGER : this.#front.requestTimeout);
     this.#socket.end();
   }
 
   /** Sets the deadline of one from whom no request is coming in. */
-  #rest(): void {
+  #await(): void {
     if (this.#request !== undefined || this.#isEnded) return;
     if (this.#socket.writableLength > 0) {
       if (!this.#isUnread) this.#deadline = this.#after(this.#front.requestTimeout);
       this.#isUnread = true;
     } else {
-      this.#deadline = this.#first === undefined ? this.#after(this.#front.keepAliveTimeout) : NEVER;
+      this.#deadline = this.#pending.size === 0 ? this.#after(this.#front.keepAliveTimeout) : NEVER;
     }
   }
 
@@ -298,6 +342,14 @@ export class Connection {
     this.#request.parser.release();
     this.#front.receiving.release(this.#request);
     this.#request = undefined;
+  }
+
+  #dropRest(): void {
+    if (this.#rest === undefined) return;
+    this.#front.turns.leave(this);
+    this.#front.receiving.release(this.#rest);
+    this.#rest = undefined;
+    this.#socket.resume();
   }
 
   #after(seconds: number): number {

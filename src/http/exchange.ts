@@ -6,12 +6,13 @@ import type { ClientInfo } from '../gateway/meta.js';
 import type { Connection } from './connection.js';
 import type { BoshService } from './front.js';
 import type { RequestParser } from './request-parser.js';
+import type { Response } from './response.js';
 
 export class Exchange implements HttpExchange {
   /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
   handle = 0;
-  /** The answer while it waits for those to earlier requests. */
-  bytes: Buffer | undefined = undefined;
+  /** The answer while it waits for those to earlier requests: whether it is the last one is not known before. */
+  response: Response | undefined = undefined;
   /** The request behind this one, where the client did not wait (HTTP pipelining). */
   next: Exchange | undefined = undefined;
   /** The answer's header lines that depend on the request. */

@@ -6,7 +6,9 @@ import type { TrustedProxies } from './client-address.js';
 import type { Connection } from './connection.js';
 import type { Cors } from './cors.js';
 import type { Receiving } from './receiving.js';
+import type { Room } from './room.js';
 import type { Reply } from './routes.js';
+import type { Turns } from './turns.js';
 
 /** The gateway, as the HTTP front sees it. */
 export interface BoshService {
@@ -31,9 +33,8 @@ export interface Front {
   readonly requestTimeout: number;
   readonly keepAliveTimeout: number;
   readonly isTls: boolean;
-  readonly connections: Set<Connection>;
-  /** Those that have not sent a byte, oldest first, and when they came. */
-  readonly unused: Map<Connection, number>;
+  readonly room: Room<Connection>;
+  readonly turns: Turns;
   /** A coarse clock that never runs backwards. */
   now: number;
   /** Each request from now on is the last one of its connection. */

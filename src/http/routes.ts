@@ -53,14 +53,25 @@ export const TOO_SLOW: Reply = {
   reason: 'receiving',
 };
 
+/** No 4xx: any of those would end a BOSH session (XEP-0124 §17.1), and a stalled network is none of its errors. */
+export const TIMED_OUT: Reply = {
+  ...text(503, 'The request took too long to come in.', ['retry-after', '2']),
+  reason: 'receiving',
+};
+
 export const tooLarge = (maxBody: number): Reply => ({
   ...text(413, `A request may have ${maxBody} bytes.`),
   reason: 'too_large',
 });
 
+/**
+ * Whether the connection ends with it: who gets here by mistake does not come again, and who does so in masses pays for
+ * each with a connection. A BOSH client may meet 413, and goes on.
+ */
+export const isLast = ({ status }: Reply): boolean => status >= 400 && status !== 413;
+
 const MALFORMED: Readonly<Record<number, string>> = {
   400: 'This is no valid HTTP/1.1 request.',
-  408: 'The request took too long to come in.',
   417: 'The only expectation known here is 100-continue.',
   431: 'The headers of a request may have 16 KB.',
   501: 'The only transfer coding known here is chunked.',
@@ -76,11 +87,11 @@ const MODES: readonly (string | undefined)[] = [undefined, 'cors', 'no-cors', 's
 /**
  * Whether the browser would show the answer as a page or a part of one. A form of a foreign page posts without asking
  * for leave, and the page shown would be of this endpoint's origin. Older browsers, and all where this is no HTTPS, do
- * not tell; for those the answer's own headers have to do.
+ * not tell (an empty value tells nothing either); for those the answer's own headers have to do.
  */
 const isNavigation = (request: RequestParser): boolean =>
-  !MODES.includes(request.header('sec-fetch-mode')) ||
-  (request.header('sec-fetch-dest') ?? 'empty') !== 'empty';
+  !MODES.includes(request.header('sec-fetch-mode') || undefined) ||
+  (request.header('sec-fetch-dest') || 'empty') !== 'empty';
 
 /** `undefined` for a BOSH request. */
 export function route(request: RequestParser): Reply | undefined {

@@ -223,8 +223,8 @@ test('clients that are slow to send headers or a body, or stay idle, are cut', a
     new RawClient(strict, 'POST /bosh HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n<bo').closed(),
     new RawClient(strict, 'GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n').closed(),
   ]);
-  assert.match(answers[1] ?? '', /^HTTP\/1\.1 408 /);
-  assert.match(answers[2] ?? '', /^HTTP\/1\.1 408 /);
+  assert.match(answers[1] ?? '', /^HTTP\/1\.1 503 /);
+  assert.match(answers[2] ?? '', /^HTTP\/1\.1 503 /);
   assert.match(answers[3] ?? '', /^HTTP\/1\.1 200 /);
   assert.equal(strict.gateway.openExchanges, 0);
 });

@@ -1,0 +1,36 @@
+/** Requests of one connection whose answers are not written, in the order in which they came (RFC 9112 §9.3.2). */
+
+import type { Exchange } from './exchange.js';
+
+export class Pending {
+  #first: Exchange | undefined = undefined;
+  #last: Exchange | undefined = undefined;
+  #size = 0;
+
+  get first(): Exchange | undefined {
+    return this.#first;
+  }
+
+  get last(): Exchange | undefined {
+    return this.#last;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(exchange: Exchange): void {
+    if (this.#last === undefined) this.#first = exchange;
+    else this.#last.next = exchange;
+    this.#last = exchange;
+    this.#size += 1;
+  }
+
+  /** Takes the first one out. */
+  shift(): void {
+    if (this.#first === undefined) return;
+    this.#first = this.#first.next;
+    if (this.#first === undefined) this.#last = undefined;
+    this.#size -= 1;
+  }
+}

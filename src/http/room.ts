@@ -1,0 +1,89 @@
+/**
+ * Who may be connected where not all can. At the maximum, one who waits for no answer makes room for one who comes: it was
+ * opened ahead, or lies idle, or its request does not come to an end, and can be opened again. The one goes first who has been
+ * so for longest. Those whose requests are held stay. Each step costs the same, however many there are.
+ */
+
+export interface Guest {
+  destroy(): void;
+}
+
+/** Seconds before one makes room: a request on its way, or a quick one, has long come in by then. */
+const GRACE = 2;
+
+export class Room<G extends Guest> {
+  /** All that are connected. */
+  readonly guests = new Set<G>();
+  /** Those of whom no finished request is held, the longest first, and since when. */
+  readonly #free = new Map<G, number>();
+  /** Those who came in vain and are told so, the longest first. */
+  readonly #refused = new Set<G>();
+  readonly #max: number;
+  readonly #maxRefused: number;
+
+  constructor(max: number, maxRefused: number) {
+    this.#max = max;
+    this.#maxRefused = maxRefused;
+  }
+
+  get isFull(): boolean {
+    return this.guests.size - this.#refused.size >= this.#max;
+  }
+
+  /**
+   * @param now seconds of a clock that never runs backwards
+   * @returns whether it is served; if not, there is room for it to hear so
+   */
+  enter(guest: G, now: number): boolean {
+    const isServed = !this.isFull || this.#makeRoom(now);
+    this.guests.add(guest);
+    if (isServed) this.#free.set(guest, now);
+    else this.#refuse(guest);
+    return isServed;
+  }
+
+  /** It waits for an answer from now on. */
+  hold(guest: G): void {
+    this.#free.delete(guest);
+  }
+
+  /** It waits for no answer from now on. */
+  free(guest: G, now: number): void {
+    this.#free.delete(guest);
+    if (!this.#refused.has(guest)) this.#free.set(guest, now);
+  }
+
+  /** Its request begins, and may not come to an end. */
+  begin(guest: G, now: number): void {
+    if (this.#free.delete(guest)) this.#free.set(guest, now);
+  }
+
+  leave(guest: G): void {
+    this.guests.delete(guest);
+    this.#free.delete(guest);
+    this.#refused.delete(guest);
+  }
+
+  #makeRoom(now: number): boolean {
+    for (const [longest, since] of this.#free) {
+      if (since + GRACE > now) return false;
+      this.#remove(longest);
+      return true;
+    }
+    return false;
+  }
+
+  #refuse(guest: G): void {
+    this.#refused.add(guest);
+    if (this.#refused.size <= this.#maxRefused) return;
+    for (const longest of this.#refused) {
+      this.#remove(longest);
+      return;
+    }
+  }
+
+  #remove(guest: G): void {
+    this.leave(guest);
+    guest.destroy();
+  }
+}
