@@ -458,3 +458,56 @@ test('closing answers what is held, ends what is idle, and takes nothing new', a
   const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException];
   assert.equal(error.code, 'ECONNREFUSED');
 });
+
+test('closing says so in an answer that waits behind a held one', async () => {
+  const { held, port, front } = await serve();
+  const client = new Client(port, `${post('a')}OPTIONS /bosh HTTP/1.1\r\nHost: x\r\n\r\n`);
+  // It was read when a third request is.
+  client.socket.write(post('b'));
+  await until(() => held.exchanges.length === 2);
+  held.answer(1, '~b');
+  const closed = front.close();
+  held.answer(0, '~a');
+  const answers = (await client.ended()).split(/(?=HTTP\/1\.1 \d)/);
+  assert.deepEqual(
+    answers.map((answer) => /\r\nconnection: ([a-z-]+)\r\n/.exec(answer)?.[1]),
+    ['keep-alive', 'keep-alive', 'close'],
+  );
+  client.socket.end();
+  await closed;
+});
+
+test('a held request is answered, though one behind it that is too large does not come to its end', async () => {
+  const { held, port } = await serve({ headerTimeout: 1, requestTimeout: 1, maxBody: 10 });
+  const client = new Client(port, post('a') + post('12345678901').slice(0, -1));
+  await until(() => held.exchanges.length === 1);
+  // Begins later, so its time is over later.
+  assert.match(await new Client(port, 'POST').ended(), TIMED_OUT);
+  assert.deepEqual(held.gone, []);
+  held.answer(0, '~a');
+  assert.match(await client.ended(), /~aHTTP\/1\.1 413 .*\r\nconnection: close\r\n/s);
+  client.socket.destroy();
+});
+
+test('at the maximum, idle connections and unfinished requests make room, held ones never', async () => {
+  const { held, port, front } = await serve({ maxConnections: 3, headerTimeout: 30 });
+  const holding = new Client(port, post('a'));
+  await until(() => held.exchanges.length === 1);
+  const drip = new Client(port, post('1234567').slice(0, -1));
+  await until(() => front.receiving > 0);
+  const idle = new Client(port, 'GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until(() => /BOSH endpoint/.test(idle.received));
+  // Each step is that of the front's clock: one that comes too early hears 503, and comes again.
+  for (const [index, gone] of [drip, idle].entries()) {
+    while (held.exchanges.length < index + 2) {
+      const comes = new Client(port, post('b'));
+      while (held.exchanges.length < index + 2 && comes.received === '') await sleep(20);
+    }
+    await gone.ended();
+  }
+  assert.doesNotMatch(drip.received, /HTTP/);
+  // Nobody is left to make room.
+  assert.match(await new Client(port, post('c')).ended(), /^HTTP\/1\.1 503 /);
+  held.answer(0, '~a');
+  await until(() => holding.answers.length === 1);
+});

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectPlain } from 'node:net';
+import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
@@ -250,4 +250,56 @@ test('who speaks no TLS, or nothing at all, is cut', async () => {
     socket.resume();
     await once(socket, 'close');
   }
+});
+
+test('handshakes that do not go on make room for those that come, the oldest first', async () => {
+  install(first);
+  await serve();
+  const closed: number[] = [];
+  const half: Socket[] = [];
+  const ends = (): unknown => closed.length + 3 >= half.length;
+  for (let i = 0; i < 20; i += 1) {
+    const socket = connectPlain(front.port, '127.0.0.1');
+    half.push(socket);
+    socket.on('error', () => {});
+    socket.on('close', () => closed.push(i));
+    // What begins a ClientHello.
+    socket.write(Buffer.from([22, 3, 1, 2]));
+    await once(socket, 'connect');
+    // A quarter of ten connections.
+    while (!ends()) await sleep(2);
+  }
+  assert.deepEqual(
+    closed,
+    Array.from({ length: 17 }, (_, i) => i),
+  );
+  const lines = log.filter((line) => line.includes('HTTP_HANDSHAKES'));
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /"3 TLS handshakes are under way/);
+  assert.doesNotMatch(log.join(''), /HTTP_CONNECTIONS/);
+  // Others get through, and none of these is counted as a handshake any more.
+  const served: TLSSocket[] = [];
+  for (let i = 0; i < 8; i += 1) served.push(await open(first.pem));
+  for (const socket of served) assert.match(await ask(socket), /secure: true/);
+  for (const socket of [...half, ...served]) socket.destroy();
+});
+
+test('who asks for another handshake on a connection gets none', async () => {
+  install(first);
+  await serve();
+  const socket = connect({
+    port: front.port,
+    host: '127.0.0.1',
+    servername: 'localhost',
+    ca: first.pem,
+    maxVersion: 'TLSv1.2',
+  });
+  await once(socket, 'secureConnect');
+  assert.match(await ask(socket), /secure: true/);
+  const refused = new Promise<NodeJS.ErrnoException | null>((resolve) => {
+    socket.on('error', resolve);
+    socket.renegotiate({}, resolve);
+  });
+  assert.equal((await refused)?.code, 'ERR_SSL_NO_RENEGOTIATION');
+  socket.destroy();
 });

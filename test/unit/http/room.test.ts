@@ -1,0 +1,73 @@
+/** Who makes room, as a model of what may be: held requests never, and never more than there is room for. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Guest, Room } from '../../../src/http/room.js';
+
+class Client implements Guest {
+  isDestroyed = false;
+  isServed = false;
+  isHeld = false;
+
+  destroy(): void {
+    this.isDestroyed = true;
+  }
+}
+
+const OPERATIONS = ['enter', 'enter', 'hold', 'free', 'begin', 'leave', 'wait'] as const;
+
+test('those whose requests are held stay, and nobody comes beyond the bounds', () => {
+  const operation = fc.record({ name: fc.constantFrom(...OPERATIONS), which: fc.nat(20) });
+  fc.assert(
+    fc.property(
+      fc.array(operation, { maxLength: 200 }),
+      fc.integer({ min: 1, max: 5 }),
+      (operations, max) => {
+        const room = new Room<Client>(max, 2);
+        const all: Client[] = [];
+        let now = 0;
+        for (const { name, which } of operations) {
+          const here = all.filter((client) => room.guests.has(client));
+          const client = here[which % Math.max(1, here.length)];
+          if (name === 'wait') now += 2;
+          else if (name === 'enter') {
+            const comes = new Client();
+            const wasFull = room.isFull;
+            const destroyed = all.filter(({ isDestroyed }) => isDestroyed).length;
+            comes.isServed = room.enter(comes, now);
+            all.push(comes);
+            assert.ok(comes.isServed || wasFull);
+            assert.ok(all.filter(({ isDestroyed }) => isDestroyed).length <= destroyed + 1);
+          } else if (client?.isServed) {
+            room[name](client, now);
+            if (name === 'hold') client.isHeld = true;
+            if (name === 'free' || name === 'leave') client.isHeld = false;
+          } else if (client !== undefined && name === 'leave') room.leave(client);
+          for (const { isDestroyed, isHeld } of all) assert.ok(!(isDestroyed && isHeld));
+          const left = [...room.guests];
+          assert.ok(left.every(({ isDestroyed }) => !isDestroyed));
+          assert.ok(left.filter(({ isServed }) => isServed).length <= max);
+          assert.ok(left.filter(({ isServed }) => !isServed).length <= 2);
+        }
+      },
+    ),
+  );
+});
+
+test('the one goes that has waited for no answer for longest, be it idle or busy sending', () => {
+  const room = new Room<Client>(3, 1);
+  const [held, idle, sending] = [new Client(), new Client(), new Client()];
+  for (const client of [held, idle, sending]) room.enter(client, 0);
+  room.hold(held);
+  room.hold(idle);
+  room.begin(sending, 1);
+  room.free(idle, 2);
+  // Nobody for long enough.
+  assert.equal(room.enter(new Client(), 2), false);
+  assert.equal(room.enter(new Client(), 3), true);
+  assert.equal(sending.isDestroyed, true);
+  assert.equal(room.enter(new Client(), 4), true);
+  assert.equal(idle.isDestroyed, true);
+  assert.equal(held.isDestroyed, false);
+});
