@@ -165,6 +165,41 @@ describe('a client vanishes', { timeout: 120_000 }, () => {
   });
 });
 
+describe('a client that vanished logs in again with the same resource, while others go on writing to it', {
+  timeout: 120_000,
+}, () => {
+  const texts = (from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, n) => `text ${from + n}`);
+
+  async function sendInParts(to: string, all: readonly string[]): Promise<void> {
+    for (let at = 0; at < all.length; at += 10) await send(to, ...all.slice(at, at + 10));
+  }
+
+  for (const [unfetched, address] of [
+    [30, 'full'],
+    [330, 'full'],
+    [30, 'bare'],
+    [330, 'bare'],
+  ] as const)
+    it(`gets ${unfetched} messages to its ${address} JID and those after them once, in order`, async () => {
+      const resource = `again-${address}-${unfetched}`;
+      const bob = await login(resource);
+      const to = address === 'full' ? bob.jid : instance.bob.jid;
+      bob.next().cut();
+      await sendInParts(to, texts(0, unfetched));
+      const as = { ...instance.bob, resource, presence: '' };
+      const [again] = await Promise.all([
+        BoshSession.login(instance.gatewayUrl, {}, as),
+        sendInParts(to, texts(unfetched, unfetched + 50)),
+      ]);
+      const answers = [await again.ask({}, "<presence xmlns='jabber:client'/>")];
+      await send(again.jid, 'end');
+      while (!answers.some((answer) => bodies(answer).includes('end'))) answers.push(await again.ask());
+      await again.terminate();
+      assert.deepEqual(answers.flatMap(bodies), [...texts(0, unfetched + 50), 'end']);
+    });
+});
+
 /** When the server says that each message of these answers was sent, in milliseconds since 1970. */
 const stamps = (answers: readonly Answer[]): number[][] =>
   answers

@@ -1,7 +1,8 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% What a session could not deliver goes back through ejabberd's router: messages to another resource
-%%% or to offline storage, with the time when they came; requests to their sender. It is the stanza as
+%%% or to offline storage, with the time when they came; requests to their sender. But where the client logs
+%%% in again, messages go to its new session (megaphone_handover). It is the stanza as
 %%% the stream sent it, with what was noted in it on its way: archived once, it is not archived again.
 -module(megaphone_handback).
 
@@ -48,11 +49,12 @@ is_resumable(_) -> false.
 
 %% @doc Puts the stanzas back into the mailbox, before those that came there late and whatever waits; tells
 %% how many, and how many could not be. The stream routes its mailbox when it terminates, once the
-%% resource is gone: so the order stays.
+%% resource is gone, or hands it over: so the order stays.
 -spec requeue([owed()], Late :: [stanza()], xmpp_stream_in:state()) -> {non_neg_integer(), Failed :: non_neg_integer()}.
 requeue(Owed, Late, Stream) ->
     Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
     [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, waiting()]],
+    ok = megaphone_handover:offer(),
     lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late1 ++ Waiting),
     {length(Stanzas) + length(Late1), length(Owed) - length(Stanzas)}.
 

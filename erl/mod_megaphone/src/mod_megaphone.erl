@@ -45,7 +45,9 @@ start(Host, Opts) ->
 %% Before stream management's own at 50, which may change what is asked here.
 -spec hook(add | delete, binary()) -> ok.
 hook(Change, Host) ->
-    ejabberd_hooks:Change(c2s_handle_send, Host, megaphone_socket, sent, 40).
+    ok = ejabberd_hooks:Change(c2s_handle_send, Host, megaphone_socket, sent, 40),
+    ok = ejabberd_hooks:Change(sm_remove_connection_hook, Host, megaphone_handover, closed, 50),
+    ejabberd_hooks:Change(sm_register_connection_hook, Host, megaphone_handover, opened, 50).
 
 -spec modules() -> [module()].
 modules() ->

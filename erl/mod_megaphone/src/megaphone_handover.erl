@@ -1,0 +1,115 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% From a session to the one that takes its place, where a client logs in again with the same resource.
+%%% What the old one has left goes to the new one's process, whose login waits for it: it is told before
+%%% what came to the new one directly. By the router it would come behind that, and what is for the bare
+%%% JID would pass through offline storage while the new presence empties that.
+%%%
+%%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
+-module(megaphone_handover).
+
+-export([offer/0, closed/3, opened/3]).
+
+-type stanza() :: tuple().
+
+-define(OFFERED, megaphone_handover).
+%% How long a login waits for the sessions that it replaces: for one on another node, of which we hear no more.
+-define(WAIT_MS, 5000).
+%% While the mailbox is put in order more may come, which then is to be moved, too.
+-define(ROUNDS, 10).
+
+%% @doc The stanzas in the mailbox of this process, whose session ends, are for a session that replaces it.
+-spec offer() -> ok.
+offer() ->
+    _ = put(?OFFERED, true),
+    ok.
+
+%% @doc A hook: the session is not in ejabberd's table any more, its mailbox not routed yet.
+-spec closed(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
+closed({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
+    case erase(?OFFERED) =:= true andalso successor(Sid, Jid) of
+        false -> ok;
+        none -> ok;
+        Successor -> lists:foreach(fun(Stanza) -> hand_over(Stanza, Successor) end, waiting())
+    end;
+closed(_, _, _) ->
+    ok.
+
+-spec successor(ejabberd_sm:sid(), jid:jid()) -> pid() | none.
+successor(Sid, Jid) ->
+    case [Other || Other <- sids(Jid), Other > Sid] of
+        [] ->
+            none;
+        Newer ->
+            {_, Pid} = lists:max(Newer),
+            case node(Pid) =/= node() orelse is_process_alive(Pid) of
+                true -> Pid;
+                false -> none
+            end
+    end.
+
+%% Others find their way by themselves: a request may be for a resource that is there, presence is out of date.
+-spec hand_over(stanza(), pid()) -> ok.
+hand_over(Stanza, Successor) when element(1, Stanza) =:= message ->
+    ejabberd_c2s:route(Successor, {route, mark(Stanza)});
+hand_over(Stanza, _) ->
+    self() ! {route, Stanza},
+    ok.
+
+%% @doc A hook: the session is in ejabberd's table, and those that it replaces know that they are to end.
+-spec opened(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
+opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
+    Older = [erlang:monitor(process, Old) || {_, Old} = Other <- sids(Jid), Other < Sid],
+    ok = await(Older, erlang:monotonic_time(millisecond) + ?WAIT_MS),
+    put_in_order(?ROUNDS);
+opened(_, _, _) ->
+    ok.
+
+-spec sids(jid:jid()) -> [ejabberd_sm:sid()].
+sids(Jid) ->
+    {User, Server, Resource} = jid:tolower(Jid),
+    ejabberd_sm:get_session_sids(User, Server, Resource).
+
+-spec await([reference()], Until :: integer()) -> ok.
+await([], _) ->
+    ok;
+await([Monitor | Monitors], Until) ->
+    receive
+        {'DOWN', Monitor, process, _, _} -> ok
+    after max(0, Until - erlang:monotonic_time(millisecond)) ->
+        true = erlang:demonitor(Monitor, [flush]),
+        ok
+    end,
+    await(Monitors, Until).
+
+%% What was handed over goes before what came directly. Most mailboxes are empty or in order: they are left alone.
+-spec put_in_order(Rounds :: non_neg_integer()) -> ok.
+put_in_order(0) ->
+    ok;
+put_in_order(Rounds) ->
+    {messages, Messages} = erlang:process_info(self(), messages),
+    case is_in_order([is_marked(Stanza) || {route, Stanza} <- Messages]) of
+        true ->
+            ok;
+        false ->
+            {First, Then} = lists:partition(fun is_marked/1, waiting()),
+            lists:foreach(fun(Stanza) -> self() ! {route, mark(Stanza)} end, First ++ Then),
+            put_in_order(Rounds - 1)
+    end.
+
+-spec is_in_order(Marked :: [boolean()]) -> boolean().
+is_in_order(Marked) ->
+    not lists:member(true, lists:dropwhile(fun(IsMarked) -> IsMarked end, Marked)).
+
+-spec mark(stanza()) -> stanza().
+mark(Stanza) -> xmpp:put_meta(Stanza, ?MODULE, true).
+
+-spec is_marked(stanza()) -> boolean().
+is_marked(Stanza) -> xmpp:get_meta(Stanza, ?MODULE, false).
+
+-spec waiting() -> [stanza()].
+waiting() ->
+    receive
+        {route, Stanza} -> [Stanza | waiting()]
+    after 0 -> []
+    end.
