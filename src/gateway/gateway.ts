@@ -34,7 +34,7 @@ import type { ClientInfo } from './meta.js';
 import { BodyBudget } from './outbox.js';
 import * as refusals from './refusals.js';
 import { type OpenExchange, Sender } from './sender.js';
-import { peekRid, peekSid } from './sid.js';
+import { peek } from './sid.js';
 
 /** What the gateway needs of the hidden node. */
 export type ErlangNode = Pick<
@@ -103,7 +103,7 @@ export class Gateway implements PidOwner, ClusterListener {
     this.counters.requests += 1;
     this.counters.bytesIn += body.length;
     if (this.#stopping) return this.#refuse(http, 'stopping', refusals.STOPPING);
-    const sid = peekSid(body);
+    const { sid, rid } = peek(body);
     const node = this.cluster.route(sid, this.#now);
     if (node === undefined) {
       if (sid !== undefined) return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
@@ -114,7 +114,6 @@ export class Gateway implements PidOwner, ClusterListener {
     if (sid !== undefined && node.isGone(this.#now)) {
       return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
     }
-    const rid = sid === undefined ? 0 : peekRid(body);
     const exchange: OpenExchange = { http, node, sid, rid, link: 0 };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);

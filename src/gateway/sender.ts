@@ -12,7 +12,7 @@ export interface OpenExchange {
   readonly http: HttpExchange;
   readonly node: ClusterNode;
   readonly sid: string | undefined;
-  /** 0 without a sid. */
+  /** 0 for none. */
   readonly rid: number;
   /** Which of its node's links it was last sent over, by number; 0 while it was never sent. */
   link: number;

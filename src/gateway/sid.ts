@@ -2,7 +2,7 @@
  * The session id tells which ejabberd node has the session: `<tag>.<random>`, where the tag is made of the node's
  * name. So a gateway, also one just started, finds the node of any session without a table.
  *
- * The body is not parsed here: `peekSid` walks over the attributes of its first tag and reads `sid`. What it does
+ * The body is not parsed here: `peek` walks over the attributes of its first tag and reads `sid` and `rid`. What it does
  * not understand counts as a body without sid; the module, which parses, refuses it with the right condition. The
  * module reads sids likewise (megaphone_peek.erl); test/vectors/first-tags.jsonl holds for both.
  */
@@ -31,6 +31,7 @@ export function tagOfSid(sid: string): string | undefined {
 }
 
 const QUOTE = 0x22;
+const AMPERSAND = 0x26;
 const APOSTROPHE = 0x27;
 const SLASH = 0x2f;
 const LESS_THAN = 0x3c;
@@ -38,64 +39,91 @@ const EQUALS = 0x3d;
 const GREATER_THAN = 0x3e;
 const QUESTION_MARK = 0x3f;
 
-/** The value of the attribute `sid` in the body's first tag; `undefined` without one, or where the tag is odd. */
-export function peekSid(body: Buffer): string | undefined {
-  const sid = peek(body, SID, MAX_SID);
-  // Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd.
-  return sid !== undefined && /^[!-~]*$/.test(sid) && !/[&<]/.test(sid) ? sid : undefined;
+/** What a body's first tag says of the request. */
+export interface FirstTag {
+  /** `undefined` without one, or where it or the tag in front of it is odd. */
+  readonly sid: string | undefined;
+  /** Likewise 0 (XEP-0124 §14.1). */
+  readonly rid: number;
 }
 
-/** Likewise of `rid`; 0 for what is none (XEP-0124 §14.1). */
-export function peekRid(body: Buffer): number {
-  const rid = peek(body, RID, MAX_RID);
-  const number = rid !== undefined && /^[0-9]+$/.test(rid) ? Number(rid) : 0;
-  return Number.isSafeInteger(number) ? number : 0;
-}
-
-/** The bytes of an attribute's value as characters; `undefined` for more than `max` of them. */
-function peek(body: Buffer, attribute: Buffer, max: number): string | undefined {
-  // No search of what is below can run further.
-  const head = body.length > PEEK_LIMIT ? body.subarray(0, PEEK_LIMIT) : body;
-  const end = head.length;
-  let at = skipProlog(head, end);
-  if (head[at] !== LESS_THAN) return undefined;
+/** One walk for both, no further than the second of them. */
+export function peek(body: Buffer): FirstTag {
+  const end = Math.min(body.length, PEEK_LIMIT);
+  let sid: string | undefined;
+  let rid = 0;
+  let hasSid = false;
+  let hasRid = false;
+  let at = skipProlog(body, end);
+  if (at >= end || body[at] !== LESS_THAN) return NOTHING;
   const element = at + 1;
-  at = skipName(head, element, end);
-  if (at === element) return undefined;
-  for (;;) {
-    const name = skipSpace(head, at, end);
+  at = skipName(body, element, end);
+  if (at === element) return NOTHING;
+  while (!hasSid || !hasRid) {
+    const name = skipSpace(body, at, end);
     // XML 1.0 §3.1: attributes are separated by white space; `/` or `>` ends the tag.
-    if (name === at) return undefined;
-    const nameEnd = skipName(head, name, end);
-    if (nameEnd === name) return undefined;
-    at = skipSpace(head, nameEnd, end);
-    if (head[at] !== EQUALS) return undefined;
-    at = skipSpace(head, at + 1, end);
-    const quote = head[at];
-    if (quote !== QUOTE && quote !== APOSTROPHE) return undefined;
+    if (name === at) break;
+    const nameEnd = skipName(body, name, end);
+    if (nameEnd === name) break;
+    at = skipSpace(body, nameEnd, end);
+    if (at >= end || body[at] !== EQUALS) break;
+    at = skipSpace(body, at + 1, end);
+    const quote = body[at];
+    if (at >= end || (quote !== QUOTE && quote !== APOSTROPHE)) break;
     const value = at + 1;
-    const valueEnd = head.indexOf(quote, value);
-    if (valueEnd < 0) return undefined;
-    if (is(attribute, head, name, nameEnd)) {
-      return valueEnd - value > max ? undefined : head.toString('latin1', value, valueEnd);
+    at = value;
+    while (at < end && body[at] !== quote) at += 1;
+    if (at === end) break;
+    if (!hasSid && is(SID, body, name, nameEnd)) {
+      hasSid = true;
+      sid = readSid(body, value, at);
+    } else if (!hasRid && is(RID, body, name, nameEnd)) {
+      hasRid = true;
+      rid = readRid(body, value, at);
     }
-    at = valueEnd + 1;
+    at += 1;
   }
+  return { sid, rid };
+}
+
+const NOTHING: FirstTag = { sid: undefined, rid: 0 };
+
+/** Our sids are plain ASCII, so an entity, or anything else that would need a parser, makes the value odd. */
+function readSid(body: Buffer, from: number, to: number): string | undefined {
+  if (to - from > MAX_SID) return undefined;
+  for (let at = from; at < to; at += 1) {
+    const byte = body[at] ?? 0;
+    if (byte < 0x21 || byte > 0x7e || byte === LESS_THAN || byte === AMPERSAND) return undefined;
+  }
+  return body.toString('latin1', from, to);
+}
+
+function readRid(body: Buffer, from: number, to: number): number {
+  if (to - from > MAX_RID) return 0;
+  let rid = 0;
+  for (let at = from; at < to; at += 1) {
+    const digit = (body[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return 0;
+    rid = rid * 10 + digit;
+  }
+  return Number.isSafeInteger(rid) ? rid : 0;
 }
 
 /** Past a byte order mark, white space and the XML declaration (XML 1.0 §2.8). */
-function skipProlog(head: Buffer, end: number): number {
-  const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
-  const at = skipSpaceInFront(head, hasMark ? 3 : 0);
-  if (head[at] !== LESS_THAN || head[at + 1] !== QUESTION_MARK) return at;
+function skipProlog(body: Buffer, end: number): number {
+  const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
+  const at = skipSpaceInFront(body, hasMark ? 3 : 0, end);
+  if (body[at] !== LESS_THAN || body[at + 1] !== QUESTION_MARK) return at;
+  // No search of it can run further.
+  const head = body.subarray(0, end);
   const close = head.indexOf('?>', at, 'latin1');
   return close < 0 || head.toString('latin1', at, at + 5) !== '<?xml'
     ? end
-    : skipSpaceInFront(head, close + 2);
+    : skipSpaceInFront(head, close + 2, end);
 }
 
-function skipSpaceInFront(head: Buffer, from: number): number {
-  return skipSpace(head, from, Math.min(from + MAX_SPACE, head.length));
+function skipSpaceInFront(body: Buffer, from: number, end: number): number {
+  return skipSpace(body, from, Math.min(from + MAX_SPACE, end));
 }
 
 function skipSpace(head: Buffer, from: number, end: number): number {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { peekSid } from '../../../src/gateway/sid.js';
+import { peek } from '../../../src/gateway/sid.js';
 
 const SOURCE = fileURLToPath(
   new URL('../../../../erl/mod_megaphone/src/megaphone_peek.erl', import.meta.url),
@@ -59,7 +59,7 @@ test('both find the same sid', (t) => {
   }).split('\n');
   let found = 0;
   for (const [i, body] of bodies.entries()) {
-    const sid = peekSid(body);
+    const { sid } = peek(body);
     if (sid !== undefined) found += 1;
     const expected = sid === undefined ? '-' : `+${Buffer.from(sid, 'latin1').toString('base64')}`;
     assert.equal(answers[i], expected, JSON.stringify(body.toString('latin1')));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { peekRid, peekSid, tagOf, tagOfSid } from '../../../src/gateway/sid.js';
+import { peek, tagOf, tagOfSid } from '../../../src/gateway/sid.js';
 
 /** A first tag, with what both languages find in it; a part that is a pair is repeated, a character is a byte. */
 interface Vector {
@@ -21,7 +21,7 @@ const vectors = readFileSync(new URL('../../../../test/vectors/first-tags.jsonl'
     return { name, sid: sid ?? undefined, rid: rid ?? 0, body: Buffer.from(text, 'latin1') };
   });
 
-const peek = (body: string): string | undefined => peekSid(Buffer.from(body));
+const sidOf = (body: string): string | undefined => peek(Buffer.from(body)).sid;
 
 // printf %s ejabberd@localhost | openssl dgst -sha256 -binary | base64 | tr +/ -_ | cut -c1-6
 test('the tag is the start of the base64url SHA-256 of the node name', () => {
@@ -34,8 +34,7 @@ test('a sid gives its tag only in the form <tag>.<random>', () => {
 });
 
 for (const { name, sid, rid, body } of vectors) {
-  test(`the sid and the rid in a first tag: ${name}`, () =>
-    assert.deepEqual([peekSid(body), peekRid(body)], [sid, rid]));
+  test(`the sid and the rid in a first tag: ${name}`, () => assert.deepEqual(peek(body), { sid, rid }));
 }
 
 test('whatever stands in other attributes, it is the sid attribute that counts', () => {
@@ -47,15 +46,26 @@ test('whatever stands in other attributes, it is the sid attribute that counts',
   fc.assert(
     fc.property(attributes, attributes, fc.boolean(), (front, behind, has) => {
       const sid = has ? " sid='abcdef.1'" : '';
-      assert.equal(peek(`<body${text(front)}${sid}${text(behind)}/>`), has ? 'abcdef.1' : undefined);
+      assert.equal(sidOf(`<body${text(front)}${sid}${text(behind)}/>`), has ? 'abcdef.1' : undefined);
     }),
   );
+});
+
+test('nothing behind the first 4096 bytes counts', () => {
+  const prolog = `<?xml ${'x'.repeat(4096 - 6)}`;
+  assert.deepEqual(peek(Buffer.from(`${prolog}<body sid='abcdef.1' rid='1'>`)), { sid: undefined, rid: 0 });
+  const start = "<body sid='abcdef.1' rid='1'/>";
+  for (let at = 4096 - start.length; at <= 4096; at += 1) {
+    const space = `<?xml?>${' '.repeat(60)}`;
+    const whole = Buffer.from(`${space}<body x='${'x'.repeat(at)}'${start.slice(5)}`);
+    assert.deepEqual(peek(whole), peek(whole.subarray(0, 4096)));
+  }
 });
 
 test('any bytes at all are survived', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-      const sid = peekSid(Buffer.concat([Buffer.from('<body '), bytes]));
+      const { sid } = peek(Buffer.concat([Buffer.from('<body '), bytes]));
       assert.ok(sid === undefined || sid.length <= 128);
     }),
   );
@@ -92,7 +102,7 @@ test('the work does not grow with the body', () => {
   const atMost = 3 * 4096;
   const cost = (body: Buffer): number => {
     const looked = { bytes: 0 };
-    peekSid(counting(body, looked));
+    peek(counting(body, looked));
     return looked.bytes;
   };
   for (const { name, body } of vectors) {
