@@ -47,7 +47,12 @@ export async function* check(
     yield good(`configuration: ${file ?? 'the defaults, for there is no megaphone.yml here'}`);
     for (const warning of warnings) yield bad(warning, 'correct it, or take it out of the environment');
     const cookie = readCookie(config);
-    yield good('cookie: found, and readable for its owner only');
+    const { file: cookieFile } = cookie;
+    yield good(
+      cookieFile === undefined
+        ? 'cookie: given in MEGAPHONE_COOKIE'
+        : `cookie: in ${cookieFile}, readable for its owner only`,
+    );
     yield* checkCertificate(config);
     yield* checkCluster(config, cookie);
   } catch (error) {

@@ -11,9 +11,11 @@ import { MegaphoneError } from '../errors.js';
 
 export class Cookie {
   readonly #value: string;
+  /** The file it was read from; `undefined` for one that came otherwise. */
+  readonly file: string | undefined;
 
   /** @throws MegaphoneError CONFIG_COOKIE_INVALID: 1–255 printable ASCII characters, as OTP's `auth` demands */
-  constructor(value: string) {
+  constructor(value: string, file?: string) {
     if (!/^[ -~]{1,255}$/.test(value)) {
       throw new MegaphoneError(
         'CONFIG_COOKIE_INVALID',
@@ -24,6 +26,7 @@ export class Cookie {
       );
     }
     this.#value = value;
+    this.file = file;
   }
 
   /** The proof that we know the cookie: MD5 of the cookie and the challenge as decimal text. 16 bytes. */
@@ -57,7 +60,7 @@ export interface CookieSources {
 export function loadCookie({ env, file, home }: CookieSources): Cookie {
   if (env !== undefined && env !== '') return new Cookie(env);
   const path = file ?? join(home, '.erlang.cookie');
-  return new Cookie(readPrivateLine(path));
+  return new Cookie(readPrivateLine(path), path);
 }
 
 function readPrivateLine(path: string): string {

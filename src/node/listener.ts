@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { type Admission, accept, type Secret } from '../distribution/handshake.js';
 import type { Identity } from '../distribution/handshake-messages.js';
 import { MegaphoneError } from '../errors.js';
+import { listenHint } from '../listen-hint.js';
 import { randomChallenge } from './dialer.js';
 import { type Handshaken, shakeHands } from './handshake-carrier.js';
 import { Newcomers } from './newcomers.js';
@@ -40,10 +41,12 @@ export class Listener {
   static open(port: number, host?: string): Promise<Listener> {
     const server = createServer();
     return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        const where = `${host ?? '*'}:${port}`;
-        const hint = 'Choose another port or address, or stop what holds it.';
-        reject(new MegaphoneError('NODE_LISTEN', `Cannot listen for nodes on ${where}`, { cause, hint }));
+      server.once('error', (cause: NodeJS.ErrnoException) => {
+        const hint = listenHint(cause);
+        const message = `Cannot listen for nodes on ${host ?? '*'}:${port}: ${cause.code ?? cause.message}`;
+        reject(
+          new MegaphoneError('NODE_LISTEN', message, { cause, ...(hint === undefined ? {} : { hint }) }),
+        );
       });
       server.listen({ port, host }, () => {
         const address = server.address();

@@ -115,7 +115,7 @@ test('check finds everything in order', async () => {
   assert.equal(await program.ends(), 0);
   assert.deepEqual(program.output.trim().split('\n'), [
     `✔ configuration: ${workplace.file('megaphone.yml')}`,
-    '✔ cookie: found, and readable for its owner only',
+    `✔ cookie: in ${workplace.file('cookie')}, readable for its owner only`,
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     '✔ ejabberd@localhost is reached, and accepts the cookie',
@@ -153,7 +153,14 @@ test('check says what is wrong and what mends it', async () => {
   );
   await loadModule(erl, 2);
   assert.match(await findings(), /✘ mod_megaphone on ejabberd@localhost speaks version 2/);
-  assert.match(await findings({ MEGAPHONE_COOKIE: 'another' }), /✘ .*ookie.*\[HANDSHAKE_\w+\]\n {2}→ /);
+  assert.match(
+    await findings({ MEGAPHONE_COOKIE: 'another' }),
+    /✔ cookie: given in MEGAPHONE_COOKIE\n(?:.*\n)*✘ .*ookie.*\[HANDSHAKE_\w+\]\n {2}→ /,
+  );
+  assert.match(
+    await findings({}, '--distribution-ip', '192.0.2.1'),
+    /✘ .* on 192\.0\.2\.1:\d+: EADDRNOTAVAIL \[NODE_LISTEN\]\n {2}→ this machine has no such address/,
+  );
   assert.match(
     await findings({}, '--nodes', 'nobody@localhost'),
     /✘ .*nobody.*\[EPMD_NOT_REGISTERED\]\n {2}→ /,
