@@ -50,9 +50,13 @@ export class LimitedLog {
     this.#now = now;
   }
 
-  /** @param kind names the line in the count of its repeats, such as an error's code */
-  warn(kind: string, fields: object, text: string): void {
-    if (this.#repeats.tell(kind, this.#now())) this.#log.warn(fields, text);
+  /**
+   * @param kind names the line in the count of its repeats, such as an error's code
+   * @param text called, where it is costly, only if it is told
+   */
+  warn(kind: string, fields: object, text: string | (() => string)): void {
+    const isTold = this.#repeats.tell(kind, this.#now());
+    if (isTold) this.#log.warn(fields, typeof text === 'string' ? text : text());
     else this.#wait();
   }
 
