@@ -22,6 +22,8 @@ export const CONTRACT_VERSION = 3;
 const PROBE_TIMEOUT_MS = 5_000;
 /** How long a node's sessions live without a sign of their clients, while it never said so itself. */
 const SESSION_SECONDS = 300;
+/** Seconds after which it is asked again: its configuration may have changed. */
+const ASKED_EVERY = 60;
 
 /** `plain`: something registered as `mod_megaphone` that is not our module, such as a shell. */
 export type PeerKind = 'module' | 'plain';
@@ -45,6 +47,8 @@ export class ClusterNode {
   awaySince = 0;
   /** For so long its sessions live without a sign of their clients. */
   sessionSeconds = SESSION_SECONDS;
+  /** Second when it was last asked for it. */
+  askedAt = Number.NEGATIVE_INFINITY;
   /** Numbers the probes, so that the outcome of an outdated one is told by its number. */
   probe = 0;
   /** Set while the module is monitored, that is from the probe on until it fails or the module goes down. */
@@ -132,10 +136,14 @@ export class Cluster {
     this.#stopped = true;
   }
 
-  /** Every second: looks again for a module that was not there. */
-  tick(): void {
+  /** Every second: looks again for a module that was not there, and asks the others what may have changed. */
+  tick(now: number): void {
     for (const node of this.nodes) {
       if (node.linked && node.demonitor === undefined) this.#probe(node);
+      if (node.kind === 'module' && now - node.askedAt >= ASKED_EVERY) {
+        node.askedAt = now;
+        this.#askSessionSeconds(node);
+      }
     }
   }
 
@@ -203,6 +211,10 @@ export class Cluster {
       return;
     }
     this.#putIn(node, 'module');
+    this.#askSessionSeconds(node);
+  }
+
+  #askSessionSeconds(node: ClusterNode): void {
     this.#node.rpc(node.name, MODULE, 'session_seconds', [], PROBE_TIMEOUT_MS).then(
       (seconds) => {
         if (typeof seconds === 'number') node.sessionSeconds = seconds;

@@ -218,9 +218,8 @@ export class Gateway implements PidOwner, ClusterListener {
       const exchange = this.#exchanges.get(slot);
       if (exchange !== undefined) this.#refuseLost(slot, exchange);
     }
-    this.cluster.tick();
+    this.cluster.tick(now);
     for (const each of this.cluster.nodes) this.#sender.mark(each, true);
-    this.#dropped.tick(now);
   }
 
   /** Ends every exchange with 503: clients repeat them at another gateway, and sessions keep what was not answered. */
@@ -245,12 +244,11 @@ export class Gateway implements PidOwner, ClusterListener {
 
   #settle(connId: Pid, answer: Answer, peer: string): void {
     const exchange = this.#find(connId);
-    if (exchange === undefined) {
-      this.#dropped.stale(peer);
-      return;
-    }
-    // An earlier answer of this session may have been lost with an earlier link. Once asked, it gives all again in order.
-    if (exchange.link === exchange.node.link) this.#finish(connId.id, exchange, answer);
+    // Where it is to be sent again, an earlier answer of its session may have been lost with the link: so that they come in
+    // order, this one is taken when the session, which is asked for all in order, gives it again. One that the session
+    // gives of itself just before it is asked may still overtake an earlier one, as any two on connections of their own.
+    if (exchange === undefined || exchange.link !== exchange.node.link) this.#dropped.stale(peer);
+    else this.#finish(connId.id, exchange, answer);
   }
 
   #find(connId: Pid): OpenExchange | undefined {

@@ -1,12 +1,14 @@
 /**
  * The messages from the gateway to `{mod_megaphone, Node}`, each one encoded term with its leading 131:
  *
- *   {ConnId, Body}          a request of an existing session
- *   {ConnId, Body, Meta}    a request that starts one
- *   {ConnId, closed, Sid}   the client of an unanswered exchange went away (Sid is <<>> where it had none)
+ *   {ConnId, Body}              a request of an existing session
+ *   {ConnId, Body, Meta}        a request that starts one
+ *   {ConnId, closed, Sid}       the client of an unanswered exchange went away (Sid is <<>> where it had none)
+ *   {ConnId, held, Sid, Rid}    asks what became of a request that was sent before a break
+ *   {Gateway, mark, Place}      asks to be told `{taken, Place}` when all before it was taken
  *
- * Every request is one of these, so they are written by hand. What stands before a body or sid is made once; only its
- * numbers are patched. The body itself goes to the link as it is, to be copied once.
+ * Every request is one of the first three, so these are written by hand (the others: `Sender`). What stands before a body
+ * or sid is made once; only its numbers are patched. The body itself goes to the link as it is, to be copied once.
  */
 
 import { encode } from '../etf/encode.js';

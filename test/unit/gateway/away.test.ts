@@ -1,0 +1,205 @@
+/** Nodes that are away, by a clock of the test's: what becomes of requests for their sessions, and what is said of them. */
+
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { beforeEach, test } from 'node:test';
+import { pino } from 'pino';
+import { MegaphoneError } from '../../../src/errors.js';
+import { decodeVersioned } from '../../../src/etf/decode.js';
+import { encodeVersioned } from '../../../src/etf/encode.js';
+import { Atom, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
+import { type ErlangNode, Gateway } from '../../../src/gateway/gateway.js';
+import { tagOf } from '../../../src/gateway/sid.js';
+import { Counters } from '../../../src/observe/counters.js';
+import { health, type Sources } from '../../../src/observe/report.js';
+
+const PEER = 'ejabberd@localhost';
+const SID = `${tagOf(PEER)}.random`;
+const WAIT = 10;
+const LOST = new MegaphoneError('LINK_CLOSED', 'gone');
+
+/** The hidden node with one peer, whose module takes what it is sent and answers at the test's word. */
+class FakeNode extends EventEmitter {
+  readonly name = 'megaphone@localhost';
+  readonly creation = 7;
+  isModule = true;
+  sessionSeconds = 60;
+  asked = 0;
+  readonly sent: readonly Term[][] = [];
+  readonly adoptPids = (): void => {};
+  readonly exited = (): void => {};
+  readonly tellsEnds = (): boolean => this.isModule;
+  readonly monitorName = () => (): void => {};
+
+  sendToName(_peer: string, _name: string, ...parts: readonly (Uint8Array | undefined)[]): boolean {
+    const term = decodeVersioned(Buffer.concat(parts.filter((part) => part !== undefined)));
+    (this.sent as Term[][]).push(term instanceof Tuple ? [...term.elements] : [term]);
+    return true;
+  }
+
+  rpc(_peer: string, _module: string, name: string): Promise<Term> {
+    if (name === 'contract') return Promise.resolve(CONTRACT_VERSION);
+    this.asked += 1;
+    return Promise.resolve(this.sessionSeconds);
+  }
+}
+
+let node: FakeNode;
+let gateway: Gateway;
+let answers: string[];
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function start(isModule = true): Promise<void> {
+  node = new FakeNode();
+  node.isModule = isModule;
+  const options = {
+    nodes: [PEER],
+    maxExchanges: 100,
+    answerTimeout: 1000,
+    nodeReturnWait: WAIT,
+    maxWaiting: 1e6,
+  };
+  gateway = new Gateway(node as unknown as ErlangNode, options, new Counters(), pino({ level: 'silent' }));
+  answers = [];
+  gateway.tick(0);
+  await up();
+}
+
+async function up(): Promise<void> {
+  node.emit('up', PEER);
+  await settled();
+  assert.equal(gateway.cluster.inService, 1);
+}
+
+const down = (): boolean => node.emit('down', PEER, LOST);
+
+function request(rid: number): void {
+  const client = () => ({ ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' });
+  const answer = (status: number, _: unknown, body: Buffer): void => {
+    answers.push(body.includes('item-not-found') ? 'item-not-found' : `${rid} ${status}`);
+  };
+  gateway.request({ client, answer }, Buffer.from(`<body rid='${rid}' sid='${SID}'/>`));
+}
+
+/** The latest request, mark or question, as it was sent. */
+const latest = (): Term[] => [...(node.sent.at(-1) ?? [])];
+
+function answerLatest(): void {
+  const [connId] = latest();
+  assert.ok(connId !== undefined);
+  const bytes = encodeVersioned(tuple(connId, 200, Buffer.from('answer')));
+  gateway.deliver(connId as never, bytes, 0, bytes.length, PEER);
+}
+
+function onTheWay(): number | undefined {
+  const { counters, cluster } = gateway;
+  const none = (): number => 0;
+  const sources: Sources = {
+    node: node.name,
+    counters,
+    nodes: cluster.nodes,
+    startedAt: 0,
+    openExchanges: none,
+    connections: none,
+    receiving: none,
+  };
+  return health(sources).nodes[PEER]?.requests_on_the_way;
+}
+
+beforeEach(() => start());
+
+test('a request for a node that is away waits while a session there may live', () => {
+  gateway.tick(100);
+  down();
+  gateway.tick(100 + node.sessionSeconds);
+  request(1);
+  gateway.tick(100 + node.sessionSeconds + WAIT - 1);
+  assert.deepEqual(answers, []);
+});
+
+test('one that waits until no session there can live is item-not-found; so is every later one, at once', () => {
+  gateway.tick(100);
+  down();
+  gateway.tick(100 + node.sessionSeconds - WAIT);
+  request(1);
+  gateway.tick(100 + node.sessionSeconds);
+  assert.deepEqual(answers, ['1 503']);
+  request(2);
+  gateway.tick(100 + node.sessionSeconds + WAIT);
+  assert.deepEqual(answers, ['1 503', 'item-not-found']);
+  request(3);
+  assert.deepEqual(answers, ['1 503', 'item-not-found', 'item-not-found']);
+});
+
+test('it counts from when it went away the last time', async () => {
+  gateway.tick(100);
+  down();
+  gateway.tick(100 + node.sessionSeconds + 1);
+  await up();
+  request(7);
+  answerLatest();
+  assert.deepEqual(answers.splice(0), ['7 200']);
+  gateway.tick(300);
+  down();
+  gateway.tick(300 + node.sessionSeconds);
+  request(1);
+  assert.deepEqual(answers, []);
+});
+
+test('how long sessions live is asked again now and then, while the node is there', async () => {
+  assert.equal(node.asked, 1);
+  for (let second = 1; second <= 600; second += 1) gateway.tick(second);
+  assert.ok(node.asked > 8 && node.asked < 13, `${node.asked}`);
+  node.sessionSeconds = 1_000;
+  for (let second = 601; second <= 700; second += 1) gateway.tick(second);
+  await settled();
+  down();
+  const { asked } = node;
+  gateway.tick(700 + 999);
+  request(1);
+  assert.deepEqual(answers, []);
+  assert.equal(node.asked, asked);
+});
+
+test('what was sent and is answered is on the way until the module says so, and on none where the node is away', async () => {
+  for (let rid = 1; rid <= 3; rid += 1) {
+    request(rid);
+    answerLatest();
+  }
+  assert.deepEqual([answers.length, onTheWay()], [3, 3]);
+  gateway.tick(1);
+  down();
+  assert.equal(onTheWay(), 0);
+  await up();
+  assert.equal(onTheWay(), 3);
+  // The mark was lost with the link: it is sent again.
+  const [, mark, place] = latest();
+  assert.ok(mark instanceof Atom && mark.name === 'mark');
+  const [peer] = gateway.cluster.nodes;
+  assert.ok(peer !== undefined);
+  gateway.taken(peer, place as number);
+  assert.equal(onTheWay(), 0);
+});
+
+test('nothing is on the way to one that does not say what it took', async () => {
+  await start(false);
+  for (let rid = 1; rid <= 100; rid += 1) {
+    request(rid);
+    answerLatest();
+  }
+  assert.deepEqual([answers.length, onTheWay()], [100, 0]);
+});
+
+test('an answer from before a break is not taken until its session was asked, and counted', async () => {
+  request(1);
+  const [connId] = latest();
+  down();
+  const bytes = encodeVersioned(tuple(connId as Term, 200, Buffer.from('answer')));
+  gateway.deliver(connId as never, bytes, 0, bytes.length, PEER);
+  assert.deepEqual([answers.length, gateway.counters.dropped.stale], [0, 1]);
+  await up();
+  gateway.deliver(connId as never, bytes, 0, bytes.length, PEER);
+  assert.deepEqual(answers, ['1 200']);
+});
