@@ -35,7 +35,7 @@ request(Rid, Conn, Now, Attributes, Bosh) ->
 ask(Bosh, Now) ->
     case megaphone_bosh:next(Now, Bosh) of
         {ok, _, Bosh1} -> ask(Bosh1, Now);
-        {none, Bosh1} -> megaphone_bosh:flush(Now, Bosh1);
+        none -> megaphone_bosh:flush(Now, Bosh);
         Stop -> Stop
     end.
 
@@ -300,36 +300,26 @@ a_client_that_fetches_slowly_test() ->
     {ok, B2} = megaphone_bosh:enqueue({<<"x">>, none}, stanza, 58999, B1),
     ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 59000, B2)).
 
-%% What it sends while much waits for it is held and answered at once, but processed only later, in order.
-what_is_sent_waits_while_much_is_to_be_fetched_test() ->
-    Get = fun(Rid) -> #{rid => Rid, els => [{xmlel, <<"iq">>, [], []}], bytes => 100} end,
-    {ok, [], B} = megaphone_bosh:arrive(Get(101), 2, 0, many(4, 900, 0, session(#{}))),
-    {none, B1} = megaphone_bosh:next(0, B),
-    {[{101, 2, 200, _}], B2} = megaphone_bosh:flush(0, B1),
-    ?assertNot(megaphone_bosh:is_ready(B2)),
-    {ok, [], B3} = megaphone_bosh:arrive(Get(102), 3, 0, B2),
-    {none, B4} = megaphone_bosh:next(0, B3),
-    {[{102, 3, 200, _}], B5} = megaphone_bosh:flush(0, B4),
-    {ok, [], B6} = megaphone_bosh:arrive(#{rid => 103, els => [], bytes => 50}, 4, 0, B5),
-    {none, B7} = megaphone_bosh:next(0, B6),
-    {[{103, 4, 200, _}], B8} = megaphone_bosh:flush(0, B7),
-    ?assert(megaphone_bosh:is_ready(B8)),
-    {ok, #{rid := 101}, B9} = megaphone_bosh:next(0, B8),
-    {ok, #{rid := 102}, B10} = megaphone_bosh:next(0, B9),
-    ?assertMatch({none, _}, megaphone_bosh:next(0, B10)).
+%% A request that is repeated late is due later than the one behind it, which may not wait for that.
+what_is_due_first_takes_those_before_it_along_test() ->
+    Limits = (limits())#{hold := 2},
+    B = session(#{hold => 2}, Limits),
+    {[], B1} = request(101, 2, 1000, B),
+    {[], B2} = request(102, 3, 2000, B1),
+    {[], B3} = request(101, 4, 30100, megaphone_bosh:closed(2, 30000, B2)),
+    ?assertEqual(62000, megaphone_bosh:deadline(B3)),
+    {[{101, 4, 200, ?EMPTY}, {102, 3, 200, ?EMPTY}], B4} = megaphone_bosh:flush(62000, B3),
+    ?assertEqual(92000, megaphone_bosh:deadline(B4)).
 
-%% One that sends on and on while others keep its queue full is heard all the same.
-what_waits_to_be_processed_is_bounded_test() ->
-    Full = many(60, 1000, 0, session(#{})),
-    Message = fun(Rid) -> #{rid => Rid, els => [{xmlel, <<"iq">>, [], []}], bytes => 100000} end,
-    Send = fun(Rid, B) ->
-        {ok, [], B1} = megaphone_bosh:arrive(Message(Rid), Rid, 0, B),
-        {What, B2} = case megaphone_bosh:next(0, B1) of {ok, #{rid := R}, Next} -> {R, Next}; None -> None end,
-        {_, B3} = megaphone_bosh:flush(0, B2),
-        {What, B3}
-    end,
-    {Processed, _} = lists:mapfoldl(Send, Full, lists:seq(101, 106)),
-    ?assertEqual([none, none, 101, 102, 103, 104], Processed).
+%% While what it sent goes on by itself, it is answered when it must be.
+one_whose_requests_go_on_is_not_answered_yet_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    {ok, [], B1} = megaphone_bosh:arrive(#{rid => 102, els => []}, 3, 10, stanza(megaphone_bosh:busy(true, B))),
+    {ok, _, B2} = megaphone_bosh:next(10, B1),
+    ?assertMatch({[], B2}, megaphone_bosh:flush(10, B2)),
+    ?assertEqual(60000, megaphone_bosh:deadline(B2)),
+    ?assertMatch({[{101, 2, 200, _}], _}, megaphone_bosh:flush(60000, B2)),
+    ?assertMatch({[{101, 2, 200, _}], _}, megaphone_bosh:flush(10, megaphone_bosh:busy(false, B2))).
 
 %% A client that reads answers as they come gets no later payload before one that did not reach it.
 no_payload_overtakes_a_lost_one_test() ->

@@ -31,11 +31,11 @@ flush() ->
 %% No such state: the callback fails with arguments that hold content.
 a_fault_ends_a_session_in_good_order_and_silence_test_() ->
     Calls = [
-        fun(S) -> megaphone_session:handle_info({bosh_request, self(), ?SECRET}, S) end,
-        fun(S) -> megaphone_session:handle_info({route, {message, ?SECRET}}, S) end,
-        fun(S) -> megaphone_session:handle_call(?SECRET, {self(), make_ref()}, S) end,
-        fun(S) -> megaphone_session:handle_cast(?SECRET, S) end,
-        fun(S) -> megaphone_session:handle_continue({open, self(), ?SECRET, {{127, 0, 0, 1}, 1}}, S) end
+        {true, fun(S) -> megaphone_session:handle_info({bosh_request, self(), ?SECRET}, S) end},
+        {false, fun(S) -> megaphone_session:handle_info({route, {message, ?SECRET}}, S) end},
+        {false, fun(S) -> megaphone_session:handle_call(?SECRET, {self(), make_ref()}, S) end},
+        {false, fun(S) -> megaphone_session:handle_cast(?SECRET, S) end},
+        {true, fun(S) -> megaphone_session:handle_continue({open, self(), ?SECRET, {{127, 0, 0, 1}, 1}}, S) end}
     ],
     [
         fun() ->
@@ -43,10 +43,17 @@ a_fault_ends_a_session_in_good_order_and_silence_test_() ->
             State = {no_session, ?SECRET},
             {Text, Result} = logged(fun() -> Call(State) end),
             ?assertEqual({stop, {shutdown, fault}, State}, Result),
+            %% Who asked does not wait for ever.
+            receive
+                {Conn, Status, Answer} ->
+                    ?assertEqual({self(), 200}, {Conn, Status}),
+                    ?assertMatch({match, _}, re:run(Answer, "internal-server-error"))
+            after 0 -> ?assertNot(IsRequest)
+            end,
             ?assertMatch({match, _}, re:run(Text, "after a fault")),
             ?assertEqual(nomatch, re:run(Text, "alice"))
         end
-     || Call <- Calls
+     || {IsRequest, Call} <- Calls
     ].
 
 status_hides_content_test() ->

@@ -262,12 +262,7 @@ numbers(Body) ->
 serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
     case megaphone_bosh:next(Now, Bosh) of
         {ok, #{rid := Rid}, Bosh1} -> serve(W#world{bosh = Bosh1, processed = [Rid | Processed]});
-        {none, Bosh1} ->
-            #world{bosh = Bosh2} = Flushed = flush(W#world{bosh = Bosh1}),
-            case megaphone_bosh:is_ready(Bosh2) of
-                true -> serve(Flushed);
-                false -> Flushed
-            end
+        none -> flush(W)
     end.
 
 %% Requests count in rid order.
@@ -290,6 +285,8 @@ proof(#{rid := Rid}, #world{hold = Hold}) ->
 flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
     {Answers, Bosh1} = megaphone_bosh:flush(Now, Bosh),
     true = megaphone_bosh:held(Bosh1) =< Hold,
+    %% Nothing is due that was not answered: whoever waits for the deadline does not spin.
+    true = megaphone_bosh:deadline(Bosh1) > Now orelse megaphone_bosh:expired(Now, Bosh1),
     send(Answers, W#world{bosh = Bosh1}).
 
 %% The first that finds no room makes those behind it wait, too.
@@ -428,7 +425,7 @@ process(Bosh, Now) ->
         {ok, #{terminate := true}, Bosh1} -> {stop, client, Bosh1};
         {ok, _, Bosh1} -> process(Bosh1, Now);
         {stop, _, _} = Stop -> Stop;
-        {none, Bosh1} -> Bosh1
+        none -> Bosh
     end.
 
 answer([_ | _] = Answers, #{busy := true} = Answered, Now, Bosh) ->

@@ -6,16 +6,23 @@
 
 -include_lib("proper/include/proper.hrl").
 
--export([prop_whoever_fetches_gets_all/0]).
+-export([prop_whoever_fetches_gets_all/0, prop_the_largest_requests_are_no_flood/0]).
 
 -define(LIMIT, 1000).
 -define(INACTIVITY, 30).
 %% Each request asks for a few stanzas of up to so many bytes.
 -define(GETS, 8).
 -define(LARGEST, 600).
+%% What a stanza takes beside that; messages of its own asking that may be in the mailbox when more is asked for.
+-define(OVERHEAD, 50).
+-define(MOST_ASKED_FOR, 5).
+-define(MAX_BODY, 262144).
 
 -record(world, {
     bosh,
+    pending = megaphone_pending:new(),
+    %% Sizes of stanzas on their way to the client through the session's mailbox.
+    mailbox = [],
     now = 0,
     requests,
     next_rid = 101,
@@ -24,7 +31,7 @@
     answers = [],
     seen = [],
     made = 0,
-    %% Requests for something, as they were sent and as they were processed; newest first.
+    %% What was asked for, as it was sent and as it was processed; newest first.
     asked = [],
     processed = [],
     %% Bytes that others sent since the queue was last empty.
@@ -34,7 +41,16 @@
 }).
 
 prop_whoever_fetches_gets_all() ->
-    ?FORALL({Hold, Steps}, {range(0, 2), resize(200, list(step()))}, holds(fun() -> run(Hold, Steps) end)).
+    ?FORALL({Hold, Steps}, {range(0, 2), resize(200, list(step()))}, holds(fun() -> run(Hold, Steps, 100) end)).
+
+%% It asks for no more than an answer takes with each of its requests, which are as large as they may be.
+prop_the_largest_requests_are_no_flood() ->
+    Ask = {ask, resize(20, list(resize(2, list(1))))},
+    ?FORALL(
+        {Hold, Steps},
+        {range(0, 2), resize(200, list(frequency([{6, Ask}, {5, read}, {2, {pass, range(1, 20000)}}])))},
+        holds(fun() -> run(Hold, Steps, ?MAX_BODY) end)
+    ).
 
 holds(Test) ->
     try Test() of
@@ -46,13 +62,14 @@ holds(Test) ->
 
 step() ->
     frequency([
-        {6, {ask, resize(?GETS, list(range(1, ?LARGEST)))}},
+        %% Each asks for some stanzas of some size.
+        {6, {ask, resize(?GETS, list(resize(?GETS, list(range(1, ?LARGEST)))))}},
         {3, {others, range(1, 3 * ?LIMIT)}},
         {5, read},
         {2, {pass, range(1, 20000)}}
     ]).
 
-run(Hold, Steps) ->
+run(Hold, Steps, Bytes) ->
     Limits = #{
         wait => 60, hold => 2, inactivity => ?INACTIVITY, maxpause => 120, polling => 0, queue => ?LIMIT, group => 0,
         strict => false
@@ -60,43 +77,76 @@ run(Hold, Steps) ->
     Request = #{rid => 100, els => [], bytes => 100, to => <<"h">>, hold => Hold, wait => 60, ver => {1, 11}},
     Bosh = megaphone_bosh:new(Request, make_ref(), 0, {<<"sid">>, Limits}),
     W0 = serve(#world{bosh = Bosh, requests = Hold + 1, open = 1}),
-    W = drain(lists:foldl(fun step/2, W0, Steps)),
+    W = drain(lists:foldl(fun(Step, Acc) -> step(Step, Bytes, Acc) end, W0, Steps)),
     W#world.ended orelse
         {lists:reverse(W#world.seen), W#world.processed, waiting(W)} =:=
             {lists:seq(1, W#world.made), W#world.asked, 0} orelse {failed, W}.
 
-step(_, #world{ended = true} = W) -> W;
-step({ask, Gets}, W) -> ask([{get, Bytes} || Bytes <- Gets], W);
-step({others, Bytes}, #world{others = Others} = W) -> serve(stanza(Bytes, W#world{others = Others + Bytes}));
-step(read, #world{answers = [Body | Answers], open = Open, seen = Seen} = W) ->
-    W#world{answers = Answers, open = Open - 1, seen = lists:reverse(numbers(Body)) ++ Seen};
-step(read, W) -> W;
-step({pass, Ms}, #world{now = Now} = W) -> serve(W#world{now = Now + Ms}).
+step(_, _, #world{ended = true} = W) -> W;
+step({ask, Gets}, Bytes, W) -> ask(Gets, Bytes, W);
+step({others, Bytes}, _, #world{others = Others} = W) -> serve(stanza(Bytes, W#world{others = Others + Bytes}));
+step(read, _, W) -> read(W);
+step({pass, Ms}, _, #world{now = Now} = W) -> serve(W#world{now = Now + Ms}).
 
-ask(_, #world{open = Open, requests = Requests} = W) when Open >= Requests -> W;
-ask(_, #world{open = 1, next_rid = 101} = W) -> W;
-ask(Els, #world{bosh = Bosh, now = Now, next_rid = Rid, open = Open} = W) ->
-    Request = #{rid => Rid, els => Els, bytes => 100},
+read(#world{answers = [Body | Answers], open = Open, seen = Seen} = W) ->
+    W#world{answers = Answers, open = Open - 1, seen = lists:reverse(numbers(Body)) ++ Seen};
+read(W) -> W.
+
+ask(_, _, #world{open = Open, requests = Requests} = W) when Open >= Requests -> W;
+ask(_, _, #world{open = 1, next_rid = 101} = W) -> W;
+ask(Gets, Bytes, #world{bosh = Bosh, now = Now, next_rid = Rid, open = Open, asked = Before} = W) ->
+    Els = [{xmlel, <<"iq">>, [{Rid, I}], Get} || {I, Get} <- lists:zip(lists:seq(1, length(Gets)), Gets)],
+    Request = #{rid => Rid, sid => <<"sid">>, els => Els, bytes => Bytes},
     {ok, [], Bosh1} = megaphone_bosh:arrive(Request, make_ref(), Now, Bosh),
-    Asked = [Rid || Els =/= []] ++ W#world.asked,
+    Asked = lists:reverse([Id || {xmlel, _, [Id], _} <- Els]) ++ Before,
     serve(W#world{bosh = Bosh1, next_rid = Rid + 1, open = Open + 1, asked = Asked}).
 
-%% What the session's process does.
-serve(#world{ended = true} = W) ->
+%% What the session's process does with one message, and with those that come of it.
+serve(W) ->
+    case process(W) of
+        #world{ended = false, mailbox = [Bytes | Mailbox]} = W1 -> serve(stanza(Bytes, W1#world{mailbox = Mailbox}));
+        #world{ended = false, bosh = Bosh, now = Now} = W1 ->
+            %% It waits for the client, or for nothing.
+            true = megaphone_pending:is_empty(W1#world.pending) orelse megaphone_bosh:is_full(Bosh),
+            true = megaphone_bosh:deadline(Bosh) > Now orelse megaphone_bosh:expired(Now, Bosh),
+            W1;
+        W1 -> W1
+    end.
+
+process(#world{ended = true} = W) ->
     W;
-serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
-    case megaphone_bosh:next(Now, Bosh) of
-        {ok, #{rid := Rid, els := Els}, Bosh1} ->
-            Made = lists:foldl(fun({get, Bytes}, Acc) -> stanza(Bytes, Acc) end, W#world{bosh = Bosh1}, Els),
-            %% Beside what others sent there is at most the limit, and what one request brought on top.
-            true = waiting(Made) =< Made#world.others + ?LIMIT + ?GETS * (?LARGEST + 50),
-            serve(Made#world{processed = [Rid || Els =/= []] ++ Processed});
-        {none, Bosh1} ->
-            #world{bosh = Bosh2} = Flushed = flush(W#world{bosh = Bosh1}),
-            case megaphone_bosh:is_ready(Bosh2) of
-                true -> serve(Flushed);
-                false -> Flushed
-            end
+process(#world{bosh = Bosh, now = Now, pending = Pending} = W) ->
+    case deliver(W) of
+        none ->
+            case megaphone_bosh:next(Now, Bosh) of
+                {ok, #{bytes := Bytes} = Request, Bosh1} ->
+                    case is_map_key(sid, Request) of
+                        true ->
+                            {ok, Pending1} = megaphone_pending:leave(Bytes, megaphone_stream:events(Request, <<"h">>), Pending),
+                            process(W#world{bosh = Bosh1, pending = Pending1});
+                        false ->
+                            process(W#world{bosh = Bosh1})
+                    end;
+                none ->
+                    Busy = not megaphone_pending:is_empty(Pending) andalso not megaphone_bosh:is_full(Bosh),
+                    W1 = flush(W#world{bosh = megaphone_bosh:busy(Busy, Bosh)}),
+                    case deliver(W1) of none -> W1; W2 -> process(W2) end
+            end;
+        W1 ->
+            process(W1)
+    end.
+
+deliver(#world{mailbox = Mailbox}) when length(Mailbox) > ?MOST_ASKED_FOR ->
+    none;
+deliver(#world{bosh = Bosh, pending = Pending, mailbox = Mailbox, processed = Processed} = W) ->
+    case megaphone_pending:take(case megaphone_bosh:is_full(Bosh) of true -> full; false -> open end, Pending) of
+        none ->
+            none;
+        {{xmlstreamelement, {xmlel, _, [Id], Get}}, Pending1} ->
+            %% Beside what others sent there is at most the limit, and what was asked for at once on top.
+            Most = (?MOST_ASKED_FOR + 2 * ?GETS) * (?LARGEST + ?OVERHEAD),
+            true = waiting(W) + lists:sum(Mailbox) =< W#world.others + ?LIMIT + Most,
+            W#world{pending = Pending1, mailbox = Mailbox ++ Get, processed = [Id | Processed]}
     end.
 
 flush(#world{bosh = Bosh, now = Now, answers = Before} = W) ->
@@ -130,11 +180,11 @@ queued(Bosh) -> lists:sum([byte_size(Body) || {_, {Body}} <- megaphone_bosh:queu
 drain(#world{ended = true} = W) ->
     W;
 drain(#world{answers = [_ | _]} = W) ->
-    drain(step(read, W));
+    drain(read(W));
 drain(W) ->
-    case {waiting(W), megaphone_bosh:take_pending(W#world.bosh)} of
-        {0, {[], _}} -> W;
-        _ -> drain(ask([], W))
+    case {waiting(W), megaphone_pending:is_empty(W#world.pending)} of
+        {0, true} -> W;
+        _ -> drain(ask([], 100, W))
     end.
 
 numbers(Body) ->

@@ -4,11 +4,11 @@
 %%% answers, acknowledgements, keys, pause and expiry. It knows no process and no clock but the `now'
 %%% it is given, in milliseconds; who drives it delivers payloads and sends the answers it returns.
 %%%
-%%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept. While much waits
-%%% for the client, its requests are held and answered, but what they bring is left for later.
+%%% A request goes arrive/4 -> next/2 (once all before it came) -> held -> flush/2 -> kept. What it brought is
+%%% for megaphone_pending.
 -module(megaphone_bosh).
 
--export([new/4, authid/2, arrive/4, held/4, next/2, is_ready/1, take_pending/1, enqueue/4, flush/2]).
+-export([new/4, authid/2, arrive/4, held/4, next/2, is_full/1, busy/2, enqueue/4, flush/2]).
 -export([closed/3, lost/2, unsent/3, finish/4, expired/2, deadline/1, take_owed/1, queued/1]).
 -export([kind/2, requests/1, present/2, is_grouping/2, terminating/1, held/1, idle/2, paused/1, legacy/1, wait/1]).
 
@@ -53,8 +53,8 @@
     held = [] :: [#held{}],
     kept = megaphone_kept:new() :: megaphone_kept:kept(),
     unsent = megaphone_unsent:new() :: megaphone_unsent:unsent(),
-    %% What held and answered requests brought and is not delivered yet, and its bytes.
-    pending = none :: none | {pos_integer(), queue:queue(megaphone_body:request())},
+    %% What requests brought goes on to the stream by itself: their answers wait for what that brings.
+    busy = false :: boolean(),
     out = megaphone_queue:new() :: megaphone_queue:queue(),
     %% Attributes of the session creation response until it is sent (§7.2).
     opening :: [{binary(), binary() | integer()}] | done,
@@ -102,8 +102,6 @@
 -define(ANSWER_BYTES, 131072).
 %% So many times the limit of the queue may wait for a client that fetches.
 -define(MOST, 64).
-%% Bytes of requests whose payload waits until the client has fetched more.
--define(MOST_PENDING, 262144).
 
 %%% Life of a session
 
@@ -196,68 +194,20 @@ held(Rid, Conn, Now, #bosh{held = Held, waiting = Waiting, kept = Kept, unsent =
             unknown
     end.
 
-%% @doc The next request in rid order (§14.2), now held, whose payload is to be delivered.
--spec next(ms(), bosh()) ->
-    {ok, megaphone_body:request(), bosh()} | {none, bosh()} | {stop, reason(), bosh()}.
-next(Now, S) ->
-    case is_ready(S) of
-        true ->
-            {Request, S1} = take_first(S),
-            {ok, Request, S1};
-        false ->
-            case accept(Now, S) of
-                {ok, Request, #bosh{pending = none} = S1} ->
-                    case is_full(S1) andalso brings(Request) of
-                        true -> next(Now, leave(Request, S1));
-                        false -> {ok, Request, S1}
-                    end;
-                {ok, Request, S1} ->
-                    next(Now, leave(Request, S1));
-                none ->
-                    {none, S};
-                Stop ->
-                    Stop
-            end
-    end.
-
-%% @doc May a payload that was left for later be delivered now?
--spec is_ready(bosh()) -> boolean().
-is_ready(#bosh{pending = none}) -> false;
-is_ready(S) -> not is_full(S).
-
-%% What a client causes itself stays bounded in this way. One that goes on sending while others fill its
-%% queue faster than it fetches is heard, for what it sends is bounded, too; one that leaves is heard out.
+%% @doc Does more wait for the client than what it sends may add to?
 -spec is_full(bosh()) -> boolean().
-is_full(#bosh{terminating = true}) -> false;
-is_full(#bosh{pending = {Bytes, _}}) when Bytes > ?MOST_PENDING -> false;
 is_full(#bosh{out = Out, limits = #{queue := Limit}}) -> megaphone_queue:size(Out) > Limit.
 
--spec leave(megaphone_body:request(), bosh()) -> bosh().
-leave(#{bytes := Bytes} = Request, #bosh{pending = Pending} = S) ->
-    case {brings(Request), Pending} of
-        {false, _} -> S;
-        {true, none} -> S#bosh{pending = {Bytes, queue:from_list([Request])}};
-        {true, {Before, Requests}} -> S#bosh{pending = {Before + Bytes, queue:in(Request, Requests)}}
-    end.
+%% @doc Does what it sent go on to its stream by itself? Then it is answered no sooner than it must be, for with each
+%% answer it may send more.
+-spec busy(boolean(), bosh()) -> bosh().
+busy(Busy, #bosh{busy = Busy} = S) -> S;
+busy(Busy, S) -> S#bosh{busy = Busy}.
 
--spec take_first(bosh()) -> {megaphone_body:request(), bosh()}.
-take_first(#bosh{pending = {Bytes, Requests}} = S) ->
-    {{value, #{bytes := Taken} = Request}, Rest} = queue:out(Requests),
-    Pending = case queue:is_empty(Rest) of true -> none; false -> {Bytes - Taken, Rest} end,
-    {Request, S#bosh{pending = Pending}}.
-
-%% @doc All that was left for later, oldest first: the client was told that we have it.
--spec take_pending(bosh()) -> {[megaphone_body:request()], bosh()}.
-take_pending(#bosh{pending = none} = S) -> {[], S};
-take_pending(#bosh{pending = {_, Requests}} = S) -> {queue:to_list(Requests), S#bosh{pending = none}}.
-
--spec brings(megaphone_body:request()) -> boolean().
-brings(#{els := Els} = Request) ->
-    Els =/= [] orelse is_map_key(restart, Request) orelse is_map_key(terminate, Request).
-
--spec accept(ms(), bosh()) ->
+%% @doc The next request in rid order (§14.2), now held, whose payload is to be delivered.
+-spec next(ms(), bosh()) ->
     {ok, megaphone_body:request(), bosh()} | none | {stop, reason(), bosh()}.
-accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
+next(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) when Rid =:= Done + 1 ->
     IsEarly = is_early(Request, Now, S),
     Last = last(IsEarly, Now, S),
     Held = #held{rid = Rid, conn = Conn, due = Last + S#bosh.wait, key = megaphone_keys:of_request(Request)},
@@ -278,7 +228,7 @@ accept(Now, #bosh{rid = Done, waiting = [{Rid, Conn, Request} | Waiting]} = S) w
             },
             pause(Request, acknowledge(Request, Now, S2))
     end;
-accept(_, _) ->
+next(_, _) ->
     none.
 
 %% @doc Adds a payload for the client. Where more than the limit waits and it has fetched nothing for as
@@ -445,22 +395,36 @@ idle(Now, #bosh{idle_from = From} = S) ->
 
 %% @doc When flush/2 or expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.
-deadline(#bosh{out = Out, unsent = Unsent} = S) ->
+deadline(#bosh{unsent = Unsent} = S) ->
     Due =
         case live(S) of
             [] ->
                 idle_deadline(S);
             Live ->
-                case megaphone_kept:has_lost(S#bosh.kept) of
-                    true -> earliest(Live);
-                    false -> min(megaphone_queue:due(Out), earliest(Live))
+                case answer_at(S, Live) of
+                    now -> S#bosh.idle_from;
+                    At -> At
                 end
         end,
     %% Atoms sort behind numbers: `infinity' is the largest.
     min(megaphone_unsent:due(Unsent), Due).
 
--spec earliest([#held{}]) -> ms().
-earliest(Held) -> lists:min([Due || #held{due = Due} <- Held]).
+%% When the first of these is to be answered. What is due later than one behind it is answered with that one.
+-spec answer_at(bosh(), [#held{}]) -> now | ms().
+answer_at(S, Live) ->
+    Earliest = lists:min([Due || #held{due = Due} <- Live]),
+    IsWaiting = S#bosh.busy orelse megaphone_kept:has_lost(S#bosh.kept),
+    case is_asked_at_once(S, Live) of
+        true -> now;
+        false when IsWaiting -> Earliest;
+        false -> min(megaphone_queue:due(S#bosh.out), Earliest)
+    end.
+
+-spec is_asked_at_once(bosh(), [#held{}]) -> boolean().
+is_asked_at_once(#bosh{busy = true}, _) -> false;
+is_asked_at_once(#bosh{paused = true}, _) -> true;
+is_asked_at_once(#bosh{opening = Opening, report = Report, hold = Hold}, Live) ->
+    Opening =/= done orelse Report =/= none orelse length(Live) > max(Hold, 1).
 
 %% @doc Takes what the client may not have and is owed to its user: of its answers, then of what waits
 %% for it, oldest first. Whoever takes it delivers it by another way: those answers are kept no longer,
@@ -636,17 +600,13 @@ idle_deadline(#bosh{unsent = Unsent, idle_from = From, idle_limit = Limit}) ->
 -spec due(ms(), bosh(), [#held{}]) -> payload | empty | none.
 due(_, _, []) ->
     none;
-due(_, #bosh{paused = true}, _) ->
-    empty;
-due(Now, #bosh{opening = Opening, hold = Hold, report = Report} = S, [#held{due = Due} | _] = Live) ->
-    IsDue = Opening =/= done orelse Report =/= none orelse length(Live) > max(Hold, 1) orelse Due =< Now,
-    case megaphone_kept:has_lost(S#bosh.kept) of
-        true when IsDue -> empty;
-        true -> none;
-        false ->
-            case IsDue orelse megaphone_queue:due(S#bosh.out) =< Now of
-                true -> payload_if_proved(S);
-                false -> none
+due(Now, #bosh{paused = Paused, kept = Kept} = S, Live) ->
+    case answer_at(S, Live) of
+        At when is_integer(At), At > Now -> none;
+        _ ->
+            case Paused orelse megaphone_kept:has_lost(Kept) of
+                true -> empty;
+                false -> payload_if_proved(S)
             end
     end.
 

@@ -22,6 +22,7 @@
     | too_frequent
     | too_many_requests
     | too_much_ahead
+    | too_much_pending
     | too_much_queued
     | too_much_unacknowledged.
 

@@ -26,6 +26,7 @@
     %% Virtual host; empty until the creation request was understood.
     host = <<>> :: binary(),
     bosh :: megaphone_bosh:bosh() | ended | undefined,
+    pending = megaphone_pending:new() :: megaphone_pending:pending(),
     %% None where the session ended before a stream began; packed while the process sleeps.
     stream :: stream() | binary() | undefined,
     stream_due = infinity :: ms() | infinity,
@@ -33,10 +34,11 @@
     max_body = infinity :: pos_integer() | infinity,
     shaper = none :: ejabberd_shaper:shaper(),
     intake = megaphone_intake:new() :: megaphone_intake:intake(),
-    %% The longest mailbox, one that is longer ends the session; and what is in it for the client's own
-    %% asking, such as what came while it was offline.
+    %% The longest mailbox, one that is longer ends the session; what is in it for the client's own asking,
+    %% such as what came while it was offline; and how many messages there are up to the last of these.
     max_mailbox = ?MAX_MAILBOX :: pos_integer(),
     asked_for = 0 :: non_neg_integer(),
+    asked_until = 0 :: non_neg_integer(),
     %% What this session adds to the gauges.
     gauged = {0, 0, 0} :: megaphone_sessions:gauges(),
     %% What goes back through the router when the process ends; and what came after the session's end,
@@ -56,6 +58,8 @@
 %% its parsed form: of the two the smaller limit. No login needs more, nor anything of size before its turn.
 -define(STRANGERS_BYTES, 16384).
 -define(STRANGERS_EARLY_BYTES, 2048).
+%% So many messages for the client's own asking may be in the mailbox before its stream is given more.
+-define(MOST_ASKED_FOR, 100).
 %% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
 -define(WAITING_BODIES, 8).
 
@@ -108,7 +112,7 @@ init({Sid, ConnId, Body, Peer}) ->
 -spec handle_continue({open, pid(), binary(), megaphone_socket:endpoint()}, #session{}) ->
     next_state().
 handle_continue({open, ConnId, Body, Peer}, S) ->
-    guard(fun() -> begin_with(ConnId, Body, Peer, S) end, S).
+    guard(fun() -> begin_with(ConnId, Body, Peer, S) end, ConnId, S).
 
 -spec begin_with(pid(), binary(), megaphone_socket:endpoint(), #session{}) -> next_state().
 begin_with(ConnId, Body, Peer, S) ->
@@ -119,15 +123,21 @@ begin_with(ConnId, Body, Peer, S) ->
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
-    guard(fun() -> next_state(stream(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, S)) end, S).
+    Callback = fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end,
+    guard(fun() -> next_state(stream(Callback, handled(S))) end, none, S).
 
 -spec handle_cast(term(), #session{}) -> next_state().
 handle_cast(Cast, S) ->
-    guard(fun() -> next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, S)) end, S).
+    guard(fun() -> next_state(stream(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, handled(S))) end, none, S).
 
 -spec handle_info(term(), #session{}) -> next_state().
 handle_info(Info, S) ->
-    guard(fun() -> hear(Info, S) end, S).
+    guard(fun() -> hear(Info, handled(S)) end, asker(Info), S).
+
+%% Who waits for an answer to this, and for nothing else.
+-spec asker(term()) -> pid() | none.
+asker({bosh_request, ConnId, _}) -> ConnId;
+asker(_) -> none.
 
 -spec hear(term(), #session{}) -> next_state().
 hear({bosh_request, ConnId, Body}, S) ->
@@ -139,19 +149,19 @@ hear({bosh_closed, ConnId}, #session{intake = Intake} = S) ->
 hear({timeout, Ref, tick}, #session{timer = {Ref, _}} = S) ->
     next_state(tick(S#session{timer = none}));
 hear({timeout, _, tick}, S) ->
-    stay(S);
+    next_state({ok, S});
 hear(timeout, S) ->
     {noreply, sleep(S), hibernate};
 hear({bosh_stop, Host, _}, #session{host = Own} = S) when Host =:= Own; Host =:= all ->
     %% The hook by which the stream ends its process may be gone by now.
-    {Events, S1} = take_pending(S),
+    {Events, S1} = last_words(S),
     case last_events(Events ++ [system_shutdown], S1) of
         {ok, S2} -> next_state({stop, normal, S2});
         Stop -> next_state(Stop)
     end;
 hear({bosh_stop, _, {From, Ref}}, S) ->
     From ! {Ref, staying},
-    stay(S);
+    next_state({ok, S});
 hear({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
     case Bosh of
         ended -> ok;
@@ -162,7 +172,7 @@ hear({bosh_announce, {From, Ref}}, #session{bosh = Bosh, sid = Sid} = S) ->
         _ -> false
     end,
     From ! {Ref, here},
-    stay(S);
+    next_state({ok, S});
 hear({route, Stanza}, #session{late = Late} = S) when Late =/= none ->
     stay(S#session{late = [Stanza | Late]});
 hear({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
@@ -170,11 +180,11 @@ hear({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
     {_, _, Held} = S#session.gauged,
     #session{stream = Stream} = wake(S),
     From ! {Ref, {Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), state(S), Held, Memory}},
-    stay(S);
+    next_state({ok, S});
 hear(bosh_make_room, #session{bosh = Bosh} = S) ->
     case is_stranger(S) andalso megaphone_bosh:idle(now_ms(), Bosh) >= ?SILENT_MS of
         true -> next_state(expire(S));
-        false -> stay(S)
+        false -> next_state({ok, S})
     end;
 hear({bosh_close, {From, Ref}}, S) ->
     From ! {Ref, closed},
@@ -186,8 +196,8 @@ hear(Info, S) ->
 -spec terminate(term(), #session{}) -> ok.
 terminate(Reason, Asleep) ->
     case wake(Asleep) of
-        #session{stream = undefined} ->
-            ok;
+        #session{stream = undefined, sid = Sid} ->
+            ok = megaphone_sessions:close(Sid);
         #session{stream = Stream} = S ->
             ok = give_back(Reason, S),
             Told = case Reason of {shutdown, fault} -> fault; _ -> Reason end,
@@ -202,6 +212,9 @@ answer_rest(#session{sid = Sid} = S) ->
     receive
         {bosh_request, ConnId, Body} ->
             ok = megaphone_hub:late(ConnId, Body, megaphone_ended:find(Sid)),
+            answer_rest(S);
+        {bosh_asked, ConnId, Rid} ->
+            ok = megaphone_hub:gone(ConnId, Rid, megaphone_ended:find(Sid)),
             answer_rest(S)
     after 0 -> ok
     end.
@@ -219,7 +232,7 @@ give_back(Reason, S) ->
         end,
     try
         {_, S1} = collect(S),
-        hand_back(finish(Condition, [], S1))
+        hand_back(say_last(S1#session.stream, finish(Condition, [], S1)))
     catch
         Class:Fault:Stack ->
             ok = megaphone_stats:add(handbacks_failed, 1),
@@ -231,22 +244,32 @@ give_back(Reason, S) ->
 format_status(Status) -> megaphone_fault:hide(Status).
 
 %% The fault of one callback ends the session in good order. Left to gen_server and proc_lib it would be
-%% told with state, mailbox and arguments, which hold users' messages.
--spec guard(fun(() -> next_state()), #session{}) -> next_state().
-guard(Callback, S) ->
+%% told with state, mailbox and arguments, which hold users' messages. The state from before the callback does
+%% not know who asked; where the stream is at fault, that of the moment is known.
+-spec guard(fun(() -> next_state()), Asker :: pid() | none, #session{}) -> next_state().
+guard(Callback, Asker, S) ->
     try
         Callback()
     catch
-        %% So the stream ends its process.
-        exit:Reason when Reason =:= normal; Reason =:= shutdown ->
-            {stop, Reason, S};
-        exit:{shutdown, _} = Reason ->
-            {stop, Reason, S};
+        throw:{stream_ends, Reason, Now} ->
+            {stop, Reason, Now};
         Class:Reason:Stack ->
-            ok = megaphone_stats:add(sessions_failed, 1),
-            ok = megaphone_fault:log("ends", Class, Reason, Stack),
+            ok = fault(Class, Reason, Stack),
+            ok = apologize(Asker),
             {stop, {shutdown, fault}, S}
     end.
+
+-spec fault(error | exit | throw, term(), list()) -> ok.
+fault(Class, Reason, Stack) ->
+    ok = megaphone_stats:add(sessions_failed, 1),
+    megaphone_fault:log("ends", Class, Reason, Stack).
+
+-spec apologize(pid() | none) -> ok.
+apologize(none) ->
+    ok;
+apologize(ConnId) ->
+    {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
+    megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
 %%% Beginning
 
@@ -434,37 +457,67 @@ bad_request(ConnId, Reason, S) ->
     ok = refuse_request(ConnId, megaphone_condition:of_reason(Reason), S),
     hang_up(Reason, S).
 
-%% Processes what is next in rid order, and answers what is due.
+%% Takes what is next in rid order, gives the stream what may go there, and answers what is due.
 -spec process(#session{}) -> step().
 process(#session{bosh = ended} = S) ->
     {ok, S};
-process(#session{bosh = Bosh} = S) ->
+process(S) ->
+    case take_pending(S) of
+        none -> accept_next(S);
+        {Event, S1} -> deliver(Event, S1)
+    end.
+
+-spec deliver(megaphone_stream:event(), #session{}) -> step().
+deliver(Event, S) ->
+    Before = mailbox(),
+    case stream_event(Event, S) of
+        {ok, S1} -> process(asked_for(Before, mailbox(), S1));
+        Stop -> Stop
+    end.
+
+-spec accept_next(#session{}) -> step().
+accept_next(#session{bosh = Bosh, host = Host, pending = Pending} = S) ->
     case megaphone_bosh:next(now_ms(), Bosh) of
-        {ok, #{els := Els} = Request, Bosh1} ->
+        {ok, #{els := Els, bytes := Bytes} = Request, Bosh1} ->
             ok = megaphone_stats:add(stanzas_in, length(Els)),
-            Mailbox = mailbox(),
-            case deliver(megaphone_stream:events(Request, S#session.host), S#session{bosh = Bosh1}) of
-                {ok, S1} -> process(asked_for(mailbox() - Mailbox, S1));
-                Stop -> Stop
+            case megaphone_pending:leave(Bytes, megaphone_stream:events(Request, Host), Pending) of
+                {ok, Pending1} -> process(S#session{bosh = Bosh1, pending = Pending1});
+                flood -> hang_up(too_much_pending, S#session{bosh = Bosh1})
             end;
         {stop, Condition, Bosh1} ->
             hang_up(Condition, S#session{bosh = Bosh1});
-        {none, Bosh1} ->
-            #session{bosh = Bosh2} = S1 = flush(S#session{bosh = Bosh1}),
-            case megaphone_bosh:is_ready(Bosh2) of
-                true -> process(S1);
-                false -> {ok, S1}
+        none ->
+            %% The answers may have made room.
+            S1 = flush(S#session{bosh = megaphone_bosh:busy(is_busy(S), Bosh)}),
+            case take_pending(S1) of
+                none -> {ok, S1};
+                {Event, S2} -> deliver(Event, S2)
             end
     end.
 
--spec deliver([term()], #session{}) -> step().
-deliver([Event | Events], #session{bosh = Bosh} = S) when Bosh =/= ended ->
-    case stream_event(Event, S) of
-        {ok, S1} -> deliver(Events, S1);
-        Stop -> Stop
-    end;
-deliver(_, S) ->
-    {ok, S}.
+%% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
+-spec take_pending(#session{}) -> {megaphone_stream:event(), #session{}} | none.
+take_pending(#session{pending = Pending, asked_for = AskedFor} = S) ->
+    case megaphone_pending:is_empty(Pending) orelse (AskedFor > ?MOST_ASKED_FOR andalso mailbox() > ?MOST_ASKED_FOR) of
+        true ->
+            none;
+        false ->
+            case megaphone_pending:take(flow(S), Pending) of
+                none -> none;
+                {Event, Pending1} -> {Event, S#session{pending = Pending1}}
+            end
+    end.
+
+-spec flow(#session{}) -> megaphone_pending:flow().
+flow(#session{bosh = Bosh}) ->
+    case megaphone_bosh:is_full(Bosh) of
+        false -> open;
+        true -> case megaphone_bosh:terminating(Bosh) of true -> leaving; false -> full end
+    end.
+
+%% There is more for the stream, and only the mailbox keeps it back.
+-spec is_busy(#session{}) -> boolean().
+is_busy(#session{pending = Pending} = S) -> not megaphone_pending:is_empty(Pending) andalso flow(S) =:= open.
 
 -spec stream_event(term(), #session{}) -> step().
 stream_event(Event, S) ->
@@ -478,24 +531,55 @@ stream(_, #session{stream = undefined} = S) ->
     {ok, S};
 stream(Callback, Asleep) ->
     #session{stream = Stream} = S = wake(Asleep),
-    case Callback(Stream) of
+    try Callback(Stream) of
         {noreply, Stream1, infinity} ->
-            collected(collect(S#session{stream = Stream1, stream_due = infinity}));
+            collected(Stream, collect(S#session{stream = Stream1, stream_due = infinity}));
         {noreply, Stream1, Timeout} ->
-            collected(collect(S#session{stream = Stream1, stream_due = now_ms() + Timeout}));
+            collected(Stream, collect(S#session{stream = Stream1, stream_due = now_ms() + Timeout}));
         {stop, Reason, Stream1} ->
             {_, S1} = collect(S#session{stream = Stream1}),
-            {stop, Reason, S1}
+            {stop, Reason, say_last(Stream, S1)}
+    catch
+        %% So the stream ends its process.
+        exit:Reason when Reason =:= normal; Reason =:= shutdown ->
+            throw({stream_ends, Reason, S});
+        exit:{shutdown, _} = Reason ->
+            throw({stream_ends, Reason, S});
+        Class:Reason:Stack ->
+            ok = fault(Class, Reason, Stack),
+            throw({stream_ends, {shutdown, fault}, S})
     end.
 
 %% The stream is closed from the other side, too, where the session must end.
--spec collected({ok | {stop, megaphone_condition:reason()}, #session{}}) -> step().
-collected({ok, #session{stream = #{stream_state := disconnected}} = S}) ->
-    {ok, finish(<<"remote-connection-failed">>, [], S)};
-collected({ok, S}) ->
+-spec collected(Before :: stream(), {ok | {stop, megaphone_condition:reason()}, #session{}}) -> step().
+collected(Before, {ok, #session{stream = #{stream_state := disconnected}} = S}) ->
+    {ok, say_last(Before, finish(<<"remote-connection-failed">>, [], S))};
+collected(_, {ok, S}) ->
     {ok, S};
-collected({{stop, Condition}, S}) ->
+collected(_, {{stop, Condition}, S}) ->
     hang_up(Condition, S).
+
+%% The stream ended of itself: what the client was told that we have, and needs no more than the stream as it was, is
+%% sent all the same. What is for the server itself, and other presence, would be undone by the end at once.
+-spec say_last(Before :: stream(), #session{}) -> #session{}.
+say_last(#{stream_state := established} = Before, #session{pending = Pending} = S) ->
+    Say = fun(Event) -> megaphone_pending:is_stateless(Event) andalso say_last_word(Event, Before) end,
+    lists:foreach(Say, megaphone_pending:last_words(Pending)),
+    {_, S1} = collect(S#session{pending = megaphone_pending:new()}),
+    S1;
+say_last(_, S) ->
+    S.
+
+%% Each on its own: one that is odd must not take the others with it.
+-spec say_last_word(megaphone_stream:event(), stream()) -> ok.
+say_last_word(Event, Stream) ->
+    try
+        _ = xmpp_stream_in:handle_info({'$gen_event', Event}, Stream),
+        ok
+    catch
+        exit:_ -> ok;
+        Class:Reason:Stack -> megaphone_fault:log("loses a client's last word", Class, Reason, Stack)
+    end.
 
 -spec collect(#session{}) -> {ok | {stop, megaphone_condition:reason()}, #session{}}.
 collect(S) ->
@@ -548,15 +632,12 @@ enqueue(Item, Kind, Now, Result, #session{bosh = Bosh} = S) ->
 hang_up(_, #session{bosh = ended} = S) ->
     {ok, S};
 hang_up(Reason, S) ->
-    {Events, S1} = take_pending(S),
+    {Events, S1} = last_words(S),
     last_events(Events ++ [closed], finish(Reason, [], S1)).
 
--spec take_pending(#session{}) -> {[megaphone_stream:event()], #session{}}.
-take_pending(#session{bosh = Bosh, host = Host} = S) when Bosh =/= ended, Bosh =/= undefined ->
-    {Requests, Bosh1} = megaphone_bosh:take_pending(Bosh),
-    {[Event || Request <- Requests, Event <- megaphone_stream:events(Request, Host)], S#session{bosh = Bosh1}};
-take_pending(S) ->
-    {[], S}.
+-spec last_words(#session{}) -> {[megaphone_stream:event()], #session{}}.
+last_words(#session{pending = Pending} = S) ->
+    {megaphone_pending:last_words(Pending), S#session{pending = megaphone_pending:new()}}.
 
 -spec last_events([megaphone_stream:event() | closed | system_shutdown], #session{}) -> step().
 last_events([Event | Events], S) ->
@@ -701,13 +782,22 @@ next_state({stop, Reason, S}) ->
 stay(#session{max_mailbox = Max, asked_for = AskedFor} = S) ->
     case mailbox() of
         Length when Length > Max + AskedFor -> crowded(Length, S);
-        Length when Length < AskedFor -> {noreply, S#session{asked_for = Length}, ?SLEEP_AFTER_MS};
         _ -> {noreply, S, ?SLEEP_AFTER_MS}
     end.
 
--spec asked_for(integer(), #session{}) -> #session{}.
-asked_for(Messages, #session{asked_for = Before} = S) when Messages > 0 -> S#session{asked_for = Before + Messages};
-asked_for(_, S) -> S.
+%% The mailbox before and after an event of the client.
+-spec asked_for(non_neg_integer(), non_neg_integer(), #session{}) -> #session{}.
+asked_for(Before, Length, #session{asked_for = AskedFor} = S) when Length > Before ->
+    S#session{asked_for = AskedFor + Length - Before, asked_until = Length};
+asked_for(_, _, S) ->
+    S.
+
+%% One message less.
+-spec handled(#session{}) -> #session{}.
+handled(#session{asked_for = 0} = S) ->
+    S;
+handled(#session{asked_for = AskedFor, asked_until = Until} = S) ->
+    S#session{asked_for = min(AskedFor, Until - 1), asked_until = Until - 1}.
 
 -spec mailbox() -> non_neg_integer().
 mailbox() ->
