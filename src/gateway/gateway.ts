@@ -4,6 +4,7 @@
  *   request ─▶ peek at the sid ─▶ pick the node ─▶ take a slot, send {ConnId, Body} ─▶ held
  *   held ─▶ an answer to its ConnId ─▶ answered
  *        ─▶ the client went away, or nobody answered in time ─▶ {ConnId, closed, Sid}
+ *        ─▶ {gone, Sids}: its session was killed ─▶ item-not-found
  *
  * A request whose node is out of service waits, to be sent when the node is back or refused after a while; refused
  * with 503, so that the client repeats it. Those that were sent before wait, too, for they, or their answers, may be
@@ -165,6 +166,14 @@ export class Gateway implements PidOwner, ClusterListener {
   /** The node takes no new sessions for so many seconds; those it has go on. */
   full(node: ClusterNode, seconds: number): void {
     node.fullUntil = this.#now + Math.min(seconds, MAX_FULL);
+  }
+
+  /** These sessions of the node were killed, and will answer nothing. One pass over all exchanges. */
+  gone(node: ClusterNode, sids: ReadonlySet<string>): void {
+    this.#exchanges.forEach((exchange, slot) => {
+      if (exchange.node !== node || exchange.sid === undefined || !sids.has(exchange.sid)) return;
+      this.#giveUp(slot, exchange, 'unknown_sid', refusals.UNKNOWN_SID);
+    });
   }
 
   inService(node: ClusterNode): void {

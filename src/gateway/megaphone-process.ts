@@ -1,7 +1,8 @@
 /**
  * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
  * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it came to a mark among the
- * requests, `{taken, Place}`, or takes no new sessions for a while, `{full, Seconds}`.
+ * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, or that sessions were killed,
+ * `{gone, [Sid]}`.
  *
  * Requests: `stats` and `health` give maps with binary keys; anything else `{error, unknown_request}`.
  */
@@ -10,6 +11,7 @@ import { encodePlain, type Plain } from '../etf/plain.js';
 import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode, NamedProcess } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
+import type { ClusterNode } from './cluster.js';
 import type { Gateway } from './gateway.js';
 
 export const PROCESS_NAME = 'megaphone';
@@ -32,14 +34,21 @@ export class MegaphoneProcess implements NamedProcess {
 
   deliver(term: Term, peer: string): void {
     const node = this.#gateway.cluster.find(peer);
-    const word = wordOf(term);
-    if (node !== undefined && word !== undefined) {
-      this.#gateway[word.name](node, word.count);
-      return;
-    }
+    if (node !== undefined && this.#hear(node, term)) return;
     const call = incomingCall(term);
     if (call === undefined) this.#gateway.answer(term, undefined, peer);
     else void this.#handle(call.request).then((answer) => this.#node.reply(call, answer));
+  }
+
+  /** What a node's module says of itself; `false` for another term. */
+  #hear(node: ClusterNode, term: Term): boolean {
+    const [word, what] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
+    const name = word instanceof Atom ? word.name : undefined;
+    if (name === 'taken' && isCount(what)) this.#gateway.taken(node, what);
+    else if (name === 'full' && isCount(what)) this.#gateway.full(node, what);
+    else if (name === 'gone' && Array.isArray(what)) this.#gateway.gone(node, sidsOf(what));
+    else return false;
+    return true;
   }
 
   async #handle(request: Term): Promise<Term> {
@@ -50,10 +59,8 @@ export class MegaphoneProcess implements NamedProcess {
   }
 }
 
-/** What a node's module says of itself, `{taken, Place}` or `{full, Seconds}`; `undefined` for another term. */
-function wordOf(term: Term): { readonly name: 'taken' | 'full'; readonly count: number } | undefined {
-  const [word, count] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
-  const name = word instanceof Atom ? word.name : undefined;
-  if ((name !== 'taken' && name !== 'full') || !Number.isSafeInteger(count)) return undefined;
-  return (count as number) > 0 ? { name, count: count as number } : undefined;
-}
+const isCount = (term: Term | undefined): term is number =>
+  Number.isSafeInteger(term) && (term as number) > 0;
+
+const sidsOf = (list: readonly Term[]): ReadonlySet<string> =>
+  new Set(list.flatMap((sid) => (sid instanceof Uint8Array ? [Buffer.from(sid).toString('latin1')] : [])));

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +16,7 @@ import {
   message,
   ping,
   type Request,
+  wrapper,
 } from './conformance/bosh-session.js';
 import { Instance } from './support/instance.js';
 import { root } from './support/sandbox.js';
@@ -42,9 +44,31 @@ async function login(host = 'localhost'): Promise<BoshSession> {
   return BoshSession.login(instance.gatewayUrl, { to: host }, { presence: '' });
 }
 
+const entryOf = (session: BoshSession): string => `ets:lookup(megaphone_sessions, <<"${session.sid}">>)`;
+
 /** The process that serves a session. */
-const processOf = (session: BoshSession): string =>
-  `element(2, hd(ets:lookup(megaphone_sessions, <<"${session.sid}">>)))`;
+const processOf = (session: BoshSession): string => `element(2, hd(${entryOf(session)}))`;
+
+/** Requests of a session on one connection, each before the answer to the one before. */
+function pipeline(session: BoshSession): { ask(): void; until(text: RegExp): Promise<void> } {
+  const { hostname, port, pathname } = new URL(session.url);
+  const socket = connect(Number(port), hostname);
+  return {
+    ask: () => {
+      session.rid += 1;
+      const body = wrapper({ sid: session.sid, rid: session.rid });
+      socket.write(`POST ${pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    },
+    until: async (text) => {
+      let answers = '';
+      for await (const chunk of socket) {
+        answers += chunk;
+        if (text.test(answers)) return;
+      }
+      assert.fail(`the connection was closed after ${answers}`);
+    },
+  };
+}
 
 async function asleep(session: BoshSession): Promise<void> {
   const busy = `proc_lib:initial_call(P) =/= false andalso element(2, process_info(P, current_function))`;
@@ -134,14 +158,19 @@ describe('sessions go on when', { timeout: 300_000 }, () => {
 
   it('some of them are killed', async () => {
     const [a, b, c, d] = await Promise.all([login(), login(), login(), login()]);
-    a.next();
-    await b.ask({ pause: 100 });
     const held = d.next();
+    const pipe = pipeline(a);
+    pipe.ask();
+    while ((await server.print(`element(3, hd(${entryOf(a)}))`)) !== '{1,0,1}') await sleep(50);
+    await b.ask({ pause: 100 });
     for (const user of [a, b, d]) await asleep(user);
     await server.evaluate(`[exit(P, kill) || P <- [${[a, b].map(processOf).join()}]].`);
+    // Behind one that the session held, on the same connection.
+    pipe.ask();
     // What it does every ten seconds.
     await server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
     await recount();
+    await pipe.until(/item-not-found.*item-not-found/s);
     assert.equal(condition(await b.ask()), 'item-not-found');
     const online = await instance.connectedUsers();
     assert.deepEqual(

@@ -22,7 +22,9 @@ killed_ones_are_swept_and_counted_no_more() ->
         end
      || Pid <- Killed
     ],
-    ?assertEqual(lists:sort(Killed), lists:sort(megaphone_sessions:sweep())),
+    {Sids, Swept} = lists:unzip(megaphone_sessions:sweep()),
+    ?assertEqual(lists:sort(Killed), lists:sort(Swept)),
+    ?assertEqual(lists:seq(1, 2000), lists:sort([binary_to_integer(Sid) || Sid <- Sids])),
     ?assertEqual({3000, 0, 3000}, megaphone_sessions:gauges()),
     ?assertEqual(lists:sort(Live), lists:sort(megaphone_sessions:pids())),
     [Pid ! stop || Pid <- Live].

@@ -1,10 +1,14 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What goes to gateways: the one answer to each exchange, and how far their requests were taken. Nothing here waits for a gateway
+%%% What goes to gateways: the one answer to each exchange, how far their requests were taken, and which sessions can
+%%% answer none any more. Nothing here waits for a gateway
 %%% that does not read, for it must not suspend sessions, and none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
--export([answer/4, last_answer/4, repeat/1, taken/2, full/2]).
+-export([answer/4, last_answer/4, repeat/1, taken/2, full/2, gone/1]).
+
+%% How many are told in one message.
+-define(SIDS, 1000).
 
 -type headers() :: [{iodata(), iodata()}].
 -type status() :: 100..599.
@@ -38,6 +42,17 @@ taken(Gateway, Place) ->
 full(Gateway, Seconds) ->
     _ = erlang:send({megaphone, Gateway}, {full, Seconds}, [nosuspend, noconnect]),
     ok.
+
+%% @doc These sessions were killed without a word: nobody will answer what gateways hold for them. Which gateways do
+%% is not known; to other hidden nodes it says nothing.
+-spec gone([megaphone_sid:sid()]) -> ok.
+gone([]) ->
+    ok;
+gone(Sids) ->
+    Some = lists:sublist(Sids, ?SIDS),
+    Message = {gone, Some},
+    lists:foreach(fun(Gateway) -> send({megaphone, Gateway}, Message, iolist_size(Some)) end, nodes(hidden)),
+    gone(lists:nthtail(length(Some), Sids)).
 
 -spec message(pid(), status(), headers(), binary()) -> tuple().
 message(ConnId, Status, [], Body) -> {ConnId, Status, Body};

@@ -49,7 +49,9 @@ handle_info(sweep, State) ->
             ok;
         Killed ->
             ?LOG_WARNING("~b Megaphone sessions were killed", [length(Killed)]),
-            log_out(maps:from_keys(Killed, []))
+            {Sids, Pids} = lists:unzip(Killed),
+            ok = megaphone_gateway:gone(Sids),
+            log_out(maps:from_keys(Pids, []))
     end,
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {noreply, State};

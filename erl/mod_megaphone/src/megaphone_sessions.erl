@@ -87,12 +87,14 @@ gauges() ->
 -spec add(gauges(), gauges()) -> gauges().
 add({Established, Paused, Held}, {E, P, H}) -> {Established + E, Paused + P, Held + H}.
 
-%% @doc Takes out those whose processes are gone without having left; returns the processes.
--spec sweep() -> [pid()].
+%% @doc Takes out those whose processes are gone without having left.
+-spec sweep() -> [{megaphone_sid:sid(), pid()}].
 sweep() ->
-    Dead = fold(fun(Step, Acc) -> [{Sid, Pid} || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
+    Gone = fold(fun(Step, Acc) -> [{Sid, Pid} || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
+    %% One that left while we looked is not there any more.
+    Dead = [Entry || {Sid, Pid} = Entry <- Gone, find(Sid) =:= {ok, Pid}],
     lists:foreach(fun({Sid, _}) -> close(Sid) end, Dead),
-    [Pid || {_, Pid} <- Dead].
+    Dead.
 
 %% Over one part of all entries, in steps.
 -spec fold(fun(([term()], Acc) -> Acc), '$_' | '$2' | '$3', Acc) -> Acc.
