@@ -1,4 +1,4 @@
-/** More than a session takes: what its client sends waits for ejabberd's shaper, and its mailbox has an end. */
+/** More than a session takes: what its client sends waits for the shaper and for its turn, and its mailbox has an end. */
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,7 +22,9 @@ before(async () => {
   const yaml = await readFile(path, 'utf8');
   await writeFile(
     path,
-    yaml.replace('    access: c2s\n', `    access: c2s\n    max_fsm_queue: ${MAX_FSM_QUEUE}\n`),
+    yaml
+      .replace('    access: c2s\n', `    access: c2s\n    max_fsm_queue: ${MAX_FSM_QUEUE}\n`)
+      .replace('  mod_ping: {}\n', '  mod_mam:\n    default: always\n  mod_ping: {}\n'),
   );
   await instance.ctl('reload_config');
   node = await HiddenNode.start({
@@ -83,6 +85,35 @@ describe('a session', { timeout: 120_000 }, () => {
     await Promise.all(flood.map(({ answer }) => answer));
     assert.equal(condition(await client.ask()), 'policy-violation');
     assert.equal((await other.ask({}, ping())).attributes.type, undefined);
+  });
+
+  it('whose client asks for its archive again and again takes one stanza at a time, and ends', async () => {
+    const [alice, sender] = [
+      await BoshSession.login(instance.gatewayUrl, {}, { ...instance.alice, resource: 'greedy' }),
+      await anonymous(),
+    ];
+    const texts = Array.from({ length: 250 }, (_, i) => message(alice.jid, `${i}`)).join('');
+    await sender.until((answer) => answer.xml.includes("'ping'"), texts + ping());
+    const process = await pid(alice);
+    const info = async (item: string): Promise<number> => {
+      const found = await rpc('erlang', 'process_info', process, atom(item));
+      return found instanceof Tuple ? Number(found.elements[1]) : 0;
+    };
+    const query = `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>250</max></set></query>`;
+    const queries = Array.from(
+      { length: 300 },
+      (_, i) => `<iq xmlns='jabber:client' type='set' id='q${i}'>${query}</iq>`,
+    ).join('');
+    let asked = 0;
+    let answer = await alice.ask();
+    for (; answer.attributes.type === undefined; asked += queries.length) {
+      answer = await alice.ask({}, queries);
+      assert.ok((await info('memory')) < 50_000_000);
+      assert.ok((await info('message_queue_len')) < 1000);
+    }
+    assert.equal(condition(answer), 'policy-violation');
+    assert.ok(asked > 2 * 262_144 && asked < 4 * 262_144, `${asked}`);
+    assert.equal((await sender.ask({}, ping())).attributes.type, undefined);
   });
 
   it('with a mailbox longer than max_fsm_queue ends, and all of it is in offline storage, once', async () => {

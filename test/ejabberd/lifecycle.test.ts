@@ -130,6 +130,33 @@ const FAULTS: readonly (readonly [string, string])[] = [
   ['the supervisor is killed 5 times', '[Kill(megaphone_sup) || _ <- lists:seq(1, 5)]'],
 ];
 
+describe('whoever asks a session that ends', { timeout: 60_000 }, () => {
+  it('hears so, where the question waited in its mailbox', async () => {
+    const session = await login();
+    // Once the hub has passed it on, its state can be had.
+    const answer = await server.print(`
+      P = ${processOf(session)}, ok = sys:suspend(P), Me = self(),
+      P ! {bosh_stop, all, {Me, make_ref()}},
+      mod_megaphone ! {Me, held, <<"${session.sid}">>, ${session.rid}},
+      _ = sys:get_state(mod_megaphone), ok = sys:resume(P),
+      receive {Me, Status, _} -> Status; {Me, Status, _, _} -> Status after 10000 -> nothing end`);
+    assert.equal(answer, '200');
+  });
+
+  it('by a fault at its very beginning hears that, and it leaves the index', async () => {
+    await server.print('persistent_term:erase(megaphone_chars)');
+    try {
+      assert.equal(
+        condition((await BoshSession.create(instance.gatewayUrl)).creation),
+        'internal-server-error',
+      );
+    } finally {
+      await server.print('megaphone_chars:prepare()');
+    }
+    await recount();
+  });
+});
+
 describe('sessions go on when', { timeout: 300_000 }, () => {
   for (const [fault, expressions] of FAULTS) {
     it(fault, async () => {

@@ -153,6 +153,33 @@ describe('a client', { timeout: 240_000 }, () => {
     await later.terminate();
   });
 
+  const ends: readonly (readonly [string, (reader: BoshSession) => Promise<unknown>])[] = [
+    [
+      'a newer session takes its place',
+      () => BoshSession.login(instance.gatewayUrl, {}, { ...instance.alice, resource: 'replaced' }),
+    ],
+    ['it is kicked', () => instance.ctl('kick_session', 'alice', 'localhost', 'replaced', 'out')],
+    ['an operator ends it', ({ sid }) => instance.ctl('megaphone_close_session', sid)],
+  ];
+  for (const [how, end] of ends)
+    it(`that had still to fetch when ${how} was heard all the same`, async () => {
+      const sender = await anonymous();
+      const reader = await BoshSession.login(
+        instance.gatewayUrl,
+        {},
+        { ...instance.alice, resource: 'replaced', presence: '' },
+      );
+      await reader.ask({ pause: 60 });
+      await send(sender, reader.jid, texts(30, 50_000));
+      await reader.ask({}, ping() + message(instance.bob.jid, `last words as ${how}`));
+      assert.equal(Number(await instance.ctl('get_offline_count', 'bob', 'localhost')), 0);
+      await end(reader);
+      await stored(1);
+      const later = await bob('heard');
+      await readUntil(later, `last words as ${how}`, PRESENCE);
+      await later.terminate();
+    });
+
   it('that ends its session gets no more than one answer, and the rest at its next login', async () => {
     const sender = await anonymous();
     const session = await BoshSession.login(

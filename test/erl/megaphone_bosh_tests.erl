@@ -290,9 +290,27 @@ a_client_that_does_not_fetch_test() ->
     B = many(1, 1000, 0, session(#{})),
     ?assertMatch({ok, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 29999, B)),
     ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 30000, B)),
-    %% Whatever it does: 64 times the limit is all.
-    Most = many(63, 1000, 0, B),
-    ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({<<"x">>, none}, stanza, 0, Most)).
+    %% Whatever it does: what takes 64 times the limit is all, or 1 MB where that is more.
+    Most = many(1040, 1000 - 120, 0, B),
+    ?assertMatch({stop, too_much_queued, _}, megaphone_bosh:enqueue({binary:copy(<<"x">>, 10000), none}, stanza, 0, Most)).
+
+%% Small elements take many times their text: what counts is the memory.
+what_waits_is_bounded_by_what_it_takes_test() ->
+    Small = {xmlel, <<"a">>, [], lists:duplicate(1000, {xmlel, <<"b">>, [], []})},
+    Fill = fun F(B) ->
+        case megaphone_bosh:enqueue({binary:copy(<<"x">>, 4000), {1, {message, binary_to_term(term_to_binary(Small))}}}, stanza, 0, B) of
+            {ok, B1} -> F(B1);
+            {stop, too_much_queued, B1} -> B1
+        end
+    end,
+    erlang:garbage_collect(),
+    {memory, Before} = process_info(self(), memory),
+    Full = Fill(session(#{})),
+    erlang:garbage_collect(),
+    {memory, After} = process_info(self(), memory),
+    %% A heap has room to grow.
+    ?assert(After - Before < 3 * 1048576, {After - Before}),
+    ?assert(length(megaphone_bosh:queued(Full)) > 5).
 
 a_client_that_fetches_slowly_test() ->
     B = many(20, 1000, 0, session(#{})),

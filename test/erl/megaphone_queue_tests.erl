@@ -26,6 +26,13 @@ all_that_fits_test() ->
     ?assertEqual({<<"aab">>, megaphone_queue:new()}, taken(3, queue([<<"aa">>, <<"b">>]))),
     ?assertEqual({<<>>, megaphone_queue:new()}, taken(3, megaphone_queue:new())).
 
+%% Whatever is taken and added: it is what a queue of what is left takes.
+memory_is_of_what_is_there_test() ->
+    Payloads = [<<"aaa">>, binary:copy(<<"b">>, 100), <<"cc">>, <<"dddd">>],
+    {_, Rest} = taken(105, queue(Payloads)),
+    ?assertEqual(megaphone_queue:memory(queue([<<"dddd">>])), megaphone_queue:memory(Rest)),
+    ?assertEqual(0, megaphone_queue:memory(element(2, taken(10, Rest)))).
+
 %% Each stanza is touched a few times, however many wait: not once for each answer.
 cost_is_linear_test() ->
     Reductions = fun(N) ->

@@ -168,13 +168,16 @@ stanza(Bytes, #world{bosh = Bosh, now = Now, made = Made, fetched = Fetched} = W
         {ok, Bosh1} ->
             W#world{bosh = Bosh1, made = Made + 1};
         {stop, too_much_queued, Bosh1} ->
-            true = Now - Fetched >= ?INACTIVITY * 1000 orelse queued(Bosh1) > 60 * ?LIMIT,
+            true = Now - Fetched >= ?INACTIVITY * 1000 orelse memory(Bosh1) > 1048576,
             W#world{ended = true}
     end.
 
 waiting(#world{bosh = Bosh}) -> queued(Bosh).
 
 queued(Bosh) -> lists:sum([byte_size(Body) || {_, {Body}} <- megaphone_bosh:queued(Bosh)]).
+
+%% At most: twice its text, and what it takes beside it.
+memory(Bosh) -> lists:sum([2 * byte_size(Body) + 240 || {_, {Body}} <- megaphone_bosh:queued(Bosh)]).
 
 %% The client reads all there is, and asks on.
 drain(#world{ended = true} = W) ->

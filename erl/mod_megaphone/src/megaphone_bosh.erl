@@ -100,8 +100,9 @@
 -define(BURST, 100).
 %% Bytes of stanzas in one answer; a larger stanza goes alone.
 -define(ANSWER_BYTES, 131072).
-%% So many times the limit of the queue may wait for a client that fetches.
+%% So many times the limit of the queue is what all that waits for a client may take, even for one that fetches.
 -define(MOST, 64).
+-define(LEAST, 1048576).
 
 %%% Life of a session
 
@@ -246,7 +247,8 @@ enqueue(Item, Kind, Now, #bosh{out = Out, limits = #{group := Group} = Limits} =
 is_too_slow(Now, Out, #{queue := Limit, inactivity := Inactivity}) ->
     Size = megaphone_queue:size(Out),
     Size > Limit andalso
-        (Size > ?MOST * Limit orelse Now - megaphone_queue:since(Out) >= Inactivity * 1000).
+        (megaphone_queue:memory(Out) > max(?LEAST, ?MOST * Limit) orelse
+            Now - megaphone_queue:since(Out) >= Inactivity * 1000).
 
 %% @doc The answers that are due now, in the order in which they are to be sent: where one is unsent, those
 %% behind it are, too.

@@ -5,7 +5,7 @@
 %%% in answers of limited size, each of whole stanzas.
 -module(megaphone_queue).
 
--export([new/0, add/5, size/1, since/1, due/1, take/3, all/1, payloads/1, owed/1]).
+-export([new/0, add/5, size/1, memory/1, since/1, due/1, take/3, all/1, payloads/1, owed/1]).
 
 -export_type([queue/0, kind/0, item/0, owed/0]).
 
@@ -22,6 +22,7 @@
     front :: [item(), ...],
     back = [] :: [item()],
     size :: non_neg_integer(),
+    memory :: non_neg_integer(),
     due :: ms(),
     %% When something was last taken, or the first came.
     since :: ms(),
@@ -30,6 +31,10 @@
 
 -opaque queue() :: empty | #queue{}.
 
+%% What an item takes in the queue and as a binary, beside its text.
+-define(ITEM_BYTES, 120).
+-define(WORD_BYTES, 8).
+
 -spec new() -> queue().
 new() -> empty.
 
@@ -37,16 +42,36 @@ new() -> empty.
 -spec add(item(), kind(), ms(), Group :: ms(), queue()) -> queue().
 add({Payload, _} = Item, Kind, Now, Group, empty) ->
     Due = case Kind of presence -> Now + Group; _ -> Now end,
-    #queue{front = [Item], size = iolist_size(Payload), due = Due, since = Now, stream = Kind =:= stream};
-add({Payload, _} = Item, Kind, Now, _, #queue{back = Back, size = Size, due = Due, stream = Stream} = Queue) ->
+    #queue{
+        front = [Item],
+        size = iolist_size(Payload),
+        memory = item_memory(Item),
+        due = Due,
+        since = Now,
+        stream = Kind =:= stream
+    };
+add({Payload, _} = Item, Kind, Now, _, #queue{back = Back, size = Size, memory = Memory, due = Due, stream = Stream} = Queue) ->
     Queue#queue{
         back = [Item | Back],
         size = Size + iolist_size(Payload),
+        memory = Memory + item_memory(Item),
         due = case Kind of presence -> Due; _ -> Now end,
         stream = Stream orelse Kind =:= stream
     }.
 
-%% @doc Bytes.
+%% A stanza may take many times its text, for each small element of it is several words; and it holds long texts once more.
+-spec item_memory(item()) -> non_neg_integer().
+item_memory({Payload, none}) ->
+    ?ITEM_BYTES + iolist_size(Payload);
+item_memory({Payload, Owed}) ->
+    ?ITEM_BYTES + 2 * iolist_size(Payload) + erts_debug:flat_size(Owed) * ?WORD_BYTES.
+
+%% @doc Bytes that it takes at most.
+-spec memory(queue()) -> non_neg_integer().
+memory(empty) -> 0;
+memory(#queue{memory = Memory}) -> Memory.
+
+%% @doc Bytes of payload.
 -spec size(queue()) -> non_neg_integer().
 size(empty) -> 0;
 size(#queue{size = Size}) -> Size.
@@ -67,13 +92,16 @@ due(#queue{due = Due}) -> Due.
 take(Limit, _, Queue) when Queue =:= empty; Queue#queue.size =< Limit ->
     {Items, Stream} = all(Queue),
     {Items, Stream, empty};
-take(Limit, Now, #queue{front = [{Payload, _} = First | Front], back = Back, size = Size, stream = Stream} = Queue) ->
+take(Limit, Now, #queue{front = [{Payload, _} = First | Front], back = Back, size = Size, memory = Memory, stream = Stream} = Queue) ->
     case fitting(Front, Back, Limit - iolist_size(Payload), [First]) of
         {Taken, _, [], []} ->
             {lists:reverse(Taken), Stream, empty};
         {Taken, Room, Rest, RestBack} ->
             Left = Size - (Limit - Room),
-            {lists:reverse(Taken), Stream, Queue#queue{front = Rest, back = RestBack, size = Left, due = Now, since = Now}}
+            MemoryLeft = lists:foldl(fun(Item, Sum) -> Sum - item_memory(Item) end, Memory, Taken),
+            {lists:reverse(Taken), Stream, Queue#queue{
+                front = Rest, back = RestBack, size = Left, memory = MemoryLeft, due = Now, since = Now
+            }}
     end.
 
 -spec fitting([item()], [item()], Room :: integer(), Taken) -> {Taken, integer(), [item()], [item()]} when

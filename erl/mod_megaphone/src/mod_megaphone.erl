@@ -207,8 +207,8 @@ mod_doc() ->
                 value => <<"bytes">>,
                 desc => <<
                     "How much waits for a client before what it sends has to wait, too. With more, a client that "
-                    "has fetched nothing for 'max_inactivity' is ended with 'policy-violation'; any client, with "
-                    "64 times as much. The default is '1048576'."
+                    "has fetched nothing for 'max_inactivity' is ended with 'policy-violation'; any client, once what "
+                    "waits for it takes 64 times as much memory. The default is '1048576'."
                 >>
             }},
             {presence_delay, #{
