@@ -321,6 +321,7 @@ describe('what is handed back', { timeout: 120_000 }, () => {
   });
 
   it('comes where the module was restarted while a stream waited to be resumed', async () => {
+    await setModuleOptions(instance, { mod_stream_mgmt: { resend_on_timeout: true } });
     const bob = await login('t');
     await bob.until(
       (answer) => answer.xml.includes('<enabled '),

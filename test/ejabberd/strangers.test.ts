@@ -10,7 +10,15 @@ import { Atom, atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
-import { BoshSession, condition, ping, send, USUAL, wrapper } from './conformance/bosh-session.js';
+import {
+  type Answer,
+  BoshSession,
+  condition,
+  ping,
+  send,
+  USUAL,
+  wrapper,
+} from './conformance/bosh-session.js';
 import { CreationFlood, type Habit } from './support/creation-flood.js';
 import { Instance } from './support/instance.js';
 import { setModuleOptions, setTopOptions } from './support/module-options.js';
@@ -226,8 +234,21 @@ describe('strangers', { timeout: 600_000 }, () => {
     const auth = (text: string): string =>
       `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='SCRAM-SHA-1'>${btoa(text)}</auth>`;
     assert.equal(condition(await (await create()).ask({}, auth(`n,,n=alice,r=${big}`))), 'policy-violation');
+    assert.equal(condition((await create({ pad: 'x'.repeat(200_000) })).creation), 'policy-violation');
+    const first = async (payload: string): Promise<string> =>
+      condition(await (await create()).ask({}, payload));
+    // The server's own word for a stanza before the login is `not-authorized'.
+    const iq = (content: string): string => `<iq type='get' id='a' xmlns='jabber:client'>${content}</iq>`;
+    assert.equal(await first(iq('<a/>'.repeat(240))), 'remote-stream-error');
+    assert.equal(await first(iq('<a/>'.repeat(300))), 'bad-request');
+    assert.equal(await first(iq("<a b='c' d='e'/>".repeat(90))), 'bad-request');
+    assert.equal(await first(iq('').repeat(8)), 'remote-stream-error');
+    assert.equal(await first(iq('').repeat(9)), 'policy-violation');
     const early = await create();
-    assert.equal(condition(await early.at(early.rid + 2, {}, '<a/>'.repeat(500)).answer), 'policy-violation');
+    assert.equal(
+      condition(await early.at(early.rid + 2, {}, `<a>${'x'.repeat(2_100)}</a>`).answer),
+      'policy-violation',
+    );
     // An account may send what the server takes.
     const user = await BoshSession.login(instance.gatewayUrl);
     const answers = [2, 1].map((ahead) => user.at(user.rid + ahead, { pad: big.repeat(10) }, ping()).answer);
@@ -268,6 +289,27 @@ describe('strangers', { timeout: 600_000 }, () => {
     assert.match(`${await ofPolling}`, /^(remote-stream-error|item-not-found)$/);
     await noStrangers();
     for (const session of [pauses, silent]) assert.equal((await session.ask()).attributes.type, 'terminate');
+  });
+
+  it('that hold their requests make room for who logs in, where they have all places', async () => {
+    await setModuleOptions(instance, {
+      mod_megaphone: { max_unauthenticated: 4, max_unauthenticated_per_address: 0 },
+    });
+    await noStrangers();
+    const before = await counted('refused_unauthenticated');
+    const held: Promise<Answer>[] = [];
+    // More than four until the hub has heard of the option.
+    for (;;) {
+      const session = await BoshSession.create(instance.gatewayUrl);
+      if (session.creation.status === 503) break;
+      held.push(session.next().answer);
+    }
+    assert.equal((await counted('refused_unauthenticated')) - before, 1);
+    // Well below the negotiation timeout, which would end them, too.
+    await sleep(6_000);
+    await (await BoshSession.login(instance.gatewayUrl)).terminate();
+    assert.equal(condition(await Promise.race(held)), 'item-not-found');
+    await Promise.all(held);
   });
 });
 

@@ -14,6 +14,9 @@ no_session_begins_while_memory_is_short_test() ->
 those_of_some_seconds_ago_make_room_where_many_are_test() ->
     with_table(fun those_of_some_seconds_ago_make_room_where_many_are/0).
 
+the_oldest_makes_room_where_all_places_are_taken_test() ->
+    with_table(fun the_oldest_makes_room_where_all_places_are_taken/0).
+
 no_share_for_an_address_where_it_is_0() ->
     A = lists:foldl(fun(_, A) -> ok = megaphone_admission:check({1, 2, 3, 4}, A), enter(A) end, new(?LIMITS), [1, 2, 3, 4]),
     ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, A)).
@@ -27,8 +30,21 @@ no_session_begins_while_memory_is_short() ->
 
 those_of_some_seconds_ago_make_room_where_many_are() ->
     Two = enter(enter(new(?LIMITS))),
-    {[[], [], [], [], [_, _]], _} = lists:mapfoldl(fun(_, A) -> megaphone_admission:tick(?LIMITS, A) end, Two, lists:seq(1, 5)),
+    {[[], [], [], [], [{_, silent}, {_, silent}], [], [], [], [], [{_, any}, {_, any}]], _} = lists:mapfoldl(fun(_, A) -> megaphone_admission:tick(?LIMITS, A) end, Two, lists:seq(1, 10)),
     {[[], [], [], [], []], _} = lists:mapfoldl(fun(_, A) -> megaphone_admission:tick(?LIMITS, A) end, enter(new(?LIMITS)), lists:seq(1, 5)).
+
+%% And what there is of one follows: nothing grows with those who come and go.
+the_oldest_makes_room_where_all_places_are_taken() ->
+    Tick = fun(A) -> {_, A1} = megaphone_admission:tick(?LIMITS, A), A1 end,
+    Full = enter(enter(enter(Tick(enter(new(?LIMITS)))))),
+    ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, Full)),
+    Young = Tick(Tick(Tick(Full))),
+    ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, Young)),
+    {instead_of, Oldest} = megaphone_admission:check({1, 2, 3, 4}, Tick(Young)),
+    Less = megaphone_admission:leave(Oldest, Tick(Young)),
+    ?assertEqual(ok, megaphone_admission:check({1, 2, 3, 4}, Less)),
+    ?assertEqual(3, megaphone_admission:count()),
+    ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, enter(Less))).
 
 with_table(Test) ->
     ok = megaphone_admission:create_table(),
@@ -44,8 +60,8 @@ enter(A) ->
 
 a_network_of_ipv6_is_one_address_test() ->
     Of = fun(Text) -> {ok, Ip} = inet:parse_address(Text), megaphone_admission:address(Ip) end,
-    ?assertEqual(Of("2001:db8:1:2::1"), Of("2001:db8:1:2:ffff::2")),
-    ?assertNotEqual(Of("2001:db8:1:2::1"), Of("2001:db8:1:3::1")),
+    ?assertEqual(Of("2001:db8:1:2::1"), Of("2001:db8:1:ff:ffff::2")),
+    ?assertNotEqual(Of("2001:db8:1:2::1"), Of("2001:db8:2:2::1")),
     ?assertEqual(Of("192.0.2.1"), Of("::ffff:192.0.2.1")),
     ?assertNotEqual(Of("192.0.2.1"), Of("192.0.2.2")),
     ?assertNotEqual(Of("0.1.2.3"), Of("0:1:2:3::")).

@@ -12,7 +12,7 @@ attributes_are_typed_test() ->
         "xmpp:restart='true' route='ignored' stream='ignored' secure='true'",
         "<presence/> <iq/>"
     ),
-    {ok, Request} = megaphone_body:parse(Body),
+    {ok, Request} = megaphone_body:parse(Body, 10000),
     ?assertEqual(
         #{
             rid => 9007199254740991, sid => <<"s">>, to => <<"h">>, from => <<"u@h">>, lang => <<"de">>,
@@ -24,26 +24,27 @@ attributes_are_typed_test() ->
     ).
 
 another_prefix_for_xbosh_test() ->
-    {ok, Request} = megaphone_body:parse(?BODY("rid='1' xmlns:x='urn:xmpp:xbosh' x:restart='1' version='0.9' restart='true'", "")),
+    {ok, Request} = megaphone_body:parse(?BODY("rid='1' xmlns:x='urn:xmpp:xbosh' x:restart='1' version='0.9' restart='true'", ""), 10000),
     ?assertMatch(#{restart := true}, Request),
     ?assertNot(is_map_key(version, Request)).
 
 %% Swiften and libpurple bind the prefix to a namespace that they got wrong, libpurple behind its use.
 wrong_namespace_for_xbosh_test() ->
-    Swiften = megaphone_body:parse(?BODY("rid='1' xmlns:xmpp='urn:xmpp:bosh' xmpp:version='1.0'", "")),
+    Swiften = megaphone_body:parse(?BODY("rid='1' xmlns:xmpp='urn:xmpp:bosh' xmpp:version='1.0'", ""), 10000),
     ?assertMatch({ok, #{version := <<"1.0">>}}, Swiften),
-    Libpurple = megaphone_body:parse(?BODY("rid='1' xmpp:restart='true' xmlns:xmpp='urn:xmpp:bosh'", "")),
+    Libpurple = megaphone_body:parse(?BODY("rid='1' xmpp:restart='true' xmlns:xmpp='urn:xmpp:bosh'", ""), 10000),
     ?assertMatch({ok, #{restart := true}}, Libpurple).
 
 two_prefixes_for_xbosh_test() ->
     {ok, Request} = megaphone_body:parse(
-        ?BODY("rid='1' xmlns:a='urn:xmpp:xbosh' xmlns:b='urn:xmpp:xbosh' xmlns:c='urn:xmpp:c' a:version='1.0' b:restart='1' c:version='2'", "")
+        ?BODY("rid='1' xmlns:a='urn:xmpp:xbosh' xmlns:b='urn:xmpp:xbosh' xmlns:c='urn:xmpp:c' a:version='1.0' b:restart='1' c:version='2'", ""),
+        10000
     ),
     ?assertMatch(#{version := <<"1.0">>, restart := true}, Request).
 
 accepted_test_() ->
     [
-        {binary_to_list(Body), ?_assertMatch({ok, #{rid := 7}}, megaphone_body:parse(Body))}
+        {binary_to_list(Body), ?_assertMatch({ok, #{rid := 7}}, megaphone_body:parse(Body, 10000))}
      || Body <- [
             ?BODY("rid='7'", ""),
             <<"<?xml version='1.0' encoding='utf-8'?>", (?BODY("rid='7'", ""))/binary>>,
@@ -61,7 +62,7 @@ accepted_test_() ->
 
 refused_test_() ->
     [
-        {binary_to_list(Body), ?_assertEqual({error, Error}, megaphone_body:parse(Body))}
+        {binary_to_list(Body), ?_assertEqual({error, Error}, megaphone_body:parse(Body, 10000))}
      || {Error, Body} <- [
             {not_well_formed, <<>>},
             {not_well_formed, <<"hello">>},
@@ -114,7 +115,7 @@ refused_test_() ->
 other_encodings_test_() ->
     [
         {lists:flatten(io_lib:format("~p ~p", [Encoding, Mark])),
-            ?_assertMatch({error, _}, megaphone_body:parse(encoded(Body, Encoding, Mark)))}
+            ?_assertMatch({error, _}, megaphone_body:parse(encoded(Body, Encoding, Mark), 10000))}
      || Encoding <- [{utf16, little}, {utf16, big}, {utf32, little}, {utf32, big}],
         Mark <- [true, false],
         Body <- [?BODY("rid='1'", ""), ?BODY("rid='1'", "<!-- c -->"), ?BODY("rid='1'", "<?pi?>")]
@@ -127,8 +128,8 @@ encoded(Body, Encoding, false) -> unicode:characters_to_binary(Body, utf8, Encod
 limits_test_() ->
     [
         {Name, fun() ->
-            ?assertMatch({ok, _}, megaphone_body:parse(iolist_to_binary(Make(Most)))),
-            ?assertEqual({error, Error}, megaphone_body:parse(iolist_to_binary(Make(Most + 1))))
+            ?assertMatch({ok, _}, megaphone_body:parse(iolist_to_binary(Make(Most)), 10000)),
+            ?assertEqual({error, Error}, megaphone_body:parse(iolist_to_binary(Make(Most + 1)), 10000))
         end}
      || {Name, Error, Most, Make} <- [
             {"attributes of an element", too_complex, 64, fun(N) -> of_body(["<a", attributes(N), "/>"]) end},
@@ -136,6 +137,10 @@ limits_test_() ->
                 ["<body xmlns='http://jabber.org/protocol/httpbind' rid='1'", attributes(N), "/>"]
             end},
             {"namespaces", too_complex, 64, fun(N) -> of_body(["<a", [[" xmlns:a", integer_to_list(I), "='x'"] || I <- lists:seq(1, N)], "/>"]) end},
+            %% The wrapper and its two attributes are among them.
+            {"elements", too_complex, 9997, fun(N) -> of_body(lists:duplicate(N, "<a/>")) end},
+            {"elements, each with text", too_complex, 9997, fun(N) -> of_body(["<a>", lists:duplicate(N - 1, "<b>&amp;</b>"), "</a>"]) end},
+            {"elements and attributes", too_complex, 4998, fun(N) -> of_body([lists:duplicate(N, "<a b='c'/>"), "<a/>"]) end},
             {"depth", too_complex, 99, fun(N) -> of_body([lists:duplicate(N, "<a>"), lists:duplicate(N, "</a>")]) end},
             {"an element's name", too_complex, 256, fun(N) -> of_body(["<", lists:duplicate(N, $a), "/>"]) end},
             {"an element's name, twice", too_complex, 256, fun(N) ->
@@ -153,7 +158,7 @@ attributes(N) -> [[" a", integer_to_list(I), "='x'"] || I <- lists:seq(1, N)].
 %% What is written can be read, whatever is in an attribute's value.
 write_test() ->
     Written = megaphone_body:write([{<<"rid">>, 5}, {<<"to">>, <<"a'b\"<&>">>}], <<"<iq/>">>),
-    ?assertMatch({ok, #{rid := 5, to := <<"a'b\"<&>">>, els := [{xmlel, <<"iq">>, [], []}]}}, megaphone_body:parse(Written)).
+    ?assertMatch({ok, #{rid := 5, to := <<"a'b\"<&>">>, els := [{xmlel, <<"iq">>, [], []}]}}, megaphone_body:parse(Written, 10000)).
 
 write_empty_test() ->
     ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'/>">>, megaphone_body:write([], [])).

@@ -21,7 +21,7 @@ found(Rid) -> Rid.
 as_the_parser_reads_test_() ->
     [
         {Name, fun() ->
-            case megaphone_body:parse(Body) of
+            case megaphone_body:parse(Body, 10000) of
                 {ok, Request} ->
                     ?assertEqual(Sid, maps:get(sid, Request, null)),
                     ?assertEqual(Rid, maps:get(rid, Request));

@@ -15,7 +15,7 @@
 prop_strangers_are_counted() ->
     ?FORALL(
         Steps,
-        list(frequency([{6, {create, address()}}, {2, {login, nat()}}, {2, {kill, nat()}}, {1, {restart, nat(), nat()}}, {2, tick}])),
+        list(frequency([{6, {create, address()}}, {2, {login, nat()}}, {2, {kill, nat()}}, {1, {restart, nat(), nat()}}, {6, tick}])),
         holds(fun() -> are_counted(Steps) end)
     ).
 
@@ -36,14 +36,16 @@ are_counted(Steps) ->
         {[], Hub} = lists:foldl(fun step/2, {Strangers, Hub}, [{kill, 0} || _ <- Strangers]),
         in(Hub, fun(Empty) ->
             %% But for the lists of the last seconds, which tick/2 empties.
-            Idle = lists:foldl(fun(_, A) -> {[], A1} = megaphone_admission:tick(?LIMITS, A), A1 end, Empty, lists:seq(1, 5)),
-            {Idle =:= megaphone_admission:new(?LIMITS), Idle}
+            Ticked = fun(N, From) -> lists:foldl(fun(_, A) -> {[], A1} = megaphone_admission:tick(?LIMITS, A), A1 end, From, lists:seq(1, N)) end,
+            Ticks = length([tick || tick <- lists:takewhile(fun(Step) -> Step =:= tick orelse element(1, Step) =/= restart end, lists:reverse(Steps))]),
+            Idle = Ticked(5, Empty),
+            {Idle =:= Ticked(Ticks + 5, megaphone_admission:new(?LIMITS)), Idle}
         end)
     after
         ets:delete(megaphone_strangers)
     end.
 
-address() -> oneof([{192, 0, 2, 1}, {192, 0, 2, 2}, {v6, 16#2001, 16#db8, 0, 1}, {v6, 16#2001, 16#db8, 0, 2}]).
+address() -> oneof([{192, 0, 2, 1}, {192, 0, 2, 2}, {v6, 16#2001, 16#db8, 1}, {v6, 16#2001, 16#db8, 2}]).
 
 %% Each hub is a process: with it go its monitors.
 start_hub() ->
@@ -82,20 +84,27 @@ do({create, Address}, Strangers, Hub) ->
     Count = length(Strangers),
     Expected =
         if
-            Count >= ?MAX -> {refused, strangers};
             Count >= ?MAX div 2, Mine >= ?PER_ADDRESS -> {refused, address};
+            Count >= ?MAX -> full;
             true -> ok
         end,
-    Entered = in(Hub, fun(Admission) ->
+    {Entered, Gone} = in(Hub, fun(Admission) ->
         case megaphone_admission:check(Address, Admission) of
             ok when Expected =:= ok ->
-                {Pid, Monitor} = spawn_monitor(fun idle/0),
-                {[{Pid, Address}], megaphone_admission:enter(Pid, Monitor, Address, Admission)};
+                {Pid, A} = entered(Address, Admission),
+                {{[{Pid, Address}], []}, A};
+            {instead_of, Oldest} when Expected =:= full ->
+                {Pid, A} = entered(Address, megaphone_admission:leave(Oldest, Admission)),
+                {{[{Pid, Address}], [Oldest]}, A};
+            {refused, strangers} when Expected =:= full ->
+                {{[], []}, Admission};
             Expected ->
-                {[], Admission}
+                {{[], []}, Admission}
         end
     end),
-    {Entered ++ Strangers, Hub};
+    Left = [Stranger || {Pid, _} = Stranger <- Strangers, not lists:member(Pid, Gone)],
+    true = length(Left) + length(Gone) =:= Count,
+    {Entered ++ Left, Hub};
 do({login, N}, Strangers, Hub) ->
     {with(N, Strangers, fun(Pid) ->
         ok = megaphone_admission:logged_in(Pid),
@@ -132,8 +141,12 @@ do({restart, N, M}, Strangers, Hub) ->
 do(tick, Strangers, Hub) ->
     MakeRoom = in(Hub, fun(A) -> megaphone_admission:tick(?LIMITS, A) end),
     true = MakeRoom =:= [] orelse length(Strangers) >= ?MAX div 2,
-    [] = MakeRoom -- [Pid || {Pid, _} <- Strangers],
+    [] = [Pid || {Pid, _} <- MakeRoom] -- [Pid || {Pid, _} <- Strangers ++ Strangers],
     {Strangers, Hub}.
+
+entered(Address, Admission) ->
+    {Pid, Monitor} = spawn_monitor(fun idle/0),
+    {Pid, megaphone_admission:enter(Pid, Monitor, Address, Admission)}.
 
 idle() -> receive stop -> ok end.
 

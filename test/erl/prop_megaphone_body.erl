@@ -27,7 +27,7 @@ prop_what_is_read_is_bounded() ->
     ?FORALL(
         Shape,
         shape(),
-        case megaphone_body:parse(body(Shape, 16384)) of
+        case megaphone_body:parse(body(Shape, 16384), 10000) of
             {ok, #{els := Els}} -> lists:all(fun(El) -> is_bounded(El, 2) end, Els);
             {error, _} -> true
         end
@@ -47,7 +47,7 @@ reductions(Body) ->
     Self = self(),
     Measure = fun() ->
         {reductions, Before} = erlang:process_info(self(), reductions),
-        _ = megaphone_body:parse(Body),
+        _ = megaphone_body:parse(Body, 10000),
         {reductions, After} = erlang:process_info(self(), reductions),
         Self ! {self(), After - Before}
     end,

@@ -32,7 +32,7 @@ prop_well_formed_markup_passes() ->
     ?FORALL(
         Xml,
         damaged(?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()])))),
-        case megaphone_markup:check(Xml) of
+        case megaphone_markup:check(Xml, 10000) of
             ok -> true;
             {error, forbidden_markup} -> true;
             {error, _} -> element(1, fxml_stream:parse_element(Xml)) =:= error
@@ -44,7 +44,7 @@ prop_peeks_see_what_parsing_does() ->
     ?FORALL(
         Xml,
         damaged(wrapper()),
-        case megaphone_body:parse(Xml) of
+        case megaphone_body:parse(Xml, 10000) of
             {ok, #{rid := Rid} = Request} ->
                 Sid = maps:get(sid, Request, none),
                 megaphone_peek:rid(Xml) =:= Rid andalso

@@ -2,9 +2,10 @@
 %%%
 %%% Whether one more session may begin. A stranger, that is a session that has not logged in, proves nothing and
 %%% costs a process: strangers are bounded in number here, in time by ejabberd's `negotiation_timeout'. While more
-%%% than half of their places are taken, one address has only its share of them, and who says no more after a few
-%%% seconds gives its place up. And whoever has logged in keeps room on this node: none begins where processes or
-%%% memory run short.
+%%% than half of their places are taken, one address has only its share of them, who says no more after a few
+%%% seconds gives its place up, and after twice that time everyone does. When all are taken, the oldest makes room
+%%% for the newest: a login takes a few round trips, so floods pass by those who do log in. And whoever has
+%%% logged in keeps room on this node: none begins where processes or memory run short.
 %%%
 %%% The hub monitors strangers until they log in, so however one ends, its place is free again. Their table belongs
 %%% to megaphone_index: a new hub finds there whom to monitor, and who logs in while there is none is no longer in it.
@@ -16,8 +17,8 @@
 
 -export_type([admission/0, limits/0, address/0, refusal/0]).
 
-%% A network of IPv6 (/64) is one customer's.
--type address() :: inet:ip4_address() | {v6, char(), char(), char(), char()}.
+%% A network of IPv6 (/48) is the most that one site is given (RFC 6177).
+-type address() :: inet:ip4_address() | {v6, char(), char(), char()}.
 %% `per_address' and `memory' (bytes) may be 0: no limit.
 -type limits() :: #{strangers := pos_integer(), per_address := non_neg_integer(), memory := non_neg_integer()}.
 %% `address': only that address is refused; the others hold for the whole node.
@@ -25,12 +26,17 @@
 
 %% A client that logs in sends its next request as soon as it has an answer.
 -define(PATIENCE_SECONDS, 5).
+%% One that has not logged in by then makes room, if there is need of it.
+-define(LOGIN_SECONDS, 10).
 
 -record(admission, {
     limits :: limits(),
     processes :: pos_integer(),
     is_memory_short = false :: boolean(),
-    strangers = #{} :: #{pid() => {Monitor :: reference(), address()}},
+    strangers = #{} :: #{pid() => {Monitor :: reference(), address(), Entered :: non_neg_integer()}},
+    %% The same, oldest first; time is told in ticks.
+    ages = gb_sets:new() :: gb_sets:set({Entered :: non_neg_integer(), pid()}),
+    now = 0 :: non_neg_integer(),
     addresses = #{} :: #{address() => pos_integer()},
     %% Who entered in each of the last seconds; the latest first.
     recent = lists:duplicate(?PATIENCE_SECONDS, []) :: [[pid()]]
@@ -87,15 +93,23 @@ found(Pid, Address, A) -> enter(Pid, erlang:monitor(process, Pid), Address, A).
 max_processes() ->
     erlang:system_info(process_limit) * 9 div 10.
 
-%% @doc Once a second: takes the limits as they are now; those told to make room go if they are silent.
--spec tick(limits(), admission()) -> {MakeRoom :: [pid()], admission()}.
-tick(Limits, #admission{strangers = Strangers, recent = Recent} = A) ->
+%% @doc Once a second: takes the limits as they are now; tells who makes room, be it only if silent.
+-spec tick(limits(), admission()) -> {[{pid(), silent | any}], admission()}.
+tick(Limits, #admission{strangers = Strangers, recent = Recent, now = Now} = A) ->
     {Young, [Old]} = lists:split(?PATIENCE_SECONDS - 1, Recent),
-    A1 = A#admission{limits = Limits, is_memory_short = is_memory_short(Limits), recent = [[] | Young]},
+    A1 = A#admission{limits = Limits, is_memory_short = is_memory_short(Limits), recent = [[] | Young], now = Now + 1},
     case is_crowded(A1) of
-        true -> {[Pid || Pid <- Old, is_map_key(Pid, Strangers)], A1};
+        true -> {[{Pid, silent} || Pid <- Old, is_map_key(Pid, Strangers)] ++ overdue(A1), A1};
         false -> {[], A1}
     end.
+
+-spec overdue(admission()) -> [{pid(), any}].
+overdue(#admission{ages = Ages, now = Now}) ->
+    overdue(gb_sets:next(gb_sets:iterator(Ages)), Now - ?LOGIN_SECONDS).
+
+-spec overdue(none | {{non_neg_integer(), pid()}, gb_sets:iter({non_neg_integer(), pid()})}, integer()) -> [{pid(), any}].
+overdue({{Entered, Pid}, Younger}, Last) when Entered =< Last -> [{Pid, any} | overdue(gb_sets:next(Younger), Last)];
+overdue(_, _) -> [].
 
 -spec is_crowded(admission()) -> boolean().
 is_crowded(#admission{limits = #{strangers := Max}, strangers = Strangers} = A) ->
@@ -110,7 +124,8 @@ are_processes_short(#admission{processes = Processes}) ->
 is_memory_short(#{memory := Memory}) ->
     Memory > 0 andalso erlang:memory(total) > Memory.
 
--spec check(address(), admission()) -> ok | {refused, refusal()}.
+%% @doc May one more begin? Perhaps `instead_of' another, who is to leave.
+-spec check(address(), admission()) -> ok | {instead_of, pid()} | {refused, refusal()}.
 check(_, #admission{is_memory_short = true}) ->
     {refused, memory};
 check(Address, #admission{limits = Limits, strangers = Strangers, addresses = Addresses} = A) ->
@@ -118,32 +133,42 @@ check(Address, #admission{limits = Limits, strangers = Strangers, addresses = Ad
     case are_processes_short(A) of
         true ->
             {refused, processes};
-        false when map_size(Strangers) >= Max ->
-            {refused, strangers};
         %% For an address that is not there map_get fails, and so the guard.
         false when PerAddress > 0, map_size(Strangers) >= Max div 2, map_get(Address, Addresses) >= PerAddress ->
             {refused, address};
+        false when map_size(Strangers) >= Max ->
+            instead_of(A);
         false ->
             ok
     end.
 
+-spec instead_of(admission()) -> {instead_of, pid()} | {refused, strangers}.
+instead_of(#admission{ages = Ages, now = Now}) ->
+    case gb_sets:smallest(Ages) of
+        {Entered, Pid} when Now - Entered >= ?PATIENCE_SECONDS -> {instead_of, Pid};
+        _ -> {refused, strangers}
+    end.
+
 -spec enter(pid(), Monitor :: reference(), address(), admission()) -> admission().
-enter(Pid, Monitor, Address, #admission{strangers = Strangers, addresses = Addresses, recent = [Latest | Recent]} = A) ->
+enter(Pid, Monitor, Address, #admission{strangers = Strangers, ages = Ages, now = Now, addresses = Addresses} = A) ->
     ok = stranger(Pid, Address),
+    [Latest | Recent] = A#admission.recent,
     A#admission{
         recent = [[Pid | Latest] | Recent],
-        strangers = Strangers#{Pid => {Monitor, Address}},
+        strangers = Strangers#{Pid => {Monitor, Address, Now}},
+        ages = gb_sets:add_element({Now, Pid}, Ages),
         addresses = maps:update_with(Address, fun(Count) -> Count + 1 end, 1, Addresses)
     }.
 
-%% @doc It logged in, or is gone.
+%% @doc It logged in, is gone, or has to go.
 -spec leave(pid(), admission()) -> admission().
-leave(Pid, #admission{strangers = Strangers, addresses = Addresses} = A) ->
+leave(Pid, #admission{strangers = Strangers, ages = Ages, addresses = Addresses} = A) ->
     case maps:take(Pid, Strangers) of
-        {{Monitor, Address}, Rest} ->
+        {{Monitor, Address, Entered}, Rest} ->
             true = erlang:demonitor(Monitor, [flush]),
             ok = logged_in(Pid),
-            A#admission{strangers = Rest, addresses = fewer(Address, Addresses)};
+            Ages1 = gb_sets:del_element({Entered, Pid}, Ages),
+            A#admission{strangers = Rest, ages = Ages1, addresses = fewer(Address, Addresses)};
         error ->
             A
     end.
@@ -159,4 +184,4 @@ fewer(Address, Addresses) ->
 -spec address(inet:ip_address()) -> address().
 address({_, _, _, _} = Address) -> Address;
 address({0, 0, 0, 0, 0, 16#FFFF, AB, CD}) -> {AB bsr 8, AB band 255, CD bsr 8, CD band 255};
-address({A, B, C, D, _, _, _, _}) -> {v6, A, B, C, D}.
+address({A, B, C, _, _, _, _, _}) -> {v6, A, B, C}.

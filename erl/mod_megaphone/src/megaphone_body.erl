@@ -4,7 +4,7 @@
 %%% elements, and written around payloads that are XML already.
 -module(megaphone_body).
 
--export([parse/1, rid/1, write/2, attribute/2, escape/1]).
+-export([parse/2, rid/1, write/2, attribute/2, escape/1]).
 
 -export_type([request/0, rid/0, xmlel/0, parse_error/0]).
 
@@ -38,18 +38,23 @@
 -define(NS_XBOSH, <<"urn:xmpp:xbosh">>).
 -define(MAX_RID, 9007199254740991).
 
-%% @doc Parses the body of one HTTP request. Attributes that no row of the standard names are ignored.
--spec parse(binary()) -> {ok, request()} | {error, parse_error()}.
-parse(Binary) ->
-    Bytes = byte_size(Binary),
+%% @doc Parses the body of one HTTP request of at most so many elements and attributes. Attributes that no row of the
+%% standard names are ignored.
+-spec parse(binary(), MaxParts :: pos_integer()) -> {ok, request()} | {error, parse_error()}.
+%% Not one of them is shorter than 4 bytes.
+parse(Binary, MaxParts) when byte_size(Binary) =< 4 * MaxParts ->
     case megaphone_xml:read(Binary) of
-        {ok, El} ->
-            wrapper(El, Bytes);
-        unsure ->
-            case megaphone_markup:check(Binary) of
-                ok -> wrapper(fxml_stream:parse_element(Binary), Bytes);
-                {error, _} = Error -> Error
-            end
+        {ok, El} -> wrapper(El, byte_size(Binary));
+        unsure -> checked(Binary, MaxParts)
+    end;
+parse(Binary, MaxParts) ->
+    checked(Binary, MaxParts).
+
+-spec checked(binary(), pos_integer()) -> {ok, request()} | {error, parse_error()}.
+checked(Binary, MaxParts) ->
+    case megaphone_markup:check(Binary, MaxParts) of
+        ok -> wrapper(fxml_stream:parse_element(Binary), byte_size(Binary));
+        {error, _} = Error -> Error
     end.
 
 -spec wrapper(xmlel() | {error, term()}, pos_integer()) -> {ok, request()} | {error, parse_error()}.

@@ -98,7 +98,7 @@ handle_info({'DOWN', _, process, Pid, _}, Hub) ->
 handle_info(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
     _ = erlang:send_after(?TICK_MS, self(), tick),
     {MakeRoom, Admission1} = megaphone_admission:tick(mod_megaphone:node_limits(), Admission),
-    lists:foreach(fun megaphone_session:make_room/1, MakeRoom),
+    lists:foreach(fun({Pid, Who}) -> megaphone_session:make_room(Pid, Who) end, MakeRoom),
     {noreply, Hub#hub{admission = Admission1, refusals = megaphone_refusals:tick(now_seconds(), Refusals)}};
 handle_info(_, Hub) ->
     {noreply, Hub}.
@@ -159,19 +159,27 @@ gone(ConnId, _, none) ->
     megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
 -spec create(pid(), binary(), map(), #hub{}) -> #hub{}.
-create(ConnId, Body, Meta, #hub{tag = Tag, admission = Admission} = Hub) ->
+create(ConnId, Body, Meta, #hub{admission = Admission} = Hub) ->
     {Ip, _} = Peer = megaphone_opening:peer(Meta),
     Address = megaphone_admission:address(Ip),
+    Start = fun(A) -> start(ConnId, Body, Peer, Address, Hub#hub{admission = A}) end,
     case megaphone_admission:check(Address, Admission) of
         ok ->
-            try megaphone_session:start(megaphone_sid:new(Tag), ConnId, Body, Peer) of
-                {Pid, Monitor} ->
-                    Hub#hub{admission = megaphone_admission:enter(Pid, Monitor, Address, Admission)}
-            catch
-                error:system_limit -> refuse(ConnId, processes, Hub)
-            end;
+            Start(Admission);
+        {instead_of, Pid} ->
+            ok = megaphone_session:make_room(Pid, any),
+            Start(megaphone_admission:leave(Pid, Admission));
         {refused, Reason} ->
             refuse(ConnId, Reason, Hub)
+    end.
+
+-spec start(pid(), binary(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
+start(ConnId, Body, Peer, Address, #hub{tag = Tag, admission = Admission} = Hub) ->
+    try megaphone_session:start(megaphone_sid:new(Tag), ConnId, Body, Peer) of
+        {Pid, Monitor} ->
+            Hub#hub{admission = megaphone_admission:enter(Pid, Monitor, Address, Admission)}
+    catch
+        error:system_limit -> refuse(ConnId, processes, Hub)
     end.
 
 -spec refuse(pid(), megaphone_refusals:refusal(), #hub{}) -> #hub{}.

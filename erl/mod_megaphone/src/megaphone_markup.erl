@@ -5,7 +5,7 @@
 %%% over the bytes; that names match and references are known is left to the parser.
 -module(megaphone_markup).
 
--export([check/1]).
+-export([check/2]).
 
 -export_type([error/0]).
 
@@ -25,26 +25,27 @@
 -define(IS_PRINTED(C), (C >= $\s andalso C < 128 orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
 -define(IS_NAME(C), (C > $\s andalso C =/= $= andalso C =/= $/ andalso C =/= $< andalso C =/= $> andalso C =/= $" andalso C =/= $')).
 
--spec check(binary()) -> ok | {error, error()}.
-check(<<16#EF, 16#BB, 16#BF, Rest/binary>>) -> declaration(Rest);
-check(Xml) -> declaration(Xml).
+%% @doc At most so many elements and attributes, too.
+-spec check(binary(), MaxParts :: pos_integer()) -> ok | {error, error()}.
+check(<<16#EF, 16#BB, 16#BF, Rest/binary>>, MaxParts) -> declaration(Rest, MaxParts);
+check(Xml, MaxParts) -> declaration(Xml, MaxParts).
 
 %% XML 1.0 §2.8. Nothing but UTF-8 can be declared (RFC 6120 §11.6).
--spec declaration(binary()) -> ok | {error, error()}.
-declaration(<<"<?xml", Rest/binary>>) ->
+-spec declaration(binary(), pos_integer()) -> ok | {error, error()}.
+declaration(<<"<?xml", Rest/binary>>, Room) ->
     case binary:split(binary:part(Rest, 0, min(byte_size(Rest), ?MAX_DECLARATION)), <<"?>">>) of
         [Declared, _] ->
             Size = byte_size(Declared) + 2,
             <<_:Size/binary, After/binary>> = Rest,
             case is_utf8(Declared) of
-                true -> space(After, ?MAX_SPACE);
+                true -> space(After, ?MAX_SPACE, Room);
                 false -> {error, not_utf8}
             end;
         [_] ->
             {error, not_well_formed}
     end;
-declaration(Xml) ->
-    space(Xml, ?MAX_SPACE).
+declaration(Xml, Room) ->
+    space(Xml, ?MAX_SPACE, Room).
 
 -spec is_utf8(binary()) -> boolean().
 is_utf8(Declared) ->
@@ -53,73 +54,75 @@ is_utf8(Declared) ->
         "(\\s+standalone\\s*=\\s*(['\"])(yes|no)\\5)?\\s*$",
     re:run(Declared, Pattern, [caseless, {capture, none}]) =:= match.
 
--spec space(binary(), non_neg_integer()) -> ok | {error, error()}.
-space(<<C, Rest/binary>>, AtMost) when ?IS_SPACE(C), AtMost > 0 -> space(Rest, AtMost - 1);
-space(<<$<, _/binary>> = Xml, _) -> content(Xml, 0);
-space(_, _) -> {error, not_well_formed}.
+-spec space(binary(), non_neg_integer(), pos_integer()) -> ok | {error, error()}.
+space(<<C, Rest/binary>>, AtMost, Room) when ?IS_SPACE(C), AtMost > 0 -> space(Rest, AtMost - 1, Room);
+space(<<$<, _/binary>> = Xml, _, Room) -> content(Xml, 0, Room);
+space(_, _, _) -> {error, not_well_formed}.
 
-%% Outside of CDATA and of tags a literal `<' always begins markup. `Depth' is how many elements are open.
--spec content(binary(), non_neg_integer()) -> ok | {error, error()}.
-content(<<"</", Rest/binary>>, Depth) when Depth > 0 -> end_tag(Rest, 0, Depth - 1);
-content(<<"<![CDATA[", Rest/binary>>, Depth) -> cdata(Rest, Depth);
-content(<<$<, C, _/binary>>, _) when C =:= $!; C =:= $? -> {error, forbidden_markup};
-content(<<$<, Rest/binary>>, Depth) -> name(Rest, 0, Depth);
-content(<<C, Rest/binary>>, Depth) when ?IS_PRINTED(C) -> content(Rest, Depth);
-content(<<C/utf8, Rest/binary>>, Depth) when C >= 128 -> content(Rest, Depth);
-content(<<>>, _) -> ok;
-content(Xml, _) -> {error, odd(Xml)}.
+%% Outside of CDATA and of tags a literal `<' always begins markup. `Depth' is how many elements are open,
+%% `Room' how many elements and attributes may still come.
+-spec content(binary(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+content(<<"</", Rest/binary>>, Depth, Room) when Depth > 0 -> end_tag(Rest, 0, Depth - 1, Room);
+content(<<"<![CDATA[", Rest/binary>>, Depth, Room) -> cdata(Rest, Depth, Room);
+content(<<$<, C, _/binary>>, _, _) when C =:= $!; C =:= $? -> {error, forbidden_markup};
+content(<<$<, _/binary>>, _, 0) -> {error, too_complex};
+content(<<$<, Rest/binary>>, Depth, Room) -> name(Rest, 0, Depth, Room - 1);
+content(<<C, Rest/binary>>, Depth, Room) when ?IS_PRINTED(C) -> content(Rest, Depth, Room);
+content(<<C/utf8, Rest/binary>>, Depth, Room) when C >= 128 -> content(Rest, Depth, Room);
+content(<<>>, _, _) -> ok;
+content(Xml, _, _) -> {error, odd(Xml)}.
 
--spec cdata(binary(), non_neg_integer()) -> ok | {error, error()}.
-cdata(<<"]]>", Rest/binary>>, Depth) -> content(Rest, Depth);
-cdata(<<C, Rest/binary>>, Depth) when ?IS_PRINTED(C) -> cdata(Rest, Depth);
-cdata(<<C/utf8, Rest/binary>>, Depth) when C >= 128 -> cdata(Rest, Depth);
-cdata(Xml, _) -> {error, odd(Xml)}.
+-spec cdata(binary(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+cdata(<<"]]>", Rest/binary>>, Depth, Room) -> content(Rest, Depth, Room);
+cdata(<<C, Rest/binary>>, Depth, Room) when ?IS_PRINTED(C) -> cdata(Rest, Depth, Room);
+cdata(<<C/utf8, Rest/binary>>, Depth, Room) when C >= 128 -> cdata(Rest, Depth, Room);
+cdata(Xml, _, _) -> {error, odd(Xml)}.
 
--spec end_tag(binary(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
-end_tag(<<$>, Rest/binary>>, _, Depth) -> content(Rest, Depth);
-end_tag(_, Size, _) when Size > ?MAX_NAME -> {error, too_complex};
-end_tag(<<C, Rest/binary>>, Size, Depth) when ?IS_NAME(C), C < 128; ?IS_SPACE(C) -> end_tag(Rest, Size + 1, Depth);
-end_tag(<<C/utf8, Rest/binary>>, Size, Depth) when C >= 128 -> end_tag(Rest, Size + 1, Depth);
-end_tag(Xml, _, _) -> {error, odd(Xml)}.
+-spec end_tag(binary(), non_neg_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+end_tag(<<$>, Rest/binary>>, _, Depth, Room) -> content(Rest, Depth, Room);
+end_tag(_, Size, _, _) when Size > ?MAX_NAME -> {error, too_complex};
+end_tag(<<C, Rest/binary>>, Size, Depth, Room) when ?IS_NAME(C), C < 128; ?IS_SPACE(C) -> end_tag(Rest, Size + 1, Depth, Room);
+end_tag(<<C/utf8, Rest/binary>>, Size, Depth, Room) when C >= 128 -> end_tag(Rest, Size + 1, Depth, Room);
+end_tag(Xml, _, _, _) -> {error, odd(Xml)}.
 
--spec name(binary(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
-name(_, _, ?MAX_DEPTH) -> {error, too_complex};
-name(_, Size, _) when Size > ?MAX_NAME -> {error, too_complex};
-name(<<C, Rest/binary>>, Size, Depth) when ?IS_NAME(C), C < 128 -> name(Rest, Size + 1, Depth);
-name(<<C/utf8, Rest/binary>>, Size, Depth) when C >= 128 -> name(Rest, Size + 1, Depth);
-name(Rest, Size, Depth) when Size > 0 -> tag(Rest, 0, Depth);
-name(Xml, _, _) -> {error, odd(Xml)}.
+-spec name(binary(), non_neg_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+name(_, _, ?MAX_DEPTH, _) -> {error, too_complex};
+name(_, Size, _, _) when Size > ?MAX_NAME -> {error, too_complex};
+name(<<C, Rest/binary>>, Size, Depth, Room) when ?IS_NAME(C), C < 128 -> name(Rest, Size + 1, Depth, Room);
+name(<<C/utf8, Rest/binary>>, Size, Depth, Room) when C >= 128 -> name(Rest, Size + 1, Depth, Room);
+name(Rest, Size, Depth, Room) when Size > 0 -> tag(Rest, 0, Depth, Room);
+name(Xml, _, _, _) -> {error, odd(Xml)}.
 
 %% Behind an element's name, or an attribute.
--spec tag(binary(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
-tag(<<$>, Rest/binary>>, _, Depth) -> content(Rest, Depth + 1);
-tag(<<"/>", Rest/binary>>, _, Depth) -> content(Rest, Depth);
-tag(<<C, Rest/binary>>, Attributes, Depth) when ?IS_SPACE(C) -> tag(Rest, Attributes, Depth);
-tag(_, ?MAX_ATTRIBUTES, _) -> {error, too_complex};
-tag(Xml, Attributes, Depth) -> attribute(Xml, 0, Attributes + 1, Depth).
+-spec tag(binary(), non_neg_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+tag(<<$>, Rest/binary>>, _, Depth, Room) -> content(Rest, Depth + 1, Room);
+tag(<<"/>", Rest/binary>>, _, Depth, Room) -> content(Rest, Depth, Room);
+tag(<<C, Rest/binary>>, Attributes, Depth, Room) when ?IS_SPACE(C) -> tag(Rest, Attributes, Depth, Room);
+tag(_, Attributes, _, Room) when Attributes =:= ?MAX_ATTRIBUTES; Room =:= 0 -> {error, too_complex};
+tag(Xml, Attributes, Depth, Room) -> attribute(Xml, 0, Attributes + 1, Depth, Room - 1).
 
--spec attribute(binary(), non_neg_integer(), pos_integer(), non_neg_integer()) -> ok | {error, error()}.
-attribute(_, Size, _, _) when Size > ?MAX_NAME -> {error, too_complex};
-attribute(<<C, Rest/binary>>, Size, Attributes, Depth) when ?IS_NAME(C), C < 128 -> attribute(Rest, Size + 1, Attributes, Depth);
-attribute(<<C/utf8, Rest/binary>>, Size, Attributes, Depth) when C >= 128 -> attribute(Rest, Size + 1, Attributes, Depth);
-attribute(Xml, Size, Attributes, Depth) when Size > 0 -> equals(Xml, Attributes, Depth);
-attribute(Xml, _, _, _) -> {error, odd(Xml)}.
+-spec attribute(binary(), non_neg_integer(), pos_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+attribute(_, Size, _, _, _) when Size > ?MAX_NAME -> {error, too_complex};
+attribute(<<C, Rest/binary>>, Size, Attributes, Depth, Room) when ?IS_NAME(C), C < 128 -> attribute(Rest, Size + 1, Attributes, Depth, Room);
+attribute(<<C/utf8, Rest/binary>>, Size, Attributes, Depth, Room) when C >= 128 -> attribute(Rest, Size + 1, Attributes, Depth, Room);
+attribute(Xml, Size, Attributes, Depth, Room) when Size > 0 -> equals(Xml, Attributes, Depth, Room);
+attribute(Xml, _, _, _, _) -> {error, odd(Xml)}.
 
--spec equals(binary(), pos_integer(), non_neg_integer()) -> ok | {error, error()}.
-equals(<<C, Rest/binary>>, Attributes, Depth) when ?IS_SPACE(C) -> equals(Rest, Attributes, Depth);
-equals(<<$=, Rest/binary>>, Attributes, Depth) -> quote(Rest, Attributes, Depth);
-equals(Xml, _, _) -> {error, odd(Xml)}.
+-spec equals(binary(), pos_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+equals(<<C, Rest/binary>>, Attributes, Depth, Room) when ?IS_SPACE(C) -> equals(Rest, Attributes, Depth, Room);
+equals(<<$=, Rest/binary>>, Attributes, Depth, Room) -> quote(Rest, Attributes, Depth, Room);
+equals(Xml, _, _, _) -> {error, odd(Xml)}.
 
--spec quote(binary(), pos_integer(), non_neg_integer()) -> ok | {error, error()}.
-quote(<<C, Rest/binary>>, Attributes, Depth) when ?IS_SPACE(C) -> quote(Rest, Attributes, Depth);
-quote(<<Quote, Rest/binary>>, Attributes, Depth) when Quote =:= $'; Quote =:= $" -> value(Rest, Quote, Attributes, Depth);
-quote(Xml, _, _) -> {error, odd(Xml)}.
+-spec quote(binary(), pos_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+quote(<<C, Rest/binary>>, Attributes, Depth, Room) when ?IS_SPACE(C) -> quote(Rest, Attributes, Depth, Room);
+quote(<<Quote, Rest/binary>>, Attributes, Depth, Room) when Quote =:= $'; Quote =:= $" -> value(Rest, Quote, Attributes, Depth, Room);
+quote(Xml, _, _, _) -> {error, odd(Xml)}.
 
--spec value(binary(), byte(), pos_integer(), non_neg_integer()) -> ok | {error, error()}.
-value(<<Quote, Rest/binary>>, Quote, Attributes, Depth) -> tag(Rest, Attributes, Depth);
-value(<<C, Rest/binary>>, Quote, Attributes, Depth) when ?IS_PRINTED(C), C =/= $< -> value(Rest, Quote, Attributes, Depth);
-value(<<C/utf8, Rest/binary>>, Quote, Attributes, Depth) when C >= 128 -> value(Rest, Quote, Attributes, Depth);
-value(Xml, _, _, _) -> {error, odd(Xml)}.
+-spec value(binary(), byte(), pos_integer(), non_neg_integer(), non_neg_integer()) -> ok | {error, error()}.
+value(<<Quote, Rest/binary>>, Quote, Attributes, Depth, Room) -> tag(Rest, Attributes, Depth, Room);
+value(<<C, Rest/binary>>, Quote, Attributes, Depth, Room) when ?IS_PRINTED(C), C =/= $< -> value(Rest, Quote, Attributes, Depth, Room);
+value(<<C/utf8, Rest/binary>>, Quote, Attributes, Depth, Room) when C >= 128 -> value(Rest, Quote, Attributes, Depth, Room);
+value(Xml, _, _, _, _) -> {error, odd(Xml)}.
 
 %% What stands where nothing of the kind may.
 -spec odd(binary()) -> error().

@@ -4,13 +4,16 @@
 %%% tells of the client.
 -module(megaphone_opening).
 
--export([request/1, peer/1, headers/1]).
+-export([request/3, peer/1, headers/1]).
 
-%% @doc A request that starts a session on a host of ours, or the condition that refuses it.
--spec request(binary()) ->
+%% @doc A request that starts a session on a host of ours, or the condition that refuses it. One of more than
+%% `MaxBytes' is not looked into.
+-spec request(binary(), MaxBytes :: pos_integer(), MaxParts :: pos_integer()) ->
     {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_condition:condition()}.
-request(Body) ->
-    case megaphone_body:parse(Body) of
+request(Body, MaxBytes, _) when byte_size(Body) > MaxBytes ->
+    {error, is_legacy_unparsed(Body), <<"policy-violation">>};
+request(Body, _, MaxParts) ->
+    case megaphone_body:parse(Body, MaxParts) of
         {ok, #{sid := _}} ->
             %% One that megaphone_peek did not find: no client of ours wrote it.
             {error, false, <<"bad-request">>};
@@ -22,9 +25,12 @@ request(Body) ->
         {ok, Request} ->
             {error, is_legacy(Request), <<"improper-addressing">>};
         {error, _} ->
-            %% Not parsed, so a look has to tell whether the client named its version (§17.1).
-            {error, binary:match(Body, <<"ver=">>) =:= nomatch, <<"bad-request">>}
+            {error, is_legacy_unparsed(Body), <<"bad-request">>}
     end.
+
+%% A look has to tell whether the client named its version (§17.1).
+-spec is_legacy_unparsed(binary()) -> boolean().
+is_legacy_unparsed(Body) -> binary:match(Body, <<"ver=">>) =:= nomatch.
 
 -spec served(megaphone_body:request(), binary()) ->
     {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_condition:condition()}.

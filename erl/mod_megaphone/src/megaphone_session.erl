@@ -9,7 +9,7 @@
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2, asked/3, make_room/1]).
+-export([start/4, request/3, closed/2, asked/3, make_room/2]).
 -export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
@@ -56,8 +56,13 @@
 -define(SILENT_MS, 3000).
 %% Before the login a stream keeps what it is told, several times over, and a request that came too early is kept in
 %% its parsed form: of the two the smaller limit. No login needs more, nor anything of size before its turn.
--define(STRANGERS_BYTES, 16384).
+-define(STRANGERS_BYTES, 8192).
 -define(STRANGERS_EARLY_BYTES, 2048).
+%% Elements and attributes of a request before the login, where a form to register has the most; and after it.
+-define(STRANGERS_PARTS, 256).
+%% And what is in a request before the login, for each may be answered with more than itself.
+-define(STRANGERS_PAYLOADS, 8).
+-define(MOST_PARTS, 10000).
 %% So many messages for the client's own asking may be in the mailbox before its stream is given more.
 -define(MOST_ASKED_FOR, 100).
 %% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
@@ -89,10 +94,10 @@ asked(Pid, ConnId, Rid) ->
     Pid ! {bosh_asked, ConnId, Rid},
     ok.
 
-%% @doc There are many others that have not logged in: it ends if its client is silent.
--spec make_room(pid()) -> ok.
-make_room(Pid) ->
-    Pid ! bosh_make_room,
+%% @doc There are many others: it ends, or does so only if its client is silent, unless it has logged in.
+-spec make_room(pid(), silent | any) -> ok.
+make_room(Pid, Who) ->
+    Pid ! {bosh_make_room, Who},
     ok.
 
 %%% Callbacks
@@ -116,7 +121,7 @@ handle_continue({open, ConnId, Body, Peer}, S) ->
 
 -spec begin_with(pid(), binary(), megaphone_socket:endpoint(), #session{}) -> next_state().
 begin_with(ConnId, Body, Peer, S) ->
-    case megaphone_opening:request(Body) of
+    case megaphone_opening:request(Body, ?STRANGERS_BYTES, ?STRANGERS_PARTS) of
         {ok, Request, Host} -> open(Request, Host, ConnId, Body, Peer, S);
         {error, Legacy, Condition} -> refuse(ConnId, Legacy, Condition, S)
     end.
@@ -141,7 +146,12 @@ asker(_) -> none.
 
 -spec hear(term(), #session{}) -> next_state().
 hear({bosh_request, ConnId, Body}, S) ->
-    next_state(take(ConnId, Body, S));
+    IsLarge = byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S),
+    case next_state(take(ConnId, Body, S)) of
+        %% Of thousands at once none keeps what reading it took.
+        {noreply, S1, _} when IsLarge -> {noreply, S1, hibernate};
+        Next -> Next
+    end;
 hear({bosh_asked, ConnId, Rid}, S) ->
     next_state({ok, held(ConnId, Rid, S)});
 hear({bosh_closed, ConnId}, #session{intake = Intake} = S) ->
@@ -181,8 +191,8 @@ hear({bosh_info, {From, Ref}}, #session{sid = Sid, host = Host} = S) ->
     #session{stream = Stream} = wake(S),
     From ! {Ref, {Sid, megaphone_stream:user(Stream, Host), megaphone_stream:ip(Stream), state(S), Held, Memory}},
     next_state({ok, S});
-hear(bosh_make_room, #session{bosh = Bosh} = S) ->
-    case is_stranger(S) andalso megaphone_bosh:idle(now_ms(), Bosh) >= ?SILENT_MS of
+hear({bosh_make_room, Who}, #session{bosh = Bosh} = S) ->
+    case is_stranger(S) andalso (Who =:= any orelse megaphone_bosh:idle(now_ms(), Bosh) >= ?SILENT_MS) of
         true -> next_state(expire(S));
         false -> next_state({ok, S})
     end;
@@ -298,7 +308,7 @@ open(Request, Host, ConnId, Body, Peer, #session{sid = Sid} = S) ->
     },
     case stream(fun accept/1, S1) of
         {ok, S2} ->
-            case byte_size(Body) =< max_body(S2) of
+            case byte_size(Body) =< max_body(S2) andalso is_little(Request, S2) of
                 true -> next_state(charge_first(ConnId, Body, process(S2)));
                 false -> next_state(hang_up(body_too_large, S2))
             end;
@@ -401,17 +411,23 @@ max_body(#session{max_body = Max} = S) ->
 
 -spec parse(pid(), binary(), #session{}) -> step().
 parse(ConnId, Body, #session{bosh = Bosh} = S) ->
-    case megaphone_body:parse(Body) of
+    Parts = case is_stranger(S) of true -> ?STRANGERS_PARTS; false -> ?MOST_PARTS end,
+    case megaphone_body:parse(Body, Parts) of
         {ok, #{rid := Rid} = Request} ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
             ok = count(Kind),
-            case Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S) of
-                true -> bad_request(ConnId, too_much_ahead, S);
-                false -> arrive(Request, ConnId, S)
+            IsEarly = Kind =:= overtaking andalso byte_size(Body) > ?STRANGERS_EARLY_BYTES andalso is_stranger(S),
+            case is_little(Request, S) of
+                true when IsEarly -> bad_request(ConnId, too_much_ahead, S);
+                true -> arrive(Request, ConnId, S);
+                false -> bad_request(ConnId, body_too_large, S)
             end;
         {error, _} ->
             bad_request(ConnId, <<"bad-request">>, S)
     end.
+
+-spec is_little(megaphone_body:request(), #session{}) -> boolean().
+is_little(#{els := Els}, S) -> length(Els) =< ?STRANGERS_PAYLOADS orelse not is_stranger(S).
 
 -spec arrive(megaphone_body:request(), pid(), #session{}) -> step().
 arrive(Request, ConnId, #session{bosh = Bosh} = S) ->

@@ -230,14 +230,15 @@ mod_doc() ->
                 value => <<"pos_integer()">>,
                 desc => <<
                     "The most sessions on this node that have not logged in; ejabberd's 'negotiation_timeout' "
-                    "bounds how long each may take. With more, new clients hear 503. Like the two below it is "
+                    "bounds how long each may take. With more, the oldest makes room if it has had five seconds; else "
+                    "new clients hear 503. Like the two below it is "
                     "taken from the first host. The default is '10000', some 150 MB."
                 >>
             }},
             {max_unauthenticated_per_address, #{
                 value => <<"non_neg_integer()">>,
                 desc => <<
-                    "The most of them from one address (IPv6: network of /64) while there are more than half of "
+                    "The most of them from one address (IPv6: network of /48) while there are more than half of "
                     "'max_unauthenticated'. '0' sets no limit. The default is '100'."
                 >>
             }},
