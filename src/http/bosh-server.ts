@@ -28,7 +28,7 @@ import { listen } from './listen.js';
 import { Receiving } from './receiving.js';
 import { keepAlive } from './response.js';
 import { Room } from './room.js';
-import { tooLarge } from './routes.js';
+import { bodyTooLarge } from './routes.js';
 import { Turns } from './turns.js';
 
 export interface BoshServerOptions {
@@ -100,7 +100,7 @@ export class BoshServer {
       proxies: new TrustedProxies(options.trustedProxies),
       maxBody: options.maxBody,
       receiving: new Receiving(options.maxReceiving),
-      tooLarge: tooLarge(options.maxBody),
+      tooLarge: bodyTooLarge(options.maxBody),
       keepAliveLines: keepAlive(options.keepAliveTimeout),
       headerTimeout: options.headerTimeout,
       requestTimeout: options.requestTimeout,

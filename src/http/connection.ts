@@ -8,15 +8,16 @@
 
 import type { Socket } from 'node:net';
 import type { ClientInfo } from '../gateway/meta.js';
+import { attach } from './attach.js';
 import { clientInfo } from './client-info.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
 import { Incoming } from './incoming.js';
 import { Pending } from './pending.js';
 import type { RequestParser } from './request-parser.js';
-import { CLOSE, CONTINUE, encodeResponse, type Response } from './response.js';
+import { CONTINUE, type Response } from './response.js';
 import { isAllowedHeader } from './response-headers.js';
-import { REST_BYTES, Rest } from './rest.js';
+import { Rest } from './rest.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
@@ -25,12 +26,8 @@ const MAX_PIPELINED = 8;
 const LINGER = 2;
 
 const NEVER = 2 ** 30;
-const NOTHING = Buffer.alloc(0);
 const CR = 13;
 const LF = 10;
-
-const CONNECTION = Symbol('connection');
-type ClientSocket = Socket & { [CONNECTION]?: Connection };
 
 export class Connection {
   readonly #front: Front;
@@ -57,10 +54,7 @@ export class Connection {
     this.#isRefused = !front.room.enter(this, front.now);
     // It may have been opened ahead, for a request to come.
     this.#deadline = this.#after(this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
-    (socket as ClientSocket)[CONNECTION] = this;
-    socket.on('data', onData);
-    socket.on('error', onError);
-    socket.on('close', onClose);
+    attach(socket, this);
   }
 
   clientOf(request: RequestParser): ClientInfo {
@@ -68,28 +62,25 @@ export class Connection {
   }
 
   receive(bytes: Buffer): void {
-    const at = this.#mayRead() ? this.#read(bytes, 0) : 0;
-    if (at === bytes.length || this.#isInputOver) return;
-    this.#rest = new Rest(this, bytes, at);
-    this.#socket.pause();
-    this.#front.turns.wait(this);
-    this.#front.receiving.hold(this.#rest, REST_BYTES);
+    const at = this.#mayRead() ? this.read(bytes, 0) : 0;
+    if (at < bytes.length && !this.#isInputOver) {
+      this.#rest = new Rest(this, this.#socket, this.#front, bytes, at);
+    }
   }
 
-  /** To read on. */
-  takeTurn(): void {
-    const rest = this.#rest;
-    if (rest === undefined) return;
-    if (this.#socket.writableLength > 0) {
-      // Called behind all that was written, when the kernel has taken it.
-      this.#socket.write(NOTHING, () => this.#front.turns.wait(this));
-      return;
-    }
-    rest.at = this.#read(rest.buffer, rest.at);
-    // What was read may have been the last request.
-    if (this.#rest !== rest) return;
-    if (rest.isRead) this.#dropRest();
-    else this.#front.turns.wait(this);
+  /** Reads one request, or what is there of it. @returns the offset behind that */
+  read(bytes: Buffer, start: number): number {
+    if (this.#isInputOver) return bytes.length;
+    const begin = this.#skipEmptyLines(bytes, start);
+    if (begin === bytes.length) return begin;
+    const request = this.#request ?? this.#begin();
+    if (request === undefined) return bytes.length;
+    const { parser } = request;
+    const at = parser.read(bytes, begin);
+    if (parser.status !== 0) this.#reject(malformed(parser.status));
+    else if (parser.isComplete) this.#complete(request);
+    else this.#goOn(request);
+    return this.#skipEmptyLines(bytes, at);
   }
 
   /** @param response from the gateway, so its headers are not trusted */
@@ -102,7 +93,7 @@ export class Connection {
   /** The next answer is its last one, or the one to the request that is coming in. */
   stop(): void {
     // The first request to one that was opened ahead may be on its way.
-    if (this.#request === undefined && this.#rest === undefined && this.#isUsed) this.#finish();
+    if (this.#request === undefined && this.#rest?.isOver !== false && this.#isUsed) this.#finish();
   }
 
   /** A request that has not come in by now is not waited for. */
@@ -121,7 +112,7 @@ export class Connection {
   closed(): void {
     this.#front.room.leave(this);
     this.#release();
-    this.#dropRest();
+    this.#rest?.end();
     for (let exchange = this.#pending.first; exchange !== undefined; exchange = exchange.next) {
       if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
     }
@@ -150,21 +141,6 @@ export class Connection {
   /** No request begins before the kernel has taken all answers. */
   #mayRead(): boolean {
     return this.#request !== undefined || this.#socket.writableLength === 0;
-  }
-
-  /** Reads one request, or what is there of it. @returns the offset behind that */
-  #read(bytes: Buffer, start: number): number {
-    if (this.#isInputOver) return bytes.length;
-    const begin = this.#skipEmptyLines(bytes, start);
-    if (begin === bytes.length) return begin;
-    const request = this.#request ?? this.#begin();
-    if (request === undefined) return bytes.length;
-    const { parser } = request;
-    const at = parser.read(bytes, begin);
-    if (parser.status !== 0) this.#reject(malformed(parser.status));
-    else if (parser.isComplete) this.#complete(request);
-    else this.#goOn(request);
-    return this.#skipEmptyLines(bytes, at);
   }
 
   /** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
@@ -237,9 +213,7 @@ export class Connection {
   }
 
   #replyTo(parser: RequestParser): Reply | undefined {
-    if (this.#isRefused) return TOO_MANY;
-    const reply = route(parser);
-    return reply === undefined && parser.isTooLarge ? this.#front.tooLarge : reply;
+    return this.#isRefused ? TOO_MANY : route(parser, this.#front.tooLarge);
   }
 
   #reply(exchange: Exchange, reply: Reply): void {
@@ -268,7 +242,7 @@ export class Connection {
   #endInput(): void {
     this.#isInputOver = true;
     this.#release();
-    this.#dropRest();
+    this.#rest?.end();
   }
 
   /** Where one request ends and the next begins is not known any more: no other is read. */
@@ -281,24 +255,21 @@ export class Connection {
   }
 
   #add(parser: RequestParser, mustBeLast: boolean): Exchange {
-    const { cors, isStopping } = this.#front;
-    const isLast = mustBeLast || isStopping;
-    const origin = parser.header('origin');
-    const lines = parser.method === 'OPTIONS' ? cors.preflight(origin) : cors.lines(origin);
+    const isLast = mustBeLast || this.#front.isStopping;
+    const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
     const exchange = new Exchange(this, lines, parser.method === 'HEAD', isLast);
     this.#pending.add(exchange);
     this.#front.room.hold(this);
     if (isLast) {
       this.#isInputOver = true;
-      this.#dropRest();
+      this.#rest?.end();
     }
     return exchange;
   }
 
   #answer(exchange: Exchange, response: Response): void {
     const isNext = exchange === this.#pending.first;
-    // One that waits for others may lie in bytes that are better let go.
-    exchange.response = isNext ? response : { ...response, body: Buffer.from(response.body) };
+    exchange.keep(response, isNext);
     if (isNext) this.#write();
   }
 
@@ -307,11 +278,9 @@ export class Connection {
     if (this.#isEnded) return;
     if (this.#socket.writableLength === 0) this.#isUnread = false;
     let isOver = false;
-    for (let next = this.#pending.first; next?.response !== undefined; next = this.#pending.first) {
-      const lines = next.lines + (next.isLast ? CLOSE : this.#front.keepAliveLines);
-      this.#socket.write(encodeResponse(next.response, lines, next.isHead));
+    for (let next = this.#pending.shift(); next !== undefined; next = this.#pending.shift()) {
+      this.#socket.write(next.encode(this.#front.keepAliveLines));
       isOver = next.isLast;
-      this.#pending.shift();
     }
     if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
     if (isOver) this.#end();
@@ -344,27 +313,8 @@ export class Connection {
     this.#request = undefined;
   }
 
-  #dropRest(): void {
-    if (this.#rest === undefined) return;
-    this.#front.turns.leave(this);
-    this.#front.receiving.release(this.#rest);
-    this.#rest = undefined;
-    this.#socket.resume();
-  }
-
   #after(seconds: number): number {
     // The clock may be a second behind.
     return this.#front.now + Math.ceil(seconds) + 1;
   }
-}
-
-function onData(this: ClientSocket, bytes: Buffer): void {
-  this[CONNECTION]?.receive(bytes);
-}
-
-/** A client that goes away; `close` follows. */
-function onError(): void {}
-
-function onClose(this: ClientSocket): void {
-  this[CONNECTION]?.closed();
 }

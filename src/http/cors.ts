@@ -24,13 +24,14 @@ export class Cors {
       : new Map(origins.map((origin) => [origin, allow(origin) + VARY]));
   }
 
-  /** For every answer to a request with this `Origin`. */
-  lines(origin: string | undefined): string {
-    if (this.#linesOf === undefined) return ANY;
-    return this.#linesOf.get(origin ?? '') ?? VARY;
+  /** For every answer to a request with this method and `Origin`. */
+  linesFor(method: string, origin: string | undefined): string {
+    const lines = this.#lines(origin);
+    return method === 'OPTIONS' ? lines + PREFLIGHT : lines;
   }
 
-  preflight(origin: string | undefined): string {
-    return this.lines(origin) + PREFLIGHT;
+  #lines(origin: string | undefined): string {
+    if (this.#linesOf === undefined) return ANY;
+    return this.#linesOf.get(origin ?? '') ?? VARY;
   }
 }

@@ -6,18 +6,18 @@ import type { ClientInfo } from '../gateway/meta.js';
 import type { Connection } from './connection.js';
 import type { BoshService } from './front.js';
 import type { RequestParser } from './request-parser.js';
-import type { Response } from './response.js';
+import { CLOSE, encodeResponse, type Response } from './response.js';
 
 export class Exchange implements HttpExchange {
   /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
   handle = 0;
-  /** The answer while it waits for those to earlier requests: whether it is the last one is not known before. */
-  response: Response | undefined = undefined;
+  /** While it waits for those to earlier requests: whether it is the connection's last one is not known before. */
+  #response: Response | undefined = undefined;
   /** The request behind this one, where the client did not wait (HTTP pipelining). */
   next: Exchange | undefined = undefined;
   /** The answer's header lines that depend on the request. */
-  readonly lines: string;
-  readonly isHead: boolean;
+  readonly #lines: string;
+  readonly #isHead: boolean;
   /** The answer is the last one of its connection. */
   isLast: boolean;
   readonly #connection: Connection;
@@ -26,8 +26,8 @@ export class Exchange implements HttpExchange {
 
   constructor(connection: Connection, lines: string, isHead: boolean, isLast: boolean) {
     this.#connection = connection;
-    this.lines = lines;
-    this.isHead = isHead;
+    this.#lines = lines;
+    this.#isHead = isHead;
     this.isLast = isLast;
   }
 
@@ -42,6 +42,21 @@ export class Exchange implements HttpExchange {
     if (this.#request === undefined)
       throw new Error('the client is known only while its request is handed over');
     return this.#connection.clientOf(this.#request);
+  }
+
+  get isAnswered(): boolean {
+    return this.#response !== undefined;
+  }
+
+  /** @param isNext it is written at once; else it lets go of the bytes of others that it may lie in */
+  keep(response: Response, isNext: boolean): void {
+    this.#response = isNext ? response : { ...response, body: Buffer.from(response.body) };
+  }
+
+  /** The answer's bytes. @param keepAliveLines where it is not the last one of its connection */
+  encode(keepAliveLines: string): Buffer {
+    if (this.#response === undefined) throw new Error('there is no answer yet');
+    return encodeResponse(this.#response, this.#lines + (this.isLast ? CLOSE : keepAliveLines), this.#isHead);
   }
 
   answer(status: number, headers: readonly Header[], body: Buffer): void {

@@ -26,11 +26,13 @@ export class Pending {
     this.#size += 1;
   }
 
-  /** Takes the first one out. */
-  shift(): void {
-    if (this.#first === undefined) return;
-    this.#first = this.#first.next;
+  /** Takes the first one out if it has its answer. */
+  shift(): Exchange | undefined {
+    const first = this.#first;
+    if (first === undefined || !first.isAnswered) return undefined;
+    this.#first = first.next;
     if (this.#first === undefined) this.#last = undefined;
     this.#size -= 1;
+    return first;
   }
 }

@@ -59,7 +59,7 @@ export const TIMED_OUT: Reply = {
   reason: 'receiving',
 };
 
-export const tooLarge = (maxBody: number): Reply => ({
+export const bodyTooLarge = (maxBody: number): Reply => ({
   ...text(413, `A request may have ${maxBody} bytes.`),
   reason: 'too_large',
 });
@@ -93,14 +93,15 @@ const isNavigation = (request: RequestParser): boolean =>
   !MODES.includes(request.header('sec-fetch-mode') || undefined) ||
   (request.header('sec-fetch-dest') || 'empty') !== 'empty';
 
-/** `undefined` for a BOSH request. */
-export function route(request: RequestParser): Reply | undefined {
+/** `undefined` for a BOSH request that is not too large. */
+export function route(request: RequestParser, tooLarge: Reply): Reply | undefined {
   const { path, method } = request;
   if (path === SERVER) return method === 'OPTIONS' ? PREFLIGHT : malformed(400);
   if (!PATHS.includes(path)) return NOT_FOUND;
   switch (method) {
     case 'POST':
-      return isNavigation(request) ? NOT_FROM_A_PAGE : undefined;
+      if (isNavigation(request)) return NOT_FROM_A_PAGE;
+      return request.isTooLarge ? tooLarge : undefined;
     case 'OPTIONS':
       return PREFLIGHT;
     case 'GET':
