@@ -173,7 +173,7 @@ export const cases: readonly Case[] = [
         const session = await BoshSession.login(url);
         assert.equal(condition(await session.ask({}, content)), 'bad-request');
       }
-      const spaced = `${' '.repeat(200_000)}${wrapper(USUAL)}`;
+      const spaced = `${' '.repeat(200)}${wrapper(USUAL)}`;
       assert.equal(condition(await send(url, spaced).answer), 'bad-request');
     },
   },
