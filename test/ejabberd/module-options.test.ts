@@ -60,20 +60,21 @@ describe("mod_megaphone's options", { timeout: 300_000 }, () => {
   });
 
   it('are refused by ejabberd in two places: it goes on with those that it had', async () => {
-    await rm(own);
+    await writeFile(own, `modules:\n${options(43)}`);
     await assert.rejects(instance.ctl('reload_config'), ({ stdout }: { readonly stdout: string }) =>
       stdout.includes('Duplicated option: mod_megaphone'),
     );
     assert.equal(await inactivity(), 42);
     await writeFile(main, asMade);
     await instance.ctl('reload_config');
-    assert.equal(await inactivity(), 30);
+    assert.equal(await inactivity(), 43);
   });
 
   it('go with the module: its sessions end with system-shutdown, and begin anew when it is back', async () => {
     const session = await BoshSession.create(instance.gatewayUrl);
     // The creation request is answered; this one is held.
     const held = session.next();
+    await rm(own);
     await instance.ctl('module_uninstall', 'mod_megaphone');
     assert.equal(condition(await held.answer), 'system-shutdown');
     await instance.ctl('module_install', 'mod_megaphone');
