@@ -4,9 +4,6 @@
 import { readFileSync } from 'node:fs';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check } from './cli/check.js';
-import { nodeOptions } from './cli/node-options.js';
-import { readCookie } from './cli/read-cookie.js';
-import { Service } from './cli/service.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import type { Config } from './config/schema.js';
 import { nodeNames } from './config/workers.js';
@@ -15,6 +12,9 @@ import { MegaphoneError } from './errors.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
+import { nodeOptions } from './service/node-options.js';
+import { readCookie } from './service/read-cookie.js';
+import { Service } from './service/service.js';
 import { Primary } from './workers/primary.js';
 
 const { env } = process;

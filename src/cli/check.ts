@@ -17,8 +17,8 @@ import { listen } from '../http/listen.js';
 import type { Cookie } from '../node/cookie.js';
 import { names } from '../node/epmd-client.js';
 import { HiddenNode } from '../node/hidden-node.js';
-import { nodeOptions } from './node-options.js';
-import { certificateFiles } from './service.js';
+import { nodeOptions } from '../service/node-options.js';
+import { certificateFiles } from '../service/service.js';
 
 export interface Finding {
   readonly ok: boolean;

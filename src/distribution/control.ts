@@ -1,11 +1,11 @@
 /**
- * The control messages of a link: signals between processes of the two nodes.
+ * The control messages of a connection: signals between processes of the two nodes.
  * Erlang Distribution Protocol, "Protocol between Connected Nodes". Field order is that of the wire.
  *
  * Operations with a trace token (`…_TT`) decode as the ones without: nothing here traces.
  *
  * The length in front of a frame alone tells where the next one begins, so a control message that is none does no harm:
- * `Link` leaves it out.
+ * `Channel` leaves it out.
  */
 
 import { MegaphoneError } from '../errors.js';
@@ -204,7 +204,7 @@ function reference(term: Term | undefined): Reference {
   throw badControl('no reference where one belongs');
 }
 
-/** From 1 to 2^64 - 1: a peer ends the link where its id comes back and is none. */
+/** From 1 to 2^64 - 1: a peer ends the connection where its id comes back and is none. */
 function unlinkId(term: Term | undefined): number | bigint {
   const isInteger = typeof term === 'number' || typeof term === 'bigint';
   if (isInteger && term >= 1 && term < 2n ** 64n) return term;

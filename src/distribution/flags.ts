@@ -62,7 +62,7 @@ const OFFERED: readonly FlagName[] = [
 /**
  * What we announce. Left off on purpose: SEND_SENDER (nobody asks who sent an answer, and it would be a third of the
  * bytes around it), SPAWN (an `rpc:call` to us then fails at once instead of hanging),
- * DIST_HDR_ATOM_CACHE and FRAGMENTS (either one switches the link to distribution headers).
+ * DIST_HDR_ATOM_CACHE and FRAGMENTS (either one switches the connection to distribution headers).
  */
 export const OUR_FLAGS: bigint = OFFERED.reduce((set, name) => set | FLAGS[name], 0n);
 

@@ -63,7 +63,7 @@ export function* initiate(
     case 'ok_simultaneous':
       break;
     case 'alive':
-      // The peer has not noticed yet that the link it knows is gone (or we have one indeed).
+      // The peer has not noticed yet that the connection it knows is gone (or we have one indeed).
       if (!stillWanted()) return { send: [encodeStatus('false')], error: alreadyConnected(peerName) };
       answer = [encodeStatus('true')];
       break;
@@ -135,7 +135,7 @@ export function* accept(context: HandshakeContext, admit: (peerName: string) => 
     case 'ok_simultaneous':
       break;
     case 'alive':
-      // It may be a new life of that node. Our old link stays until this one has proved the cookie.
+      // It may be a new life of that node. Our old connection stays until this one has proved the cookie.
       if (decodeStatus(yield greeting) !== 'true') {
         return { send: [], error: alreadyConnected(peer.name) };
       }

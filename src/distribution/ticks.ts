@@ -1,5 +1,5 @@
 /**
- * Ticks: how the two ends of an idle link tell that the other is there. As OTP's `dist_util` does it, time is counted
+ * Ticks: how the two ends of an idle connection tell that the other is there. As OTP's `dist_util` does it, time is counted
  * in quarters of the tick time, so that a moment in which our own process slept is one quarter and not a silent peer.
  */
 

@@ -1,12 +1,12 @@
 /**
  * Which ejabberd nodes there are, which of them are in service, and which one gets a request.
  *
- * A node is in service while its link is up, `mod_megaphone` is registered there (we monitor it), and it has said
+ * A node is in service while its connection is up, `mod_megaphone` is registered there (we monitor it), and it has said
  * which version of the contract it speaks. It is asked through `rex`, never in a call to `mod_megaphone` itself,
  * because that name may be a person at a shell; a shell has no such function, and gets the plain form of requests.
  *
  * A node that tells no ends of processes is none of Erlang's own (jinterface is such a one): there is no `rex` to ask and
- * no process to monitor, so its link is all that it needs to be in service.
+ * no process to monitor, so its connection is all that it needs to be in service.
  */
 
 import type { Logger } from 'pino';
@@ -41,8 +41,8 @@ export class ClusterNode {
   readonly outbox: Outbox;
 
   linked = false;
-  /** Which link it is, by number. */
-  link = 1;
+  /** Which connection it is, by number. */
+  connection = 1;
   /** Second since which it has been out of service, if it is. */
   awaySince = 0;
   /** For so long its sessions live without a sign of their clients. */
@@ -75,7 +75,7 @@ export interface ClusterListener {
   inService(node: ClusterNode): void;
   /** What was sent there may never be taken. @param kind what it was */
   outOfService(node: ClusterNode, kind: PeerKind): void;
-  /** The link is gone: what was sent there may never have arrived, and answers may be lost. */
+  /** The connection is gone: what was sent there may never have arrived, and answers may be lost. */
   linkLost(node: ClusterNode): void;
 }
 
@@ -172,7 +172,7 @@ export class Cluster {
     node.linked = false;
     this.#stopMonitor(node);
     this.#takeOut(node, error);
-    node.link += 1;
+    node.connection += 1;
     this.#listener.linkLost(node);
   }
 
@@ -230,7 +230,7 @@ export class Cluster {
       this.#putIn(node, 'plain');
       return;
     }
-    // The link may just have been lost (then `down` follows), or `rex` is slow: the next tick tries again.
+    // The connection may just have been lost (then `down` follows), or `rex` is slow: the next tick tries again.
     this.#stopMonitor(node);
     this.#takeOut(node, error instanceof MegaphoneError ? error : otherContract(node.name, undefined));
   }

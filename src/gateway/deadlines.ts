@@ -23,15 +23,15 @@ export class Deadlines {
   add(slot: number, now: number): void {
     const last = this.#previous[0] ?? 0;
     this.#due[slot] = now + this.#after;
-    this.#link(last, slot);
-    this.#link(slot, 0);
+    this.#join(last, slot);
+    this.#join(slot, 0);
   }
 
   /** Does nothing when `slot` is not in the queue. */
   remove(slot: number): void {
     if (this.#due[slot] === Number.POSITIVE_INFINITY) return;
     this.#due[slot] = Number.POSITIVE_INFINITY;
-    this.#link(this.#previous[slot] ?? 0, this.#next[slot] ?? 0);
+    this.#join(this.#previous[slot] ?? 0, this.#next[slot] ?? 0);
   }
 
   /** Takes out a slot whose time has come; 0 when there is none. */
@@ -42,7 +42,7 @@ export class Deadlines {
     return slot;
   }
 
-  #link(before: number, after: number): void {
+  #join(before: number, after: number): void {
     this.#next[before] = after;
     this.#previous[after] = before;
   }

@@ -115,7 +115,7 @@ export class Gateway implements PidOwner, ClusterListener {
     if (sid !== undefined && node.isGone(this.#now)) {
       return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
     }
-    const exchange: OpenExchange = { http, node, sid, rid, link: 0 };
+    const exchange: OpenExchange = { http, node, sid, rid, connection: 0 };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
     const isOpen = node.takesRequests ? this.#send(slot, exchange, body) : this.#wait(slot, exchange, body);
@@ -253,10 +253,10 @@ export class Gateway implements PidOwner, ClusterListener {
 
   #settle(connId: Pid, answer: Answer, peer: string): void {
     const exchange = this.#find(connId);
-    // Where it is to be sent again, an earlier answer of its session may have been lost with the link: so that they come in
+    // Where it is to be sent again, an earlier answer of its session may have been lost with the connection: so that they come in
     // order, this one is taken when the session, which is asked for all in order, gives it again. One that the session
     // gives of itself just before it is asked may still overtake an earlier one, as any two on connections of their own.
-    if (exchange === undefined || exchange.link !== exchange.node.link) this.#dropped.stale(peer);
+    if (exchange === undefined || exchange.connection !== exchange.node.connection) this.#dropped.stale(peer);
     else this.#finish(connId.id, exchange, answer);
   }
 

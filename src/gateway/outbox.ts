@@ -3,7 +3,7 @@
  *
  *   wait ─▶ waiting ─▶ sent ─▶ taken: the node's module has it, and the body is let go
  *              ▲         │
- *              └─────────┘ the link or the module broke
+ *              └─────────┘ the connection or the module broke
  *
  * All that is sent is counted. Now and then the place is marked (`{Gateway, mark, Place}`), and the module says when it
  * comes to the mark (`{taken, Place}`): so everything before was taken, or lost in a break. No break makes that untrue.

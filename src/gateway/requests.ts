@@ -8,7 +8,7 @@
  *   {Gateway, mark, Place}      asks to be told `{taken, Place}` when all before it was taken
  *
  * Every request is one of the first three, so these are written by hand (the others: `Sender`). What stands before a body
- * or sid is made once; only its numbers are patched. The body itself goes to the link as it is, to be copied once.
+ * or sid is made once; only its numbers are patched. The body itself goes to the connection as it is, to be copied once.
  */
 
 import { encode } from '../etf/encode.js';

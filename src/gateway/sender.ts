@@ -14,8 +14,8 @@ export interface OpenExchange {
   readonly sid: string | undefined;
   /** 0 for none. */
   readonly rid: number;
-  /** Which of its node's links it was last sent over, by number; 0 while it was never sent. */
-  link: number;
+  /** Which of its node's connections it was last sent over, by number; 0 while it was never sent. */
+  connection: number;
 }
 
 const HELD = atom('held');
@@ -47,7 +47,7 @@ export class Sender {
     const generation = this.#exchanges.generation(slot);
     const head = this.#encoder.requestHead(slot, generation, body.length, meta !== undefined);
     if (!this.#node.sendToName(node.name, MODULE, head, body, meta)) return false;
-    exchange.link = node.link;
+    exchange.connection = node.connection;
     // What starts a session is not sent twice: there would be two.
     if (node.kind === 'module' && !startsSession) node.outbox.sent(slot, body);
     else node.outbox.sentOther(slot);
@@ -60,7 +60,7 @@ export class Sender {
     const { node, sid = '', rid } = exchange;
     const question = tuple(this.connId(slot), HELD, Buffer.from(sid, 'latin1'), rid);
     if (!this.#node.sendToName(node.name, MODULE, encodeVersioned(question))) return false;
-    exchange.link = node.link;
+    exchange.connection = node.connection;
     node.outbox.sentOther(slot);
     this.mark(node, false);
     return true;

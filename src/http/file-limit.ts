@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * Kept for everything else: links to nodes, EPMD, the files read again while running, and what Node.js has open.
+ * Kept for everything else: connections to nodes, EPMD, the files read again while running, and what Node.js has open.
  * At the limit itself Node.js closes new connections without a word, and those fail too.
  */
 const RESERVED = 64;

@@ -66,9 +66,9 @@ export class Calls {
       const settle: PendingCall['settle'] = (outcome) => {
         clearTimeout(timer);
         this.#pending.delete(serial);
-        connection.link.demonitor(ref);
+        connection.channel.demonitor(ref);
         // The pid ends with its call; a server may have monitored its caller.
-        connection.link.exited(from, NORMAL);
+        connection.channel.exited(from, NORMAL);
         if ('reply' in outcome) resolve(outcome.reply);
         else reject(outcome.error);
       };
@@ -77,7 +77,9 @@ export class Calls {
         timeoutMs,
       );
       this.#pending.set(serial, { ref, settle });
-      connection.link.monitor(from, name, ref, (reason) => settle({ error: downError(node, name, reason) }));
+      connection.channel.monitor(from, name, ref, (reason) =>
+        settle({ error: downError(node, name, reason) }),
+      );
       connection.send(encodeControl({ op: 'REG_SEND', from, to: name }), payload);
     });
   }

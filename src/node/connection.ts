@@ -1,13 +1,13 @@
 /**
- * The socket of an established link. It is never paused: a peer whose messages we do not read
+ * The socket of an established connection. It is never paused: a peer whose messages we do not read
  * would suspend every process that sends to us.
  */
 
 import type { Socket } from 'node:net';
+import { Channel, type ChannelHost } from '../distribution/channel.js';
 import { FrameBatch } from '../distribution/frame-batch.js';
 import type { FrameReader } from '../distribution/frames.js';
 import type { Identity } from '../distribution/handshake-messages.js';
-import { Link, type LinkHost } from '../distribution/link.js';
 import { quarterOf, Ticks } from '../distribution/ticks.js';
 import { MegaphoneError } from '../errors.js';
 
@@ -22,7 +22,7 @@ export interface ConnectionOptions {
   readonly maxQueuedBytes: number;
 }
 
-export interface ConnectionHost extends Omit<LinkHost, 'write'> {
+export interface ConnectionHost extends Omit<ChannelHost, 'write'> {
   /** Called once, whatever ended the connection. */
   closed(error: MegaphoneError): void;
 }
@@ -42,7 +42,7 @@ const GOODBYE_MS = 1_000;
 
 export class Connection {
   readonly peer: Identity;
-  readonly link: Link;
+  readonly channel: Channel;
   readonly #socket: Socket;
   readonly #reader: FrameReader;
   readonly #options: ConnectionOptions;
@@ -70,7 +70,7 @@ export class Connection {
     this.#reader = reader;
     this.#options = options;
     this.#host = host;
-    this.link = new Link(self, peer, {
+    this.channel = new Channel(self, peer, {
       write: (control, payload) => this.#signal(control, payload),
       deliver: (to, bytes, start, end) => host.deliver(to, bytes, start, end),
       deliverToName: (name, payload) => host.deliverToName(name, payload),
@@ -121,7 +121,7 @@ export class Connection {
     this.#closed = true;
     clearInterval(this.#ticker);
     this.#socket.destroy();
-    this.link.lost();
+    this.channel.lost();
     this.#host.closed(error);
   }
 
@@ -153,7 +153,7 @@ export class Connection {
       while (!this.#closed && reader.advance()) {
         if (reader.start === reader.end) continue;
         this.#framesIn += 1;
-        this.link.receive(reader.bytes, reader.start, reader.end);
+        this.channel.receive(reader.bytes, reader.start, reader.end);
       }
     } catch (error) {
       if (!(error instanceof MegaphoneError)) throw error;
@@ -161,7 +161,7 @@ export class Connection {
     }
   }
 
-  /** Signals cannot be refused: a lost one would leave the two nodes with different views. So the link has to go. */
+  /** Signals cannot be refused: a lost one would leave the two nodes with different views. So the connection has to go. */
   #signal(control: Uint8Array, payload?: Uint8Array): void {
     if (this.#closed) return;
     if (this.#queuedBytes > 2 * this.#options.maxQueuedBytes) {

@@ -1,5 +1,5 @@
 /**
- * A hidden Erlang node: joins a cluster under a name of its own, is found through EPMD, holds a link with every node
+ * A hidden Erlang node: joins a cluster under a name of its own, is found through EPMD, holds a connection to every node
  * it should, and gives names and pids to what runs here. Other nodes see it in `nodes(hidden)`.
  */
 
@@ -17,10 +17,10 @@ import { formatTerm } from '../etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple, tuple } from '../etf/terms.js';
 import { Calls } from './calls.js';
 import type { Traffic } from './connection.js';
+import { Connections } from './connections.js';
 import type { Cookie } from './cookie.js';
 import { type Endpoint, Registration } from './epmd-client.js';
 import { aliasOf, type IncomingCall } from './incoming-call.js';
-import { Links } from './links.js';
 import { Listener } from './listener.js';
 import { netKernel, type Replies, rex } from './usual-names.js';
 
@@ -96,7 +96,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   readonly port: number;
   readonly #listener: Listener;
   readonly #registration: Registration | undefined;
-  readonly #links: Links;
+  readonly #connections: Connections;
   readonly #calls: Calls;
   readonly #named = new Map<string, NamedProcess>();
   /** The node itself, as sender of messages. */
@@ -134,7 +134,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.#pid = new Pid(this.name, 0, 0, this.creation);
     const self = { name: this.name, creation: this.creation, flags: OUR_FLAGS };
     const timeoutMs = options.connectTimeoutMs ?? 7_000;
-    this.#links = new Links(
+    this.#connections = new Connections(
       {
         self,
         cookie: options.cookie,
@@ -167,8 +167,8 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
       self,
       cookie: options.cookie,
       timeoutMs,
-      admit: (peer) => this.#links.admit(peer),
-      connected: (socket, handshaken) => this.#links.adopt(socket, handshaken),
+      admit: (peer) => this.#connections.admit(peer),
+      connected: (socket, handshaken) => this.#connections.adopt(socket, handshaken),
       refused: (error, address) => this.emit('refused', error, address),
     });
   }
@@ -184,7 +184,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   /** The process ends: those that monitor the name are told `reason`. */
   unregister(name: string, reason: Term = atom('normal')): void {
     if (!this.#named.delete(name)) return;
-    for (const { link } of this.#links.all()) link.exited(name, reason);
+    for (const { channel } of this.#connections.all()) channel.exited(name, reason);
   }
 
   adoptPids(owner: PidOwner): void {
@@ -193,15 +193,15 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
 
   /** A pid ended: those that monitor it or are linked to it are told `reason`. */
   exited(pid: Pid, reason: Term): void {
-    for (const { link } of this.#links.all()) link.exited(pid, reason);
+    for (const { channel } of this.#connections.all()) channel.exited(pid, reason);
   }
 
   /**
    * @param payload one term behind its 131, not to be changed afterwards
-   * @returns false, and nothing is queued, when there is no link or the peer does not read fast enough
+   * @returns false, and nothing is queued, when there is no connection or the peer does not read fast enough
    */
   send(to: Pid, payload: Uint8Array): boolean {
-    return this.#links.get(to.node)?.send(encodeControl({ op: 'SEND', to }), payload) ?? false;
+    return this.#connections.get(to.node)?.send(encodeControl({ op: 'SEND', to }), payload) ?? false;
   }
 
   /**
@@ -209,12 +209,12 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
    * 16 KiB are copied and may be changed afterwards.
    */
   sendToName(node: string, name: string, head: Uint8Array, body?: Uint8Array, tail?: Uint8Array): boolean {
-    return this.#links.get(node)?.send(this.#regSend(name), head, body, tail) ?? false;
+    return this.#connections.get(node)?.send(this.#regSend(name), head, body, tail) ?? false;
   }
 
   /** Answers a call. Like `send`. */
   reply({ from, tag }: IncomingCall, reply: Term): boolean {
-    const connection = this.#links.get(from.node);
+    const connection = this.#connections.get(from.node);
     if (connection === undefined) return false;
     const alias = (connection.peer.flags & FLAGS.ALIAS) === 0n ? undefined : aliasOf(tag);
     const control =
@@ -233,9 +233,9 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return this.#monitor(node, name, onDown);
   }
 
-  /** Whether that node, to which there is a link, tells when a process of its own ends: what Erlang runs on does. */
+  /** Whether that node, to which there is a connection, tells when a process of its own ends: what Erlang runs on does. */
   tellsEnds(node: string): boolean {
-    return this.#links.get(node)?.link.tellsEnds ?? false;
+    return this.#connections.get(node)?.channel.tellsEnds ?? false;
   }
 
   /** Like `monitorName`, for a process known by its pid. */
@@ -245,7 +245,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
 
   /** `gen_server:call({name, node}, request, timeoutMs)`. Rejects as `Calls.call` does; does not connect. */
   call(node: string, name: string, request: Term, timeoutMs: number): Promise<Term> {
-    return this.#calls.call(this.#links.get(node), node, name, request, timeoutMs);
+    return this.#calls.call(this.#connections.get(node), node, name, request, timeoutMs);
   }
 
   /**
@@ -272,7 +272,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return result;
   }
 
-  /** `net_adm:ping(node) == pong`: connects when there is no link yet. */
+  /** `net_adm:ping(node) == pong`: connects when there is no connection yet. */
   async ping(node: string): Promise<boolean> {
     try {
       await this.connect(node);
@@ -289,45 +289,45 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     }
   }
 
-  /** Connects, and again whenever the link is lost, for ever. Failures are told by `unreachable`. */
+  /** Connects, and again whenever the connection is lost, for ever. Failures are told by `unreachable`. */
   keepConnected(node: string, endpoint?: Endpoint): void {
-    this.#links.keepConnected(node, endpoint);
+    this.#connections.keepConnected(node, endpoint);
   }
 
   /**
-   * Connects once; resolves at once when there is a link.
+   * Connects once; resolves at once when there is a connection.
    * @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_…
    */
   connect(node: string, endpoint?: Endpoint): Promise<void> {
-    return this.#links.connect(node, endpoint);
+    return this.#connections.connect(node, endpoint);
   }
 
   peers(): readonly PeerStatus[] {
-    const up = [...this.#links.all()].map(({ peer, traffic }) => ({
+    const up = [...this.#connections.all()].map(({ peer, traffic }) => ({
       node: peer.name,
       up: true,
       error: undefined,
       ...traffic,
     }));
-    const missing = [...this.#links.missing()].map((kept) => ({ ...kept, up: false, ...NO_TRAFFIC }));
+    const missing = [...this.#connections.missing()].map((kept) => ({ ...kept, up: false, ...NO_TRAFFIC }));
     return [...up, ...missing];
   }
 
-  /** Leaves EPMD and closes all links, behind what is queued: the other nodes see a `nodedown` at once. */
+  /** Leaves EPMD and closes all connections, behind what is queued: the other nodes see a `nodedown` at once. */
   async stop(): Promise<void> {
     this.#listener.close();
-    await Promise.all([this.#registration?.close(), this.#links.stop()]);
+    await Promise.all([this.#registration?.close(), this.#connections.stop()]);
   }
 
   #monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
-    const link = this.#links.get(node)?.link;
-    if (link === undefined) {
+    const channel = this.#connections.get(node)?.channel;
+    if (channel === undefined) {
       const timer = setImmediate(onDown, atom('noconnection'));
       return () => clearImmediate(timer);
     }
     const ref = this.#calls.makeRef();
-    link.monitor(this.#pid, process, ref, onDown);
-    return () => link.demonitor(ref);
+    channel.monitor(this.#pid, process, ref, onDown);
+    return () => channel.demonitor(ref);
   }
 
   #deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void {
@@ -343,7 +343,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     try {
       message = decodeVersioned(payload);
     } catch (error) {
-      // A term beyond the limits is the sender's business: neither the link nor anybody else suffers from it.
+      // A term beyond the limits is the sender's business: neither the connection nor anybody else suffers from it.
       if (!(error instanceof EtfError)) throw error;
       this.emit('unusable', peer, error);
       return;

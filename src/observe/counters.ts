@@ -30,7 +30,7 @@ export class Counters {
     full: 0,
     /** No node in service (503). */
     no_node: 0,
-    /** The link to the node was lost (503). */
+    /** The connection to the node was lost (503). */
     node_lost: 0,
     /** The gateway is stopping (503). */
     stopping: 0,

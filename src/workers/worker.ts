@@ -4,10 +4,10 @@
  */
 
 import type { Socket } from 'node:net';
-import { readCookie } from '../cli/read-cookie.js';
-import { Service } from '../cli/service.js';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
+import { readCookie } from '../service/read-cookie.js';
+import { Service } from '../service/service.js';
 import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
 
 let service: Service | undefined;

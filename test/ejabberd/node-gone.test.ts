@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Service } from '../../src/cli/service.js';
+import type { Service } from '../../src/service/service.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { Instance } from './support/instance.js';

@@ -9,8 +9,8 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Service } from '../../../src/cli/service.js';
 import { configSchema } from '../../../src/config/schema.js';
+import { Service } from '../../../src/service/service.js';
 import type { Kind } from './connection-memory.js';
 import { COOKIE } from './node-in-play.js';
 

@@ -22,7 +22,7 @@ const node = await HiddenNode.start({
   name: `${alive}@localhost`,
   cookie: new Cookie(cookie),
   epmd: { port: Number(process.env.ERL_EPMD_PORT) },
-  // Far more than a socket takes: the link never runs dry.
+  // Far more than a socket takes: the connection never runs dry.
   maxQueuedBytes: 4 * 1024 * 1024,
 });
 const encoder = new RequestEncoder(node.name, node.creation);

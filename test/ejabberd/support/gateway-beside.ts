@@ -1,13 +1,13 @@
 /** A gateway in the test's own process, on an instance's ejabberd. */
 import { pino } from 'pino';
-import { Service } from '../../../src/cli/service.js';
 import { configSchema } from '../../../src/config/schema.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { type Endpoint, lookup } from '../../../src/node/epmd-client.js';
+import { Service } from '../../../src/service/service.js';
 import type { Instance } from './instance.js';
 
-/** Where the instance's ejabberd takes links. */
-export const linkPort = (instance: Instance): Promise<Endpoint> =>
+/** Where the instance's ejabberd takes connections. */
+export const distributionPort = (instance: Instance): Promise<Endpoint> =>
   lookup(instance.ejabberdNode, Number(instance.env.ERL_EPMD_PORT));
 
 /**

@@ -1,9 +1,9 @@
-/** What a gateway asks and sends again when a node, or the link to it, or its module, was away for a moment. */
+/** What a gateway asks and sends again when a node, or the connection to it, or its module, was away for a moment. */
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import type { Service } from '../../../src/cli/service.js';
 import { tagOf } from '../../../src/gateway/sid.js';
+import type { Service } from '../../../src/service/service.js';
 import type { Erl } from '../../support/erl.js';
 import { Cluster, inService, loadModule, next, play, post, sayTaken, until } from './support.js';
 
@@ -28,7 +28,7 @@ const gatewayTo = async (settings: Readonly<Record<string, unknown>> = {}): Prom
   return service;
 };
 
-/** The node drops the link, and takes the next. */
+/** The node drops the connection, and takes the next. */
 const cut = (service: Service): Promise<unknown> =>
   erl.evaluate(`erlang:disconnect_node('${service.node.name}')`);
 
@@ -42,7 +42,7 @@ const WHAT = 'case M of {_, Body} -> Body; {_, held, Sid, Rid} -> {held, Sid, Ri
 const ANSWER = `C ! <<"answer">>, ${WHAT}`;
 
 for (const [what, breakIt] of [
-  ['the link', cut],
+  ['the connection', cut],
   ['the module', () => erl.evaluate(CRASH).then(() => play(erl))],
 ] as const) {
   test(`${what} breaks: what was not taken is sent again, of the rest is asked, in order, then comes what is new`, {
@@ -70,7 +70,7 @@ for (const [what, breakIt] of [
   });
 }
 
-test('an answer that comes over a later link than its request went counts after the question only', {
+test('an answer that comes over a later connection than its request went counts after the question only', {
   timeout: 60_000,
 }, async () => {
   const service = await gatewayTo();
@@ -78,7 +78,7 @@ test('an answer that comes over a later link than its request went counts after 
   await next(erl, 'persistent_term:put(first, C)');
   await next(erl, 'persistent_term:put(second, C)');
   await sayTaken(erl);
-  // The node is too slow to say which contract it speaks: the link is there, and nothing was asked yet.
+  // The node is too slow to say which contract it speaks: the connection is there, and nothing was asked yet.
   await erl.evaluate('sys:suspend(rex)');
   await cut(service);
   await erl.evaluate(`pong = net_adm:ping('${service.node.name}')`);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { Service } from '../../../src/cli/service.js';
+import type { Service } from '../../../src/service/service.js';
 import { killChild } from '../../support/epmd.js';
 import { Cluster, COOKIE, inService, until, urlOf } from './support.js';
 

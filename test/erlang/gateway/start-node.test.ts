@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { pino } from 'pino';
-import { startNode } from '../../../src/cli/start-node.js';
 import { Cookie } from '../../../src/node/cookie.js';
+import { startNode } from '../../../src/service/start-node.js';
 import { Cluster, COOKIE, until } from './support.js';
 
 const NAME = 'megaphone@localhost';

@@ -2,10 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Service } from '../../../src/cli/service.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
 import { Cookie } from '../../../src/node/cookie.js';
+import { Service } from '../../../src/service/service.js';
 import { Epmd } from '../../support/epmd.js';
 import { Erl } from '../../support/erl.js';
 

@@ -197,7 +197,7 @@ describe('calls between a hidden node and a real one', { timeout: 120_000 }, () 
     assert.equal(await named, '{to,1}');
   });
 
-  test('there is no sending where there is no link', () => {
+  test('there is no sending where there is no connection', () => {
     assert.equal(node.sendToName('other@localhost', 'hub', encodeVersioned(1)), false);
     assert.equal(node.send(new Pid('other@localhost', 1, 1, 1), encodeVersioned(1)), false);
   });

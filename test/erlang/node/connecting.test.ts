@@ -148,7 +148,7 @@ describe('connecting', { timeout: 120_000 }, () => {
     await six.kill();
   });
 
-  test('both sides connect at once, over and over, and always end with one link', async () => {
+  test('both sides connect at once, over and over, and always end with one connection', async () => {
     // One name is greater than the peer's and one is smaller: who gives way is decided by that.
     for (const name of ['zebra@localhost', 'aardvark@localhost']) {
       const node = await cluster.node({ name });
@@ -166,7 +166,7 @@ describe('connecting', { timeout: 120_000 }, () => {
     }
   });
 
-  test('connecting twice makes one link', async () => {
+  test('connecting twice makes one connection', async () => {
     const node = await cluster.node();
     await Promise.all([node.connect(PEER), node.connect(PEER)]);
     await node.connect(PEER);

@@ -65,13 +65,13 @@ describe('losses', { timeout: 120_000 }, () => {
     await again;
   });
 
-  test('an idle link outlives its tick time: ticks alone keep it up, on both sides', async () => {
+  test('an idle connection outlives its tick time: ticks alone keep it up, on both sides', async () => {
     const erl = await cluster.erl({ args: ['-kernel', 'net_ticktime', '2'] });
     const node = await cluster.node({ tickTime: 2 });
     await node.connect(PEER);
     const traffic = () => {
       const [peer] = node.peers();
-      assert.ok(peer?.up, 'the link is up');
+      assert.ok(peer?.up, 'the connection is up');
       return peer;
     };
     const { bytesIn, framesIn, framesOut } = traffic();
@@ -145,7 +145,7 @@ describe('EPMD', { timeout: 120_000 }, () => {
     assert.deepEqual(await listed(), []);
   });
 
-  test('a lost registration is renewed under the old creation, and links stay', async () => {
+  test('a lost registration is renewed under the old creation, and connections stay', async () => {
     const erl = await cluster.erl();
     const node = await cluster.node();
     await node.connect(PEER);

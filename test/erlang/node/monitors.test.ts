@@ -38,7 +38,7 @@ describe('monitors and links', { timeout: 120_000 }, () => {
 
   /**
    * Evaluates `expression` in the peer. It has to call `Ready()`, which lets `then` run here; what the peer sent
-   * before has been dealt with by then, as signals of one link keep their order.
+   * before has been dealt with by then, as signals of one connection keep their order.
    */
   function whileWaiting(expression: string, then: () => void): Promise<string> {
     node.register('ready', {
@@ -162,7 +162,7 @@ describe('monitors and links', { timeout: 120_000 }, () => {
     await node.ping(PEER);
   });
 
-  test('a lost link is noconnection on both sides', async () => {
+  test('a lost connection is noconnection on both sides', async () => {
     const down = new Promise((resolve) => node.monitorName(PEER, 'kernel_sup', resolve));
     const expression =
       'M = monitor(process, Pid), Ready(), receive {_, M, process, Pid, Reason} -> Reason end';

@@ -78,7 +78,7 @@ describe('FrameReader', () => {
     assert.throws(() => refusing.next(), { code: 'LINK_FRAME_TOO_LONG' });
   });
 
-  test('bytes behind the handshake are read with the lengths of the link', () => {
+  test('bytes behind the handshake are read with the lengths of the connection', () => {
     const reader = new FrameReader(2, 10);
     reader.push(hex('0001 aa 00000003 010203'));
     assert.deepEqual(reader.next(), hex('aa'));

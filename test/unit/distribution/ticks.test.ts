@@ -5,7 +5,7 @@ import { quarterOf, Ticks } from '../../../src/distribution/ticks.js';
 describe('Ticks', () => {
   test('the default tick time of 60 s has quarters of 15 s', () => assert.equal(quarterOf(60), 15_000));
 
-  test('an idle link ticks every quarter, one that writes does not', () => {
+  test('an idle connection ticks every quarter, one that writes does not', () => {
     const ticks = new Ticks();
     assert.equal(ticks.quarter(1, 5), 'busy');
     assert.equal(ticks.quarter(2, 5), 'tick');

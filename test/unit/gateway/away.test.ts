@@ -174,7 +174,7 @@ test('what was sent and is answered is on the way until the module says so, and 
   assert.equal(onTheWay(), 0);
   await up();
   assert.equal(onTheWay(), 3);
-  // The mark was lost with the link: it is sent again.
+  // The mark was lost with the connection: it is sent again.
   const [, mark, place] = latest();
   assert.ok(mark instanceof Atom && mark.name === 'mark');
   const [peer] = gateway.cluster.nodes;

@@ -26,7 +26,7 @@ test('half of the memory is for those alone that wait', () => {
 });
 
 /**
- * A model of both ends: the link keeps the order, breaks lose a tail of what is on it and any answers, the module takes
+ * A model of both ends: the connection keeps the order, breaks lose a tail of what is on it and any answers, the module takes
  * what comes. Slots are never used twice here.
  */
 test('whatever breaks when: nothing is forgotten, nothing is known as taken that was not, and all memory comes back', () => {

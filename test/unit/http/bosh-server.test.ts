@@ -6,10 +6,10 @@ import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Service } from '../../../src/cli/service.js';
 import { configSchema } from '../../../src/config/schema.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Cookie } from '../../../src/node/cookie.js';
+import { Service } from '../../../src/service/service.js';
 
 const HELD = `<body sid='${tagOf('ejabberd@localhost')}.1'/>`;
 const services: Service[] = [];

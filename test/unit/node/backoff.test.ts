@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { backoff, failuresAfterLink } from '../../../src/node/backoff.js';
+import { backoff, failuresAfter } from '../../../src/node/backoff.js';
 
 describe('backoff', () => {
   test('is nothing without a failure, then doubles from 250 ms to 10 s', () => {
@@ -14,21 +14,21 @@ describe('backoff', () => {
     assert.equal(backoff(50, 0), 5_000);
   });
 
-  test('a link that lasted a second is connected again at once, however often it is cut', () => {
+  test('a connection that lasted a second is connected again at once, however often it is cut', () => {
     const lasted = fc.oneof(fc.integer({ min: 1_000 }), fc.constantFrom(1_000, 2_500));
-    const links = fc.array(lasted, { minLength: 1 });
+    const connections = fc.array(lasted, { minLength: 1 });
     fc.assert(
-      fc.property(fc.nat(100), links, (before, all) => {
+      fc.property(fc.nat(100), connections, (before, all) => {
         let failures = before;
         for (const lastedMs of all) {
-          failures = failuresAfterLink(failures, lastedMs);
+          failures = failuresAfter(failures, lastedMs);
           assert.equal(backoff(failures), 0);
         }
       }),
     );
   });
 
-  test('a peer that drops each link at once, or lets none in, is tried six times in four seconds at most', () => {
+  test('a peer that drops each connection at once, or lets none in, is tried six times in four seconds at most', () => {
     const outcome = fc.oneof(
       fc.constant({ kind: 'refused' as const }),
       fc.integer({ min: 0, max: 999 }).map((lastedMs) => ({ kind: 'dropped' as const, lastedMs })),
@@ -41,7 +41,7 @@ describe('backoff', () => {
           let failures = 0;
           let waited = 0;
           for (const each of outcomes) {
-            failures = each.kind === 'refused' ? failures + 1 : failuresAfterLink(failures, each.lastedMs);
+            failures = each.kind === 'refused' ? failures + 1 : failuresAfter(failures, each.lastedMs);
             waited += backoff(failures, random);
           }
           assert.ok(waited >= 4_000, `${waited} ms`);

@@ -45,7 +45,7 @@ class Fake {
     this.socket.write(Buffer.concat([length, body]));
   }
 
-  /** A frame of an established link. */
+  /** A frame of an established connection. */
   frame(body: Uint8Array): void {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(body.length);
@@ -212,7 +212,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
       await connected;
     });
 
-    test('and that say nok and then connect themselves: that is the link', async () => {
+    test('and that say nok and then connect themselves: that is the connection', async () => {
       await start();
       const { peer, connected } = await reached('zebra@localhost');
       peer.say(message.encodeStatus('nok'));
@@ -322,7 +322,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
       isFlooding = false;
     });
 
-    test('in the name of a linked node but without the cookie: the link stays', async () => {
+    test('in the name of a connected node but without the cookie: the connection stays', async () => {
       await start();
       await linked();
       const refused = refusal();
@@ -339,7 +339,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
       );
     });
 
-    test('again in a new life: with the cookie it takes the place of the old link', async () => {
+    test('again in a new life: with the cookie it takes the place of the old connection', async () => {
       await start();
       const first = await linked();
       const down = once(node, 'down') as Promise<[string, MegaphoneError]>;
@@ -397,14 +397,14 @@ describe('hostile peers', { timeout: 60_000 }, () => {
       ],
     ];
     for (const [what, frame] of useless) {
-      test(`and send ${what}: it is dropped, and the link stays`, async () => {
+      test(`and send ${what}: it is dropped, and the connection stays`, async () => {
         await start();
         const peer = await linked();
         const unusable = once(node, 'unusable') as Promise<[string, MegaphoneError]>;
         peer.frame(frame);
         const [who, error] = await unusable;
         assert.deepEqual([who, error.code], [FAKE, 'LINK_BAD_CONTROL']);
-        // Answered behind it, over the same link.
+        // Answered behind it, over the same connection.
         peer.frame(
           Buffer.concat([Buffer.of(112), encodeControl({ op: 'MONITOR_P', from: pid, to: 'nobody', ref })]),
         );

@@ -1,8 +1,8 @@
-/** A TCP relay between a gateway and a node, which cuts their link in the middle of what goes over it. */
+/** A TCP relay between a gateway and a node, which cuts their connection in the middle of what goes over it. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
-export class LinkRelay {
+export class ConnectionRelay {
   readonly port: number;
   /** How often it has cut. */
   cuts = 0;
@@ -16,12 +16,12 @@ export class LinkRelay {
     this.#sockets = sockets;
   }
 
-  static async start(target: { readonly host: string; readonly port: number }): Promise<LinkRelay> {
+  static async start(target: { readonly host: string; readonly port: number }): Promise<ConnectionRelay> {
     const sockets = new Set<Socket>();
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const relay = new LinkRelay(server, sockets);
+    const relay = new ConnectionRelay(server, sockets);
     server.on('connection', (near) => {
       const far = connect(target);
       relay.#join(near, far);
@@ -30,7 +30,7 @@ export class LinkRelay {
     return relay;
   }
 
-  /** Resets the link at a random byte of what goes over it next, in the direction in which that goes. */
+  /** Resets the connection at a random byte of what goes over it next, in the direction in which that goes. */
   cutSoon(): void {
     this.#cutSoon = true;
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { Channel } from '../../../src/distribution/channel.js';
 import {
   type Control,
   decodeControl,
@@ -8,7 +9,6 @@ import {
   type ProcessId,
 } from '../../../src/distribution/control.js';
 import { OUR_FLAGS } from '../../../src/distribution/flags.js';
-import { Link } from '../../../src/distribution/link.js';
 import { decodePrefix } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, Pid, Reference, type Term, tuple } from '../../../src/etf/terms.js';
@@ -31,7 +31,7 @@ function open() {
   const said: Control[] = [];
   const delivered: { to: ProcessId; payload: Buffer }[] = [];
   const unusable: string[] = [];
-  const link = new Link(self, peer, {
+  const channel = new Channel(self, peer, {
     write: (control) => said.push(decodeControl(decodePrefix(control, 0).term)),
     deliver: (to, bytes, start, end) => delivered.push({ to, payload: bytes.subarray(start, end) }),
     deliverToName: (to, body) => delivered.push({ to, payload: body }),
@@ -40,12 +40,12 @@ function open() {
   });
   const hear = (control: Control, body?: Uint8Array): void => {
     const bytes = frame(control, body);
-    link.receive(bytes, 0, bytes.length);
+    channel.receive(bytes, 0, bytes.length);
   };
-  return { link, said, delivered, unusable, hear };
+  return { channel, said, delivered, unusable, hear };
 }
 
-describe('Link: messages', () => {
+describe('Channel: messages', () => {
   test('are handed on with their payload as it came, its 131 included', () => {
     const { delivered, hear } = open();
     hear({ op: 'SEND', to: ours }, payload);
@@ -58,16 +58,16 @@ describe('Link: messages', () => {
     ]);
   });
 
-  test('the payload is not decoded: what is in it is no business of the link', () => {
+  test('the payload is not decoded: what is in it is no business of the channel', () => {
     const { delivered, hear } = open();
     const garbage = Buffer.of(131, 255, 255);
     hear({ op: 'SEND', to: ours }, garbage);
     assert.deepEqual(delivered[0]?.payload, garbage);
   });
 
-  test('a frame behind a distribution header, which we never agreed to, ends the link', () => {
+  test('a frame behind a distribution header, which we never agreed to, ends the connection', () => {
     const bytes = Buffer.of(131, 68, 0);
-    assert.throws(() => open().link.receive(bytes, 0, bytes.length), { code: 'LINK_BAD_FRAME' });
+    assert.throws(() => open().channel.receive(bytes, 0, bytes.length), { code: 'LINK_BAD_FRAME' });
   });
 
   const useless: readonly (readonly [string, Buffer])[] = [
@@ -86,8 +86,8 @@ describe('Link: messages', () => {
   ];
   for (const [what, bytes] of useless) {
     test(`${what} is counted and dropped`, () => {
-      const { link, said, delivered, unusable } = open();
-      link.receive(bytes, 0, bytes.length);
+      const { channel, said, delivered, unusable } = open();
+      channel.receive(bytes, 0, bytes.length);
       assert.deepEqual([said, delivered, unusable.length], [[], [], 1]);
     });
   }
@@ -99,7 +99,7 @@ describe('Link: messages', () => {
     assert.deepEqual([delivered, unusable], [[{ to: 'hub', payload }], []]);
   });
 
-  test('any control message with any arguments and any payload leaves the link in order', () => {
+  test('any control message with any arguments and any payload leaves the channel in order', () => {
     const known = fc.constantFrom<Term>(ours, dead, theirs, other, stranger, ref, atom('hub'), atom(''), 1);
     const argument = fc.oneof({ weight: 3, arbitrary: known }, { weight: 1, arbitrary: arbitraryTerm });
     const control = fc
@@ -111,10 +111,10 @@ describe('Link: messages', () => {
     );
     fc.assert(
       fc.property(fc.array(frames, { maxLength: 20 }), (all) => {
-        const { link, said, hear, delivered } = open();
+        const { channel, said, hear, delivered } = open();
         for (const [first, second] of all) {
           const bytes = Buffer.concat([Buffer.of(112), first, second]);
-          link.receive(bytes, 0, bytes.length);
+          channel.receive(bytes, 0, bytes.length);
         }
         // Whatever we say, a real peer must not cut us for it: it is ours that it is about, and the peer's it goes to.
         for (const answer of said) {
@@ -130,20 +130,20 @@ describe('Link: messages', () => {
   });
 });
 
-describe('Link: what the peer holds on our processes', () => {
+describe('Channel: what the peer holds on our processes', () => {
   test('a monitor on a living pid fires once, when it exits', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     hear({ op: 'MONITOR_P', from: theirs, to: ours, ref });
     assert.deepEqual(said, []);
-    link.exited(ours, atom('normal'));
-    link.exited(ours, atom('normal'));
+    channel.exited(ours, atom('normal'));
+    channel.exited(ours, atom('normal'));
     assert.deepEqual(said, [{ op: 'MONITOR_P_EXIT', from: ours, to: theirs, ref, reason: atom('normal') }]);
   });
 
   test('a monitor on a name fires with the name', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     hear({ op: 'MONITOR_P', from: theirs, to: 'hub', ref });
-    link.exited('hub', atom('shutdown'));
+    channel.exited('hub', atom('shutdown'));
     assert.deepEqual(said, [
       { op: 'MONITOR_P_EXIT', from: 'hub', to: theirs, ref, reason: atom('shutdown') },
     ]);
@@ -160,20 +160,20 @@ describe('Link: what the peer holds on our processes', () => {
   });
 
   test('a monitor that was taken back does not fire', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     hear({ op: 'MONITOR_P', from: theirs, to: 'hub', ref });
     hear({ op: 'DEMONITOR_P', from: theirs, to: 'hub', ref });
-    link.exited('hub', atom('normal'));
+    channel.exited('hub', atom('normal'));
     assert.deepEqual(said, []);
   });
 
   test('monitors of one process differ by their references', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     const second = new Reference('e@h', 6, [7, 8, 10]);
     hear({ op: 'MONITOR_P', from: theirs, to: ours, ref });
     hear({ op: 'MONITOR_P', from: theirs, to: ours, ref: second });
     hear({ op: 'DEMONITOR_P', from: theirs, to: ours, ref });
-    link.exited(ours, atom('normal'));
+    channel.exited(ours, atom('normal'));
     assert.deepEqual(
       said.map((control) => (control.op === 'MONITOR_P_EXIT' ? control.ref : undefined)),
       [second],
@@ -181,10 +181,10 @@ describe('Link: what the peer holds on our processes', () => {
   });
 
   test('a link to a living pid fires when it exits, one to a dead pid at once', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     hear({ op: 'LINK', from: theirs, to: ours });
     hear({ op: 'LINK', from: theirs, to: dead });
-    link.exited(ours, atom('closed'));
+    channel.exited(ours, atom('closed'));
     assert.deepEqual(said, [
       { op: 'EXIT', from: dead, to: theirs, reason: atom('noproc') },
       { op: 'EXIT', from: ours, to: theirs, reason: atom('closed') },
@@ -192,11 +192,11 @@ describe('Link: what the peer holds on our processes', () => {
   });
 
   test('an unlink is acknowledged with its id, whether there was a link or not', () => {
-    const { link, said, hear } = open();
+    const { channel, said, hear } = open();
     hear({ op: 'LINK', from: theirs, to: ours });
     hear({ op: 'UNLINK_ID', id: 12, from: theirs, to: ours });
     hear({ op: 'UNLINK_ID', id: 13, from: other, to: ours });
-    link.exited(ours, atom('closed'));
+    channel.exited(ours, atom('closed'));
     assert.deepEqual(said, [
       { op: 'UNLINK_ID_ACK', id: 12, from: ours, to: theirs },
       { op: 'UNLINK_ID_ACK', id: 13, from: ours, to: other },
@@ -205,11 +205,11 @@ describe('Link: what the peer holds on our processes', () => {
 
   for (const op of ['EXIT', 'PAYLOAD_EXIT'] as const) {
     test(`${op} of the linked process takes the link away`, () => {
-      const { link, said, hear } = open();
+      const { channel, said, hear } = open();
       hear({ op: 'LINK', from: theirs, to: ours });
       if (op === 'EXIT') hear({ op, from: theirs, to: ours, reason: atom('crash') });
       else hear({ op, from: theirs, to: ours }, payload);
-      link.exited(ours, atom('closed'));
+      channel.exited(ours, atom('closed'));
       assert.deepEqual(said, []);
     });
   }
@@ -225,13 +225,13 @@ describe('Link: what the peer holds on our processes', () => {
   });
 });
 
-describe('Link: what we hold on processes of the peer', () => {
+describe('Channel: what we hold on processes of the peer', () => {
   const mine = new Reference('m@h', 3, [1, 0, 0]);
 
   function monitored() {
     const opened = open();
     const reasons: Term[] = [];
-    opened.link.monitor(ours, 'hub', mine, (reason) => reasons.push(reason));
+    opened.channel.monitor(ours, 'hub', mine, (reason) => reasons.push(reason));
     return { ...opened, reasons };
   }
 
@@ -245,26 +245,26 @@ describe('Link: what we hold on processes of the peer', () => {
     assert.deepEqual(second.reasons, [tuple(atom('hello'), 1)]);
   });
 
-  test('a reason that cannot be decoded is no fault of the link', () => {
+  test('a reason that cannot be decoded is no fault of the connection', () => {
     const { reasons, hear } = monitored();
     hear({ op: 'PAYLOAD_MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine }, Buffer.of(131, 255));
     assert.deepEqual(reasons, [new Atom('unreadable')]);
   });
 
   test('it fires once, and not after demonitor', () => {
-    const { link, reasons, said, hear } = monitored();
-    link.demonitor(mine);
-    link.demonitor(mine);
+    const { channel, reasons, said, hear } = monitored();
+    channel.demonitor(mine);
+    channel.demonitor(mine);
     hear({ op: 'MONITOR_P_EXIT', from: 'hub', to: ours, ref: mine, reason: atom('noproc') });
-    link.lost();
+    channel.lost();
     assert.deepEqual(reasons, []);
     assert.deepEqual(said.slice(1), [{ op: 'DEMONITOR_P', from: ours, to: 'hub', ref: mine }]);
   });
 
-  test('a lost link fires all of them with noconnection, once', () => {
-    const { link, reasons } = monitored();
-    link.lost();
-    link.lost();
+  test('a lost connection fires all of them with noconnection, once', () => {
+    const { channel, reasons } = monitored();
+    channel.lost();
+    channel.lost();
     assert.deepEqual(reasons, [atom('noconnection')]);
   });
 });

@@ -1,23 +1,23 @@
-/** The link to ejabberd is cut, or mod_megaphone's hub dies, while both sides live: clients notice nothing. */
+/** The connection to ejabberd is cut, or mod_megaphone's hub dies, while both sides live: clients notice nothing. */
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Load } from '../../scripts/bench/load/load.js';
-import type { Service } from '../../src/cli/service.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
+import type { Service } from '../../src/service/service.js';
 import { BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
-import { gatewayBeside, linkPort } from './support/gateway-beside.js';
+import { ConnectionRelay } from './support/connection-relay.js';
+import { distributionPort, gatewayBeside } from './support/gateway-beside.js';
 import { Instance } from './support/instance.js';
-import { LinkRelay } from './support/link-relay.js';
 
 let instance: Instance;
-let relay: LinkRelay;
+let relay: ConnectionRelay;
 let service: Service;
 let url: string;
 before(async () => {
   instance = await Instance.start({ gateway: false });
-  relay = await LinkRelay.start(await linkPort(instance));
+  relay = await ConnectionRelay.start(await distributionPort(instance));
   ({ service, url } = await gatewayBeside(instance, {}, { host: '127.0.0.1', port: relay.port }));
 });
 after(async () => {
@@ -36,7 +36,7 @@ const failures = () => {
   return { answers: answers['5xx'], refused: { ...refused }, timeouts };
 };
 
-test('users talk over a link that is cut again and again, in the midst of what goes over it: no 503, nothing lost, doubled or reordered', {
+test('users talk over a connection that is cut again and again, in the midst of what goes over it: no 503, nothing lost, doubled or reordered', {
   timeout: 240_000,
 }, async (t) => {
   const load = await Load.start({ url, host: 'localhost', users: 40 });
@@ -50,7 +50,7 @@ test('users talk over a link that is cut again and again, in the midst of what g
   for (let cut = 1; cut <= CUTS; cut += 1) {
     relay.cutSoon();
     while (relay.cuts < cut || service.gateway.cluster.inService === 0) await sleep(10);
-    // A link that does not last is dialled again less eagerly.
+    // A connection that does not last is dialled again less eagerly.
     await sleep(1_200);
   }
   await load.settle();

@@ -8,13 +8,13 @@ import type { Identity } from '../distribution/handshake-messages.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import type { Pid } from '../etf/terms.js';
-import { backoff, failuresAfterLink } from './backoff.js';
+import { backoff, failuresAfter } from './backoff.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { dial } from './dialer.js';
 import type { Endpoint } from './epmd-client.js';
 import type { Handshaken } from './handshake-carrier.js';
 
-export interface LinksOptions extends ConnectionOptions {
+export interface ConnectionsOptions extends ConnectionOptions {
   readonly self: Identity;
   readonly cookie: Secret;
   readonly epmdPort: number;
@@ -23,7 +23,7 @@ export interface LinksOptions extends ConnectionOptions {
   readonly allow: readonly string[] | undefined;
 }
 
-export interface LinksHost {
+export interface ConnectionsHost {
   deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
   deliverToName(name: string, payload: Buffer, peer: string): void;
   isAlive(process: ProcessId): boolean;
@@ -34,7 +34,7 @@ export interface LinksHost {
 }
 
 interface Attempt {
-  /** Aborted when a link with that node is there, or when none is wanted any more. */
+  /** Aborted when a connection with that node is there, or when none is wanted any more. */
   readonly abort: AbortController;
   promise: Promise<void>;
 }
@@ -46,15 +46,15 @@ interface Kept {
   lastError: MegaphoneError | undefined;
 }
 
-export class Links {
-  readonly #options: LinksOptions;
-  readonly #host: LinksHost;
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #host: ConnectionsHost;
   readonly #connections = new Map<string, Connection>();
   readonly #attempts = new Map<string, Attempt>();
   readonly #kept = new Map<string, Kept>();
   #stopped = false;
 
-  constructor(options: LinksOptions, host: LinksHost) {
+  constructor(options: ConnectionsOptions, host: ConnectionsHost) {
     this.#options = options;
     this.#host = host;
   }
@@ -74,7 +74,7 @@ export class Links {
     }
   }
 
-  /** Resolves when there is a link, also when the peer was quicker to make it. */
+  /** Resolves when there is a connection, also when the peer was quicker to make it. */
   async connect(node: string, endpoint?: Endpoint): Promise<void> {
     parseNodeName(node);
     if (this.#connections.has(node)) return;
@@ -87,7 +87,7 @@ export class Links {
     return attempt.promise;
   }
 
-  /** Connects, and again whenever the link is lost, for ever. */
+  /** Connects, and again whenever the connection is lost, for ever. */
   keepConnected(node: string, endpoint?: Endpoint): void {
     parseNodeName(node);
     if (this.#kept.has(node) || this.#stopped) return;
@@ -107,7 +107,7 @@ export class Links {
     return 'ok';
   }
 
-  /** Makes a link of a socket whose handshake is over. It replaces the one that may be there. */
+  /** Makes a connection of a socket whose handshake is over. It replaces the one that may be there. */
   adopt(socket: Socket, { peer, reader }: Handshaken): void {
     if (this.#stopped) {
       socket.destroy();
@@ -182,7 +182,7 @@ export class Links {
     const kept = this.#kept.get(node);
     if (kept === undefined || this.#stopped) return;
     kept.lastError = error;
-    kept.failures = failuresAfterLink(kept.failures, lastedMs);
+    kept.failures = failuresAfter(kept.failures, lastedMs);
     this.#tryLater(node, kept);
   }
 

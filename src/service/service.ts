@@ -1,4 +1,11 @@
-/** The running gateway: the hidden node, the gateway on it, and the HTTP front before it, from one configuration. */
+/**
+ * The composition root: here, and nowhere else, a gateway is put together, from one configuration. Every part is given
+ * what it needs; none looks for it.
+ *
+ *   Config ─▶ HiddenNode ◀─ Gateway ◀─ BoshServer           clients' requests go from right to left
+ *                 ▲            ▲
+ *                 └─ MegaphoneProcess, ModuleReports ◀─ AdminServer      and the questions of operators likewise
+ */
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';

@@ -6,13 +6,13 @@ import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Service } from '../../../src/cli/service.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
 import { workerConfigs } from '../../../src/config/workers.js';
 import { encodeName } from '../../../src/distribution/handshake-messages.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { names } from '../../../src/node/epmd-client.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
+import { Service } from '../../../src/service/service.js';
 
 const COOKIE = 'nobody-may-read-this';
 const config = (settings: Readonly<Record<string, unknown>> = {}): Config =>
@@ -93,7 +93,7 @@ test('distribution_ip binds the port to that address alone', async () => {
   }
 });
 
-test('the end of a link is told for every node, as a warning only where something broke', async () => {
+test('the end of a connection is told for every node, as a warning only where something broke', async () => {
   const { service, lines } = await start();
   const shell = await HiddenNode.start({ name: 'shell@localhost', cookie: new Cookie(COOKIE), epmd: false });
   await shell.connect(service.node.name, { host: '127.0.0.1', port: service.node.port });

@@ -14,8 +14,8 @@ import type { Identity } from './handshake-messages.js';
 import { PidMessages } from './pid-messages.js';
 import { type Watch, Watches } from './watches.js';
 
-/** What a link needs of the node it belongs to. */
-export interface LinkHost {
+/** What a channel needs of the node it belongs to. */
+export interface ChannelHost {
   /** Queues a frame: a control message with its 131, and for some a payload with its 131. */
   write(control: Uint8Array, payload?: Uint8Array): void;
   /**
@@ -46,17 +46,17 @@ const PASS_THROUGH = 112;
 /** By pid and by name. */
 const MONITORS = FLAGS.DIST_MONITOR | FLAGS.DIST_MONITOR_NAME;
 
-export class Link {
+export class Channel {
   readonly peer: Identity;
   readonly #self: string;
-  readonly #host: LinkHost;
+  readonly #host: ChannelHost;
   readonly #pidMessages: PidMessages;
   /** What the peer's processes hold on ours. */
   readonly #watches = new Watches();
   /** What we hold on the peer's processes, by reference. */
   readonly #monitors = new Map<string, Monitor>();
 
-  constructor(self: Identity, peer: Identity, host: LinkHost) {
+  constructor(self: Identity, peer: Identity, host: ChannelHost) {
     this.peer = peer;
     this.#self = self.name;
     this.#host = host;
@@ -65,8 +65,8 @@ export class Link {
 
   /**
    * The frame in `bytes` from `start` to `end`, without its length; not an empty one (that would be a tick).
-   * What is framed well and makes no sense is left out; the link goes on.
-   * @throws MegaphoneError LINK_BAD_FRAME, LINK_TOO_MANY_WATCHES: the link cannot go on
+   * What is framed well and makes no sense is left out; the connection goes on.
+   * @throws MegaphoneError LINK_BAD_FRAME, LINK_TOO_MANY_WATCHES: the connection cannot go on
    */
   receive(bytes: Buffer, start: number, end: number): void {
     const to = this.#pidMessages.recipient(bytes, start, end);
@@ -182,14 +182,14 @@ export class Link {
     this.#host.write(encodeControl({ op: 'SEND', to }), payload);
   }
 
-  /** Whether the peer tells when a process ends; a peer that never said it would ends the link when it is asked. */
+  /** Whether the peer tells when a process ends; a peer that never said it would ends the connection when it is asked. */
   get tellsEnds(): boolean {
     return (this.peer.flags & MONITORS) === MONITORS;
   }
 
   /**
-   * `onDown` is called once, unless `demonitor` comes first: when the process ends, is not there, or the link breaks.
-   * A peer that does not tell ends is not asked: there only the end of the link counts.
+   * `onDown` is called once, unless `demonitor` comes first: when the process ends, is not there, or the connection breaks.
+   * A peer that does not tell ends is not asked: there only the end of the connection counts.
    */
   monitor(from: Pid, to: ProcessId, ref: Reference, onDown: OnDown): void {
     this.#monitors.set(refKey(ref), { from, to, ref, onDown });
@@ -245,7 +245,7 @@ const NOPROC = atom('noproc');
 const NOCONNECTION = atom('noconnection');
 const UNREADABLE = atom('unreadable');
 
-/** A process may end with a reason beyond our limits (a crash report with its whole state): no fault of the link. */
+/** A process may end with a reason beyond our limits (a crash report with its whole state): no fault of the connection. */
 function readReason(payload: Buffer): Term {
   try {
     return decodeVersioned(payload);
@@ -255,7 +255,7 @@ function readReason(payload: Buffer): Term {
   }
 }
 
-/** References of one side of one link: the words tell them apart. */
+/** References of one side of one connection: the words tell them apart. */
 function refKey(ref: Reference): string {
   return ref.ids.join('.');
 }
