@@ -12,8 +12,8 @@
 import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
 import { Atom, type Term, Tuple } from '../etf/terms.js';
-import type { ErlangNode } from './gateway.js';
 import { type BodyBudget, Outbox } from './outbox.js';
+import type { ErlangNode } from './ports.js';
 import { tagOf, tagOfSid } from './sid.js';
 
 export const MODULE = 'mod_megaphone';

@@ -23,33 +23,19 @@
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
 import { atom, type Pid, type Term } from '../etf/terms.js';
-import type { HiddenNode, PidOwner } from '../node/hidden-node.js';
+import type { PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
-import { type Answer, type Header, readAnswer } from './answers.js';
+import { type Answer, readAnswer } from './answers.js';
 import { Cluster, type ClusterListener, type ClusterNode, type PeerKind } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import { DroppedAnswers } from './dropped-answers.js';
 import { ExchangeTable } from './exchanges.js';
-import type { ClientInfo } from './meta.js';
 import { BodyBudget } from './outbox.js';
+import type { ErlangNode, HttpExchange } from './ports.js';
 import * as refusals from './refusals.js';
 import { type OpenExchange, Sender } from './sender.js';
 import { peek } from './sid.js';
-
-/** What the gateway needs of the hidden node. */
-export type ErlangNode = Pick<
-  HiddenNode,
-  'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'tellsEnds' | 'monitorName' | 'rpc'
->;
-
-/** The HTTP side of an exchange. */
-export interface HttpExchange {
-  /** Called, if at all, before `request` returns. */
-  client(): ClientInfo;
-  /** Called once, unless the front said `closed` before. */
-  answer(status: number, headers: readonly Header[], body: Buffer): void;
-}
 
 export interface GatewayOptions {
   /** Full names of the ejabberd nodes. */

@@ -7,7 +7,7 @@ import { MegaphoneError } from '../errors.js';
 import { Atom, type Term } from '../etf/terms.js';
 import type { ModuleCounts, ModuleStats } from '../observe/module-metrics.js';
 import { type ClusterNode, MODULE } from './cluster.js';
-import type { ErlangNode } from './gateway.js';
+import type { ErlangNode } from './ports.js';
 
 const KEPT_MS = 3_000;
 const TIMEOUT_MS = 2_000;

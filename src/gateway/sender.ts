@@ -4,8 +4,8 @@ import { encodeVersioned } from '../etf/encode.js';
 import { atom, Pid, tuple } from '../etf/terms.js';
 import { type ClusterNode, MODULE } from './cluster.js';
 import type { ExchangeTable } from './exchanges.js';
-import type { ErlangNode, HttpExchange } from './gateway.js';
 import { encodeMeta } from './meta.js';
+import type { ErlangNode, HttpExchange } from './ports.js';
 import { RequestEncoder } from './requests.js';
 
 export interface OpenExchange {

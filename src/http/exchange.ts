@@ -1,8 +1,8 @@
 /** One request of a connection from its last byte to its answer, in the order in which the requests came. */
 
 import type { Header } from '../gateway/answers.js';
-import type { HttpExchange } from '../gateway/gateway.js';
 import type { ClientInfo } from '../gateway/meta.js';
+import type { HttpExchange } from '../gateway/ports.js';
 import type { Connection } from './connection.js';
 import type { BoshService } from './front.js';
 import type { RequestParser } from './request-parser.js';

@@ -1,6 +1,6 @@
 /** What all connections of a BOSH endpoint share: settings, the gateway behind it, and the clock. */
 
-import type { HttpExchange } from '../gateway/gateway.js';
+import type { HttpExchange } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Connection } from './connection.js';

@@ -3,8 +3,9 @@
  * then keeps one request held, and answers every response with the next request.
  */
 
-import type { Gateway, HttpExchange } from '../../../src/gateway/gateway.js';
+import type { Gateway } from '../../../src/gateway/gateway.js';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
+import type { HttpExchange } from '../../../src/gateway/ports.js';
 import * as bosh from '../load/bosh-body.js';
 
 export interface Crowd {

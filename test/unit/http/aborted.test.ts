@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/gateway.js';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
+import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 

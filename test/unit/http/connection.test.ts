@@ -6,8 +6,8 @@ import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/gateway.js';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
+import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 

@@ -10,7 +10,7 @@ import { after, afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/gateway.js';
+import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
 import { Counters } from '../../../src/observe/counters.js';

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/gateway.js';
+import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Receiving, type Slow } from '../../../src/http/receiving.js';
 import { RequestParser } from '../../../src/http/request-parser.js';
