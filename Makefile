@@ -42,6 +42,9 @@ conformance: packages build ## Writes docs/conformance.md: the gateway and ejabb
 bench: packages build ## ejabberd's own BOSH and Megaphone side by side, into docs/benchmarks.md (15 minutes; scripts/bench/bench.ts)
 	@node dist/scripts/bench/bench.js
 
+bench-messages: bench-packages build ## Users who write to each other: processor time, counts, latency, also behind haproxy (scripts/bench/messages/main.ts)
+	@node dist/scripts/bench/messages/main.js
+
 bench-million: bench-connections bench-sessions ## Both: bench-connections and bench-sessions (40 minutes)
 
 bench-connections: packages build ## 200,000 web clients with real connections (10 minutes; CONNECTIONS=200000)
@@ -70,11 +73,13 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-http bench-link packages test-packages
+.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-http bench-link bench-messages packages test-packages bench-packages
 packages:
 	@scripts/packages.sh run
 test-packages:
 	@scripts/packages.sh test
+bench-packages:
+	@scripts/packages.sh bench
 
 # npm writes this file last.
 node_modules/.package-lock.json: package-lock.json

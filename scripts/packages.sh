@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
-# packages.sh run|test: installs the Debian packages that are missing, if called by root; else prints the command to call.
-# ejabberd's own service is kept from starting and from starting at the next boot: the development instance is
-# a private one, and a server that nobody asked for would take its ports.
+# packages.sh run|test|bench: installs the Debian packages that are missing, if called by root; else prints the command to call.
+# The services of ejabberd and haproxy are kept from starting and from starting at the next boot: the instances of
+# this project are private ones, and a server that nobody asked for would take their ports.
 set -euo pipefail
 
 run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
 test=(shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium)
+# Beside what run has. Without linux-perf the benchmarks count no system calls.
+bench=(haproxy linux-perf)
 
 case ${1:-} in
   run) wanted=("${run[@]}") ;;
   test) wanted=("${run[@]}" "${test[@]}") ;;
-  *) echo "usage: $0 run|test" >&2 && exit 1 ;;
+  bench) wanted=("${run[@]}" "${bench[@]}") ;;
+  *) echo "usage: $0 run|test|bench" >&2 && exit 1 ;;
 esac
 
 missing=()
@@ -38,7 +41,9 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -y -q --no-install-recommends "${missing[@]}"
 
-if [[ " ${missing[*]} " == *" ejabberd "* ]] && [ -d /run/systemd/system ]; then
-  systemctl disable ejabberd.service
-  echo "The system's ejabberd is installed, but neither started nor enabled. If you want it: systemctl enable --now ejabberd"
-fi
+for service in ejabberd haproxy; do
+  if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+    systemctl disable "$service.service"
+    echo "The system's $service is installed, but neither started nor enabled. If you want it: systemctl enable --now $service"
+  fi
+done

@@ -101,7 +101,7 @@ async function measure(server: Server): Promise<Result> {
   await progress.wait(load, TALK.seconds);
   await load.settle();
   await verify(load);
-  const latencies = await load.latencies();
+  const latencies = (await load.times()).latencies;
   load.close();
   warm.close();
   return {

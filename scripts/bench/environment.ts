@@ -1,4 +1,4 @@
-/** Numbers from the environment. */
+/** Settings from the environment. */
 
 /** @throws Error where it is set and no number from `least` to `most` */
 export function numberFrom(variable: string, usual: number, least: number, most = Infinity): number {
@@ -19,4 +19,14 @@ export function numbersFrom(
   if (values.every((value) => value >= least && value <= most)) return values;
   const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
   throw new Error(`${variable}=${text}: expected a number ${range}`);
+}
+
+/** Some of a few words. */
+export function namesFrom<T extends string>(variable: string, all: readonly T[]): readonly T[] {
+  const text = process.env[variable];
+  if (text === undefined || text === '') return all;
+  const wanted = text.split(',');
+  const unknown = wanted.find((name) => !all.some((one) => one === name));
+  if (unknown !== undefined) throw new Error(`${variable}=${text}: expected some of ${all.join(',')}`);
+  return all.filter((name) => wanted.includes(name));
 }

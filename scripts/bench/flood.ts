@@ -62,7 +62,7 @@ await load.settle();
 stopShowing();
 const after = load.usage();
 const counters = await load.counters();
-const latencies = await load.latencies();
+const latencies = (await load.times()).latencies;
 const [p50, p90, p99] = [50, 90, 99].map((percent) => (latencies.percentile(percent) / 1000).toFixed(1));
 const { sent, delivered, doubled, reordered } = counters;
 progress.say(`${sent} messages: ${sent - delivered} lost, ${doubled} doubled, ${reordered} reordered`);

@@ -27,8 +27,8 @@ export class IdleSubject {
   #cpu = NOTHING;
   #loadCpu = 0;
 
-  private constructor(server: Server, timed: Load, progress: Progress) {
-    this.kind = server.kind;
+  private constructor(kind: Kind, server: Server, timed: Load, progress: Progress) {
+    this.kind = kind;
     this.#server = server;
     this.#timed = timed;
     this.#loads = [timed];
@@ -40,7 +40,7 @@ export class IdleSubject {
     progress.say(`${NAMES[kind]}: a fresh node ...`);
     const server = await Server.start(kind);
     const timed = await Load.start({ url: server.url, host: 'localhost', users: WARM_UP + users });
-    const subject = new IdleSubject(server, timed, progress);
+    const subject = new IdleSubject(kind, server, timed, progress);
     await subject.#login(timed, FULL, WARM_UP);
     return subject;
   }

@@ -1,6 +1,7 @@
 /** What the kernel knows of a process (proc(5)). */
 
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** USER_HZ, which is 100 on every architecture that Node.js runs on. */
 const TICKS_PER_SECOND = 100;
@@ -24,6 +25,20 @@ export function cpuSeconds(pid: number): number {
 export function family(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
+}
+
+/** How often its threads gave the processor up because they had nothing to do: as often something woke them. */
+export function wakeUps(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.reduce((sum, thread) => {
+    const status = readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8');
+    return sum + Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1] ?? 0);
+  }, 0);
+}
+
+/** Lets a process run on these cores alone, written as for taskset(1): `0-1`. */
+export function pinProcess(pid: number, cores: string): void {
+  execFileSync('taskset', ['-acp', cores, String(pid)]);
 }
 
 /** Bytes of memory that programs of this machine may still take (MemAvailable). */

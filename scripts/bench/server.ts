@@ -1,6 +1,6 @@
 /**
- * What is measured: a fresh private ejabberd, made by the development scripts, that serves BOSH by itself or through
- * a gateway. A hidden node of our own looks inside.
+ * What is measured: a fresh private ejabberd, made by the development scripts, that serves BOSH by itself, by itself
+ * behind haproxy, or through a gateway. A hidden node of our own looks inside.
  */
 
 import { readFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import { Instance } from '../../test/ejabberd/support/instance.js';
 import { setModuleOptions } from '../../test/ejabberd/support/module-options.js';
+import { Haproxy } from './haproxy.js';
 import { cpuSeconds, family, residentBytes } from './linux-process.js';
 import { Load } from './load/load.js';
 import type { Usage } from './usage.js';
@@ -16,10 +17,26 @@ import type { Usage } from './usage.js';
 export const KINDS = ['own', 'megaphone'] as const;
 export type Kind = (typeof KINDS)[number];
 
-export const NAMES: Readonly<Record<Kind, string>> = { own: "ejabberd's own BOSH", megaphone: 'Megaphone' };
+/** With ejabberd's own BOSH behind haproxy beside them. */
+export const SUBJECTS = ['own', 'haproxy', 'megaphone'] as const;
+export type SubjectName = (typeof SUBJECTS)[number];
+
+export const NAMES: Readonly<Record<SubjectName, string>> = {
+  own: "ejabberd's own BOSH",
+  haproxy: 'own BOSH behind haproxy',
+  megaphone: 'Megaphone',
+};
+
+interface Options {
+  /** Seconds that mod_megaphone may hold a request, where not its default. */
+  readonly maxWait?: number;
+  /** False to do without: then `url` leads nowhere. */
+  readonly gateway?: boolean;
+  /** That it may run on, written as for taskset(1). */
+  readonly cores?: string;
+}
 
 export class Server {
-  readonly kind: Kind;
   readonly url: string;
   /** Connected to ejabberd. */
   readonly probe: HiddenNode;
@@ -27,35 +44,33 @@ export class Server {
   /** Where another node finds them: the cookie and EPMD. */
   readonly home: string;
   readonly epmdPort: number;
+  readonly ejabberdPid: number;
   readonly #instance: Instance;
-  readonly #pids: readonly [ejabberd: number, gateway: number | undefined];
+  readonly #haproxy: Haproxy | undefined;
+  readonly #frontPid: number | undefined;
 
-  private constructor(kind: Kind, hasGateway: boolean, instance: Instance, probe: HiddenNode) {
-    const pid = (part: string): number => {
-      const folder = `${part}${instance.env.MEGAPHONE_INSTANCE}`;
-      return Number(readFileSync(join(instance.var, folder, `${part}.pid`), 'utf8'));
-    };
-    this.kind = kind;
-    this.url = kind === 'own' ? instance.ejabberdUrl : instance.gatewayUrl;
+  private constructor(
+    url: string,
+    instance: Instance,
+    probe: HiddenNode,
+    front: Haproxy | number | undefined,
+  ) {
+    this.url = url;
     this.probe = probe;
     this.ejabberd = instance.ejabberdNode;
     this.home = instance.var;
     this.epmdPort = Number(instance.env.ERL_EPMD_PORT);
+    this.ejabberdPid = pidOf(instance, 'ejabberd');
     this.#instance = instance;
-    this.#pids = [pid('ejabberd'), hasGateway ? pid('gateway') : undefined];
+    this.#haproxy = typeof front === 'object' ? front : undefined;
+    this.#frontPid = typeof front === 'object' ? front.pid : front;
   }
 
-  /**
-   * @param maxWait seconds that mod_megaphone may hold a request, where not its default
-   * @param gateway false to do without: then `url` leads nowhere
-   */
-  static async start(
-    kind: Kind,
-    { maxWait, gateway = kind === 'megaphone' }: { maxWait?: number; gateway?: boolean } = {},
-  ): Promise<Server> {
+  static async start(kind: SubjectName, options: Options = {}): Promise<Server> {
+    const { maxWait, gateway = kind === 'megaphone', cores } = options;
     // On its way out the instance ends its servers; Ctrl-C alone would not let it.
     process.once('SIGINT', () => process.exit(130));
-    const instance = await Instance.start({ gateway });
+    const instance = await Instance.start({ gateway, ...(cores === undefined ? {} : { cores }) });
     if (maxWait !== undefined) await setModuleOptions(instance, { mod_megaphone: { max_wait: maxWait } });
     const probe = await HiddenNode.start({
       name: `bench_${process.pid}@localhost`,
@@ -63,17 +78,24 @@ export class Server {
       epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
     });
     await probe.connect(instance.ejabberdNode);
-    return new Server(kind, gateway, instance, probe);
+    if (kind !== 'haproxy') {
+      const url = kind === 'own' ? instance.ejabberdUrl : instance.gatewayUrl;
+      return new Server(url, instance, probe, gateway ? pidOf(instance, 'gateway') : undefined);
+    }
+    // The gateway's port, which nobody else has.
+    const port = Number(instance.env.MEGAPHONE_HTTP_PORT);
+    const haproxy = await Haproxy.start(instance.ejabberdUrl, port, instance.var, cores);
+    return new Server(haproxy.url, instance, probe, haproxy);
   }
 
   /** Bytes. */
   memory(): Usage {
-    return this.#usage(residentBytes);
+    return this.usage(residentBytes);
   }
 
   /** Seconds since the start. */
   cpu(): Usage {
-    return this.#usage(cpuSeconds);
+    return this.usage(cpuSeconds);
   }
 
   /** Some users come and go, so that all code is loaded and does not count as theirs. */
@@ -86,14 +108,23 @@ export class Server {
   }
 
   async stop(): Promise<void> {
+    this.#haproxy?.stop();
     await this.probe.stop();
     await this.#instance.stop();
   }
 
-  #usage(of: (pid: number) => number): Usage {
-    const [ejabberd, gateway] = this.#pids;
-    // The gateway may be several processes.
-    const processes = gateway === undefined ? [] : family(gateway);
-    return { ejabberd: of(ejabberd), gateway: processes.reduce((sum, pid) => sum + of(pid), 0) };
+  /** Of the gateway, which may be several, or of haproxy. */
+  get frontPids(): readonly number[] {
+    return this.#frontPid === undefined ? [] : family(this.#frontPid);
   }
+
+  /** Of what stands in front, all processes together. */
+  usage(of: (pid: number) => number): Usage {
+    return { ejabberd: of(this.ejabberdPid), gateway: this.frontPids.reduce((sum, pid) => sum + of(pid), 0) };
+  }
+}
+
+function pidOf(instance: Instance, part: string): number {
+  const folder = `${part}${instance.env.MEGAPHONE_INSTANCE}`;
+  return Number(readFileSync(join(instance.var, folder, `${part}.pid`), 'utf8'));
 }

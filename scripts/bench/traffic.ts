@@ -51,8 +51,8 @@ export class Subject {
   /** Of the users who are gone. */
   #lost = 0;
 
-  private constructor(server: Server, load: Load, login: Usage, progress: Progress) {
-    this.kind = server.kind;
+  private constructor(kind: Kind, server: Server, load: Load, login: Usage, progress: Progress) {
+    this.kind = kind;
     this.server = server;
     this.login = login;
     this.#load = load;
@@ -69,7 +69,7 @@ export class Subject {
     const before = server.cpu();
     await load.login(PACE);
     await progress.wait(load, QUIET_SECONDS);
-    return new Subject(server, load, share(minus(server.cpu(), before), users), progress);
+    return new Subject(kind, server, load, share(minus(server.cpu(), before), users), progress);
   }
 
   /** Lets the users talk, and adds what that cost to `traffic`. */
@@ -77,7 +77,7 @@ export class Subject {
     const load = this.#load;
     await load.talk(rate);
     await this.#progress.wait(load, QUIET_SECONDS);
-    await load.latencies();
+    await load.times();
     const [begin, cpu, loadCpu] = [await load.counters(), this.server.cpu(), load.usage().cpu];
     await this.#progress.wait(load, seconds);
     const end = await load.counters();
@@ -90,7 +90,7 @@ export class Subject {
     stop();
     const settled = await load.counters();
     const late = settled.sent - settled.delivered;
-    traffic.latencies.merge(await load.latencies());
+    traffic.latencies.merge((await load.times()).latencies);
     traffic.latencies.add(Infinity, late);
     traffic.late += late;
   }

@@ -1,7 +1,7 @@
 /** What the two parts of a server use: seconds of processor time, or bytes. */
 
 export interface Usage {
-  /** Of the Erlang machine, and of the gateway (0 where there is none). */
+  /** Of the Erlang machine, and of what stands in front of it: the gateway, or haproxy (0 where there is nothing). */
   readonly ejabberd: number;
   readonly gateway: number;
 }

@@ -45,7 +45,7 @@ test('users talk over a connection that is cut again and again, in the midst of 
   const beforehand = failures();
   await load.talk(400);
   await sleep(1_000);
-  await load.latencies();
+  await load.times();
   const CUTS = 12;
   for (let cut = 1; cut <= CUTS; cut += 1) {
     relay.cutSoon();
@@ -54,7 +54,7 @@ test('users talk over a connection that is cut again and again, in the midst of 
     await sleep(1_200);
   }
   await load.settle();
-  const latencies = await load.latencies();
+  const latencies = (await load.times()).latencies;
   const { online, sent, delivered, doubled, reordered, ended } = await load.counters();
   t.diagnostic(
     `${sent} messages, ${CUTS} cuts: p50 ${latencies.percentile(50) / 1000} ms, p99 ${latencies.percentile(99) / 1000} ms`,

@@ -51,8 +51,23 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
       { delivered, doubled, reordered, broken, ended },
       { delivered: sent, doubled: 0, reordered: 0, broken: {}, ended: {} },
     );
-    const latencies = await load.latencies();
+    const latencies = (await load.times()).latencies;
     assert.equal(latencies.total, sent);
+  });
+
+  it('sends to random others, also those of another process, and counts each once', async () => {
+    const before = await load.counters();
+    await load.talk(RATE, 'random');
+    await untilDelivered(before.delivered + RATE);
+    await load.settle();
+    const { sent, delivered, doubled, reordered, ended } = await load.counters();
+    assert.deepEqual(
+      { delivered, doubled, reordered, ended },
+      { delivered: sent, doubled: 0, reordered: 0, ended: {} },
+    );
+    const { latencies, lags } = await load.times();
+    assert.equal(latencies.total, sent - before.sent);
+    assert.equal(lags.total, latencies.total);
   });
 
   it('repeats what broke when the gateway is killed at random, and nothing is lost, doubled or reordered', async () => {

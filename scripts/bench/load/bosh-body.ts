@@ -52,9 +52,9 @@ export function readEnd(answer: string): string | undefined {
 
 /** What a message carries to be accounted for. */
 export interface Mark {
-  /** Number of the sender. */
-  readonly sender: number;
-  /** Number of this message among the sender's, from 1. */
+  /** Number of the pair of sender and recipient. */
+  readonly pair: number;
+  /** Number of this message among theirs, from 1. */
   readonly seq: number;
   /** When it was to be sent, in µs of the machine's monotonic clock. */
   readonly at: number;
@@ -63,15 +63,15 @@ export interface Mark {
 /** About as long as a line of chat. */
 const TEXT = 'and some words that people would write to each other on the web';
 
-export const message = (to: string, { sender, seq, at }: Mark): string =>
-  `<message to='${to}' type='chat' xmlns='jabber:client'><body>flood:${sender}:${seq}:${at}; ${TEXT}</body></message>`;
+export const message = (to: string, { pair, seq, at }: Mark): string =>
+  `<message to='${to}' type='chat' xmlns='jabber:client'><body>flood:${pair}:${seq}:${at}; ${TEXT}</body></message>`;
 
 /** The marks of the messages in an answer, in their order. */
 export function readMarks(answer: string): Mark[] {
   // Most answers bring none.
   if (!answer.includes('flood:')) return [];
-  return Array.from(answer.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, sender, seq, at]) => ({
-    sender: Number(sender),
+  return Array.from(answer.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, pair, seq, at]) => ({
+    pair: Number(pair),
     seq: Number(seq),
     at: Number(at),
   }));

@@ -1,6 +1,6 @@
 /**
- * The users of one process: logs them in, a few at a time, and lets each write to the next one, round and round, at a
- * steady rate. Whoever falls behind is not waited for: a message counts from the moment it was due.
+ * The users of one process: logs them in, a few at a time, and lets them write to each other by a schedule. Whoever
+ * falls behind is not waited for: a message counts from the moment it was due, also where this process was late.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { BoshUser, type UserListener } from './bosh-user.js';
 import { type Counters, increment, noCounters } from './counters.js';
 import { Histogram } from './histogram.js';
 import { Target } from './http-connection.js';
+import { type Due, type Plan, schedule } from './schedule.js';
 import { Sequences } from './sequences.js';
 
 export interface CrowdOptions {
@@ -16,8 +17,16 @@ export interface CrowdOptions {
   /** The virtual host of the users. */
   readonly host: string;
   readonly users: number;
+  /** Number of the first of them, among those of all processes, and how many these are together. */
+  readonly first: number;
+  readonly everybody: number;
   /** Seconds that a request may be held. */
   readonly wait: number;
+}
+
+export interface Talk extends Pick<Plan, 'pattern' | 'rate' | 'seed'> {
+  /** JIDs of everybody, where users write to those of other processes as well. */
+  readonly jids?: readonly string[];
 }
 
 /** How fast logins follow each other: a server may have room for few connections that it has not accepted yet. */
@@ -41,21 +50,23 @@ function nowMicroseconds(): number {
 
 export class Crowd {
   readonly #latencies = new Histogram();
+  readonly #lags = new Histogram();
+  readonly #options: CrowdOptions;
   readonly #users: BoshUser[];
   readonly #counters = noCounters();
   readonly #sequences = new Sequences();
-  /** Messages sent by each user. */
-  readonly #sent: Uint32Array;
+  /** Messages sent, by pair of users. */
+  readonly #sent = new Map<number, number>();
   #talking: NodeJS.Timeout | undefined;
   /** Users who have been told to log in. */
   #begun = 0;
-  #turn = 0;
 
-  constructor({ url, host, users, wait }: CrowdOptions) {
+  constructor(options: CrowdOptions) {
+    const { url, host, users, wait } = options;
+    this.#options = options;
     const service = { target: new Target(url), host, wait };
     const listener = this.#listener();
     this.#users = Array.from({ length: users }, () => new BoshUser(service, listener));
-    this.#sent = new Uint32Array(users);
     setInterval(() => {
       const now = Date.now();
       for (const user of this.#users) user.sweep(now);
@@ -68,11 +79,17 @@ export class Crowd {
     return { ...this.#counters, requests, delivered, doubled, reordered };
   }
 
-  /** Counts of a histogram of microseconds from due to delivered, since the last time. */
-  takeLatencies(): readonly number[] {
-    const counts = [...this.#latencies.counts];
+  /** Empty for those who are not online. */
+  get jids(): readonly string[] {
+    return this.#users.map((user) => (user.isOnline ? user.jid : ''));
+  }
+
+  /** Counts of histograms of microseconds since the last time: from due to delivered, and from due to sent. */
+  takeTimes(): { readonly latencies: readonly number[]; readonly lags: readonly number[] } {
+    const times = { latencies: [...this.#latencies.counts], lags: [...this.#lags.counts] };
     this.#latencies.clear();
-    return counts;
+    this.#lags.clear();
+    return times;
   }
 
   /** Logs the next so many in. Resolves when each of them is online or has failed. */
@@ -88,14 +105,19 @@ export class Crowd {
     return this.#inTurn(this.#users, pace, (user) => user.logout());
   }
 
-  /** Messages a second, from now until `pause`. */
-  talk(rate: number): void {
+  /** From now until `pause`. */
+  talk({ jids, ...plan }: Talk): void {
     this.pause();
+    const { first, everybody } = this.#options;
+    const coming = schedule({ ...plan, first, senders: this.#users.length, everybody });
     const begin = nowMicroseconds();
-    let due = 0;
+    let next = coming.next().value;
     this.#talking = setInterval(() => {
       const now = nowMicroseconds();
-      for (; begin + (due * 1e6) / rate <= now; due += 1) this.#sayNext(begin + (due * 1e6) / rate);
+      for (; begin + next.at <= now; next = coming.next().value) {
+        this.#lags.add(now - begin - next.at);
+        this.#say(next, begin, jids);
+      }
     }, TICK_MS);
   }
 
@@ -103,16 +125,17 @@ export class Crowd {
     clearInterval(this.#talking);
   }
 
-  #sayNext(at: number): void {
-    const sender = this.#turn;
-    this.#turn = (sender + 1) % this.#users.length;
-    const from = this.#users[sender];
-    const to = this.#users[this.#turn];
-    if (!from?.isOnline || !to?.isOnline) return;
-    const seq = (this.#sent[sender] ?? 0) + 1;
-    this.#sent[sender] = seq;
+  #say({ at, sender, recipient }: Due, begin: number, jids: readonly string[] | undefined): void {
+    const { first, everybody } = this.#options;
+    const from = this.#users[sender - first];
+    const to = this.#users[recipient - first];
+    const jid = to === undefined ? jids?.[recipient] : to.isOnline ? to.jid : '';
+    if (!from?.isOnline || jid === undefined || jid === '') return;
+    const pair = sender * everybody + recipient;
+    const seq = (this.#sent.get(pair) ?? 0) + 1;
+    this.#sent.set(pair, seq);
     this.#counters.sent += 1;
-    from.send(message(to.jid, { sender, seq, at: Math.floor(at) }));
+    from.send(message(jid, { pair, seq, at: Math.floor(begin + at) }));
   }
 
   async #inTurn(
@@ -146,13 +169,13 @@ export class Crowd {
       },
       arrived: (marks) => {
         const now = nowMicroseconds();
-        for (const { sender, seq, at } of marks) {
-          this.#sequences.arrived(sender, seq);
+        for (const { pair, seq, at } of marks) {
+          this.#sequences.arrived(pair, seq);
           this.#latencies.add(now - at);
         }
       },
       ordered: (marks) => {
-        for (const { sender, seq } of marks) this.#sequences.ordered(sender, seq);
+        for (const { pair, seq } of marks) this.#sequences.ordered(pair, seq);
       },
       broken: (reason) => increment(counters.broken, reason),
       ended: (wasOnline, reason) => {

@@ -2,10 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../child.js';
-import { cpuSeconds, residentBytes } from '../linux-process.js';
+import { cpuSeconds, pinProcess, residentBytes } from '../linux-process.js';
 import { type Counters, sum } from './counters.js';
 import type { Pace } from './crowd.js';
 import { Histogram } from './histogram.js';
+import type { Pattern } from './schedule.js';
 import type { Commands } from './worker.js';
 
 /** Longer than the kernel takes to try again where a server did not accept a connection. */
@@ -42,8 +43,9 @@ export class Load {
     const workers = Array.from({ length: count }, () => new Child<Commands>(WORKER));
     await Promise.all(
       workers.map((worker, index) => {
-        const share = Math.floor(users / count) + (index < users % count ? 1 : 0);
-        return worker.ask('begin', { url, host, users: share, wait });
+        const first = Math.floor((users * index) / count);
+        const share = Math.floor((users * (index + 1)) / count) - first;
+        return worker.ask('begin', { url, host, users: share, first, everybody: users, wait });
       }),
     );
     return new Load(users, workers);
@@ -59,9 +61,15 @@ export class Load {
     await this.#all('logout', this.#share(pace));
   }
 
-  /** @param rate messages a second, until `settle` */
-  async talk(rate: number): Promise<void> {
-    await this.#all('talk', rate / this.#workers.length);
+  /** @param rate messages a second, until `settle`. @param seed of what is random */
+  async talk(rate: number, pattern: Pattern = 'next', seed = 1): Promise<void> {
+    const count = this.#workers.length;
+    const jids = pattern === 'random' && count > 1 ? { jids: (await this.#all('jids')).flat() } : {};
+    await Promise.all(
+      this.#workers.map((worker, index) =>
+        worker.ask('talk', { rate: rate / count, pattern, seed: seed * count + index, ...jids }),
+      ),
+    );
   }
 
   /** Sends no more; resolves when all is delivered, or nothing has been for `quietMs`. */
@@ -82,10 +90,16 @@ export class Load {
     return sum(await this.#all('counters'));
   }
 
-  /** Microseconds from due to delivered, of what was delivered since the last time. */
-  async latencies(): Promise<Histogram> {
-    const total = new Histogram();
-    for (const counts of await this.#all('latencies')) total.merge(new Histogram(counts));
+  /**
+   * Microseconds since the last time: from due to delivered, and, as a part of it, from due to sent, which is the
+   * load generator's own.
+   */
+  async times(): Promise<{ readonly latencies: Histogram; readonly lags: Histogram }> {
+    const total = { latencies: new Histogram(), lags: new Histogram() };
+    for (const { latencies, lags } of await this.#all('times')) {
+      total.latencies.merge(new Histogram(latencies));
+      total.lags.merge(new Histogram(lags));
+    }
     return total;
   }
 
@@ -93,6 +107,11 @@ export class Load {
   usage(): { readonly cpu: number; readonly memory: number } {
     const total = (of: (pid: number) => number) => this.#workers.reduce((sum, { pid }) => sum + of(pid), 0);
     return { cpu: total(cpuSeconds), memory: total(residentBytes) };
+  }
+
+  /** Its processes keep to these cores, written as for taskset(1). */
+  pin(cores: string): void {
+    for (const { pid } of this.#workers) pinProcess(pid, cores);
   }
 
   /** Drops all connections. */

@@ -1,10 +1,10 @@
-/** Whether messages arrive once and in order: each sender numbers its messages from 1. */
+/** Whether messages arrive once and in order: each sender numbers its messages to each recipient from 1. */
 
 interface Progress {
   /** The lowest number that is above all that arrived. */
   next: number;
-  /** Numbers below it that did not arrive yet. */
-  readonly missing: Set<number>;
+  /** Numbers below it that did not arrive yet; most pairs never miss any. */
+  missing: Set<number> | undefined;
   /** The latest in order. */
   last: number;
 }
@@ -14,17 +14,20 @@ export class Sequences {
   delivered = 0;
   /** Arrivals of a message that had arrived before. */
   doubled = 0;
-  /** Messages behind a later one of the same sender. */
+  /** Messages behind a later one of the same pair. */
   reordered = 0;
-  readonly #bySender = new Map<number, Progress>();
+  readonly #byPair = new Map<number, Progress>();
 
-  arrived(sender: number, seq: number): void {
-    const progress = this.#of(sender);
+  arrived(pair: number, seq: number): void {
+    const progress = this.#of(pair);
     if (seq >= progress.next) {
-      for (let skipped = progress.next; skipped < seq; skipped += 1) progress.missing.add(skipped);
+      for (let skipped = progress.next; skipped < seq; skipped += 1) {
+        progress.missing ??= new Set();
+        progress.missing.add(skipped);
+      }
       progress.next = seq + 1;
       this.delivered += 1;
-    } else if (progress.missing.delete(seq)) {
+    } else if (progress.missing?.delete(seq)) {
       this.delivered += 1;
     } else {
       this.doubled += 1;
@@ -32,17 +35,17 @@ export class Sequences {
   }
 
   /** In the order in which the recipient takes them, which connections that overtake each other do not change. */
-  ordered(sender: number, seq: number): void {
-    const progress = this.#of(sender);
+  ordered(pair: number, seq: number): void {
+    const progress = this.#of(pair);
     if (seq < progress.last) this.reordered += 1;
     else progress.last = seq;
   }
 
-  #of(sender: number): Progress {
-    let progress = this.#bySender.get(sender);
+  #of(pair: number): Progress {
+    let progress = this.#byPair.get(pair);
     if (progress === undefined) {
-      progress = { next: 1, missing: new Set(), last: 0 };
-      this.#bySender.set(sender, progress);
+      progress = { next: 1, missing: undefined, last: 0 };
+      this.#byPair.set(pair, progress);
     }
     return progress;
   }

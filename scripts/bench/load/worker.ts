@@ -2,17 +2,17 @@
 
 import { serve } from '../child.js';
 import type { Counters } from './counters.js';
-import { Crowd, type CrowdOptions, type Pace } from './crowd.js';
+import { Crowd, type CrowdOptions, type Pace, type Talk } from './crowd.js';
 
 export interface Commands {
   begin(options: CrowdOptions): void;
   login(pace: Pace, count: number): Promise<void>;
   logout(pace: Pace): Promise<void>;
-  talk(rate: number): void;
+  jids(): readonly string[];
+  talk(talk: Talk): void;
   pause(): void;
   counters(): Counters;
-  /** Counts of the histogram since the last time. */
-  latencies(): readonly number[];
+  times(): ReturnType<Crowd['takeTimes']>;
 }
 
 let begun: Crowd | undefined;
@@ -28,10 +28,11 @@ const commands: Commands = {
   },
   login: (pace, count) => crowd().login(pace, count),
   logout: (pace) => crowd().logout(pace),
-  talk: (rate) => crowd().talk(rate),
+  jids: () => crowd().jids,
+  talk: (talk) => crowd().talk(talk),
   pause: () => crowd().pause(),
   counters: () => crowd().counters,
-  latencies: () => crowd().takeLatencies(),
+  times: () => crowd().takeTimes(),
 };
 
 serve(commands);

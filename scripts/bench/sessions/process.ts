@@ -114,7 +114,7 @@ class Sessions implements Crowd {
       const sender = (index * stride) % this.#talkers.length;
       const to = this.#talkers[(sender + 1) % this.#talkers.length]?.jid ?? '';
       this.#sent += 1;
-      this.#talkers[sender]?.send(message(to, { sender, seq: index + 1, at: Math.floor(at) }));
+      this.#talkers[sender]?.send(message(to, { pair: sender, seq: index + 1, at: Math.floor(at) }));
     }
     const deadline = performance.now() + SETTLE_MS;
     while (this.#delivered < this.#sent && performance.now() < deadline) {

@@ -26,9 +26,12 @@ export class Instance {
   bob!: Account;
 
   readonly #suffix = `_test${process.pid}`;
+  readonly #cores: string | undefined;
 
-  private constructor(folder: string, [http = 0, ejabberdHttp = 0, c2s = 0, epmd = 0]: number[]) {
+  private constructor(folder: string, ports: readonly number[], cores: string | undefined) {
+    const [http = 0, ejabberdHttp = 0, c2s = 0, epmd = 0] = ports;
     this.var = folder;
+    this.#cores = cores;
     this.env = {
       ...process.env,
       MEGAPHONE_VAR: folder,
@@ -47,11 +50,15 @@ export class Instance {
     process.once('SIGTERM', () => process.exit(143));
   }
 
-  /** Starts both halves, or ejabberd alone. */
-  static async start(parts: { readonly gateway: boolean } = { gateway: true }): Promise<Instance> {
-    const instance = new Instance(await mkdtemp(join(tmpdir(), 'megaphone-test-')), await freePorts(4));
+  /**
+   * Starts both halves, or ejabberd alone.
+   * @param options `cores`: those that they may run on, written as for taskset(1)
+   */
+  static async start(options: { readonly gateway: boolean; readonly cores?: string } = { gateway: true }) {
+    const folder = await mkdtemp(join(tmpdir(), 'megaphone-test-'));
+    const instance = new Instance(folder, await freePorts(4), options.cores);
     await instance.script('ejabberd.sh', 'start');
-    if (parts.gateway) await instance.startGateway();
+    if (options.gateway) await instance.startGateway();
     const accounts = await readFile(join(instance.#folder('ejabberd'), 'accounts'), 'utf8');
     const [alice, bob] = accounts
       .trim()
@@ -66,7 +73,10 @@ export class Instance {
 
   /** Runs one of scripts/ for this instance; its output, or an error that carries what it printed. */
   async script(name: string, ...args: string[]): Promise<string> {
-    const { stdout } = await run(join(root, 'scripts', name), args, { env: this.env, cwd: root });
+    const path = join(root, 'scripts', name);
+    const command = this.#cores === undefined ? [path] : ['taskset', '-c', this.#cores, path];
+    const [program = path, ...before] = command;
+    const { stdout } = await run(program, [...before, ...args], { env: this.env, cwd: root });
     return stdout;
   }
 

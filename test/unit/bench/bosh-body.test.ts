@@ -24,8 +24,8 @@ for (const [wrapper, end] of [
 
 test('reads back the marks of several messages, in their order', () => {
   const marks = [
-    { sender: 3, seq: 1, at: 123456789 },
-    { sender: 0, seq: 70000, at: 0 },
+    { pair: 3, seq: 1, at: 123456789 },
+    { pair: 0, seq: 70000, at: 0 },
   ];
   const stanzas = marks.map((mark) => message('a@b/c', mark)).join('');
   assert.deepEqual(readMarks(`<body ${NS}>${stanzas}</body>`), marks);

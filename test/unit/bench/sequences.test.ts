@@ -38,11 +38,11 @@ test('holds arrivals that overtake each other to no order', () => {
   assert.deepEqual(counts(sequences), { delivered: 2, doubled: 0, reordered: 0 });
 });
 
-test('keeps senders apart', () => {
+test('keeps pairs apart', () => {
   const sequences = new Sequences();
-  for (const sender of [1, 2]) {
-    sequences.arrived(sender, 1);
-    sequences.ordered(sender, 1);
+  for (const pair of [1, 2]) {
+    sequences.arrived(pair, 1);
+    sequences.ordered(pair, 1);
   }
   assert.deepEqual(counts(sequences), { delivered: 2, doubled: 0, reordered: 0 });
 });
