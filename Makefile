@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status build test matrix lint check-erl conformance clean
+.PHONY: help run up down status build unit test matrix lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -31,6 +31,14 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell 
 	@npm run --silent lint
 	@npm run --silent build
 	@shellcheck -x scripts/*.sh .ci/run
+
+unit: node_modules/.package-lock.json ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo '$(WRONG_NODE)'; exit 1; }
+	@npm run --silent build
+	@NODE_ENV=test node --import ./dist/test/support/quick.js --test --test-reporter=dot --test-concurrency=8 \
+		$$(find $(addprefix dist/,$(IN)) -name '*.test.js' | sort)
+
+IN = test/unit
 
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
 	@$(MAKE) --no-print-directory -C erl test dialyzer
@@ -81,9 +89,11 @@ test-packages:
 bench-packages:
 	@scripts/packages.sh bench
 
+WRONG_NODE = Node.js 20 or newer is needed: https://nodejs.org/en/download
+
 # npm writes this file last.
 node_modules/.package-lock.json: package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo 'Node.js 20 or newer is needed: https://nodejs.org/en/download'; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo '$(WRONG_NODE)'; exit 1; }
 	@echo 'Installing the npm packages ...'
 	@npm ci --no-progress
 	@touch $@

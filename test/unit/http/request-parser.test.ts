@@ -180,9 +180,11 @@ test('whatever others sent and wherever it was aborted, a request reads as with 
 });
 
 test('what is accepted, node:http accepts too, and reads the same', async () => {
+  let tried = 0;
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(stream, async (text) => {
+      tried += 1;
       const { requests, length } = readWithOurs(text);
       const node = await readWithNode(text.slice(0, length));
       accepted += requests.length;
@@ -193,7 +195,7 @@ test('what is accepted, node:http accepts too, and reads the same', async () => 
     { numRuns: 5000 },
   );
   // Else the comparison would say little.
-  assert.ok(accepted > 1000, `only ${accepted} requests were accepted`);
+  assert.ok(accepted > tried / 5, `only ${accepted} requests were accepted in ${tried} connections`);
 });
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'OPTIONS']);
