@@ -17,8 +17,7 @@ down: ## Ends what `make up` started
 status: ## What runs, where, with which accounts
 	@scripts/dev.sh status
 
-build: node_modules/.package-lock.json ## The gateway and mod_megaphone, into dist/
-	@npm run --silent build
+build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl
 
 test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
@@ -32,9 +31,7 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell 
 	@npm run --silent build
 	@shellcheck -x scripts/*.sh .ci/run
 
-unit: node_modules/.package-lock.json ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo '$(WRONG_NODE)'; exit 1; }
-	@npm run --silent build
+unit: build-gateway ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)
 	@NODE_ENV=test node --import ./dist/test/support/quick.js --test --test-reporter=dot --test-concurrency=8 \
 		$$(find $(addprefix dist/,$(IN)) -name '*.test.js' | sort)
 
@@ -89,11 +86,14 @@ test-packages:
 bench-packages:
 	@scripts/packages.sh bench
 
-WRONG_NODE = Node.js 20 or newer is needed: https://nodejs.org/en/download
-
 # npm writes this file last.
-node_modules/.package-lock.json: package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo '$(WRONG_NODE)'; exit 1; }
+node_modules/.package-lock.json: package-lock.json | check-node
 	@echo 'Installing the npm packages ...'
 	@npm ci --no-progress
 	@touch $@
+
+.PHONY: build-gateway check-node
+build-gateway: node_modules/.package-lock.json check-node
+	@npm run --silent build
+check-node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo 'Node.js 20 or newer is needed: https://nodejs.org/en/download'; exit 1; }
