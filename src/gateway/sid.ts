@@ -13,10 +13,12 @@ export const TAG_LENGTH = 6;
 
 /** How far into a body the sid is looked for: a start tag's few attributes are far shorter. */
 const PEEK_LIMIT = 4096;
-/** White space in front of the tag, and again behind an XML declaration. */
+const MAX_DECLARATION = 256;
+/** White space in front of the tag. */
 const MAX_SPACE = 64;
 const MAX_SID = 128;
-const MAX_RID = 32;
+/** Digits. */
+const MAX_RID = 16;
 const SID = Buffer.from('sid');
 const RID = Buffer.from('rid');
 
@@ -30,6 +32,8 @@ export function tagOfSid(sid: string): string | undefined {
   return sid.charCodeAt(TAG_LENGTH) === 0x2e ? sid.slice(0, TAG_LENGTH) : undefined;
 }
 
+const SPACE = 0x20;
+const EXCLAMATION_MARK = 0x21;
 const QUOTE = 0x22;
 const AMPERSAND = 0x26;
 const APOSTROPHE = 0x27;
@@ -58,7 +62,8 @@ export function peek(body: Buffer): FirstTag {
   if (at >= end || body[at] !== LESS_THAN) return NOTHING;
   const element = at + 1;
   at = skipName(body, element, end);
-  if (at === element) return NOTHING;
+  const first = body[element];
+  if (at === element || first === QUESTION_MARK || first === EXCLAMATION_MARK) return NOTHING;
   while (!hasSid || !hasRid) {
     const name = skipSpace(body, at, end);
     // XML 1.0 §3.1: attributes are separated by white space; `/` or `>` ends the tag.
@@ -109,17 +114,17 @@ function readRid(body: Buffer, from: number, to: number): number {
   return Number.isSafeInteger(rid) ? rid : 0;
 }
 
-/** Past a byte order mark, white space and the XML declaration (XML 1.0 §2.8). */
+/** Past a byte order mark, the XML declaration and white space (XML 1.0 §2.8), as megaphone_prolog.erl. */
 function skipProlog(body: Buffer, end: number): number {
   const hasMark = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
-  const at = skipSpaceInFront(body, hasMark ? 3 : 0, end);
-  if (body[at] !== LESS_THAN || body[at + 1] !== QUESTION_MARK) return at;
+  const start = hasMark ? 3 : 0;
+  if (body[start] !== LESS_THAN || body[start + 1] !== QUESTION_MARK)
+    return skipSpaceInFront(body, start, end);
+  const declared = start + 5;
+  if (body.toString('latin1', start, declared) !== '<?xml') return end;
   // No search of it can run further.
-  const head = body.subarray(0, end);
-  const close = head.indexOf('?>', at, 'latin1');
-  return close < 0 || head.toString('latin1', at, at + 5) !== '<?xml'
-    ? end
-    : skipSpaceInFront(head, close + 2, end);
+  const close = body.subarray(declared, declared + MAX_DECLARATION).indexOf('?>', 0, 'latin1');
+  return close < 0 ? end : skipSpaceInFront(body, declared + close + 2, end);
 }
 
 function skipSpaceInFront(body: Buffer, from: number, end: number): number {
@@ -139,12 +144,13 @@ function skipName(head: Buffer, from: number, end: number): number {
 }
 
 function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  return byte === SPACE || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 function isNameByte(byte: number | undefined): boolean {
   return (
-    !isSpace(byte) &&
+    byte !== undefined &&
+    byte > SPACE &&
     byte !== EQUALS &&
     byte !== SLASH &&
     byte !== LESS_THAN &&

@@ -4,7 +4,7 @@
 %%% of them is what the XML parser reads, and megaphone_markup refuses none that is well-formed.
 -module(prop_megaphone_xml).
 
--export([prop_as_the_parser/0, prop_plain_xml_is_read/0, prop_well_formed_markup_passes/0, prop_peeks_see_what_parsing_does/0]).
+-export([prop_as_the_parser/0, prop_plain_xml_is_read/0, prop_well_formed_markup_passes/0]).
 
 -include_lib("proper/include/proper.hrl").
 
@@ -37,38 +37,6 @@ prop_well_formed_markup_passes() ->
             {error, forbidden_markup} -> true;
             {error, _} -> element(1, fxml_stream:parse_element(Xml)) =:= error
         end
-    ).
-
-%% The hub and the gateway peek, the session parses: no session may get a request that is another's.
-prop_peeks_see_what_parsing_does() ->
-    ?FORALL(
-        Xml,
-        damaged(wrapper()),
-        case megaphone_body:parse(Xml, 10000) of
-            {ok, #{rid := Rid} = Request} ->
-                Sid = maps:get(sid, Request, none),
-                megaphone_peek:rid(Xml) =:= Rid andalso
-                    case megaphone_peek:sid(Xml) of
-                        {ok, Peeked} -> Peeked =:= Sid;
-                        none -> Sid =:= none orelse re:run(Sid, "[^!-~]|[&<]") =/= nomatch
-                    end;
-            {error, _} ->
-                true
-        end
-    ).
-
-wrapper() ->
-    ?LET(
-        {Front, Space, Attributes, End},
-        {
-            oneof(["", "", " ", "<?xml version='1.0'?>", <<16#EF, 16#BB, 16#BF>>]),
-            oneof([" ", "\n", "  "]),
-            list(oneof([" to='x'", " rid='7'", " sid='a.b'", " to=' sid=\"c\"'", " key=\"'\"", " x:sid='c'", " to = 'a>b'", " sid='a&amp;b'"])),
-            oneof(["/>", " />", "><iq sid='c' rid='8'/></body>"])
-        },
-        iolist_to_binary([
-            Front, "<body", Space, "xmlns='http://jabber.org/protocol/httpbind' xmlns:x='x'", lists:usort(Attributes), End
-        ])
     ).
 
 %% The order of attributes means nothing.

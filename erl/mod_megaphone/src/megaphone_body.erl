@@ -8,6 +8,8 @@
 
 -export_type([request/0, rid/0, xmlel/0, parse_error/0]).
 
+-include("megaphone_markup.hrl").
+
 -type rid() :: 0..9007199254740991.
 -type xmlel() :: {xmlel, binary(), [{binary(), binary()}], [xmlel() | {xmlcdata, binary()}]}.
 %% Of the attributes only those that the request has.
@@ -115,7 +117,7 @@ payloads([], Els) ->
     lists:reverse(Els).
 
 -spec is_blank(binary()) -> boolean().
-is_blank(<<C, Rest/binary>>) when C =:= $\s; C =:= $\t; C =:= $\r; C =:= $\n -> is_blank(Rest);
+is_blank(<<C, Rest/binary>>) when ?IS_SPACE(C) -> is_blank(Rest);
 is_blank(Text) -> Text =:= <<>>.
 
 -spec put_attribute({binary(), binary()}, All :: [{binary(), binary()}], map()) -> map().

@@ -9,6 +9,8 @@
 
 -export_type([error/0]).
 
+-include("megaphone_markup.hrl").
+
 -type error() :: not_well_formed | not_utf8 | forbidden_markup | too_complex.
 
 %% No stanza comes near these. Elements in each other, the wrapper among them.
@@ -17,35 +19,24 @@
 -define(MAX_ATTRIBUTES, 64).
 %% Characters in a name, with its prefix.
 -define(MAX_NAME, 256).
-%% White space in front of the first tag, and again behind an XML declaration, as megaphone_peek has it.
--define(MAX_SPACE, 64).
--define(MAX_DECLARATION, 256).
--define(IS_SPACE(C), (C =:= $\s orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
 %% Of the rest of ASCII.
 -define(IS_PRINTED(C), (C >= $\s andalso C < 128 orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
--define(IS_NAME(C), (C > $\s andalso C =/= $= andalso C =/= $/ andalso C =/= $< andalso C =/= $> andalso C =/= $" andalso C =/= $')).
 
 %% @doc At most so many elements and attributes, too.
 -spec check(binary(), MaxParts :: pos_integer()) -> ok | {error, error()}.
-check(<<16#EF, 16#BB, 16#BF, Rest/binary>>, MaxParts) -> declaration(Rest, MaxParts);
-check(Xml, MaxParts) -> declaration(Xml, MaxParts).
-
-%% XML 1.0 §2.8. Nothing but UTF-8 can be declared (RFC 6120 §11.6).
--spec declaration(binary(), pos_integer()) -> ok | {error, error()}.
-declaration(<<"<?xml", Rest/binary>>, Room) ->
-    case binary:split(binary:part(Rest, 0, min(byte_size(Rest), ?MAX_DECLARATION)), <<"?>">>) of
-        [Declared, _] ->
-            Size = byte_size(Declared) + 2,
-            <<_:Size/binary, After/binary>> = Rest,
+check(Xml, MaxParts) ->
+    case megaphone_prolog:skip(Xml) of
+        {none, Document} ->
+            content(Document, 0, MaxParts);
+        {Declared, Document} ->
+            %% Nothing but UTF-8 can be declared (RFC 6120 §11.6).
             case is_utf8(Declared) of
-                true -> space(After, ?MAX_SPACE, Room);
+                true -> content(Document, 0, MaxParts);
                 false -> {error, not_utf8}
             end;
-        [_] ->
+        none ->
             {error, not_well_formed}
-    end;
-declaration(Xml, Room) ->
-    space(Xml, ?MAX_SPACE, Room).
+    end.
 
 -spec is_utf8(binary()) -> boolean().
 is_utf8(Declared) ->
@@ -53,11 +44,6 @@ is_utf8(Declared) ->
         "^\\s+version\\s*=\\s*(['\"])1\\.[0-9]\\1(\\s+encoding\\s*=\\s*(['\"])utf-8\\3)?"
         "(\\s+standalone\\s*=\\s*(['\"])(yes|no)\\5)?\\s*$",
     re:run(Declared, Pattern, [caseless, {capture, none}]) =:= match.
-
--spec space(binary(), non_neg_integer(), pos_integer()) -> ok | {error, error()}.
-space(<<C, Rest/binary>>, AtMost, Room) when ?IS_SPACE(C), AtMost > 0 -> space(Rest, AtMost - 1, Room);
-space(<<$<, _/binary>> = Xml, _, Room) -> content(Xml, 0, Room);
-space(_, _, _) -> {error, not_well_formed}.
 
 %% Outside of CDATA and of tags a literal `<' always begins markup. `Depth' is how many elements are open,
 %% `Room' how many elements and attributes may still come.

@@ -9,15 +9,11 @@
 
 -export([sid/1, rid/1]).
 
+-include("megaphone_markup.hrl").
+
 %% Where a first tag has not ended by here, it is none a client would write.
 -define(REACH, 4096).
-%% White space in front of the tag, and again behind an XML declaration.
--define(MAX_SPACE, 64).
 -define(MAX_SID, 128).
--define(IS_SPACE(C), (C =:= $\s orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
--define(IS_NAME(C),
-    (not ?IS_SPACE(C) andalso C =/= $= andalso C =/= $/ andalso C =/= $< andalso C =/= $> andalso C =/= $" andalso C =/= $')
-).
 
 %% @doc Taken as it stands: a sid of ours needs no XML escapes.
 -spec sid(binary()) -> {ok, megaphone_sid:sid()} | none.
@@ -45,28 +41,14 @@ is_plain(Rest) -> Rest =:= <<>>.
 
 -spec attribute(Name :: binary(), binary()) -> {ok, binary()} | none.
 attribute(Wanted, Body) ->
-    case prolog(binary:part(Body, 0, min(byte_size(Body), ?REACH))) of
-        <<$<, C, Tag/binary>> when ?IS_NAME(C) -> attributes(behind_name(Tag), Wanted);
+    case megaphone_prolog:skip(binary:part(Body, 0, min(byte_size(Body), ?REACH))) of
+        {_, <<$<, C, Tag/binary>>} when ?IS_NAME(C), C =/= $?, C =/= $! -> attributes(behind_name(Tag), Wanted);
         _ -> none
     end.
 
-%% A byte order mark, white space, and the XML declaration (XML 1.0 §2.8).
--spec prolog(binary()) -> binary().
-prolog(<<16#EF, 16#BB, 16#BF, Rest/binary>>) -> declaration(space(Rest, ?MAX_SPACE));
-prolog(Head) -> declaration(space(Head, ?MAX_SPACE)).
-
--spec declaration(binary()) -> binary().
-declaration(<<"<?xml", Rest/binary>>) ->
-    case binary:split(Rest, <<"?>">>) of
-        [_, After] -> space(After, ?MAX_SPACE);
-        [_] -> <<>>
-    end;
-declaration(Head) ->
-    Head.
-
--spec space(binary(), non_neg_integer()) -> binary().
-space(<<C, Rest/binary>>, AtMost) when ?IS_SPACE(C), AtMost > 0 -> space(Rest, AtMost - 1);
-space(Rest, _) -> Rest.
+-spec space(binary()) -> binary().
+space(<<C, Rest/binary>>) when ?IS_SPACE(C) -> space(Rest);
+space(Rest) -> Rest.
 
 -spec behind_name(binary()) -> binary().
 behind_name(<<C, Rest/binary>>) when ?IS_NAME(C) -> behind_name(Rest);
@@ -75,20 +57,20 @@ behind_name(Rest) -> Rest.
 %% XML 1.0 §3.1: white space in front of each attribute; `/' or `>' ends the tag.
 -spec attributes(binary(), Wanted :: binary()) -> {ok, binary()} | none.
 attributes(<<C, Rest/binary>>, Wanted) when ?IS_SPACE(C) ->
-    At = space(Rest, ?REACH),
+    At = space(Rest),
     case name_size(At, 0) of
         0 ->
             none;
         Size ->
             <<Name:Size/binary, Behind/binary>> = At,
-            equals(space(Behind, ?REACH), Name, Wanted)
+            equals(space(Behind), Name, Wanted)
     end;
 attributes(_, _) ->
     none.
 
 -spec equals(binary(), Name :: binary(), Wanted :: binary()) -> {ok, binary()} | none.
 equals(<<$=, Rest/binary>>, Name, Wanted) ->
-    case space(Rest, ?REACH) of
+    case space(Rest) of
         <<Quote, At/binary>> when Quote =:= $"; Quote =:= $' ->
             case value_size(At, Quote, 0) of
                 none ->
