@@ -1,5 +1,5 @@
 /**
- * The process that `connection-memory.ts` measures: answers PUT at once, holds POST. It tells its parent the port.
+ * The process that `connection-memory.ts` measures: answers GET at once, holds POST. It tells its parent the port.
  *
  *   connection-holder.js KIND NODE PORT CERT KEY     the node that the gateway sends its requests to, for HTTPS two files
  */

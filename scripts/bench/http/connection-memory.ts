@@ -56,7 +56,7 @@ Sec-Fetch-Site: same-site
 `.replaceAll('\n', '\r\n') + BODY;
 /** Held by all, and answered at once by all. */
 const HELD = `POST /bosh HTTP/1.1\r\n${REST}`;
-const ANSWERED = `PUT /bosh HTTP/1.1\r\n${REST}`;
+const ANSWERED = `GET /bosh HTTP/1.1\r\n${REST}`;
 
 interface Figures {
   readonly idle: number;
