@@ -32,7 +32,7 @@ import { Deadlines } from './deadlines.js';
 import { DroppedAnswers } from './dropped-answers.js';
 import { ExchangeTable } from './exchanges.js';
 import { BodyBudget } from './outbox.js';
-import type { ErlangNode, HttpExchange } from './ports.js';
+import type { ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
 import { type OpenExchange, Sender } from './sender.js';
 import { peek } from './sid.js';
@@ -86,7 +86,8 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   /** The slot to give to `closed`, or 0 where the request is already answered. */
-  request(http: HttpExchange, body: Buffer): number {
+  request(http: HttpExchange, request: HttpRequest): number {
+    const { body } = request;
     this.counters.requests += 1;
     this.counters.bytesIn += body.length;
     if (this.#stopping) return this.#refuse(http, 'stopping', refusals.STOPPING);
@@ -104,7 +105,9 @@ export class Gateway implements PidOwner, ClusterListener {
     const exchange: OpenExchange = { http, node, sid, rid, connection: 0 };
     const slot = this.#exchanges.add(exchange);
     if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
-    const isOpen = node.takesRequests ? this.#send(slot, exchange, body) : this.#wait(slot, exchange, body);
+    const isOpen = node.takesRequests
+      ? this.#send(slot, exchange, body, request)
+      : this.#wait(slot, exchange, body);
     return isOpen ? slot : 0;
   }
 
@@ -253,8 +256,8 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   /** `false`: refused, because the node does not read what waits for it already. */
-  #send(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    if (!this.#sender.request(slot, exchange, body)) {
+  #send(slot: number, exchange: OpenExchange, body: Buffer, from?: HttpRequest): boolean {
+    if (!this.#sender.request(slot, exchange, body, from)) {
       this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
       return false;
     }

@@ -10,10 +10,15 @@ export type ErlangNode = Pick<
   'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'tellsEnds' | 'monitorName' | 'rpc'
 >;
 
-/** The HTTP side of an exchange. */
+/** A request, as it came in over HTTP. */
+export interface HttpRequest {
+  readonly body: Buffer;
+  /** Who sent it: worked out when it is read, as ejabberd is told with the first request of a session only. */
+  readonly client: ClientInfo;
+}
+
+/** Where its answer goes. */
 export interface HttpExchange {
-  /** Called, if at all, before `request` returns. */
-  client(): ClientInfo;
   /** Called once, unless the front said `closed` before. */
   answer(status: number, headers: readonly Header[], body: Buffer): void;
 }

@@ -5,7 +5,7 @@ import { atom, Pid, tuple } from '../etf/terms.js';
 import { type ClusterNode, MODULE } from './cluster.js';
 import type { ExchangeTable } from './exchanges.js';
 import { encodeMeta } from './meta.js';
-import type { ErlangNode, HttpExchange } from './ports.js';
+import type { ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import { RequestEncoder } from './requests.js';
 
 export interface OpenExchange {
@@ -39,11 +39,15 @@ export class Sender {
     return new Pid(this.#node.name, slot, this.#exchanges.generation(slot), this.#node.creation);
   }
 
-  /** `false`: nothing was sent, for the node does not read what waits for it already. */
-  request(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    const { node, sid, http } = exchange;
+  /**
+   * @param from where the request has just come in: what starts a session never waits
+   * @returns `false`: nothing was sent, for the node does not read what waits for it already
+   */
+  request(slot: number, exchange: OpenExchange, body: Buffer, from?: HttpRequest): boolean {
+    const { node, sid } = exchange;
     const startsSession = sid === undefined;
-    const meta = startsSession && node.kind === 'module' ? encodeMeta(http.client()) : undefined;
+    const meta =
+      from !== undefined && startsSession && node.kind === 'module' ? encodeMeta(from.client) : undefined;
     const generation = this.#exchanges.generation(slot);
     const head = this.#encoder.requestHead(slot, generation, body.length, meta !== undefined);
     if (!this.#node.sendToName(node.name, MODULE, head, body, meta)) return false;

@@ -30,6 +30,7 @@ import { keepAlive } from './response.js';
 import { Room } from './room.js';
 import { bodyTooLarge } from './routes.js';
 import { Turns } from './turns.js';
+import { attach } from './wire.js';
 
 export interface BoshServerOptions {
   readonly ip: string;
@@ -71,6 +72,7 @@ interface Limits {
 export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
+  readonly #room: Room<Connection>;
   readonly #clock: NodeJS.Timeout;
   /** Open connections that another process accepted. */
   #given = 0;
@@ -93,6 +95,7 @@ export class BoshServer {
     this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
     const { served, refused, handshakes } = this.#limits(options.maxConnections);
     this.#handshakes = new Handshakes(handshakes, () => this.#onEvictedHandshake());
+    this.#room = new Room(served, refused);
     this.#front = {
       service,
       counters,
@@ -106,7 +109,7 @@ export class BoshServer {
       requestTimeout: options.requestTimeout,
       keepAliveTimeout: options.keepAliveTimeout,
       isTls: options.certificate !== undefined,
-      room: new Room(served, refused),
+      room: this.#room,
       turns: new Turns(),
       now: Math.floor(process.uptime()),
       isStopping: false,
@@ -149,7 +152,7 @@ export class BoshServer {
   }
 
   get connections(): number {
-    return this.#front.room.guests.size;
+    return this.#room.guests.size;
   }
 
   /** Bytes that requests take which are coming in. */
@@ -185,7 +188,7 @@ export class BoshServer {
    * Resolves when all are closed: the service has to answer what is held, and what is coming in has a second.
    */
   async close(): Promise<void> {
-    const { guests } = this.#front.room;
+    const { guests } = this.#room;
     this.#front.isStopping = true;
     const closed = Promise.all([
       new Promise((resolve) => this.#server.close(resolve)),
@@ -216,8 +219,8 @@ export class BoshServer {
 
   #createServer(handshakeTimeout: number): Server {
     const onConnection = (socket: Socket): void => {
-      if (this.#front.room.isFull) this.#logFull();
-      new Connection(socket, this.#front);
+      if (this.#room.isFull) this.#logFull();
+      attach(socket, new Connection(socket, this.#front));
     };
     if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
     const server = createTlsServer(
@@ -274,7 +277,7 @@ export class BoshServer {
 
   #tick(): void {
     this.#front.now = Math.floor(process.uptime());
-    for (const connection of this.#front.room.guests) connection.expire();
+    for (const connection of this.#room.guests) connection.expire();
   }
 }
 

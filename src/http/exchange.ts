@@ -1,12 +1,13 @@
 /** One request of a connection from its last byte to its answer, in the order in which the requests came. */
 
 import type { Header } from '../gateway/answers.js';
-import type { ClientInfo } from '../gateway/meta.js';
 import type { HttpExchange } from '../gateway/ports.js';
-import type { Connection } from './connection.js';
-import type { BoshService } from './front.js';
-import type { RequestParser } from './request-parser.js';
 import { CLOSE, encodeResponse, type Response } from './response.js';
+
+export interface Answering {
+  /** The gateway's answer to that request has come. */
+  answer(exchange: Exchange, response: Response): void;
+}
 
 export class Exchange implements HttpExchange {
   /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
@@ -20,28 +21,13 @@ export class Exchange implements HttpExchange {
   readonly #isHead: boolean;
   /** The answer is the last one of its connection. */
   isLast: boolean;
-  readonly #connection: Connection;
-  /** Only while it is handed over: one that is held keeps nothing of what was read. */
-  #request: RequestParser | undefined = undefined;
+  readonly #connection: Answering;
 
-  constructor(connection: Connection, lines: string, isHead: boolean, isLast: boolean) {
+  constructor(connection: Answering, lines: string, isHead: boolean, isLast: boolean) {
     this.#connection = connection;
     this.#lines = lines;
     this.#isHead = isHead;
     this.isLast = isLast;
-  }
-
-  /** Gives the request to the gateway. */
-  handOver(service: BoshService, request: RequestParser): void {
-    this.#request = request;
-    this.handle = service.request(this, request.body);
-    this.#request = undefined;
-  }
-
-  client(): ClientInfo {
-    if (this.#request === undefined)
-      throw new Error('the client is known only while its request is handed over');
-    return this.#connection.clientOf(this.#request);
   }
 
   get isAnswered(): boolean {

@@ -1,19 +1,18 @@
 /** What all connections of a BOSH endpoint share: settings, the gateway behind it, and the clock. */
 
-import type { HttpExchange } from '../gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import type { TrustedProxies } from './client-address.js';
-import type { Connection } from './connection.js';
 import type { Cors } from './cors.js';
 import type { Receiving } from './receiving.js';
-import type { Room } from './room.js';
+import type { Guest, Room } from './room.js';
 import type { Reply } from './routes.js';
 import type { Turns } from './turns.js';
 
 /** The gateway, as the HTTP front sees it. */
 export interface BoshService {
   /** A handle for `closed`, or 0 where the exchange is already answered. */
-  request(exchange: HttpExchange, body: Buffer): number;
+  request(exchange: HttpExchange, request: HttpRequest): number;
   closed(handle: number): void;
 }
 
@@ -33,7 +32,7 @@ export interface Front {
   readonly requestTimeout: number;
   readonly keepAliveTimeout: number;
   readonly isTls: boolean;
-  readonly room: Room<Connection>;
+  readonly room: Room<Guest>;
   readonly turns: Turns;
   /** A coarse clock that never runs backwards. */
   now: number;

@@ -1,27 +1,41 @@
 /** A request that is coming in: all that its connection knows of it, thrown away as one when it is read. */
 
-import type { Connection } from './connection.js';
+import type { ClientInfo } from '../gateway/meta.js';
+import type { HttpRequest } from '../gateway/ports.js';
 import type { Slow } from './receiving.js';
 import { RequestParser } from './request-parser.js';
 
-export class Incoming implements Slow {
+export interface Receiver {
+  clientOf(request: RequestParser): ClientInfo;
+  /** The request has to make room for others. */
+  refuseSlow(): void;
+}
+
+export class Incoming implements HttpRequest, Slow {
   readonly parser: RequestParser;
-  /** Its head was looked at. */
-  hasHead = false;
-  /** It has its answer before its end. */
-  isAnswered = false;
+  /** When its first byte came, in seconds of the front's clock. */
+  readonly since: number;
   bytes = 0;
   older: Slow | undefined = undefined;
   newer: Slow | undefined = undefined;
-  readonly #connection: Connection;
+  readonly #receiver: Receiver;
 
   /** @param maxBody bytes */
-  constructor(connection: Connection, maxBody: number) {
-    this.#connection = connection;
+  constructor(receiver: Receiver, maxBody: number, since: number) {
+    this.#receiver = receiver;
     this.parser = new RequestParser(maxBody);
+    this.since = since;
+  }
+
+  get body(): Buffer {
+    return this.parser.body;
+  }
+
+  get client(): ClientInfo {
+    return this.#receiver.clientOf(this.parser);
   }
 
   refuse(): void {
-    this.#connection.refuseSlow();
+    this.#receiver.refuseSlow();
   }
 }

@@ -1,6 +1,7 @@
 /** Requests of one connection whose answers are not written, in the order in which they came (RFC 9112 §9.3.2). */
 
 import type { Exchange } from './exchange.js';
+import type { Wire } from './wire.js';
 
 export class Pending {
   #first: Exchange | undefined = undefined;
@@ -26,8 +27,17 @@ export class Pending {
     this.#size += 1;
   }
 
-  /** Takes the first one out if it has its answer. */
-  shift(): Exchange | undefined {
+  /** Writes what is answered and has nothing unanswered before it. @returns whether that was all there will ever be */
+  write(wire: Wire, keepAliveLines: string): boolean {
+    let isOver = false;
+    for (let next = this.#shift(); next !== undefined; next = this.#shift()) {
+      wire.write(next.encode(keepAliveLines));
+      isOver = next.isLast;
+    }
+    return isOver;
+  }
+
+  #shift(): Exchange | undefined {
     const first = this.#first;
     if (first === undefined || !first.isAnswered) return undefined;
     this.#first = first.next;

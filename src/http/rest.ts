@@ -1,14 +1,14 @@
 /**
- * What was read behind a request of a client that does not wait for answers: of one chunk at most, as the socket is
+ * What was read behind a request of a client that does not wait for answers: of one chunk at most, as the wire is
  * paused until it is read. It counts as a request that is coming in, and where those take too much, its connection goes.
  */
 
-import type { Socket } from 'node:net';
 import type { Front } from './front.js';
 import type { Slow } from './receiving.js';
 import type { Waiting } from './turns.js';
+import type { Wire } from './wire.js';
 
-/** What node:net reads at once, or what TLS makes of that: no rest is larger, with what the paused socket may hold. */
+/** What node:net reads at once, or what TLS makes of that: no rest is larger, with what the paused wire may hold. */
 export const REST_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
@@ -23,20 +23,20 @@ export class Rest implements Slow, Waiting {
   older: Slow | undefined = undefined;
   newer: Slow | undefined = undefined;
   readonly #reader: Reader;
-  readonly #socket: Socket;
+  readonly #wire: Wire;
   readonly #front: Front;
   /** `undefined` when it is over. */
   #buffer: Buffer | undefined;
   /** What is in front was read. */
   #at: number;
 
-  constructor(reader: Reader, socket: Socket, front: Front, buffer: Buffer, at: number) {
+  constructor(reader: Reader, wire: Wire, front: Front, buffer: Buffer, at: number) {
     this.#reader = reader;
-    this.#socket = socket;
+    this.#wire = wire;
     this.#front = front;
     this.#buffer = buffer;
     this.#at = at;
-    socket.pause();
+    wire.pause();
     front.turns.wait(this);
     front.receiving.hold(this, REST_BYTES);
   }
@@ -47,9 +47,9 @@ export class Rest implements Slow, Waiting {
 
   takeTurn(): void {
     if (this.#buffer === undefined) return;
-    if (this.#socket.writableLength > 0) {
+    if (this.#wire.writableLength > 0) {
       // Called behind all that was written, when the kernel has taken it.
-      this.#socket.write(NOTHING, () => this.#front.turns.wait(this));
+      this.#wire.write(NOTHING, () => this.#front.turns.wait(this));
       return;
     }
     this.#at = this.#reader.read(this.#buffer, this.#at);
@@ -65,7 +65,7 @@ export class Rest implements Slow, Waiting {
     this.#buffer = undefined;
     this.#front.turns.leave(this);
     this.#front.receiving.release(this);
-    this.#socket.resume();
+    this.#wire.resume();
   }
 
   refuse(): void {

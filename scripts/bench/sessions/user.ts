@@ -56,10 +56,6 @@ export class SocketlessUser implements HttpExchange {
     this.#post(bosh.body(this.#rid, this.#sid, stanza));
   }
 
-  client(): ClientInfo {
-    return CLIENT;
-  }
-
   answer(status: number, _headers: unknown, body: Buffer): void {
     this.#open -= 1;
     const text = body.toString('latin1');
@@ -99,6 +95,6 @@ export class SocketlessUser implements HttpExchange {
 
   #post(body: string): void {
     this.#open += 1;
-    this.#crowd.gateway.request(this, Buffer.from(body, 'latin1'));
+    this.#crowd.gateway.request(this, { body: Buffer.from(body, 'latin1'), client: CLIENT });
   }
 }

@@ -128,7 +128,7 @@ test('a shell takes the place of the module: it is asked nothing', async () => {
 
 test('20,000 held requests: the questions come by the window', async () => {
   const service = await gatewayTo({ max_exchanges: 20_000 });
-  const client = () => ({ ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' });
+  const client = { ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' };
   const statuses: number[] = [];
   const COUNT = 20_000;
   const [node] = service.gateway.cluster.nodes;
@@ -156,7 +156,7 @@ test('20,000 held requests: the questions come by the window', async () => {
     const answer = (status: number): void => {
       statuses.push(status);
     };
-    service.gateway.request({ client, answer }, Buffer.from(request(rid)));
+    service.gateway.request({ answer }, { body: Buffer.from(request(rid)), client });
   }
   await until(() => node?.outbox.onTheWay === 0 && node.outbox.waiting.size === 0);
   await cut(service);

@@ -225,23 +225,23 @@ test('ids and serials beyond 15 and 13 bits come back from Erlang exactly', asyn
   const service = await cluster.gateway({ nodes: erl.name, max_exchanges: 40_000 });
   await inService(service);
   const { gateway } = service;
-  const client = () => ({
+  const client = {
     ip: '127.0.0.1',
     port: 1,
     secure: false,
     path: '/bosh',
     origin: '',
     userAgent: '',
-  });
+  };
   const wronglyAnswered: number[] = [];
   const body = Buffer.from('x');
-  const hold = () => gateway.request({ client, answer: (status) => wronglyAnswered.push(status) }, body);
+  const hold = () => gateway.request({ answer: (status) => wronglyAnswered.push(status) }, { body, client });
   for (let i = 0; i < 2 ** 15; i += 1) hold();
   // The slot on top is taken again and again, so its generation grows.
   for (let i = 0; i < 2 ** 13; i += 1) gateway.closed(hold());
   const answered = new Promise<string>((resolve) => {
     const answer = (_status: number, _headers: unknown, bytes: Buffer): void => resolve(bytes.toString());
-    gateway.request({ client, answer }, body);
+    gateway.request({ answer }, { body, client });
   });
   const expected = 2 ** 15 + 2 * 2 ** 13;
   await erl.evaluate(`

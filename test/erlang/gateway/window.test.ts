@@ -38,8 +38,11 @@ class Requests {
       const answer = (status: number): void => {
         this.statuses.set(number, status);
       };
-      const client = () => ({ ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' });
-      this.slots[number] = this.#service.gateway.request({ client, answer }, Buffer.from(request(number)));
+      const client = { ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' };
+      this.slots[number] = this.#service.gateway.request(
+        { answer },
+        { body: Buffer.from(request(number)), client },
+      );
     }
   }
 }

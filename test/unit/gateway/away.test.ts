@@ -77,11 +77,11 @@ async function up(): Promise<void> {
 const down = (): boolean => node.emit('down', PEER, LOST);
 
 function request(rid: number): void {
-  const client = () => ({ ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' });
+  const client = { ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' };
   const answer = (status: number, _: unknown, body: Buffer): void => {
     answers.push(body.includes('item-not-found') ? 'item-not-found' : `${rid} ${status}`);
   };
-  gateway.request({ client, answer }, Buffer.from(`<body rid='${rid}' sid='${SID}'/>`));
+  gateway.request({ answer }, { body: Buffer.from(`<body rid='${rid}' sid='${SID}'/>`), client });
 }
 
 /** The latest request, mark or question, as it was sent. */

@@ -6,15 +6,15 @@ import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { pino } from 'pino';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
-import type { HttpExchange } from '../../../src/gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 
 const told: ClientInfo[] = [];
 /** Answers each request with its body. */
 const echo = {
-  request(exchange: HttpExchange, body: Buffer): number {
-    told.push(exchange.client());
+  request(exchange: HttpExchange, { body, client }: HttpRequest): number {
+    told.push(client);
     exchange.answer(200, [], body);
     return 0;
   },

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
-import type { HttpExchange } from '../../../src/gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 
@@ -32,9 +32,9 @@ class Held {
   readonly exchanges: HttpExchange[] = [];
   readonly gone: number[] = [];
 
-  request(exchange: HttpExchange, body: Buffer): number {
+  request(exchange: HttpExchange, { body, client }: HttpRequest): number {
     this.bodies.push(body.toString('latin1'));
-    this.clients.push(exchange.client());
+    this.clients.push(client);
     return this.exchanges.push(exchange);
   }
 

@@ -10,7 +10,7 @@ import { after, afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
 import { Counters } from '../../../src/observe/counters.js';
@@ -33,8 +33,8 @@ function install({ cert, key }: { readonly cert: string; readonly key: string })
 
 /** Answers every request with whether it came over TLS. */
 const service = {
-  request(exchange: HttpExchange): number {
-    exchange.answer(200, [], Buffer.from(`secure: ${exchange.client().secure}`));
+  request(exchange: HttpExchange, { client }: HttpRequest): number {
+    exchange.answer(200, [], Buffer.from(`secure: ${client.secure}`));
     return 0;
   },
   closed(): void {},

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import type { HttpExchange } from '../../../src/gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Receiving, type Slow } from '../../../src/http/receiving.js';
 import { RequestParser } from '../../../src/http/request-parser.js';
@@ -101,7 +101,7 @@ test('a head that comes byte by byte is charged for each of its pieces', () => {
 
 /** Answers each request with the size of its body. */
 const service = {
-  request(exchange: HttpExchange, body: Buffer): number {
+  request(exchange: HttpExchange, { body }: HttpRequest): number {
     exchange.answer(200, [], Buffer.from(`${body.length} bytes`));
     return 0;
   },

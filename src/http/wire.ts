@@ -1,6 +1,20 @@
-/** A connection's listeners on its socket: the same functions for all, as a connection is to cost little. */
+/** What a connection needs of its socket, and how the two are bound: by the same functions for all, as each is to cost little. */
 
 import type { Socket } from 'node:net';
+
+/** A `Socket` of node:net or node:tls is one. */
+export interface Wire {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  /** Bytes that were written and not taken by the kernel. */
+  readonly writableLength: number;
+  /** @param taken called when the kernel has these bytes and all before */
+  write(bytes: Buffer, taken?: () => void): unknown;
+  end(): unknown;
+  destroy(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+}
 
 export interface Listener {
   receive(bytes: Buffer): void;
@@ -10,6 +24,7 @@ export interface Listener {
 const LISTENER = Symbol('listener');
 type AttachedSocket = Socket & { [LISTENER]?: Listener };
 
+/** From now on `listener` hears what happens on the socket. */
 export function attach(socket: Socket, listener: Listener): void {
   (socket as AttachedSocket)[LISTENER] = listener;
   socket.on('data', onData);
