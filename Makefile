@@ -21,7 +21,7 @@ build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl
 
 test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
-	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test -name '*.test.js' | sort)
+	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test dist/scripts -name '*.test.js' | sort)
 
 matrix: test-packages build ## What meets Erlang or ejabberd, on this machine and on Debian trixie and sid (long, as root)
 	@scripts/matrix.sh
@@ -53,24 +53,24 @@ bench-messages: bench-packages build ## Users who write to each other: processor
 bench-million: bench-connections bench-sessions ## Both: bench-connections and bench-sessions (40 minutes)
 
 bench-connections: packages build ## 200,000 web clients with real connections (10 minutes; CONNECTIONS=200000)
-	@node dist/scripts/bench/connections.js
+	@node dist/scripts/bench/connections/main.js
 
 bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (30 minutes; SESSIONS=1000000)
-	@node dist/scripts/bench/sessions.js
+	@node dist/scripts/bench/sessions/main.js
 
 bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
-	@node dist/scripts/bench/memory.js
+	@node dist/scripts/bench/memory/main.js
 
 bench-cpu: packages build ## Processor time of a login and of a message, likewise (5 minutes; USERS=500 RATES=500,1500)
 	@node dist/scripts/bench/cpu.js
 
 bench-http: test-packages build ## What a connection costs the gateway, beside node:http and a bare socket (5 minutes; CONNECTIONS=15000)
-	@node dist/scripts/bench/http/connection-memory.js
+	@node dist/scripts/bench/http/main.js
 
 bench-link: packages build ## Codec and link alone, beside Erlang's C library (half a minute; COUNT=100000 ROUNDS=15)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
-	@node $(LINK_BENCH)/compare.js
+	@node $(LINK_BENCH)/main.js
 
 LINK_BENCH = dist/scripts/bench/link
 EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))

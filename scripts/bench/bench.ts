@@ -12,17 +12,17 @@
  *   PUBLISH=1                writes the documentation also with other settings than these
  */
 
-import { numberFrom, numbersFrom } from './environment.js';
-import { highestRate } from './highest-rate.js';
-import { IdleSubject } from './idle.js';
-import { describeMachine } from './machine.js';
-import { Progress } from './progress.js';
-import { publish, save } from './publish.js';
+import { Progress } from '../load/progress.js';
+import { numberFrom, numbersFrom } from './lib/environment.js';
+import { describeMachine } from './lib/machine.js';
+import { publish, save } from './lib/publish.js';
+import { KINDS, type Kind, NAMES } from './lib/server.js';
+import { share } from './lib/usage.js';
+import { IdleSubject } from './logins/subject.js';
+import { highestRate } from './rate/highest-rate.js';
 import { comparison, textTable } from './report.js';
 import type { Latency, Results, Side, Step, TrafficResult } from './results.js';
-import { KINDS, type Kind, NAMES } from './server.js';
 import { noTraffic, Subject, type Traffic } from './traffic.js';
-import { share } from './usage.js';
 
 const SETTINGS = {
   USERS: numberFrom('USERS', 500, 2),

@@ -7,13 +7,13 @@
  *   MEASURE_SECONDS=30 of measurement at each rate, a third of it at a time
  */
 
-import { numberFrom, numbersFrom } from './environment.js';
-import { describeMachine } from './machine.js';
-import { Progress } from './progress.js';
-import { KINDS, NAMES } from './server.js';
-import { table } from './table.js';
+import { Progress } from '../load/progress.js';
+import { numberFrom, numbersFrom } from './lib/environment.js';
+import { describeMachine } from './lib/machine.js';
+import { KINDS, NAMES } from './lib/server.js';
+import { table } from './lib/table.js';
+import { share, sumOf, type Usage } from './lib/usage.js';
 import { noTraffic, Subject, type Traffic } from './traffic.js';
-import { share, sumOf, type Usage } from './usage.js';
 
 const USERS = numberFrom('USERS', 500, 2);
 const RATES = numbersFrom('RATES', [500, 1500], 1);

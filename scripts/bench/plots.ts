@@ -1,9 +1,9 @@
 /** The plots of the documentation, from the results of `make bench`. */
 
+import { KINDS, NAMES } from './lib/server.js';
+import { bars, lines, type Part } from './lib/svg-chart.js';
+import type { Usage } from './lib/usage.js';
 import type { Results, Side } from './results.js';
-import { KINDS, NAMES } from './server.js';
-import { bars, lines, type Part } from './svg-chart.js';
-import type { Usage } from './usage.js';
 
 const PARTS: readonly Part[] = [
   { name: 'ejabberd', color: '#2a6f97' },

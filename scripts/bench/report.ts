@@ -1,9 +1,9 @@
 /** The comparison of `make bench` as a table: on a terminal, and in the documentation. */
 
+import { NAMES } from './lib/server.js';
+import { table } from './lib/table.js';
+import { sumOf, type Usage } from './lib/usage.js';
 import type { Results, Side, TrafficResult } from './results.js';
-import { NAMES } from './server.js';
-import { table } from './table.js';
-import { sumOf, type Usage } from './usage.js';
 
 export interface Row {
   readonly name: string;

@@ -1,6 +1,6 @@
 /** What `make bench` found out, as it stands in its JSON file. */
 
-import type { Usage } from './usage.js';
+import type { Usage } from './lib/usage.js';
 
 export interface Results {
   readonly machine: string;

@@ -3,12 +3,12 @@
  * round each: how much a wake-up costs depends on what else the machine does.
  */
 
-import { Histogram } from './load/histogram.js';
-import { Load, type Pace } from './load/load.js';
-import type { Progress } from './progress.js';
-import { type Kind, NAMES, Server } from './server.js';
-import { describeTrouble } from './trouble.js';
-import { minus, NOTHING, plus, share, type Usage } from './usage.js';
+import { Histogram } from '../load/histogram.js';
+import { Load, type Pace } from '../load/load.js';
+import type { Progress } from '../load/progress.js';
+import { describeTrouble } from '../load/trouble.js';
+import { type Kind, NAMES, Server } from './lib/server.js';
+import { minus, NOTHING, plus, share, type Usage } from './lib/usage.js';
 
 /** Slow enough for both servers not to fall behind. */
 const PACE: Pace = { concurrency: 20, perSecond: 50 };

@@ -1,9 +1,9 @@
 /** A session through the gateway behaves like any other of ejabberd's: its limits, rules, commands and modules apply. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Instance } from '../../scripts/support/instance.js';
 import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
-import type { Instance } from './support/instance.js';
 
 let instance: Instance;
 before(async () => {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { Instance } from '../../scripts/support/instance.js';
 import { atom, Pid, type Term, Tuple } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession, condition, send, wrapper } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
 
 const SMALL = 1_000;
 const LARGE = 250_000;

@@ -10,10 +10,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import type { Account } from './support/chat-client.js';
+import type { Account } from '../../scripts/support/instance.js';
+import { Instance } from '../../scripts/support/instance.js';
+import { root } from '../../scripts/support/root.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
-import { Instance } from './support/instance.js';
-import { root } from './support/sandbox.js';
 
 const GREETING = 'Grüße, <b>&amp; 你好 🎉';
 

@@ -8,9 +8,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { Instance } from '../../scripts/support/instance.js';
 import { COUPLES } from './support/couples.js';
 import { CuttingProxy } from './support/cutting-proxy.js';
-import { Instance } from './support/instance.js';
 import { type Couple, exchange, exchangeInTurns, logIn, logOut, throwOut } from './support/scenario.js';
 
 const MESSAGES = 1000;

@@ -1,8 +1,8 @@
 /** Each case of conformance/rows.ts, over HTTP, through the gateway, against a real ejabberd. */
 import { after, before, describe, it } from 'node:test';
+import type { Instance } from '../../scripts/support/instance.js';
 import { startInstance } from './conformance/configure.js';
 import { cases } from './conformance/rows.js';
-import type { Instance } from './support/instance.js';
 
 let instance: Instance;
 before(async () => {

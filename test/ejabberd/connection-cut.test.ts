@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Load } from '../../scripts/bench/load/load.js';
+import { Load } from '../../scripts/load/load.js';
+import { Instance } from '../../scripts/support/instance.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
 import type { Service } from '../../src/service/service.js';
 import { BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { ConnectionRelay } from './support/connection-relay.js';
 import { distributionPort, gatewayBeside } from './support/gateway-beside.js';
-import { Instance } from './support/instance.js';
 
 let instance: Instance;
 let relay: ConnectionRelay;

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Instance } from '../../scripts/support/instance.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession, bodies, condition, message, ping, type Request } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
 
 /** Of the listener: messages in a process's mailbox. */
 const MAX_FSM_QUEUE = 1000;

@@ -8,9 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium, type Page, type Response } from 'playwright-core';
+import { Instance } from '../../scripts/support/instance.js';
 import { BoshSession, ping } from './conformance/bosh-session.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
-import { Instance } from './support/instance.js';
 
 /** A name without HTTPS, to which browsers do not tell what a request is for. */
 const NAME = 'gateway.example';

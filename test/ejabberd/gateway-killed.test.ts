@@ -3,8 +3,8 @@
  * it serves the same sessions, and no message is lost or doubled.
  */
 import { after, before } from 'node:test';
+import { Instance } from '../../scripts/support/instance.js';
 import { chatWhileKilled } from './support/chat-while-killed.js';
-import { Instance } from './support/instance.js';
 
 let instance: Instance;
 before(async () => {

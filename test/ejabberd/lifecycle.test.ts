@@ -8,6 +8,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
+import { root } from '../../scripts/support/root.js';
 import {
   type Answer,
   BoshSession,
@@ -18,8 +20,6 @@ import {
   type Request,
   wrapper,
 } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
-import { root } from './support/sandbox.js';
 import { ServerNode } from './support/server-node.js';
 
 let instance: Instance;

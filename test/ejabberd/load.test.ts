@@ -1,13 +1,13 @@
 /**
- * The load generators of scripts/bench: what they count is right, also while the gateway is killed.
+ * The load generators of scripts/load: what they count is right, also while the gateway is killed.
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Child } from '../../scripts/bench/child.js';
-import { Load } from '../../scripts/bench/load/load.js';
-import type { Commands } from '../../scripts/bench/sessions/process.js';
-import { Instance } from './support/instance.js';
+import { Child } from '../../scripts/load/child.js';
+import { Load } from '../../scripts/load/load.js';
+import type { Commands } from '../../scripts/load/socketless/process.js';
+import { Instance } from '../../scripts/support/instance.js';
 
 const USERS = 60;
 const PACE = { concurrency: 10, perSecond: 200 };
@@ -101,7 +101,7 @@ describe('sessions without sockets', { timeout: 60_000 }, () => {
   const SESSIONS = 201;
   let child: Child<Commands>;
   before(async () => {
-    child = new Child(new URL('../../scripts/bench/sessions/process.js', import.meta.url));
+    child = new Child(new URL('../../scripts/load/socketless/process.js', import.meta.url));
     await child.ask('begin', {
       ejabberd: instance.ejabberdNode,
       epmdPort: Number(instance.env.ERL_EPMD_PORT),

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Instance } from '../../scripts/support/instance.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
 
 /** A line of `modules:` in YAML. */
 const options = (inactivity: number): string => `  mod_megaphone:\n    max_inactivity: ${inactivity}\n`;

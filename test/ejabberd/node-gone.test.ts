@@ -5,11 +5,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
+import { setModuleOptions } from '../../scripts/support/module-options.js';
 import type { Service } from '../../src/service/service.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
-import { Instance } from './support/instance.js';
-import { setModuleOptions } from './support/module-options.js';
 
 let instance: Instance;
 let service: Service;

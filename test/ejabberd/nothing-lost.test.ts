@@ -7,10 +7,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Instance } from '../../scripts/support/instance.js';
+import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
 import { type Answer, BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
-import type { Instance } from './support/instance.js';
-import { addModule, setModuleOptions } from './support/module-options.js';
 
 let instance: Instance;
 let sender: BoshSession;

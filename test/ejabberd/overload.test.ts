@@ -5,13 +5,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Load } from '../../scripts/bench/load/load.js';
+import { Load } from '../../scripts/load/load.js';
+import { Instance } from '../../scripts/support/instance.js';
 import { Atom, atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
 
 /** How many requests may be on their way to a node. */
 const WINDOW = 1024;

@@ -1,9 +1,9 @@
 /** Clients that fetch slowly, not at all, or much at once: whoever fetches gets all, in order and once. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Instance } from '../../scripts/support/instance.js';
 import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
-import type { Instance } from './support/instance.js';
 
 /** Bytes that wait for a client before what it sends waits, too; mod_megaphone's default. */
 const MAX_QUEUE = 1_048_576;

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { playInSandbox, root } from './support/sandbox.js';
+import { root } from '../../scripts/support/root.js';
+import { playInSandbox } from './support/sandbox.js';
 import { readSessions } from './support/session-document.js';
 
 const readme = join(root, 'README.md');

@@ -7,8 +7,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { freePorts } from '../support/ports.js';
-import { root } from './support/sandbox.js';
+import { freePorts } from '../../scripts/support/ports.js';
+import { root } from '../../scripts/support/root.js';
 
 interface Result {
   readonly code: number;

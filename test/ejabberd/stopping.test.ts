@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
 import { BoshSession } from './conformance/bosh-session.js';
-import { Instance } from './support/instance.js';
 import { element, nameOf, ServerNode } from './support/server-node.js';
 
 const USERS = Array.from({ length: 40 }, (_, i) => `user${i}`);

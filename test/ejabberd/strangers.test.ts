@@ -6,6 +6,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
+import { setModuleOptions, setTopOptions } from '../../scripts/support/module-options.js';
 import { Atom, atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { loadCookie } from '../../src/node/cookie.js';
@@ -20,8 +22,6 @@ import {
   wrapper,
 } from './conformance/bosh-session.js';
 import { CreationFlood, type Habit } from './support/creation-flood.js';
-import { Instance } from './support/instance.js';
-import { setModuleOptions, setTopOptions } from './support/module-options.js';
 import { type Couple, exchangeInTurns, logIn, logOut } from './support/scenario.js';
 import { stanza } from './support/stanza-client.js';
 import { strophe } from './support/strophe-client.js';

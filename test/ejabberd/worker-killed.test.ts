@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
+import { freePorts } from '../../scripts/support/ports.js';
 import { atom, type Term } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import type { Health } from '../../src/observe/report.js';
-import { freePorts } from '../support/ports.js';
 import { chatWhileKilled } from './support/chat-while-killed.js';
-import { Instance } from './support/instance.js';
 
 const WORKERS = 3;
 

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { freePorts } from './ports.js';
+import { freePorts } from '../../scripts/support/ports.js';
 
 const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 

@@ -1,5 +1,5 @@
 /**
- * The process that `connection-memory.ts` measures: answers GET at once, holds POST. It tells its parent the port.
+ * The process that `main.ts` measures: answers GET at once, holds POST. It tells its parent the port.
  *
  *   connection-holder.js KIND NODE PORT CERT KEY     the node that the gateway sends its requests to, for HTTPS two files
  */
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.js';
 import { Service } from '../../../src/service/service.js';
-import type { Kind } from './connection-memory.js';
+import type { Kind } from './main.js';
 import { COOKIE } from './node-in-play.js';
 
 const [kind, node, nodePort, cert, key] = process.argv.slice(2) as [Kind, ...string[]];

@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { atom, type Term, Tuple } from '../../../src/etf/terms.js';
-import { wakeUps } from '../linux-process.js';
-import type { Server } from '../server.js';
+import { wakeUps } from '../../load/linux-process.js';
+import type { Server } from '../lib/server.js';
 
 const TIMEOUT_MS = 60_000;
 

@@ -16,14 +16,14 @@
  *   SUBJECTS=megaphone PATTERNS=random RATES=3000 ROUNDS=1 MEASURE_SECONDS=8 node dist/scripts/bench/messages/main.js
  */
 
-import { assignCores, describeCores } from '../cores.js';
-import { namesFrom, numberFrom, numbersFrom } from '../environment.js';
-import { PATTERNS, type Pattern } from '../load/schedule.js';
-import { describeMachine } from '../machine.js';
-import { Progress } from '../progress.js';
-import { save } from '../publish.js';
-import { SUBJECTS } from '../server.js';
-import { sumOf } from '../usage.js';
+import { Progress } from '../../load/progress.js';
+import { PATTERNS, type Pattern } from '../../load/schedule.js';
+import { assignCores, describeCores } from '../lib/cores.js';
+import { namesFrom, numberFrom, numbersFrom } from '../lib/environment.js';
+import { describeMachine } from '../lib/machine.js';
+import { save } from '../lib/publish.js';
+import { SUBJECTS } from '../lib/server.js';
+import { sumOf } from '../lib/usage.js';
 import { type Sample, Subject } from './subject.js';
 
 const SETTINGS = {

@@ -1,13 +1,13 @@
 /** A server with users on it who write to each other, and what that costs. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cores } from '../cores.js';
-import { Load, type Pace } from '../load/load.js';
-import type { Pattern } from '../load/schedule.js';
-import type { Progress } from '../progress.js';
-import { NAMES, Server, type SubjectName } from '../server.js';
-import { describeTrouble } from '../trouble.js';
-import { minus, share, type Usage } from '../usage.js';
+import { Load, type Pace } from '../../load/load.js';
+import type { Progress } from '../../load/progress.js';
+import type { Pattern } from '../../load/schedule.js';
+import { describeTrouble } from '../../load/trouble.js';
+import type { Cores } from '../lib/cores.js';
+import { NAMES, Server, type SubjectName } from '../lib/server.js';
+import { minus, share, type Usage } from '../lib/usage.js';
 import { COUNTS, type Counts, countsOf, systemCalls } from './counts.js';
 
 /** Slow enough for all servers not to fall behind. */

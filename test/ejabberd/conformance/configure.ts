@@ -1,8 +1,8 @@
 /** The instance that the cases of rows.ts run on. */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Instance } from '../support/instance.js';
-import { setModuleOptions } from '../support/module-options.js';
+import { Instance } from '../../../scripts/support/instance.js';
+import { setModuleOptions } from '../../../scripts/support/module-options.js';
 import { INACTIVITY, STRICT_HOST } from './rows.js';
 
 /** Both kinds of BOSH session expire soon, both believe a proxy on this machine, and one host is strict. */

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { Instance } from '../support/instance.js';
+import type { Instance } from '../../../scripts/support/instance.js';
 import { BoshSession, bodies, condition, message, ping, send, USUAL, wrapper } from './bosh-session.js';
 
 export interface Case {

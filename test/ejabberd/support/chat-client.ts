@@ -3,11 +3,7 @@
  * Each client is used as its makers publish it; the adapters only translate.
  */
 
-export interface Account {
-  /** Bare JID, e.g. `alice@localhost`. */
-  readonly jid: string;
-  readonly password: string;
-}
+import type { Account } from '../../../scripts/support/instance.js';
 
 export interface ChatClient {
   /** Bare JID. */

@@ -1,8 +1,8 @@
 /** Real clients chat while something in their way is killed: they go on in their sessions, nothing is lost or doubled. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Instance } from '../../../scripts/support/instance.js';
 import { COUPLES } from './couples.js';
-import type { Instance } from './instance.js';
 import { type Couple, exchangeInAnyOrder, exchangeInTurns, logIn, logOut, throwOut } from './scenario.js';
 
 /**

@@ -1,7 +1,7 @@
 /** Clients that begin one session after the other and never log in. */
 
 import { connect, type Socket } from 'node:net';
-import { type HttpResponse, ResponseReader } from '../../../scripts/bench/load/http-response.js';
+import { type HttpResponse, ResponseReader } from '../../../scripts/load/http-response.js';
 import { wrapper } from '../conformance/bosh-session.js';
 
 /**

@@ -1,10 +1,10 @@
 /** A gateway in the test's own process, on an instance's ejabberd. */
 import { pino } from 'pino';
+import type { Instance } from '../../../scripts/support/instance.js';
 import { configSchema } from '../../../src/config/schema.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { type Endpoint, lookup } from '../../../src/node/epmd-client.js';
 import { Service } from '../../../src/service/service.js';
-import type { Instance } from './instance.js';
 
 /** Where the instance's ejabberd takes connections. */
 export const distributionPort = (instance: Instance): Promise<Endpoint> =>

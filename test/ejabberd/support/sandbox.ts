@@ -5,8 +5,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { root } from '../../../scripts/support/root.js';
 
-export const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const player = fileURLToPath(new URL('./play-session.js', import.meta.url));
 
 const SETTINGS = /^(MEGAPHONE|EJABBERD|ERL)_/;

@@ -1,8 +1,8 @@
 /** What two people do with a chat client, whichever it is and whoever serves it. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Instance } from '../../../scripts/support/instance.js';
 import type { ChatClient } from './chat-client.js';
-import type { Instance } from './instance.js';
 
 export interface Couple {
   readonly alice: ChatClient;

@@ -1,11 +1,11 @@
 /** A node beside an instance's ejabberd, from which a test looks into the server and does it harm. */
 
+import type { Instance } from '../../../scripts/support/instance.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { formatTerm } from '../../../src/etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple } from '../../../src/etf/terms.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
-import type { Instance } from './instance.js';
 
 export class ServerNode {
   readonly #node: HiddenNode;

@@ -1,7 +1,8 @@
 /** stanza as a {@link ChatClient}. */
 import { once } from 'node:events';
 import { type Agent, createClient } from 'stanza';
-import { type Account, type ChatClient, Inbox, WireTap } from './chat-client.js';
+import type { Account } from '../../../scripts/support/instance.js';
+import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
 class StanzaClient implements ChatClient {
   readonly inbox = new Inbox();

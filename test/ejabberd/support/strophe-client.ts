@@ -1,7 +1,8 @@
 /** Strophe.js as a {@link ChatClient}. */
 import './xml-http-request.js';
 import { $msg, $pres, Strophe } from 'strophe.js';
-import { type Account, type ChatClient, Inbox, WireTap } from './chat-client.js';
+import type { Account } from '../../../scripts/support/instance.js';
+import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
 const { AUTHFAIL, CONNECTED, CONNFAIL, DISCONNECTED } = Strophe.Status;

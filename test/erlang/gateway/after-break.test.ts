@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import type { Service } from '../../../src/service/service.js';
-import type { Erl } from '../../support/erl.js';
 import { Cluster, inService, loadModule, next, play, post, sayTaken, until } from './support.js';
 
 let cluster: Cluster;

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
+import type { Erl } from '../../../scripts/support/erl.js';
 import type { Service } from '../../../src/service/service.js';
-import type { Erl } from '../../support/erl.js';
 import { BODY, Cluster, inService, next, play, post, until } from './support.js';
 
 let cluster: Cluster;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
-import { freePort, killChild } from '../../support/epmd.js';
+import { freePort, killChild } from '../../../scripts/support/epmd.js';
 import { Workplace } from './program.js';
 import { Cluster, COOKIE, loadModule, next, play } from './support.js';
 

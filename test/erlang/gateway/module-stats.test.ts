@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { ModuleReports } from '../../../src/gateway/module-stats.js';
 import type { Service } from '../../../src/service/service.js';
-import type { Erl } from '../../support/erl.js';
 import { Cluster, inService, play } from './support.js';
 
 let cluster: Cluster;

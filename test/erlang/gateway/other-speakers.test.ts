@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { killChild } from '../../support/epmd.js';
+import { killChild } from '../../../scripts/support/epmd.js';
 import { Cluster, COOKIE, inService, post } from './support.js';
 
 const run = promisify(execFile);

@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { killChild } from '../../support/epmd.js';
+import { killChild } from '../../../scripts/support/epmd.js';
 import { COOKIE, until } from './support.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.js', import.meta.url));

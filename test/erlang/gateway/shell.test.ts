@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { killChild } from '../../../scripts/support/epmd.js';
 import type { Service } from '../../../src/service/service.js';
-import { killChild } from '../../support/epmd.js';
 import { Cluster, COOKIE, inService, until, urlOf } from './support.js';
 
 const run = promisify(execFile);

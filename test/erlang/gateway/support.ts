@@ -2,12 +2,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { Epmd } from '../../../scripts/support/epmd.js';
+import { Erl } from '../../../scripts/support/erl.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
-import { Epmd } from '../../support/epmd.js';
-import { Erl } from '../../support/erl.js';
 
 export const COOKIE = 'gateway-tests';
 export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";

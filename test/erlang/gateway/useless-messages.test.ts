@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import type { Term } from '../../../src/etf/terms.js';
 import type { Service } from '../../../src/service/service.js';
-import type { Erl } from '../../support/erl.js';
 import { arbitraryTerm } from '../../unit/etf/arbitrary.js';
 import { Cluster, inService, loadModule, next, play, post } from './support.js';
 

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
+import { freePort, killChild } from '../../../scripts/support/epmd.js';
+import type { Erl } from '../../../scripts/support/erl.js';
+import { freePorts } from '../../../scripts/support/ports.js';
 import type { Health } from '../../../src/observe/report.js';
-import { freePort, killChild } from '../../support/epmd.js';
-import type { Erl } from '../../support/erl.js';
-import { freePorts } from '../../support/ports.js';
 import { type Program, Workplace } from './program.js';
 import { Cluster, COOKIE, next, play, until } from './support.js';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, binary, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
 import { type HiddenNode, MAX_PID_ID, MAX_PID_SERIAL } from '../../../src/node/hidden-node.js';
 import { type IncomingCall, incomingCall } from '../../../src/node/incoming-call.js';
-import type { Erl } from '../../support/erl.js';
 import { AMPLE_MS, Cluster, NODE, PEER } from './cluster.js';
 
 describe('calls between a hidden node and a real one', { timeout: 120_000 }, () => {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Epmd } from '../../../scripts/support/epmd.js';
+import { Erl, type ErlOptions } from '../../../scripts/support/erl.js';
 import type { MegaphoneError } from '../../../src/errors.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
-import { Epmd } from '../../support/epmd.js';
-import { Erl, type ErlOptions } from '../../support/erl.js';
 
 export const PEER = 'peer@localhost';
 export const NODE = 'megaphone@localhost';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
+import { freePort } from '../../../scripts/support/epmd.js';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { names } from '../../../src/node/epmd-client.js';
-import { freePort } from '../../support/epmd.js';
-import type { Erl } from '../../support/erl.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
 describe('connecting', { timeout: 120_000 }, () => {

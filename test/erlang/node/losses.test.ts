@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../../scripts/support/epmd.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { atom } from '../../../src/etf/terms.js';
 import { lookup, names } from '../../../src/node/epmd-client.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
-import { freePort } from '../../support/epmd.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
 describe('losses', { timeout: 120_000 }, () => {

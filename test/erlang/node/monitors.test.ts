@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import type { Erl } from '../../../scripts/support/erl.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { atom, Pid, type Term } from '../../../src/etf/terms.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
-import type { Erl } from '../../support/erl.js';
 import { Cluster, NODE, PEER } from './cluster.js';
 
 describe('monitors and links', { timeout: 120_000 }, () => {

@@ -10,13 +10,13 @@ import { after, afterEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
+import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import type { Health } from '../../../src/observe/report.js';
-import { makeCertificate } from '../../support/certificate.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-https-'));

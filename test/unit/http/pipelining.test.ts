@@ -10,11 +10,11 @@ import { after, afterEach, test } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
+import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
 import { REST_BYTES } from '../../../src/http/rest.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { makeCertificate } from '../../support/certificate.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-pipelining-'));
 after(() => rmSync(folder, { recursive: true }));

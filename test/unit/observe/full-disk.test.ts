@@ -18,8 +18,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { killChild } from '../../support/epmd.js';
-import { freePorts } from '../../support/ports.js';
+import { killChild } from '../../../scripts/support/epmd.js';
+import { freePorts } from '../../../scripts/support/ports.js';
 
 const program = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const PAGE = 4096;

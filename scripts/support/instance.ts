@@ -1,0 +1,121 @@
+/**
+ * A private ejabberd and gateway for one test file or benchmark, made by the very scripts that developers use:
+ * its own folder, EPMD, ports and node names, so that test files run side by side.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePorts } from './ports.js';
+import { root } from './root.js';
+
+const run = promisify(execFile);
+
+export interface Account {
+  /** Bare JID, e.g. `alice@localhost`. */
+  readonly jid: string;
+  readonly password: string;
+}
+
+export class Instance {
+  readonly var: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Distribution names of the two nodes. */
+  readonly ejabberdNode: string;
+  readonly gatewayNode: string;
+  /** ejabberd's own BOSH and the gateway's. */
+  readonly ejabberdUrl: string;
+  readonly gatewayUrl: string;
+  alice!: Account;
+  bob!: Account;
+
+  readonly #suffix = `_test${process.pid}`;
+  readonly #cores: string | undefined;
+
+  private constructor(folder: string, ports: readonly number[], cores: string | undefined) {
+    const [http = 0, ejabberdHttp = 0, c2s = 0, epmd = 0] = ports;
+    this.var = folder;
+    this.#cores = cores;
+    this.env = {
+      ...process.env,
+      MEGAPHONE_VAR: folder,
+      MEGAPHONE_INSTANCE: this.#suffix,
+      MEGAPHONE_HTTP_PORT: `${http}`,
+      EJABBERD_HTTP_PORT: `${ejabberdHttp}`,
+      EJABBERD_C2S_PORT: `${c2s}`,
+      ERL_EPMD_PORT: `${epmd}`,
+    };
+    this.ejabberdNode = `ejabberd${this.#suffix}@localhost`;
+    this.gatewayNode = `megaphone${this.#suffix}@localhost`;
+    this.ejabberdUrl = `http://127.0.0.1:${ejabberdHttp}/bosh`;
+    this.gatewayUrl = `http://127.0.0.1:${http}/bosh`;
+    // A test that dies, or is ended by the test runner, must not leave servers behind.
+    process.once('exit', this.#stopNow);
+    process.once('SIGTERM', () => process.exit(143));
+  }
+
+  /**
+   * Starts both halves, or ejabberd alone.
+   * @param options `cores`: those that they may run on, written as for taskset(1)
+   */
+  static async start(options: { readonly gateway: boolean; readonly cores?: string } = { gateway: true }) {
+    const folder = await mkdtemp(join(tmpdir(), 'megaphone-test-'));
+    const instance = new Instance(folder, await freePorts(4), options.cores);
+    await instance.script('ejabberd.sh', 'start');
+    if (options.gateway) await instance.startGateway();
+    const accounts = await readFile(join(instance.#folder('ejabberd'), 'accounts'), 'utf8');
+    const [alice, bob] = accounts
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '))
+      .map(([user, password = '']) => ({ jid: `${user}@localhost`, password }));
+    if (!alice || !bob) throw new Error(`no two accounts in ${accounts}`);
+    instance.alice = alice;
+    instance.bob = bob;
+    return instance;
+  }
+
+  /** Runs one of scripts/ for this instance; its output, or an error that carries what it printed. */
+  async script(name: string, ...args: string[]): Promise<string> {
+    const path = join(root, 'scripts', name);
+    const command = this.#cores === undefined ? [path] : ['taskset', '-c', this.#cores, path];
+    const [program = path, ...before] = command;
+    const { stdout } = await run(program, [...before, ...args], { env: this.env, cwd: root });
+    return stdout;
+  }
+
+  ctl(...args: string[]): Promise<string> {
+    return this.script('ejabberd.sh', 'ctl', ...args);
+  }
+
+  /** Full JIDs of everyone online, as ejabberd sees it. */
+  async connectedUsers(): Promise<string[]> {
+    return (await this.ctl('connected_users')).split('\n').filter((line) => line !== '');
+  }
+
+  async startGateway(): Promise<void> {
+    await this.script('gateway.sh', 'start');
+  }
+
+  /** As an operator's `kill -9`, or the machine's loss, would. */
+  async killGateway(): Promise<void> {
+    const pid = await readFile(join(this.#folder('gateway'), 'gateway.pid'), 'utf8');
+    process.kill(Number(pid), 'SIGKILL');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopNow();
+    process.off('exit', this.#stopNow);
+    // What ends may still be writing.
+    await rm(this.var, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }
+
+  #folder(part: string): string {
+    return join(this.var, `${part}${this.#suffix}`);
+  }
+
+  readonly #stopNow = (): void => {
+    spawnSync(join(root, 'scripts', 'dev.sh'), ['down'], { env: this.env });
+  };
+}

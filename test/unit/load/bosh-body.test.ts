@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { message, readEnd, readJid, readMarks, readSid } from '../../../scripts/load/bosh-body.js';
+
+const NS = "xmlns='http://jabber.org/protocol/httpbind'";
+
+test('finds the sid of a created session, not that of a payload', () => {
+  assert.equal(readSid(`<body ${NS} wait='60' sid='abc.DEF-1'><x sid='2'/></body>`), 'abc.DEF-1');
+  assert.equal(readSid(`<body ${NS}><x sid='2'/></body>`), undefined);
+});
+
+test('finds the bound JID', () => {
+  assert.equal(readJid('<body><iq><bind><jid>1@localhost/2</jid></bind></iq></body>'), '1@localhost/2');
+});
+
+for (const [wrapper, end] of [
+  [`<body ${NS}/>`, undefined],
+  [`<body ${NS} type='terminate'/>`, 'terminated'],
+  [`<body type="terminate" condition="item-not-found" ${NS}></body>`, 'item-not-found'],
+  [`<body ${NS}><message type='terminate'/></body>`, undefined],
+] as const) {
+  test(`tells whether this ends the session: ${wrapper}`, () => assert.equal(readEnd(wrapper), end));
+}
+
+test('reads back the marks of several messages, in their order', () => {
+  const marks = [
+    { pair: 3, seq: 1, at: 123456789 },
+    { pair: 0, seq: 70000, at: 0 },
+  ];
+  const stanzas = marks.map((mark) => message('a@b/c', mark)).join('');
+  assert.deepEqual(readMarks(`<body ${NS}>${stanzas}</body>`), marks);
+});
