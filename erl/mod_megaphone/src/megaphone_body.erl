@@ -4,7 +4,7 @@
 %%% elements, and written around payloads that are XML already.
 -module(megaphone_body).
 
--export([parse/2, rid/1, write/2, attribute/2, escape/1]).
+-export([parse/2, rid/1, is_empty/1, extra/1, write/2, attribute/2, escape/1]).
 
 -export_type([request/0, rid/0, xmlel/0, parse_error/0]).
 
@@ -69,6 +69,17 @@ wrapper({xmlel, _, _, _}, _) ->
     {error, not_a_body};
 wrapper({error, _}, _) ->
     {error, not_well_formed}.
+
+%% @doc Does it ask for nothing but what there is for its client?
+-spec is_empty(request()) -> boolean().
+is_empty(#{els := Els} = Request) ->
+    Els =:= [] andalso extra(Request) =:= 0 andalso not is_map_key(restart, Request).
+
+%% @doc §11: one more may be open if it pauses or ends the session.
+-spec extra(request()) -> 0 | 1.
+extra(#{pause := _}) -> 1;
+extra(#{terminate := _}) -> 1;
+extra(_) -> 0.
 
 %% @doc A whole <body/> with attributes in the order given; values are escaped here, payloads are not.
 -spec write([{binary(), binary() | integer()}], iodata()) -> binary().

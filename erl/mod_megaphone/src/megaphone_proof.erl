@@ -1,0 +1,46 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What a request proves of the answers before it. A client that acknowledges says so (XEP-0124 §9.2). Of any other it
+%%% is what it may have open: no more than `requests' (§11), so all answers before those arrived. As many are kept for its
+%%% repeats (§14.3), and some more for one that goes on with new requests before it repeats a broken one.
+%%%
+%%%   state  | the client                             | request          | proves all up to  | keeps, as far as there is room
+%%%   acks   | acknowledges                           | with `ack'       | that              | what comes after that
+%%%          |                                        | any other        | the one before it | nothing
+%%%   alone  | never asked for nothing while another  | empty, hold =< 1 | the one before it | `requests'
+%%%          | was held                               | any other        | the window's end  | `requests' and some more
+%%%   beside | did, as some do that keep two open     | any              | the window's end  | `requests' and some more
+%%%
+%%% With one that ends the session or pauses it, one more may be open (§11): the window ends one sooner.
+-module(megaphone_proof).
+
+-export([new/1, of_request/4]).
+
+-export_type([proof/0]).
+
+-type rid() :: megaphone_body:rid().
+-type proof() :: acks | alone | beside.
+
+%% Answers kept beyond `requests' for a client that does not acknowledge.
+-define(EXTRA, 4).
+
+%% @doc By the request that creates the session.
+-spec new(megaphone_body:request()) -> proof().
+new(#{ack := 1}) -> acks;
+new(_) -> alone.
+
+%% @doc `Held': how many requests are, this one among them. Proved answers up to `Oldest' are to be forgotten, and those
+%% before the window, too, where there is no room for them.
+-spec of_request(megaphone_body:request(), Held :: non_neg_integer(), Hold :: non_neg_integer(), proof()) ->
+    {{acknowledged, rid()} | {received, Proved :: rid(), Oldest :: rid(), Window :: rid()}, proof()}.
+of_request(#{rid := Rid} = Request, _, _, acks) ->
+    {{acknowledged, min(maps:get(ack, Request, Rid - 1), Rid - 1)}, acks};
+of_request(#{rid := Rid} = Request, Held, Hold, Before) ->
+    Window = Rid - Hold - 1,
+    IsEmpty = megaphone_body:is_empty(Request),
+    Proof = case IsEmpty andalso Held > 1 of true -> beside; false -> Before end,
+    %% A client that is to keep one request open asks with an empty one when it has none (§10).
+    case IsEmpty andalso Hold =< 1 andalso Proof =:= alone of
+        true -> {{received, Rid - 1, Window, Window}, Proof};
+        false -> {{received, Window - megaphone_body:extra(Request), Window - ?EXTRA, Window}, Proof}
+    end.
