@@ -107,7 +107,7 @@ do({create, Address}, Strangers, Hub) ->
     {Entered ++ Left, Hub};
 do({login, N}, Strangers, Hub) ->
     {with(N, Strangers, fun(Pid) ->
-        ok = megaphone_admission:logged_in(Pid),
+        ok = megaphone_admission:forget(Pid),
         in(Hub, fun(Admission) ->
             A = megaphone_admission:leave(Pid, Admission),
             kill(Pid),
@@ -119,7 +119,7 @@ do({kill, N}, Strangers, Hub) ->
     {with(N, Strangers, fun(Pid) -> kill(Pid), in(Hub, fun(A) -> {ok, gone(Pid, A)} end) end), Hub};
 do({restart, N, M}, Strangers, Hub) ->
     ok = kill_hub(Hub),
-    Left = with(N, Strangers, fun(Pid) -> ok = megaphone_admission:logged_in(Pid), kill(Pid) end),
+    Left = with(N, Strangers, fun(Pid) -> ok = megaphone_admission:forget(Pid), kill(Pid) end),
     %% Its end is for the new hub to hear.
     Alive = with(M, Left, fun kill/1),
     %% One is too busy to be in the table when the new hub reads it, and says so later.

@@ -11,7 +11,7 @@
 %%% to megaphone_index: a new hub finds there whom to monitor, and who logs in while there is none is no longer in it.
 -module(megaphone_admission).
 
--export([create_table/0, count/0, logged_in/1, stranger/2]).
+-export([create_table/0, count/0, forget/1, stranger/2]).
 -export([new/1, found/3, tick/2, check/2, enter/4, leave/2]).
 -export([address/1]).
 
@@ -59,8 +59,8 @@ count() ->
     end.
 
 %% @doc No stranger any more; the hub is to be told after it, so that one or the other is seen by a new hub.
--spec logged_in(pid()) -> ok.
-logged_in(Pid) ->
+-spec forget(pid()) -> ok.
+forget(Pid) ->
     try ets:delete(?STRANGERS, Pid) of
         true -> ok
     catch
@@ -166,7 +166,7 @@ leave(Pid, #admission{strangers = Strangers, ages = Ages, addresses = Addresses}
     case maps:take(Pid, Strangers) of
         {{Monitor, Address, Entered}, Rest} ->
             true = erlang:demonitor(Monitor, [flush]),
-            ok = logged_in(Pid),
+            ok = forget(Pid),
             Ages1 = gb_sets:del_element({Entered, Pid}, Ages),
             A#admission{strangers = Rest, ages = Ages1, addresses = fewer(Address, Addresses)};
         error ->

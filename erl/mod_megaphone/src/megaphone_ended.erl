@@ -5,7 +5,7 @@
 %%% what does not fit is forgotten at once, and its late requests get `item-not-found'.
 -module(megaphone_ended).
 
--export([create_table/0, put/3, forget/1, find/1, bytes/0, sweep/0]).
+-export([create_table/0, put/3, forget/1, request/3, asked/3, find/1, bytes/0, sweep/0]).
 
 -define(ENDED, megaphone_ended).
 -define(SECONDS, 60).
@@ -53,6 +53,26 @@ forget(Sid) ->
             [] -> ok
         end
     end).
+
+%% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
+-spec request(megaphone_sid:sid(), ConnId :: pid(), Body :: binary()) -> ok.
+request(Sid, ConnId, Body) ->
+    asked(Sid, ConnId, megaphone_peek:rid(Body)).
+
+%% @doc The same for a request of which only the rid is known.
+-spec asked(megaphone_sid:sid(), ConnId :: pid(), megaphone_body:rid() | none) -> ok.
+asked(Sid, ConnId, Rid) ->
+    {Status, Answer} = answer(Rid, find(Sid)),
+    megaphone_gateway:last_answer(ConnId, Status, [], Answer).
+
+-spec answer(megaphone_body:rid() | none, {ended, megaphone_bosh:ended()} | none) -> {megaphone_kept:http_status(), binary()}.
+answer(Rid, {ended, #{kept := Kept, final := Final}}) ->
+    case lists:keyfind(Rid, 1, Kept) of
+        {_, Status, Body} -> {Status, Body};
+        false -> Final
+    end;
+answer(_, none) ->
+    megaphone_condition:failure(false, <<"item-not-found">>).
 
 -spec find(megaphone_sid:sid()) -> {ended, megaphone_bosh:ended()} | none.
 find(Sid) ->

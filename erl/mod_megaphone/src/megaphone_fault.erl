@@ -4,9 +4,15 @@
 %%% users' messages.
 -module(megaphone_fault).
 
--export([log/4, hide/1]).
+-export([ends/3, log/4, hide/1]).
 
 -include_lib("kernel/include/logger.hrl").
+
+%% @doc The session ends by it.
+-spec ends(error | exit | throw, term(), list()) -> ok.
+ends(Class, Reason, Stack) ->
+    ok = megaphone_stats:add(sessions_failed, 1),
+    log("ends", Class, Reason, Stack).
 
 %% @doc Tells where it happened and of what kind it was; `What' says what the session does about it.
 -spec log(What :: string(), Class :: error | exit | throw, term(), list()) -> ok.

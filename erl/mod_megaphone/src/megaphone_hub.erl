@@ -13,7 +13,7 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, late/3, gone/3, logged_in/1, stranger/2, refuse/0]).
+-export([start_link/0, logged_in/1, stranger/2, refuse/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TICK_MS, 1000).
@@ -39,7 +39,7 @@ init(Limits) ->
 %% @doc The session of this process is no stranger's any more.
 -spec logged_in(pid()) -> ok.
 logged_in(Pid) ->
-    ok = megaphone_admission:logged_in(Pid),
+    ok = megaphone_admission:forget(Pid),
     tell({logged_in, Pid}).
 
 %% @doc The session of this process began under an earlier hub, and has not logged in.
@@ -81,12 +81,15 @@ handle_info({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place)
     ok = megaphone_gateway:taken(node(Gateway), Place),
     {noreply, Hub};
 handle_info({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
-    ok = asked(ConnId, Rid, find(Sid)),
+    case find(Sid) of
+        {ok, Pid} -> megaphone_session:asked(Pid, ConnId, Rid);
+        ended -> megaphone_ended:asked(Sid, ConnId, Rid)
+    end,
     {noreply, Hub};
 handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
-        _ -> ok
+        ended -> ok
     end,
     {noreply, Hub};
 handle_info({logged_in, Pid}, Hub) ->
@@ -107,7 +110,10 @@ handle_info(_, Hub) ->
 request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
-            ok = route(ConnId, Body, find(Sid)),
+            case find(Sid) of
+                {ok, Pid} -> megaphone_session:request(Pid, ConnId, Body);
+                ended -> megaphone_ended:request(Sid, ConnId, Body)
+            end,
             Hub;
         none when IsStopping ->
             refuse(ConnId, stopping, Hub);
@@ -115,48 +121,21 @@ request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
             create(ConnId, Body, Meta, Hub)
     end.
 
-%% Whom a request of this session concerns.
--spec find(megaphone_sid:sid()) -> {ok, pid()} | {ended, megaphone_bosh:ended()} | none.
+-spec find(megaphone_sid:sid()) -> {ok, pid()} | ended.
 find(Sid) ->
     case megaphone_sessions:find(Sid) of
         {ok, Pid} ->
             case is_process_alive(Pid) of
                 true -> {ok, Pid};
                 %% Killed without a chance to say so; it will be swept out.
-                false -> none
+                false -> ended
             end;
         none ->
-            megaphone_ended:find(Sid);
+            ended;
         unknown ->
             %% The index is gone, and this process about to be restarted after it: no report of its last message.
             exit({shutdown, no_index})
     end.
-
--spec route(pid(), binary(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
-route(ConnId, Body, {ok, Pid}) -> megaphone_session:request(Pid, ConnId, Body);
-route(ConnId, Body, Gone) -> late(ConnId, Body, Gone).
-
--spec asked(pid(), megaphone_body:rid(), {ok, pid()} | {ended, megaphone_bosh:ended()} | none) -> ok.
-asked(ConnId, Rid, {ok, Pid}) -> megaphone_session:asked(Pid, ConnId, Rid);
-asked(ConnId, Rid, Gone) -> gone(ConnId, Rid, Gone).
-
-%% @doc Answers a request whose session has ended: a repeat with what is kept, any other with the end.
--spec late(pid(), binary(), {ended, megaphone_bosh:ended()} | none) -> ok.
-late(ConnId, Body, Gone) ->
-    gone(ConnId, megaphone_peek:rid(Body), Gone).
-
-%% @doc The same for a request of which only the rid is known.
--spec gone(pid(), megaphone_body:rid() | none, {ended, megaphone_bosh:ended()} | none) -> ok.
-gone(ConnId, Rid, {ended, #{kept := Kept, final := {FinalStatus, FinalBody}}}) ->
-    {Status, Answer} =
-        case lists:keyfind(Rid, 1, Kept) of
-            {_, KeptStatus, KeptBody} -> {KeptStatus, KeptBody};
-            false -> {FinalStatus, FinalBody}
-        end,
-    megaphone_gateway:last_answer(ConnId, Status, [], Answer);
-gone(ConnId, _, none) ->
-    {Status, Answer} = megaphone_condition:failure(false, <<"item-not-found">>),
-    megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
 -spec create(pid(), binary(), map(), #hub{}) -> #hub{}.
 create(ConnId, Body, Meta, #hub{admission = Admission} = Hub) ->

@@ -4,16 +4,17 @@
 %%% tells of the client.
 -module(megaphone_opening).
 
--export([request/3, peer/1, headers/1]).
+-export([request/1, peer/1, headers/1]).
 
-%% @doc A request that starts a session on a host of ours, or the condition that refuses it. One of more than
-%% `MaxBytes' is not looked into.
--spec request(binary(), MaxBytes :: pos_integer(), MaxParts :: pos_integer()) ->
+%% @doc A request that starts a session on a host of ours, or the condition that refuses it. One that is too long
+%% is not looked into.
+-spec request(binary()) ->
     {ok, megaphone_body:request(), Host :: binary()} | {error, Legacy :: boolean(), megaphone_condition:condition()}.
-request(Body, MaxBytes, _) when byte_size(Body) > MaxBytes ->
-    {error, is_legacy_unparsed(Body), <<"policy-violation">>};
-request(Body, _, MaxParts) ->
-    case megaphone_body:parse(Body, MaxParts) of
+request(Body) ->
+    IsLittle = byte_size(Body) =< megaphone_allowance:bytes(stranger, infinity),
+    case IsLittle andalso megaphone_body:parse(Body, megaphone_allowance:parts(stranger)) of
+        false ->
+            {error, is_legacy_unparsed(Body), <<"policy-violation">>};
         {ok, #{sid := _}} ->
             %% One that megaphone_peek did not find: no client of ours wrote it.
             {error, false, <<"bad-request">>};

@@ -1,10 +1,10 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% Between a BOSH wrapper and ejabberd's stream: the events that a request makes, and the payload
-%%% that an element of the stream becomes (XEP-0206); and what a stream knows of its user.
+%%% that an element of the stream becomes (XEP-0206).
 -module(megaphone_stream).
 
--export([events/2, payload/1, condition/1, user/2, ip/1]).
+-export([events/2, payload/1, condition/1]).
 
 -export_type([event/0]).
 
@@ -63,12 +63,3 @@ condition(Children) ->
 -spec is_bosh_condition(binary()) -> boolean().
 is_bosh_condition(Name) ->
     lists:member(Name, [<<"host-gone">>, <<"host-unknown">>, <<"improper-addressing">>, <<"system-shutdown">>]).
-
-%% @doc The user's full JID, or words for someone who has not logged in.
--spec user(xmpp_stream_in:state() | undefined, Host :: binary()) -> binary().
-user(#{jid := Jid}, _) -> jid:encode(Jid);
-user(_, Host) -> <<"someone at ", Host/binary>>.
-
--spec ip(xmpp_stream_in:state() | undefined) -> string().
-ip(#{ip := {Address, _}}) -> inet:ntoa(Address);
-ip(_) -> "unknown".

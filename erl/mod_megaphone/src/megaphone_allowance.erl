@@ -1,0 +1,40 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% How much one request may bring. Before the login a stream keeps what it is told, several times over, each payload
+%%% may be answered with more than itself, and anyone can send it: no login needs more.
+-module(megaphone_allowance).
+
+-export([bytes/2, parts/1, has_room/2, may_wait/2]).
+
+-export_type([who/0]).
+
+%% Whoever has logged in is no stranger.
+-type who() :: stranger | user.
+
+-define(STRANGERS_BYTES, 8192).
+%% Of one that came too early: it is kept in its parsed form until its turn.
+-define(STRANGERS_EARLY_BYTES, 2048).
+%% Elements and attributes, of which a form to register has the most.
+-define(STRANGERS_PARTS, 256).
+-define(STRANGERS_PAYLOADS, 8).
+-define(MOST_PARTS, 10000).
+
+%% @doc The longest body, where ejabberd takes `Max'.
+-spec bytes(who(), Max) -> Max when Max :: pos_integer() | infinity.
+%% Atoms sort behind numbers: `infinity' is the largest.
+bytes(stranger, Max) -> min(Max, ?STRANGERS_BYTES);
+bytes(user, Max) -> Max.
+
+-spec parts(who()) -> pos_integer().
+parts(stranger) -> ?STRANGERS_PARTS;
+parts(user) -> ?MOST_PARTS.
+
+%% @doc Is there room for all of its payloads?
+-spec has_room(megaphone_body:request(), who()) -> boolean().
+has_room(_, user) -> true;
+has_room(#{els := Els}, stranger) -> length(Els) =< ?STRANGERS_PAYLOADS.
+
+%% @doc Is it kept here when it comes before its turn?
+-spec may_wait(Body :: binary(), who()) -> boolean().
+may_wait(_, user) -> true;
+may_wait(Body, stranger) -> byte_size(Body) =< ?STRANGERS_EARLY_BYTES.

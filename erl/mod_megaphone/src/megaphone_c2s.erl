@@ -1,0 +1,178 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% ejabberd's stream as a library. `xmpp_stream_in' is a set of gen_server callbacks; here a session's process calls
+%%% them: what happens goes in as a call, a cast, a message or a stream event, and what the stream sent meanwhile comes
+%%% out as values, collected from its socket (megaphone_socket). Nothing here knows how the client is reached.
+%%%
+%%% | the callback        | outcome                                 | the stream kept            |
+%%% |---------------------|-----------------------------------------|----------------------------|
+%%% | returns             | `ok'                                    | its new state              |
+%%% | ... disconnected    | `closed': it has ended, or is resumable | its new state              |
+%%% | stops               | `{stop, Reason}'                        | its new state              |
+%%% | exits               | `{exit, Reason}': so it may end, too    | that from before           |
+%%% | fails               | `{exit, {shutdown, fault}}', logged     | that from before           |
+-module(megaphone_c2s).
+
+-export([start/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
+-export([due/1, sleep/2, wake/1, stream/1, is_established/1, takes_late/1, user/2, ip/1, address/1]).
+
+-export_type([c2s/0, outcome/0, result/0]).
+
+-type stream() :: xmpp_stream_in:state().
+-type ms() :: integer().
+
+-record(c2s, {
+    stream :: stream(),
+    %% When it is to hear of a timeout.
+    due = infinity :: ms() | infinity
+}).
+
+%% None where the session ended before a stream began; packed while the process sleeps.
+-opaque c2s() :: none | binary() | #c2s{}.
+
+-type outcome() :: ok | closed | {stop | exit, Reason :: term()}.
+-type result() :: {outcome(), Sent :: [megaphone_socket:event()], c2s()}.
+
+%% @doc A stream for a client at `Peer'.
+-spec start(megaphone_socket:endpoint(), ejabberd_c2s_config:c2s_limits()) -> result().
+start(Peer, Limits) ->
+    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer)}, Limits]),
+    run(fun accept/1, #c2s{stream = Stream}).
+
+%% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
+%% dies with the process, which owns it from now on: the monitor would only cost memory on both sides.
+-spec accept(stream()) -> tuple().
+accept(Stream) ->
+    case xmpp_stream_in:handle_cast(accept, Stream) of
+        {noreply, #{socket_monitor := Monitor, socket := Socket} = Accepted, Timeout} ->
+            true = erlang:demonitor(Monitor, [flush]),
+            {noreply, Accepted#{socket := xmpp_socket:reset_stream(Socket)}, Timeout};
+        Result ->
+            Result
+    end.
+
+-spec call(term(), {pid(), term()}, c2s()) -> result().
+call(Call, From, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, C2s).
+
+-spec cast(term(), c2s()) -> result().
+cast(Cast, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, C2s).
+
+%% @doc A message; `timeout' where it is due/1.
+-spec info(term(), c2s()) -> result().
+info(Info, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) end, C2s).
+
+%% @doc What its client sent, or that its connection is closed.
+-spec event(megaphone_stream:event() | closed, c2s()) -> result().
+event(Event, C2s) -> info({'$gen_event', Event}, C2s).
+
+%% @doc Its last word is that the server stops.
+-spec shut_down(c2s()) -> result().
+shut_down(C2s) -> cast({send, xmpp:serr_system_shutdown()}, C2s).
+
+-spec run(fun((stream()) -> tuple()), c2s()) -> result().
+run(_, none) ->
+    {ok, [], none};
+run(Callback, Asleep) ->
+    #c2s{stream = Before} = C2s = wake(Asleep),
+    try Callback(Before) of
+        {noreply, Stream, infinity} ->
+            {outcome(Stream), megaphone_socket:collect(), C2s#c2s{stream = Stream, due = infinity}};
+        {noreply, Stream, Timeout} ->
+            {outcome(Stream), megaphone_socket:collect(), C2s#c2s{stream = Stream, due = now_ms() + Timeout}};
+        {stop, Reason, Stream} ->
+            {{stop, Reason}, megaphone_socket:collect(), C2s#c2s{stream = Stream}}
+    catch
+        exit:Reason when Reason =:= normal; Reason =:= shutdown ->
+            {{exit, Reason}, megaphone_socket:collect(), C2s};
+        exit:{shutdown, _} = Reason ->
+            {{exit, Reason}, megaphone_socket:collect(), C2s};
+        Class:Reason:Stack ->
+            ok = megaphone_fault:ends(Class, Reason, Stack),
+            {{exit, {shutdown, fault}}, megaphone_socket:collect(), C2s}
+    end.
+
+-spec outcome(stream()) -> ok | closed.
+outcome(#{stream_state := disconnected}) -> closed;
+outcome(_) -> ok.
+
+%% @doc What it would send for this event, which changes nothing in it.
+-spec say(megaphone_stream:event(), c2s()) -> [megaphone_socket:event()].
+say(Event, C2s) ->
+    try
+        _ = xmpp_stream_in:handle_info({'$gen_event', Event}, stream(C2s)),
+        ok
+    catch
+        exit:_ -> ok;
+        Class:Reason:Stack -> megaphone_fault:log("loses a client's last word", Class, Reason, Stack)
+    end,
+    megaphone_socket:collect().
+
+%% @doc Its process ends.
+-spec terminate(term(), c2s()) -> ok.
+terminate(_, none) ->
+    ok;
+terminate(Reason, C2s) ->
+    Stream = stream(C2s),
+    _ = xmpp_stream_in:terminate(Reason, Stream),
+    megaphone_handback:terminated(Reason, Stream).
+
+-spec due(c2s()) -> ms() | infinity.
+due(#c2s{due = Due}) -> Due;
+due(_) -> infinity.
+
+%% @doc Most of an idle session is the stream's state, of which nothing is needed to hold a request.
+-spec sleep(Host :: binary(), c2s()) -> c2s().
+sleep(Host, #c2s{stream = #{stream_state := established} = Stream, due = infinity}) -> megaphone_pack:pack(Host, Stream);
+sleep(_, C2s) -> C2s.
+
+-spec wake(c2s()) -> c2s().
+wake(Packed) when is_binary(Packed) -> #c2s{stream = megaphone_pack:unpack(Packed)};
+wake(C2s) -> C2s.
+
+%% @doc Of one that there is.
+-spec stream(c2s()) -> stream().
+stream(C2s) ->
+    #c2s{stream = Stream} = wake(C2s),
+    Stream.
+
+-spec is_established(c2s()) -> boolean().
+is_established(#c2s{stream = #{stream_state := established}}) -> true;
+is_established(C2s) -> is_binary(C2s).
+
+%% @doc Does what comes for its user after its connection was closed go to the stream? Its process lives on for a moment,
+%% or until the client resumes it (XEP-0198), which takes that over.
+-spec takes_late(c2s()) -> boolean().
+takes_late(none) ->
+    true;
+takes_late(C2s) ->
+    Stream = stream(C2s),
+    not is_map_key(jid, Stream) orelse megaphone_handback:is_resumable(Stream).
+
+%% @doc The user's full JID, or words for someone who has not logged in.
+-spec user(Host :: binary(), c2s()) -> binary().
+user(Host, none) ->
+    <<"someone at ", Host/binary>>;
+user(Host, C2s) ->
+    case stream(C2s) of
+        #{jid := Jid} -> jid:encode(Jid);
+        _ -> user(Host, none)
+    end.
+
+-spec ip(c2s()) -> string().
+ip(C2s) ->
+    case address(C2s) of
+        unknown -> "unknown";
+        Address -> inet:ntoa(Address)
+    end.
+
+-spec address(c2s()) -> inet:ip_address() | unknown.
+address(none) ->
+    unknown;
+address(C2s) ->
+    case stream(C2s) of
+        #{ip := {Address, _}} -> Address;
+        _ -> unknown
+    end.
+
+-spec now_ms() -> ms().
+now_ms() -> erlang:monotonic_time(millisecond).

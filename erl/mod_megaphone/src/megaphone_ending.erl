@@ -1,0 +1,252 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% How a session ends. There are many reasons and few ways; a way is a list of steps (steps/1), and run/2 takes them.
+%%% Each happens at most once, whatever comes together: a client's fault while the server stops, a stream that ends
+%%% in the middle of its last words.
+%%%
+%%% | who ends it              | reason, as counted and logged     | way                | the client hears               |
+%%% |--------------------------|-----------------------------------|--------------------|--------------------------------|
+%%% | the client: `terminate'  | client                            | `stream' closed    | no condition                   |
+%%% | its stream, by an error  | the error's condition             | `stream' closed    | that, or `remote-stream-error' |
+%%% | its stream, silently     | remote-connection-failed          | `stream' closed    | that                           |
+%%% | the client's silence     | item-not-found (expired)          | `hang_up'          | nothing: nobody is there       |
+%%% | others who need the room | the same                          | `hang_up'          | the same                       |
+%%% | the client's fault       | bad-request, item-not-found, policy-violation (which) | `hang_up' | that              |
+%%% | overflow, here or there  | policy-violation (what overflows) | `hang_up'          | that                           |
+%%% | the operator             | policy-violation (closed_by_..)   | `hang_up'          | that                           |
+%%% | the module or node stops | system-shutdown                   | `shut_down'        | that                           |
+%%% | ejabberd: its stream's process is to stop | remote-connection-failed | `stopped'  | that                           |
+%%% | a fault in our code      | internal-server-error             | `terminate'        | that, who asked at once        |
+%%% | a fault in ejabberd's    | internal-server-error             | `terminate'        | that                           |
+%%% | who kills the process    | none: megaphone_index finds it    | none               | `item-not-found', from others  |
+%%%
+%%% A session that was open is ended from then on: its index entry is gone, late requests are answered by megaphone_ended.
+%%% Its process lives on until the stream ends it, a moment later, or much later where the client may resume the stream
+%%% (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack, and
+%%% what came for its user meanwhile.
+-module(megaphone_ending).
+
+-export([steps/1, run/2, terminate/2, fault/4, late/2, owes/2]).
+
+-export_type([session/0, phase/0, ended/0, way/0]).
+
+-type reason() :: megaphone_condition:reason().
+-type condition() :: megaphone_condition:condition().
+-type c2s() :: megaphone_c2s:c2s().
+-type event() :: megaphone_stream:event().
+
+-record(ended, {
+    %% What goes back through the router when the process ends.
+    owed :: [megaphone_queue:owed()],
+    %% What came for the user since, newest first; or none where that is for the stream to take.
+    late :: [tuple()] | none
+}).
+-opaque ended() :: #ended{}.
+
+%% In a process that refuses its creation request it never is open.
+-type phase() :: opening | {open, megaphone_transport:transport()} | {ended, ended()}.
+
+%% What of a session has to do with its end.
+-type session() :: #{
+    sid := megaphone_sid:sid(),
+    host := binary(),
+    who := megaphone_allowance:who(),
+    phase := phase(),
+    c2s := c2s(),
+    pending := megaphone_pending:pending()
+}.
+
+-type way() ::
+    {hang_up, reason()}
+    %% The stream's last word; how it was before that.
+    | {stream, condition(), Error :: iodata(), Before :: c2s()}
+    | shut_down
+    | {stopped, ProcessReason :: term(), Before :: c2s()}
+    | {terminate, ProcessReason :: term(), c2s()}.
+
+-type step() ::
+    %% The client is told, late requests will be, and what it may lack is noted.
+    {finish, reason(), Error :: iodata()}
+    %% The stream gets what the client was told that we have, and only waited for it to fetch more.
+    | last_words
+    | closed
+    | system_shutdown
+    %% The stream has ended: of those words, as it would have sent them, what changes nothing in it. What is for the
+    %% server itself, and other presence, would be undone by the end at once.
+    | {say, Before :: c2s()}
+    | flush
+    | hand_back
+    | {stop, ProcessReason :: term()}.
+
+-type result() :: {ok | {stop, ProcessReason :: term()}, session()}.
+
+-spec steps(way()) -> [step()].
+steps({hang_up, Reason}) -> [{finish, Reason, []}, last_words, closed];
+steps({stream, Condition, Error, Before}) -> [{finish, Condition, Error}, {say, Before}];
+%% The hook by which a stream ends its process may be gone by now.
+steps(shut_down) -> [last_words, system_shutdown, {finish, <<"system-shutdown">>, []}, {stop, normal}];
+steps({stopped, Reason, Before}) -> [{say, Before}, flush, {stop, Reason}];
+steps({terminate, Reason, Before}) -> [{finish, condition(Reason), []}, {say, Before}, hand_back].
+
+%% For which reason a process ends.
+-spec condition(term()) -> condition().
+condition(normal) -> <<"remote-connection-failed">>;
+condition({shutdown, fault}) -> <<"internal-server-error">>;
+condition(shutdown) -> <<"system-shutdown">>;
+condition({shutdown, _}) -> <<"system-shutdown">>;
+condition(_) -> <<"internal-server-error">>.
+
+%% @doc Ends the session in this way; `stop': its process is to end.
+-spec run(way(), session()) -> result().
+run({hang_up, _}, #{phase := {ended, _}} = Session) ->
+    {ok, Session};
+run(Way, #{c2s := C2s} = Session) ->
+    lists:foldl(fun step/2, {ok, Session#{c2s := megaphone_c2s:wake(C2s)}}, steps(Way)).
+
+%% @doc For which reason a session's process ends after a fault of ours. Who asked hears of it: the state from before
+%% the callback, with which it ends, does not know them.
+-spec fault(error | exit | throw, term(), list(), Asker :: pid() | none) -> {shutdown, fault}.
+fault(Class, Reason, Stack, Asker) ->
+    ok = megaphone_fault:ends(Class, Reason, Stack),
+    {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
+    _ = is_pid(Asker) andalso megaphone_gateway:last_answer(Asker, Status, [], Answer),
+    {shutdown, fault}.
+
+%% @doc The process ends. Whatever happens here, the user's contacts are to hear that the user is gone.
+-spec terminate(ProcessReason :: term(), session()) -> ok.
+terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
+    C2s = megaphone_c2s:wake(Asleep),
+    try
+        run({terminate, Reason, C2s}, Session#{c2s := C2s})
+    catch
+        Class:Fault:Stack ->
+            ok = megaphone_stats:add(handbacks_failed, 1),
+            megaphone_fault:log("ends without handing back", Class, Fault, Stack)
+    after
+        ok = megaphone_sessions:close(Sid),
+        try
+            megaphone_c2s:terminate(case Reason of {shutdown, fault} -> fault; _ -> Reason end, C2s)
+        after
+            answer_rest(Sid)
+        end
+    end,
+    ok.
+
+%% Where the stream ended meanwhile, it hears no more.
+-spec step(step(), result()) -> result().
+step({finish, Reason, Error}, {Result, Session}) ->
+    {Result, finish(Reason, Error, Session)};
+step(last_words, {ok, #{pending := Pending} = Session}) ->
+    Tell = fun(Word, {ok, S}) -> tell(Word, S); (_, Stop) -> Stop end,
+    lists:foldl(Tell, {ok, Session#{pending := megaphone_pending:new()}}, megaphone_pending:last_words(Pending));
+step(closed, {ok, Session}) ->
+    tell(closed, Session);
+step(system_shutdown, {ok, #{c2s := C2s} = Session}) ->
+    told(megaphone_c2s:shut_down(C2s), Session);
+step({say, Before}, {Result, #{pending := Pending} = Session}) ->
+    Words = [Word || Word <- megaphone_pending:last_words(Pending), megaphone_pending:is_stateless(Word)],
+    IsHeard = megaphone_c2s:is_established(Before),
+    Sent = lists:append([megaphone_c2s:say(Word, Before) || Word <- Words, IsHeard]),
+    {Result, absorb(Sent, Session#{pending := megaphone_pending:new()})};
+step(flush, {Result, #{phase := {open, Transport}} = Session}) ->
+    {Result, Session#{phase := {open, megaphone_transport:flush(false, Transport)}}};
+step(flush, Result) ->
+    Result;
+step(hand_back, {_, #{phase := {ended, Ended}, c2s := C2s}} = Result) ->
+    ok = hand_back(Ended, C2s),
+    Result;
+step(hand_back, Result) ->
+    Result;
+step({stop, Reason}, {ok, Session}) ->
+    {{stop, Reason}, Session};
+step(_, {{stop, _}, _} = Stop) ->
+    Stop.
+
+-spec tell(event() | closed, session()) -> result().
+tell(Event, #{c2s := C2s} = Session) ->
+    told(megaphone_c2s:event(Event, C2s), Session).
+
+-spec told(megaphone_c2s:result(), session()) -> result().
+told({Outcome, Sent, C2s}, Session) ->
+    Result = case Outcome of {_, Reason} -> {stop, Reason}; _ -> ok end,
+    {Result, absorb(Sent, Session#{c2s := C2s})}.
+
+%% What the stream sent while it heard its last words.
+-spec absorb([megaphone_socket:event()], session()) -> session().
+absorb(Sent, #{phase := {open, Transport}} = Session) ->
+    case megaphone_transport:sent(Sent, Transport) of
+        {ended, Condition, Error, Rest, Transport1} ->
+            absorb(Rest, finish(Condition, Error, Session#{phase := {open, Transport1}}));
+        {ok, Transport1} ->
+            Session#{phase := {open, Transport1}};
+        %% It ends anyway.
+        {stop, _, Transport1} ->
+            Session#{phase := {open, Transport1}}
+    end;
+absorb(Sent, #{phase := {ended, Ended}} = Session) ->
+    Session#{phase := {ended, owes(Sent, Ended)}};
+absorb(_, Session) ->
+    Session.
+
+-spec finish(reason(), iodata(), session()) -> session().
+finish(Reason, Error, #{sid := Sid, host := Host, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
+    Condition = actual(megaphone_condition:of_reason(Reason), Transport),
+    ok = megaphone_stats:add({terminated, Condition}, 1),
+    ok = megaphone_report:ends({Condition, Reason}, Who, Sid, Host, C2s),
+    {Owed, Ended, Waiting} = megaphone_transport:finish(Condition, Error, Transport),
+    case Reason of
+        %% §10: silently; to the client the session exists no more.
+        expired -> megaphone_stats:add(sessions_expired, 1);
+        _ -> megaphone_ended:put(Sid, Ended, Who)
+    end,
+    ok = megaphone_sessions:close(Sid),
+    lists:foreach(fun({ConnId, Body}) -> megaphone_ended:request(Sid, ConnId, Body) end, Waiting),
+    Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
+    Session#{phase := {ended, #ended{owed = Owed, late = Late}}};
+finish(_, _, Session) ->
+    Session.
+
+%% A stream that closes after the client's own `terminate' is no failure.
+-spec actual(condition(), megaphone_transport:transport()) -> condition().
+actual(<<"remote-connection-failed">> = Condition, Transport) ->
+    case megaphone_transport:is_terminating(Transport) of
+        true -> client;
+        false -> Condition
+    end;
+actual(Condition, _) ->
+    Condition.
+
+%% @doc What comes for the user of an ended session is not to be lost; `stream': that takes it.
+-spec late(Stanza :: tuple(), ended()) -> {ok, ended()} | stream.
+late(_, #ended{late = none}) -> stream;
+late(Stanza, #ended{late = Late} = Ended) -> {ok, Ended#ended{late = [Stanza | Late]}}.
+
+%% @doc What its stream sent meanwhile.
+-spec owes([megaphone_socket:event()], ended()) -> ended().
+owes(Sent, #ended{owed = Owed} = Ended) ->
+    case [{erlang:monotonic_time(millisecond), Stanza} || {owed, _, Stanza} <- Sent] of
+        [] -> Ended;
+        More -> Ended#ended{owed = Owed ++ More}
+    end.
+
+-spec hand_back(ended(), c2s()) -> ok.
+hand_back(#ended{owed = [], late = none}, _) ->
+    ok;
+hand_back(#ended{owed = Owed, late = Late}, C2s) ->
+    Oldest = case Late of none -> []; _ -> lists:reverse(Late) end,
+    {Done, Failed} = megaphone_handback:requeue(Owed, Oldest, megaphone_c2s:stream(C2s)),
+    ok = megaphone_stats:add(handbacks_failed, Failed),
+    megaphone_stats:add(stanzas_handed_back, Done).
+
+%% Requests that nobody will take any more.
+-spec answer_rest(megaphone_sid:sid()) -> ok.
+answer_rest(Sid) ->
+    receive
+        {bosh_request, ConnId, Body} ->
+            ok = megaphone_ended:request(Sid, ConnId, Body),
+            answer_rest(Sid);
+        {bosh_asked, ConnId, Rid} ->
+            ok = megaphone_ended:asked(Sid, ConnId, Rid),
+            answer_rest(Sid)
+    after 0 -> ok
+    end.

@@ -1,0 +1,296 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% How a session reaches its client: BOSH over the HTTP exchanges that gateways hold, which megaphone_bosh decides
+%%% and this carries out. Requests come in as they are, past the shaper (megaphone_intake) and within what one may
+%%% bring (megaphone_allowance); what the stream sent goes out as answers.
+%%%
+%%% A session asks of its transport: what the client sent next (next/1), whether it may go to the stream (flow/1), to
+%%% take what the stream sent (sent/2), to let go what is due (flush/2), when it is due (due/1), whether the client is
+%%% gone (is_expired/1), and, last of all, to take leave of the client (finish/3).
+-module(megaphone_transport).
+
+-export([new/4, charge/3, request/4, closed/2, asked/3, waiting/2, next/1, flow/1, sent/2, flush/2, finish/3]).
+-export([max_body/2, due/1, is_expired/1, idle/1, is_paused/1, held/1, is_terminating/1]).
+
+-export_type([transport/0, step/0]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-type who() :: megaphone_allowance:who().
+-type reason() :: megaphone_condition:reason().
+-type ms() :: integer().
+
+-record(transport, {
+    bosh :: megaphone_bosh:bosh(),
+    headers :: [{binary(), binary()}],
+    max_body :: pos_integer() | infinity,
+    shaper = none :: ejabberd_shaper:shaper(),
+    intake = megaphone_intake:new() :: megaphone_intake:intake()
+}).
+-opaque transport() :: #transport{}.
+
+%% `stop': the session is to end.
+-type step() :: {ok, transport()} | {stop, reason(), transport()}.
+
+%% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
+-define(WAITING_BODIES, 8).
+
+%% @doc From the creation request; ejabberd takes bodies up to `MaxBody'.
+-spec new(megaphone_body:request(), ConnId :: pid(), MaxBody :: pos_integer() | infinity, {megaphone_sid:sid(), Host :: binary()}) ->
+    transport().
+new(Request, ConnId, MaxBody, {Sid, Host}) ->
+    #transport{
+        bosh = megaphone_bosh:new(Request, ConnId, now_ms(), {Sid, mod_megaphone:limits(Host)}),
+        headers = megaphone_opening:headers(Request),
+        max_body = MaxBody
+    }.
+
+%% @doc The creation request is charged late: the shaper is there once the stream has begun.
+-spec charge(pid(), binary(), transport()) -> transport().
+charge(ConnId, Body, #transport{shaper = Shaper, intake = Intake} = T) ->
+    {now, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, 1, now_ms(), Shaper, Intake),
+    T#transport{shaper = Shaper1, intake = Intake1}.
+
+%%% What the client sends
+
+-spec request(ConnId :: pid(), Body :: binary(), who(), transport()) -> step().
+request(ConnId, Body, Who, #transport{bosh = Bosh, shaper = Shaper, intake = Intake} = T) ->
+    ok = megaphone_stats:add(bytes_in, byte_size(Body)),
+    Most = megaphone_bosh:requests(Bosh) + ?WAITING_BODIES,
+    {When, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, Most, now_ms(), Shaper, Intake),
+    T1 = T#transport{shaper = Shaper1, intake = Intake1},
+    case When of
+        now -> read(ConnId, Body, Who, T1);
+        flood -> refuse(ConnId, too_many_requests, T1);
+        later -> case megaphone_allowance:may_wait(Body, Who) of true -> {ok, T1}; false -> refuse(ConnId, too_much_ahead, T1) end
+    end.
+
+%% @doc Bodies whose time has come.
+-spec waiting(who(), transport()) -> step().
+waiting(Who, #transport{intake = Intake} = T) ->
+    case megaphone_intake:take(now_ms(), Intake) of
+        none ->
+            {ok, T};
+        {ConnId, State, Body, Intake1} ->
+            case read(ConnId, Body, Who, T#transport{intake = Intake1}) of
+                {ok, T1} when State =:= gone -> waiting(Who, cut(ConnId, T1));
+                {ok, T1} -> waiting(Who, T1);
+                Stop -> Stop
+            end
+    end.
+
+-spec read(pid(), binary(), who(), transport()) -> step().
+read(ConnId, Body, Who, #transport{bosh = Bosh} = T) ->
+    case byte_size(Body) =< max_body(Who, T) andalso megaphone_body:parse(Body, megaphone_allowance:parts(Who)) of
+        false ->
+            refuse(ConnId, body_too_large, T);
+        {ok, #{rid := Rid} = Request} ->
+            Kind = megaphone_bosh:kind(Rid, Bosh),
+            ok = count(Kind),
+            case megaphone_allowance:has_room(Request, Who) of
+                true when Kind =/= overtaking -> arrive(Request, ConnId, T);
+                true -> case megaphone_allowance:may_wait(Body, Who) of true -> arrive(Request, ConnId, T); false -> refuse(ConnId, too_much_ahead, T) end;
+                false -> refuse(ConnId, body_too_large, T)
+            end;
+        {error, _} ->
+            refuse(ConnId, <<"bad-request">>, T)
+    end.
+
+-spec count(next | overtaking | repeat) -> ok.
+count(next) -> megaphone_stats:add(requests, 1);
+count(overtaking) -> ok = megaphone_stats:add(requests_overtaken, 1), megaphone_stats:add(requests, 1);
+count(repeat) -> megaphone_stats:add(requests_repeated, 1).
+
+-spec arrive(megaphone_body:request(), pid(), transport()) -> step().
+arrive(#{rid := Rid} = Request, ConnId, #transport{bosh = Bosh} = T) ->
+    case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
+        {ok, Answers, Bosh1} ->
+            {ok, send(Answers, T#transport{bosh = Bosh1})};
+        stale ->
+            %% Its sender may have lost its session, which then expires; or be nobody any more.
+            ?LOG_DEBUG("Megaphone session ~p goes on: request ~B is not kept any more", [self(), Rid]),
+            ok = answer_condition(ConnId, <<"item-not-found">>, T),
+            {ok, T};
+        {stop, Reason, Bosh1} ->
+            {stop, Reason, T#transport{bosh = Bosh1}}
+    end.
+
+%% It has no rid to be answered by: it gets the condition at once, the others after it.
+-spec refuse(pid(), reason(), transport()) -> step().
+refuse(ConnId, Reason, T) ->
+    ok = answer_condition(ConnId, megaphone_condition:of_reason(Reason), T),
+    {stop, Reason, T}.
+
+-spec answer_condition(pid(), megaphone_condition:condition(), transport()) -> ok.
+answer_condition(ConnId, Condition, #transport{bosh = Bosh, headers = Headers}) ->
+    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
+    megaphone_gateway:last_answer(ConnId, Status, Headers, Answer).
+
+%% @doc The client of an unanswered exchange went away.
+-spec closed(pid(), transport()) -> transport().
+closed(ConnId, #transport{intake = Intake} = T) ->
+    cut(ConnId, T#transport{intake = megaphone_intake:closed(ConnId, Intake)}).
+
+-spec cut(pid(), transport()) -> transport().
+cut(ConnId, #transport{bosh = Bosh} = T) ->
+    Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
+    case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
+        true -> megaphone_stats:add(waits_adapted, 1);
+        false -> ok
+    end,
+    T#transport{bosh = Bosh1}.
+
+%% @doc The gateway holds this request, and asks whether we do.
+-spec asked(pid(), megaphone_body:rid(), transport()) -> transport().
+asked(ConnId, Rid, #transport{bosh = Bosh, intake = Intake} = T) ->
+    case megaphone_intake:is_waiting(ConnId, Intake) orelse megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
+        true -> T;
+        {held, Bosh1} -> T#transport{bosh = Bosh1};
+        {answered, Answer, Bosh1} -> send([Answer], T#transport{bosh = Bosh1});
+        unknown -> ok = megaphone_gateway:repeat(ConnId), T
+    end.
+
+%% @doc What the client sent next, in its order.
+-spec next(transport()) -> {ok, megaphone_body:request(), transport()} | {stop, reason(), transport()} | none.
+next(#transport{bosh = Bosh} = T) ->
+    case megaphone_bosh:next(now_ms(), Bosh) of
+        {ok, Request, Bosh1} -> {ok, Request, T#transport{bosh = Bosh1}};
+        {stop, Reason, Bosh1} -> {stop, Reason, T#transport{bosh = Bosh1}};
+        none -> none
+    end.
+
+%% @doc May that go on, or does too much wait for the client?
+-spec flow(transport()) -> megaphone_pending:flow().
+flow(#transport{bosh = Bosh}) ->
+    case megaphone_bosh:is_full(Bosh) of
+        false -> open;
+        true -> case megaphone_bosh:terminating(Bosh) of true -> leaving; false -> full end
+    end.
+
+%%% What the client is sent
+
+%% @doc Takes what the stream sent, up to its last word, if it said that: then the session ends with a condition, a
+%% stream error or nothing, and what the stream sent after it.
+-spec sent([megaphone_socket:event()], transport()) ->
+    step() | {ended, megaphone_condition:condition(), Error :: iodata(), Rest :: [megaphone_socket:event()], transport()}.
+sent([], T) -> {ok, T};
+sent(Sent, T) -> sent(Sent, now_ms(), none, T).
+
+-spec sent([megaphone_socket:event()], ms(), none | {full, reason()}, transport()) ->
+    step() | {ended, megaphone_condition:condition(), iodata(), [megaphone_socket:event()], transport()}.
+sent([{xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El} | Rest], _, _, T) ->
+    case megaphone_stream:condition(Children) of
+        <<"remote-stream-error">> = Condition -> {ended, Condition, element(1, megaphone_stream:payload(El)), Rest, T};
+        Condition -> {ended, Condition, [], Rest, T}
+    end;
+sent([{xmlstreamelement, El} | Rest], Now, Full, T) ->
+    {Payload, Kind} = megaphone_stream:payload(El),
+    enqueue({Payload, none}, Kind, Rest, Now, Full, T);
+sent([{owed, El, Stanza} | Rest], Now, Full, T) ->
+    {Payload, Kind} = megaphone_stream:payload(El),
+    enqueue({Payload, {Now, Stanza}}, Kind, Rest, Now, Full, T);
+sent([{xmlstreamstart, _, Attrs} | Rest], Now, Full, #transport{bosh = Bosh} = T) ->
+    {_, Id} = lists:keyfind(<<"id">>, 1, Attrs),
+    sent(Rest, Now, Full, T#transport{bosh = megaphone_bosh:authid(Id, Bosh)});
+sent([{shaper, Shaper} | Rest], Now, Full, T) ->
+    sent(Rest, Now, Full, T#transport{shaper = Shaper});
+sent([_ | Rest], Now, Full, T) ->
+    sent(Rest, Now, Full, T);
+sent([], _, none, T) ->
+    {ok, T};
+sent([], _, {full, Reason}, T) ->
+    {stop, Reason, T}.
+
+-spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), [megaphone_socket:event()], ms(), none | {full, reason()}, transport()) ->
+    step() | {ended, megaphone_condition:condition(), iodata(), [megaphone_socket:event()], transport()}.
+enqueue(Item, Kind, Rest, Now, Full, #transport{bosh = Bosh} = T) ->
+    ok = megaphone_stats:add(stanzas_out, 1),
+    case Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) of
+        true -> megaphone_stats:add(presences_grouped, 1);
+        false -> ok
+    end,
+    case megaphone_bosh:enqueue(Item, Kind, Now, Bosh) of
+        {ok, Bosh1} -> sent(Rest, Now, Full, T#transport{bosh = Bosh1});
+        {stop, Reason, Bosh1} -> sent(Rest, Now, {full, Reason}, T#transport{bosh = Bosh1})
+    end.
+
+%% @doc Due answers leave. `IsBusy': there is more for the stream, and only the mailbox keeps it back.
+-spec flush(IsBusy :: boolean(), transport()) -> transport().
+flush(IsBusy, #transport{bosh = Bosh} = T) ->
+    {Answers, Bosh1} = megaphone_bosh:flush(now_ms(), megaphone_bosh:busy(IsBusy, Bosh)),
+    present(send(Answers, T#transport{bosh = Bosh1})).
+
+%% A client whose requests wait here for their time is there.
+-spec present(transport()) -> transport().
+present(#transport{bosh = Bosh, intake = Intake} = T) ->
+    case megaphone_intake:due(Intake) of
+        infinity -> T;
+        Due -> T#transport{bosh = megaphone_bosh:present(Due, Bosh)}
+    end.
+
+-spec send([megaphone_bosh:answer()], transport()) -> transport().
+send([{Rid, ConnId, Status, Body} = Answer | Answers], #transport{bosh = Bosh, headers = Headers} = T) ->
+    case megaphone_gateway:answer(ConnId, Status, Headers, Body) of
+        ok ->
+            ok = count_answer(Body),
+            send(Answers, T);
+        busy ->
+            %% What came behind it would overtake it.
+            Delayed = [Answer | Answers],
+            ok = megaphone_stats:add(answers_delayed, length(Delayed)),
+            T#transport{bosh = lists:foldl(fun(A, B) -> megaphone_bosh:unsent(A, now_ms(), B) end, Bosh, Delayed)};
+        gone ->
+            ok = megaphone_stats:add(answers_lost, 1),
+            send(Answers, T#transport{bosh = megaphone_bosh:lost(Rid, Bosh)})
+    end;
+send([], T) ->
+    T.
+
+-spec count_answer(binary()) -> ok.
+count_answer(Body) ->
+    ok = megaphone_stats:add(answers, 1),
+    megaphone_stats:add(bytes_out, byte_size(Body)).
+
+%% @doc Answers every open request. Returns what the client may lack and its user is owed, how late requests are to be
+%% answered, and the requests that still wait for their time. `Error' is the stream's last word.
+-spec finish(megaphone_condition:condition(), Error :: iodata(), transport()) ->
+    {[megaphone_queue:owed()], megaphone_bosh:ended(), [{ConnId :: pid(), Body :: binary()}]}.
+finish(Condition, Error, #transport{bosh = Bosh, headers = Headers, intake = Intake}) ->
+    %% A client that says goodbye has all that it wants (§13).
+    {Owed, Bosh1} = case Condition of client -> {[], Bosh}; _ -> megaphone_bosh:take_owed(Bosh) end,
+    {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
+    Send = fun({_, ConnId, Status, Body}) -> ok = count_answer(Body), megaphone_gateway:last_answer(ConnId, Status, Headers, Body) end,
+    lists:foreach(Send, Answers),
+    %% And what its last answers had no room for.
+    {Owed ++ megaphone_bosh:queued(Bosh2), Ended, megaphone_intake:all(Intake)}.
+
+%%% What it is like
+
+-spec max_body(who(), transport()) -> pos_integer() | infinity.
+max_body(Who, #transport{max_body = Max}) -> megaphone_allowance:bytes(Who, Max).
+
+%% @doc When waiting/2, flush/2 or is_expired/1 will next have something to say.
+-spec due(transport()) -> ms() | infinity.
+%% Atoms sort behind numbers: `infinity' is the largest.
+due(#transport{bosh = Bosh, intake = Intake}) -> min(megaphone_bosh:deadline(Bosh), megaphone_intake:due(Intake)).
+
+-spec is_expired(transport()) -> boolean().
+is_expired(#transport{bosh = Bosh}) -> megaphone_bosh:expired(now_ms(), Bosh).
+
+%% @doc For how long the client has had nothing open.
+-spec idle(transport()) -> ms().
+idle(#transport{bosh = Bosh}) -> megaphone_bosh:idle(now_ms(), Bosh).
+
+-spec is_paused(transport()) -> boolean().
+is_paused(#transport{bosh = Bosh}) -> megaphone_bosh:paused(Bosh).
+
+%% @doc How many requests are held for the client.
+-spec held(transport()) -> non_neg_integer().
+held(#transport{bosh = Bosh}) -> megaphone_bosh:held(Bosh).
+
+%% @doc Has the client asked for the end?
+-spec is_terminating(transport()) -> boolean().
+is_terminating(#transport{bosh = Bosh}) -> megaphone_bosh:terminating(Bosh).
+
+-spec now_ms() -> ms().
+now_ms() -> erlang:monotonic_time(millisecond).

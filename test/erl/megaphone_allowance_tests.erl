@@ -1,0 +1,27 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Who has not logged in may bring little, who has as much as ejabberd takes.
+-module(megaphone_allowance_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+bytes_test_() ->
+    [
+        ?_assertEqual(Bytes, megaphone_allowance:bytes(Who, Max))
+     || {Bytes, Who, Max} <- [
+            {8192, stranger, infinity}, {8192, stranger, 262144}, {100, stranger, 100}, {infinity, user, infinity}, {262144, user, 262144}
+        ]
+    ].
+
+room_test_() ->
+    Request = fun(N) -> #{els => lists:duplicate(N, {xmlel, <<"iq">>, [], []})} end,
+    [
+        ?_assertEqual(Has, megaphone_allowance:has_room(Request(N), Who))
+     || {Has, Who, N} <- [{true, stranger, 8}, {false, stranger, 9}, {true, user, 9}]
+    ].
+
+may_wait_test_() ->
+    [
+        ?_assertEqual(May, megaphone_allowance:may_wait(binary:copy(<<"x">>, N), Who))
+     || {May, Who, N} <- [{true, stranger, 2048}, {false, stranger, 2049}, {true, user, 100000}]
+    ].
