@@ -10,7 +10,7 @@ import { nodeNames } from '../config/workers.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { atom, Pid } from '../etf/terms.js';
-import { CONTRACT_VERSION, HOW_TO_START, isUndefinedFunction, MODULE } from '../gateway/cluster.js';
+import { CONTRACT_VERSION, HOW_TO_START, isUndefinedFunction, MODULE } from '../gateway/contract.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
 import { loadCertificate } from '../http/certificate.js';
 import { listen } from '../http/listen.js';

@@ -1,76 +1,245 @@
 /**
- * The table of open exchanges: which held HTTP request a ConnId means.
+ * The open exchanges: carries out what their life (exchange.ts) asks for when something happens to one, or to its node.
  *
- * A ConnId is a pid with id = slot (from 1 on) and serial = the slot's generation. A slot's generation grows each
- * time it is freed, so that a ConnId of an earlier exchange in the same slot is recognised as stale. Everything is
- * O(1), and nothing grows beyond the capacity.
+ * Each has a slot and so a ConnId (slot-table.ts), a deadline while its node is in service, another one while that is away,
+ * and where it waits or may be lost, a place among what goes to its node (outbox.ts).
  */
 
-export class ExchangeTable<Exchange> {
-  readonly capacity: number;
-  readonly #exchanges: (Exchange | undefined)[] = [undefined];
-  readonly #generations: Uint32Array;
-  /** Freed slots, the latest on top: a quiet table stays within few cache lines. */
-  readonly #freed: Uint32Array;
-  #freedCount = 0;
-  #size = 0;
+import { atom, Pid } from '../etf/terms.js';
+import type { Counters } from '../observe/counters.js';
+import type { Answer } from './answers.js';
+import type { ClusterNode, NodeListener, PeerKind } from './cluster-node.js';
+import { Deadlines } from './deadlines.js';
+import { type Exchange, type ExchangeEvent, LIFE, type Step } from './exchange.js';
+import type { Waiting } from './outbox.js';
+import type { Clock, ErlangNode, HttpExchange, HttpRequest } from './ports.js';
+import * as refusals from './refusals.js';
+import { Sender } from './sender.js';
+import { SlotTable } from './slot-table.js';
 
-  constructor(capacity: number) {
-    this.capacity = capacity;
-    this.#generations = new Uint32Array(capacity + 1);
-    this.#freed = new Uint32Array(capacity);
+export interface ExchangeLimits {
+  readonly maxExchanges: number;
+  /** Seconds until an exchange that nobody answers ends with 504. */
+  readonly answerTimeout: number;
+  /** Seconds that a request waits for its node's return. */
+  readonly nodeReturnWait: number;
+}
+
+const NORMAL = atom('normal');
+
+export class Exchanges implements NodeListener {
+  readonly #node: ErlangNode;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+  readonly #table: SlotTable<Exchange>;
+  readonly #answerDue: Deadlines;
+  readonly #returnDue: Deadlines;
+  readonly #sender: Sender;
+
+  constructor(node: ErlangNode, limits: ExchangeLimits, counters: Counters, clock: Clock) {
+    this.#node = node;
+    this.#counters = counters;
+    this.#clock = clock;
+    this.#table = new SlotTable(limits.maxExchanges);
+    this.#answerDue = new Deadlines(limits.maxExchanges, limits.answerTimeout);
+    this.#returnDue = new Deadlines(limits.maxExchanges, limits.nodeReturnWait);
+    this.#sender = new Sender(node);
   }
 
-  /** How many exchanges are open. */
+  /** How many are open. */
   get size(): number {
-    return this.#size;
+    return this.#table.size;
   }
 
-  /** The slot now taken by `exchange`, or 0 when the table is full. */
-  add(exchange: Exchange): number {
-    let slot: number;
-    if (this.#freedCount > 0) {
-      this.#freedCount -= 1;
-      slot = this.#freed[this.#freedCount] ?? 0;
-    } else if (this.#exchanges.length <= this.capacity) {
-      slot = this.#exchanges.length;
-    } else {
+  isOpen(connId: Pid): boolean {
+    return this.#find(connId) !== undefined;
+  }
+
+  /** The slot of a new one, or 0 where it is over already. @param node takes sessions where there is no `sid` */
+  begin(
+    http: HttpExchange,
+    node: ClusterNode,
+    sid: string | undefined,
+    rid: number,
+    request: HttpRequest,
+  ): number {
+    const exchange: Exchange = { http, node, sid, rid, state: sid === undefined ? 'starting' : 'waiting' };
+    const slot = this.#table.add(exchange);
+    if (slot === 0) {
+      refusals.refuse(http, this.#counters, refusals.OVERLOAD);
       return 0;
     }
-    this.#exchanges[slot] = exchange;
-    this.#size += 1;
-    return slot;
+    const isOpen = node.takesRequests
+      ? this.#send(slot, exchange, request.body, request)
+      : this.#wait(slot, exchange, request.body);
+    return isOpen ? slot : 0;
   }
 
-  get(slot: number): Exchange | undefined {
-    return this.#exchanges[slot];
+  /** `false`: the answer is of no use. */
+  answer(connId: Pid, { status, headers, body }: Answer): boolean {
+    const exchange = this.#find(connId);
+    if (exchange === undefined || this.#step(connId.id, exchange, 'answer').effect === 'dropAnswer')
+      return false;
+    this.#counters.countAnswer(status);
+    this.#counters.bytesOut += body.length;
+    exchange.http.answer(status, headers, body);
+    return true;
   }
 
-  /** The serial of the ConnId that means the slot's present exchange. */
-  generation(slot: number): number {
-    return this.#generations[slot] ?? 0;
+  clientLeft(slot: number): void {
+    const exchange = this.#table.get(slot);
+    if (exchange === undefined) return;
+    this.#counters.closed += 1;
+    this.#step(slot, exchange, 'clientLeft');
   }
 
-  /** The open exchange of a ConnId, `undefined` when it is stale. */
-  find(slot: number, generation: number): Exchange | undefined {
-    return this.#generations[slot] === generation ? this.#exchanges[slot] : undefined;
+  /** One pass over all exchanges. */
+  killed(node: ClusterNode, sids: ReadonlySet<string>): void {
+    this.#forEachOf(node, (exchange, slot) => {
+      if (exchange.sid === undefined || !sids.has(exchange.sid)) return;
+      this.#refuse(slot, exchange, 'killed', refusals.UNKNOWN_SID);
+    });
   }
 
-  /** Frees a taken slot; all ConnIds that meant it are stale from now on. */
-  remove(slot: number): void {
-    if (this.#exchanges[slot] === undefined) return;
-    this.#exchanges[slot] = undefined;
-    this.#generations[slot] = this.generation(slot) + 1;
-    this.#freed[this.#freedCount] = slot;
-    this.#freedCount += 1;
-    this.#size -= 1;
+  outOfService(node: ClusterNode, kind: PeerKind): void {
+    // Whoever has a ConnId may answer it still, without a module.
+    if (kind === 'plain') return;
+    const questions: { readonly slot: number; readonly rid: number }[] = [];
+    this.#forEachOf(node, (exchange, slot) => {
+      if (this.#refuse(slot, exchange, 'moduleDown', refusals.NODE_LOST)) return;
+      if (!node.outbox.hasBody(slot)) questions.push({ slot, rid: exchange.rid });
+      this.#answerDue.remove(slot);
+      this.#returnDue.add(slot, this.#clock.now);
+    });
+    // A session answers as it is asked: its answers are to come in the order of its requests.
+    questions.sort((a, b) => a.rid - b.rid);
+    node.outbox.broken(questions.map(({ slot }) => slot));
   }
 
-  /** Every open exchange; those that `visit` removes or adds meanwhile are allowed. */
-  forEach(visit: (exchange: Exchange, slot: number) => void): void {
-    for (let slot = 1; slot < this.#exchanges.length; slot += 1) {
-      const exchange = this.#exchanges[slot];
-      if (exchange !== undefined) visit(exchange, slot);
+  connectionLost(node: ClusterNode): void {
+    this.#forEachOf(node, (exchange, slot) =>
+      this.#refuse(slot, exchange, 'connectionDown', lossOf(exchange)),
+    );
+  }
+
+  inService(node: ClusterNode): void {
+    for (const [slot, body] of node.outbox.waiting) {
+      this.#returnDue.remove(slot);
+      this.#answerDue.add(slot, this.#clock.now);
+      const exchange = this.#table.get(slot);
+      if (node.kind === 'module' || body !== undefined || exchange === undefined) continue;
+      this.#refuse(slot, exchange, 'cannotAsk', refusals.NODE_LOST);
+    }
+    this.#sender.mark(node, true);
+    this.sendWaiting(node);
+  }
+
+  /** In order, as many as it takes. */
+  sendWaiting(node: ClusterNode): void {
+    for (const [slot, body] of node.outbox.waiting) {
+      if (!node.takesRequests) return;
+      const exchange = this.#table.get(slot);
+      if (exchange !== undefined) this.#send(slot, exchange, body);
     }
   }
+
+  /** Every second. */
+  tick(): void {
+    this.#expire(this.#answerDue, (slot, exchange) =>
+      this.#refuse(slot, exchange, 'late', refusals.UNANSWERED),
+    );
+    this.#expire(this.#returnDue, (slot, exchange) => this.#refuse(slot, exchange, 'away', lossOf(exchange)));
+  }
+
+  mark(node: ClusterNode): void {
+    this.#sender.mark(node, true);
+  }
+
+  /** Clients repeat their requests at another gateway, and sessions keep what was not answered. */
+  stop(): void {
+    this.#table.forEach((exchange, slot) => {
+      this.#refuse(slot, exchange, 'stopping', refusals.STOPPING);
+    });
+  }
+
+  /** The one place where an exchange's state changes. */
+  #step(slot: number, exchange: Exchange, event: ExchangeEvent): Step {
+    const step = LIFE[event][exchange.state];
+    if (step.effect === 'tellNode') this.#sender.closed(slot, this.#table.generation(slot), exchange);
+    if (step.to === 'over') this.#free(slot, exchange);
+    else if (step.to !== 'same') exchange.state = step.to;
+    return step;
+  }
+
+  /** Where this event is its end, its client hears `refusal`. Returns whether it is. */
+  #refuse(slot: number, exchange: Exchange, event: ExchangeEvent, refusal: refusals.Refusal): boolean {
+    if (this.#step(slot, exchange, event).to !== 'over') return false;
+    refusals.refuse(exchange.http, this.#counters, refusal);
+    return true;
+  }
+
+  /** Its turn has come. @param body `undefined` for the question what became of it. Returns whether it goes on. */
+  #send(slot: number, exchange: Exchange, body: Waiting, from?: HttpRequest): boolean {
+    this.#step(slot, exchange, 'turn');
+    const isSent =
+      body === undefined
+        ? this.#sender.question(slot, this.#connId(slot), exchange)
+        : this.#sender.request(slot, this.#table.generation(slot), exchange, body, from);
+    if (!isSent) return !this.#refuse(slot, exchange, 'noRoom', refusals.OVERLOAD);
+    if (exchange.sid === undefined) exchange.node.countSession();
+    this.#answerDue.remove(slot);
+    this.#answerDue.add(slot, this.#clock.now);
+    return true;
+  }
+
+  /** Returns whether it goes on: not where too much waits already. */
+  #wait(slot: number, exchange: Exchange, body: Buffer): boolean {
+    const { node } = exchange;
+    const isReturning = node.kind === undefined;
+    if (!node.outbox.wait(slot, body)) {
+      return !this.#refuse(slot, exchange, 'noRoom', isReturning ? lossOf(exchange) : refusals.BUSY);
+    }
+    (isReturning ? this.#returnDue : this.#answerDue).add(slot, this.#clock.now);
+    return true;
+  }
+
+  #expire(deadlines: Deadlines, act: (slot: number, exchange: Exchange) => void): void {
+    for (
+      let slot = deadlines.takeDue(this.#clock.now);
+      slot !== 0;
+      slot = deadlines.takeDue(this.#clock.now)
+    ) {
+      const exchange = this.#table.get(slot);
+      if (exchange !== undefined) act(slot, exchange);
+    }
+  }
+
+  #forEachOf(node: ClusterNode, visit: (exchange: Exchange, slot: number) => void): void {
+    this.#table.forEach((exchange, slot) => {
+      if (exchange.node === node) visit(exchange, slot);
+    });
+  }
+
+  #find(connId: Pid): Exchange | undefined {
+    return connId.creation === this.#node.creation ? this.#table.find(connId.id, connId.serial) : undefined;
+  }
+
+  #connId(slot: number): Pid {
+    return new Pid(this.#node.name, slot, this.#table.generation(slot), this.#node.creation);
+  }
+
+  /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
+  #free(slot: number, { node }: Exchange): void {
+    const connId = this.#connId(slot);
+    this.#answerDue.remove(slot);
+    this.#returnDue.remove(slot);
+    node.outbox.forget(slot);
+    this.#table.remove(slot);
+    this.#node.exited(connId, NORMAL);
+  }
+}
+
+/** Its node is lost, and its session with it where the node has been away for longer than its sessions can live. */
+function lossOf({ sid, node }: Exchange): refusals.Refusal {
+  return sid !== undefined && node.isGone ? refusals.UNKNOWN_SID : refusals.NODE_LOST;
 }

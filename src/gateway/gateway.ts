@@ -16,67 +16,54 @@
  * asks for them hears `item-not-found`, and logs in elsewhere.
  *
  * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those
- * it has wait, too, and
- * go in order as it catches up.
+ * it has wait, too, and go in order as it catches up.
+ *
+ * Where each of these decisions is: one exchange's life in exchange.ts, carried out by exchanges.ts; whether a node is in
+ * service in standing.ts, carried out by cluster-node.ts; which node gets a request in cluster.ts.
  */
 
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
-import { atom, type Pid, type Term } from '../etf/terms.js';
+import type { Pid, Term } from '../etf/terms.js';
 import type { PidOwner } from '../node/hidden-node.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
 import { type Answer, readAnswer } from './answers.js';
-import { Cluster, type ClusterListener, type ClusterNode, type PeerKind } from './cluster.js';
-import { Deadlines } from './deadlines.js';
+import { Cluster } from './cluster.js';
+import type { ClusterNode } from './cluster-node.js';
 import { DroppedAnswers } from './dropped-answers.js';
-import { ExchangeTable } from './exchanges.js';
+import { type ExchangeLimits, Exchanges } from './exchanges.js';
 import { BodyBudget } from './outbox.js';
 import type { ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
-import { type OpenExchange, Sender } from './sender.js';
 import { peek } from './sid.js';
 
-export interface GatewayOptions {
+export interface GatewayOptions extends ExchangeLimits {
   /** Full names of the ejabberd nodes. */
   readonly nodes: readonly string[];
-  readonly maxExchanges: number;
-  /** Seconds until an exchange that nobody answers ends with 504. */
-  readonly answerTimeout: number;
-  /** Seconds that a request waits for its node's return. */
-  readonly nodeReturnWait: number;
   /** Bytes of all requests that wait for their node or are on their way to it, each with some for itself. */
   readonly maxWaiting: number;
 }
 
-const NORMAL = atom('normal');
-/** Seconds that a node may go without new sessions at its word. */
-const MAX_FULL = 60;
-
-export class Gateway implements PidOwner, ClusterListener {
+export class Gateway implements PidOwner {
   readonly cluster: Cluster;
   readonly counters: Counters;
   readonly #node: ErlangNode;
-  readonly #exchanges: ExchangeTable<OpenExchange>;
+  readonly #exchanges: Exchanges;
   readonly #answers: AnswerReader;
-  readonly #answerDue: Deadlines;
-  readonly #returnDue: Deadlines;
-  readonly #sender: Sender;
   readonly #dropped: DroppedAnswers;
-  #stopping = false;
-  /** Seconds; one coarse clock for all deadlines. */
-  #now = 0;
+  /** One for all deadlines. */
+  readonly #clock = { now: 0 };
+  #isStopping = false;
 
   constructor(node: ErlangNode, options: GatewayOptions, counters: Counters, log: Logger) {
     this.#node = node;
     this.counters = counters;
-    this.#exchanges = new ExchangeTable(options.maxExchanges);
-    this.#sender = new Sender(node, this.#exchanges);
+    this.#exchanges = new Exchanges(node, options, counters, this.#clock);
     this.#answers = new AnswerReader(node.name, node.creation);
-    this.#answerDue = new Deadlines(options.maxExchanges, options.answerTimeout);
-    this.#returnDue = new Deadlines(options.maxExchanges, options.nodeReturnWait);
     this.#dropped = new DroppedAnswers(counters, log);
-    this.cluster = new Cluster(node, options.nodes, new BodyBudget(options.maxWaiting), log, this);
+    const budget = new BodyBudget(options.maxWaiting);
+    this.cluster = new Cluster(node, options.nodes, budget, this.#clock, log, this.#exchanges);
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
     node.adoptPids(this);
   }
@@ -90,34 +77,19 @@ export class Gateway implements PidOwner, ClusterListener {
     const { body } = request;
     this.counters.requests += 1;
     this.counters.bytesIn += body.length;
-    if (this.#stopping) return this.#refuse(http, 'stopping', refusals.STOPPING);
+    if (this.#isStopping) return this.#refuse(http, refusals.STOPPING);
     const { sid, rid } = peek(body);
-    const node = this.cluster.route(sid, this.#now);
+    const node = this.cluster.route(sid);
     if (node === undefined) {
-      if (sid !== undefined) return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
-      if (this.cluster.isFull(this.#now)) return this.#refuse(http, 'full', refusals.FULL);
-      if (this.cluster.inService > 0) return this.#refuse(http, 'busy', refusals.BUSY);
-      return this.#refuse(http, 'no_node', refusals.NO_NODE);
+      return this.#refuse(http, sid === undefined ? this.#whyNoSession() : refusals.UNKNOWN_SID);
     }
-    if (sid !== undefined && node.isGone(this.#now)) {
-      return this.#refuse(http, 'unknown_sid', refusals.UNKNOWN_SID);
-    }
-    const exchange: OpenExchange = { http, node, sid, rid, connection: 0 };
-    const slot = this.#exchanges.add(exchange);
-    if (slot === 0) return this.#refuse(http, 'overload', refusals.OVERLOAD);
-    const isOpen = node.takesRequests
-      ? this.#send(slot, exchange, body, request)
-      : this.#wait(slot, exchange, body);
-    return isOpen ? slot : 0;
+    if (sid !== undefined && node.isGone) return this.#refuse(http, refusals.UNKNOWN_SID);
+    return this.#exchanges.begin(http, node, sid, rid, request);
   }
 
   /** The client of this exchange went away. */
   closed(slot: number): void {
-    const exchange = this.#exchanges.get(slot);
-    if (exchange === undefined) return;
-    this.counters.closed += 1;
-    this.#sender.closed(slot, exchange);
-    this.#end(slot, exchange);
+    this.#exchanges.clientLeft(slot);
   }
 
   /** A message to one of our ConnIds. */
@@ -143,91 +115,43 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   isAlive(connId: Pid): boolean {
-    return this.#find(connId) !== undefined;
+    return this.#exchanges.isOpen(connId);
   }
 
   /** The node's module came to that mark. */
   taken(node: ClusterNode, place: number): void {
     node.outbox.taken(place);
-    this.#sendWaiting(node);
+    this.#exchanges.sendWaiting(node);
   }
 
-  /** The node takes no new sessions for so many seconds; those it has go on. */
-  full(node: ClusterNode, seconds: number): void {
-    node.fullUntil = this.#now + Math.min(seconds, MAX_FULL);
-  }
-
-  /** These sessions of the node were killed, and will answer nothing. One pass over all exchanges. */
+  /** These sessions of the node were killed, and will answer nothing. */
   gone(node: ClusterNode, sids: ReadonlySet<string>): void {
-    this.#exchanges.forEach((exchange, slot) => {
-      if (exchange.node !== node || exchange.sid === undefined || !sids.has(exchange.sid)) return;
-      this.#giveUp(slot, exchange, 'unknown_sid', refusals.UNKNOWN_SID);
-    });
-  }
-
-  inService(node: ClusterNode): void {
-    for (const [slot, body] of node.outbox.waiting) {
-      const exchange = this.#exchanges.get(slot);
-      this.#returnDue.remove(slot);
-      this.#answerDue.add(slot, this.#now);
-      // Who is no module cannot be asked.
-      if (node.kind === 'plain' && body === undefined && exchange !== undefined)
-        this.#refuseLost(slot, exchange);
-    }
-    this.#sender.mark(node, true);
-    this.#sendWaiting(node);
-  }
-
-  outOfService(node: ClusterNode, kind: PeerKind): void {
-    node.awaySince = this.#now;
-    // Whoever has a ConnId may answer it still.
-    if (kind === 'plain') return;
-    const questions: { readonly slot: number; readonly rid: number }[] = [];
-    this.#exchanges.forEach((exchange, slot) => {
-      const { sid, rid } = exchange;
-      if (exchange.node !== node) return;
-      if (sid === undefined) {
-        this.#refuseLost(slot, exchange);
-        return;
-      }
-      if (!node.outbox.hasBody(slot)) questions.push({ slot, rid });
-      this.#answerDue.remove(slot);
-      this.#returnDue.add(slot, this.#now);
-    });
-    // A session answers as it is asked: its answers are to come in the order of its requests.
-    questions.sort((a, b) => a.rid - b.rid);
-    node.outbox.broken(questions.map(({ slot }) => slot));
-  }
-
-  linkLost(node: ClusterNode): void {
-    this.#exchanges.forEach((exchange, slot) => {
-      if (exchange.node === node && !node.outbox.waiting.has(slot)) this.#refuseLost(slot, exchange);
-    });
+    this.#exchanges.killed(node, sids);
   }
 
   /** Once a second. @param now seconds, never running backwards */
   tick(now: number): void {
-    this.#now = now;
-    for (let slot = this.#answerDue.takeDue(now); slot !== 0; slot = this.#answerDue.takeDue(now)) {
-      const exchange = this.#exchanges.get(slot);
-      if (exchange !== undefined) this.#timeOut(slot, exchange);
-    }
-    for (let slot = this.#returnDue.takeDue(now); slot !== 0; slot = this.#returnDue.takeDue(now)) {
-      const exchange = this.#exchanges.get(slot);
-      if (exchange !== undefined) this.#refuseLost(slot, exchange);
-    }
-    this.cluster.tick(now);
-    for (const each of this.cluster.nodes) this.#sender.mark(each, true);
+    this.#clock.now = now;
+    this.#exchanges.tick();
+    this.cluster.tick();
+    for (const each of this.cluster.nodes) this.#exchanges.mark(each);
   }
 
-  /** Ends every exchange with 503: clients repeat them at another gateway, and sessions keep what was not answered. */
+  /** Ends every exchange with 503. */
   stop(): void {
-    this.#stopping = true;
+    this.#isStopping = true;
     this.cluster.stop();
-    this.#exchanges.forEach((exchange, slot) => {
-      this.#sender.closed(slot, exchange);
-      this.#giveUp(slot, exchange, 'stopping', refusals.STOPPING);
-    });
+    this.#exchanges.stop();
+  }
+
+  #whyNoSession(): refusals.Refusal {
+    if (this.cluster.isFull) return refusals.FULL;
+    return this.cluster.inService > 0 ? refusals.BUSY : refusals.NO_NODE;
+  }
+
+  #refuse(http: HttpExchange, refusal: refusals.Refusal): 0 {
+    refusals.refuse(http, this.counters, refusal);
+    return 0;
   }
 
   /** `undefined`: no term that anyone could have meant as a message to us; it is counted. */
@@ -241,110 +165,6 @@ export class Gateway implements PidOwner, ClusterListener {
   }
 
   #settle(connId: Pid, answer: Answer, peer: string): void {
-    const exchange = this.#find(connId);
-    // Where it is to be sent again, an earlier answer of its session may have been lost with the connection: so that they come in
-    // order, this one is taken when the session, which is asked for all in order, gives it again. One that the session
-    // gives of itself just before it is asked may still overtake an earlier one, as any two on connections of their own.
-    if (exchange === undefined || exchange.connection !== exchange.node.connection) this.#dropped.stale(peer);
-    else this.#finish(connId.id, exchange, answer);
-  }
-
-  #find(connId: Pid): OpenExchange | undefined {
-    return connId.creation === this.#node.creation
-      ? this.#exchanges.find(connId.id, connId.serial)
-      : undefined;
-  }
-
-  /** `false`: refused, because the node does not read what waits for it already. */
-  #send(slot: number, exchange: OpenExchange, body: Buffer, from?: HttpRequest): boolean {
-    if (!this.#sender.request(slot, exchange, body, from)) {
-      this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
-      return false;
-    }
-    if (exchange.sid === undefined) exchange.node.sessionsStarted += 1;
-    this.#answerDue.add(slot, this.#now);
-    return true;
-  }
-
-  /** `false`: refused, because too much waits already. */
-  #wait(slot: number, exchange: OpenExchange, body: Buffer): boolean {
-    const isReturning = exchange.node.kind === undefined;
-    if (!exchange.node.outbox.wait(slot, body)) {
-      if (isReturning) this.#refuseLost(slot, exchange);
-      else this.#giveUp(slot, exchange, 'busy', refusals.BUSY);
-      return false;
-    }
-    (isReturning ? this.#returnDue : this.#answerDue).add(slot, this.#now);
-    return true;
-  }
-
-  #sendWaiting(node: ClusterNode): void {
-    for (const [slot, body] of node.outbox.waiting) {
-      if (!node.takesRequests) return;
-      const exchange = this.#exchanges.get(slot);
-      if (exchange === undefined) continue;
-      if (body === undefined) {
-        if (!this.#sender.question(slot, exchange)) {
-          this.#giveUp(slot, exchange, 'overload', refusals.OVERLOAD);
-        }
-      } else {
-        this.#answerDue.remove(slot);
-        this.#send(slot, exchange, body);
-      }
-    }
-  }
-
-  #finish(slot: number, exchange: OpenExchange, { status, headers, body }: Answer): void {
-    this.counters.countAnswer(status);
-    this.counters.bytesOut += body.length;
-    this.#end(slot, exchange);
-    exchange.http.answer(status, headers, body);
-  }
-
-  #timeOut(slot: number, exchange: OpenExchange): void {
-    this.counters.timeouts += 1;
-    this.#sender.closed(slot, exchange);
-    this.#end(slot, exchange);
-    const { status, headers, body } = refusals.UNANSWERED;
-    exchange.http.answer(status, headers, body);
-  }
-
-  #giveUp(
-    slot: number,
-    exchange: OpenExchange,
-    reason: keyof Counters['refused'],
-    refusal: refusals.Refusal,
-  ): void {
-    this.#end(slot, exchange);
-    this.#refuse(exchange.http, reason, refusal);
-  }
-
-  /** Its node was lost, and its session with it where the node has been away for long. */
-  #refuseLost(slot: number, exchange: OpenExchange): void {
-    if (exchange.sid !== undefined && exchange.node.isGone(this.#now)) {
-      this.#giveUp(slot, exchange, 'unknown_sid', refusals.UNKNOWN_SID);
-    } else {
-      this.#giveUp(slot, exchange, 'node_lost', refusals.NODE_LOST);
-    }
-  }
-
-  /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
-  #end(slot: number, exchange: OpenExchange): void {
-    const connId = this.#sender.connId(slot);
-    this.#answerDue.remove(slot);
-    this.#returnDue.remove(slot);
-    exchange.node.outbox.forget(slot);
-    this.#exchanges.remove(slot);
-    this.#node.exited(connId, NORMAL);
-  }
-
-  #refuse(
-    http: HttpExchange,
-    reason: keyof Counters['refused'],
-    { status, headers, body }: refusals.Refusal,
-  ): 0 {
-    this.counters.refused[reason] += 1;
-    http.answer(status, headers, body);
-    return 0;
+    if (!this.#exchanges.answer(connId, answer)) this.#dropped.stale(peer);
   }
 }

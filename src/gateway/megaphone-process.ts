@@ -11,7 +11,7 @@ import { encodePlain, type Plain } from '../etf/plain.js';
 import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode, NamedProcess } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
-import type { ClusterNode } from './cluster.js';
+import type { ClusterNode } from './cluster-node.js';
 import type { Gateway } from './gateway.js';
 
 export const PROCESS_NAME = 'megaphone';
@@ -45,7 +45,7 @@ export class MegaphoneProcess implements NamedProcess {
     const [word, what] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
     const name = word instanceof Atom ? word.name : undefined;
     if (name === 'taken' && isCount(what)) this.#gateway.taken(node, what);
-    else if (name === 'full' && isCount(what)) this.#gateway.full(node, what);
+    else if (name === 'full' && isCount(what)) node.full(what);
     else if (name === 'gone' && Array.isArray(what)) this.#gateway.gone(node, sidsOf(what));
     else return false;
     return true;

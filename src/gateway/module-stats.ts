@@ -6,7 +6,8 @@
 import { MegaphoneError } from '../errors.js';
 import { Atom, type Term } from '../etf/terms.js';
 import type { ModuleCounts, ModuleStats } from '../observe/module-metrics.js';
-import { type ClusterNode, MODULE } from './cluster.js';
+import type { ClusterNode } from './cluster-node.js';
+import { MODULE } from './contract.js';
 import type { ErlangNode } from './ports.js';
 
 const KEPT_MS = 3_000;

@@ -22,3 +22,9 @@ export interface HttpExchange {
   /** Called once, unless the front said `closed` before. */
   answer(status: number, headers: readonly Header[], body: Buffer): void;
 }
+
+/** Coarse: set once a second. */
+export interface Clock {
+  /** Seconds, never running backwards. */
+  readonly now: number;
+}

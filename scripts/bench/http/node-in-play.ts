@@ -1,6 +1,6 @@
 /** A node that takes requests as one with mod_megaphone would, and answers none. */
 
-import { CONTRACT_VERSION, MODULE } from '../../../src/gateway/cluster.js';
+import { CONTRACT_VERSION, MODULE } from '../../../src/gateway/contract.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { incomingCall } from '../../../src/node/incoming-call.js';

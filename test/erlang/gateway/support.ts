@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl } from '../../../scripts/support/erl.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
-import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
 

@@ -8,7 +8,7 @@ import { MegaphoneError } from '../../../src/errors.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
-import { CONTRACT_VERSION } from '../../../src/gateway/cluster.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import type { ErlangNode } from '../../../src/gateway/ports.js';
 import { tagOf } from '../../../src/gateway/sid.js';

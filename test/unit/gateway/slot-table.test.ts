@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ExchangeTable } from '../../../src/gateway/exchanges.js';
+import { SlotTable } from '../../../src/gateway/slot-table.js';
 
 test('a freed slot is taken again, with another generation', () => {
-  const table = new ExchangeTable<string>(10);
+  const table = new SlotTable<string>(10);
   const slot = table.add('a');
   const generation = table.generation(slot);
   table.remove(slot);
@@ -15,14 +15,14 @@ test('a freed slot is taken again, with another generation', () => {
 });
 
 test('slots start at 1, and a full table takes no more', () => {
-  const table = new ExchangeTable<string>(2);
+  const table = new SlotTable<string>(2);
   assert.deepEqual([table.add('a'), table.add('b'), table.add('c')], [1, 2, 0]);
   table.remove(1);
   assert.equal(table.add('d'), 1);
 });
 
 test('what never was a slot is found nowhere, and removing it changes nothing', () => {
-  const table = new ExchangeTable<string>(2);
+  const table = new SlotTable<string>(2);
   const slot = table.add('a');
   for (const wrong of [0, 2, 3, 2 ** 32 - 1]) {
     assert.equal(table.find(wrong, 0), undefined);
@@ -36,7 +36,7 @@ test('it behaves as a map from ConnIds that are never used twice', () => {
   const step = fc.oneof(fc.constant('add' as const), fc.nat(100));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const table = new ExchangeTable<number>(8);
+      const table = new SlotTable<number>(8);
       const open = new Map<string, number>();
       const used = new Set<string>();
       steps.forEach((action, index) => {

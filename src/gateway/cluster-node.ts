@@ -1,0 +1,245 @@
+/**
+ * One ejabberd node: keeps its standing (standing.ts) up to date by asking, and knows what may be sent to it.
+ */
+
+import type { Logger } from 'pino';
+import { MegaphoneError } from '../errors.js';
+import type { Term } from '../etf/terms.js';
+import {
+  CONTRACT_VERSION,
+  isAtom,
+  isUndefinedFunction,
+  MODULE,
+  moduleDown,
+  otherContract,
+} from './contract.js';
+import { type BodyBudget, Outbox } from './outbox.js';
+import type { Clock, ErlangNode } from './ports.js';
+import { tagOf } from './sid.js';
+import { STANDINGS, type Standing, type StandingEvent } from './standing.js';
+
+const PROBE_TIMEOUT_MS = 5_000;
+/** How long a node's sessions live without a sign of their clients, while it never said so itself. */
+const SESSION_SECONDS = 300;
+/** Seconds after which it is asked again: its configuration may have changed. */
+const ASKED_EVERY = 60;
+/** Seconds that a node may go without new sessions at its word. */
+const MAX_FULL = 60;
+
+export type PeerKind = Extract<Standing, 'module' | 'plain'>;
+
+export interface NodeListener {
+  inService(node: ClusterNode): void;
+  /** What was sent there may never be taken. @param kind what it was */
+  outOfService(node: ClusterNode, kind: PeerKind): void;
+  /** What was sent there may never have arrived, and answers may be lost. */
+  connectionLost(node: ClusterNode): void;
+}
+
+export class ClusterNode {
+  readonly name: string;
+  readonly tag: string;
+  readonly outbox: Outbox;
+  readonly #node: ErlangNode;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #listener: NodeListener;
+  #standing: Standing = 'apart';
+  #kind: PeerKind | undefined;
+  #reason = 'not connected yet';
+  /** Since this second it has been out of service, if it is. */
+  #awaySince = 0;
+  #sessionsStarted = 0;
+  /** Until this second it takes no new sessions, as it said. */
+  #fullUntil = 0;
+  /** For so long its sessions live without a sign of their clients, */
+  #sessionSeconds = SESSION_SECONDS;
+  /** as it said when it was asked in this second. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+  /** Numbers the monitors, so that what an earlier one is about is told by its number. */
+  #monitor = 0;
+  #demonitor: (() => void) | undefined;
+  #isQuiet = false;
+
+  constructor(
+    name: string,
+    budget: BodyBudget,
+    node: ErlangNode,
+    clock: Clock,
+    log: Logger,
+    listener: NodeListener,
+  ) {
+    this.name = name;
+    this.tag = tagOf(name);
+    this.outbox = new Outbox(budget);
+    this.#node = node;
+    this.#clock = clock;
+    this.#log = log;
+    this.#listener = listener;
+  }
+
+  /** `undefined` while out of service. */
+  get kind(): PeerKind | undefined {
+    return this.#kind;
+  }
+
+  /** Why it is out of service, for people; empty while it is in. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  get sessionsStarted(): number {
+    return this.#sessionsStarted;
+  }
+
+  get sessionSeconds(): number {
+    return this.#sessionSeconds;
+  }
+
+  /** In service, and not behind. A shell does not say what it took, and need not. */
+  get takesRequests(): boolean {
+    return this.#kind === 'plain' || (this.#kind === 'module' && this.outbox.hasRoom);
+  }
+
+  get takesSessions(): boolean {
+    return this.takesRequests && !this.isFull;
+  }
+
+  /** In service, and takes no new sessions by its own word. */
+  get isFull(): boolean {
+    return this.#kind !== undefined && this.#fullUntil > this.#clock.now;
+  }
+
+  /** None of its sessions can live any more, unless their clients reach it on another way. */
+  get isGone(): boolean {
+    return this.#kind === undefined && this.#clock.now - this.#awaySince > this.#sessionSeconds;
+  }
+
+  countSession(): void {
+    this.#sessionsStarted += 1;
+  }
+
+  /** It takes no new sessions for so long; those it has go on. */
+  full(seconds: number): void {
+    this.#fullUntil = this.#clock.now + Math.min(seconds, MAX_FULL);
+  }
+
+  up(): void {
+    this.#on(this.#node.tellsEnds(this.name) ? 'up' : 'upWithoutEnds');
+  }
+
+  down(error: MegaphoneError): void {
+    this.#on('down', error);
+    this.#listener.connectionLost(this);
+  }
+
+  unreachable(error: MegaphoneError): void {
+    if (this.#standing === 'apart') this.#tell(error);
+  }
+
+  /** Every second: looks again for a module that was not there, and asks one that is what may have changed. */
+  tick(): void {
+    this.#on('second');
+    if (this.#kind === 'module' && this.#clock.now - this.#askedAt >= ASKED_EVERY) {
+      this.#askedAt = this.#clock.now;
+      this.#askSessionSeconds();
+    }
+  }
+
+  /** From now on it goes because this gateway does: no news. */
+  stop(): void {
+    this.#isQuiet = true;
+  }
+
+  /** The one place where its standing changes. @param error why it is not in service then */
+  #on(event: StandingEvent, error?: MegaphoneError): void {
+    const to = STANDINGS[event][this.#standing];
+    if (to === undefined) return;
+    const kind = this.#kind;
+    this.#standing = to;
+    this.#kind = to === 'module' || to === 'plain' ? to : undefined;
+    if (to === 'apart' || to === 'absent' || to === 'asked') this.#endMonitor();
+    if (this.#kind !== undefined) {
+      this.#enterService(this.#kind);
+      return;
+    }
+    if (kind !== undefined) {
+      this.#awaySince = this.#clock.now;
+      this.#listener.outOfService(this, kind);
+    }
+    if (error !== undefined) this.#tell(error);
+    if (to === 'asked') this.#probe();
+  }
+
+  #enterService(kind: PeerKind): void {
+    this.#fullUntil = 0;
+    this.#reason = '';
+    const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
+    this.#log.info({ node: this.name, kind }, `${this.name} is in service with ${what}`);
+    this.#listener.inService(this);
+  }
+
+  /** Attempts go on for ever: each reason is told once, not each second. */
+  #tell(error: MegaphoneError): void {
+    if (this.#isQuiet || this.#reason === error.message) return;
+    this.#reason = error.message;
+    const { code, hint } = error;
+    this.#log.warn({ node: this.name, code, hint }, `out of service: ${error.message}`);
+  }
+
+  #endMonitor(): void {
+    const demonitor = this.#demonitor;
+    this.#monitor += 1;
+    this.#demonitor = undefined;
+    demonitor?.();
+  }
+
+  #probe(): void {
+    const monitor = this.#monitor;
+    const isCurrent = (): boolean => monitor === this.#monitor;
+    const demonitor = this.#node.monitorName(this.name, MODULE, (reason) => {
+      if (isCurrent()) this.#onModuleDown(reason);
+    });
+    if (!isCurrent()) return;
+    this.#demonitor = demonitor;
+    this.#node.rpc(this.name, MODULE, 'contract', [], PROBE_TIMEOUT_MS).then(
+      (answer) => {
+        if (isCurrent()) this.#onContract(answer);
+      },
+      (error: unknown) => {
+        if (isCurrent()) this.#onProbeFailed(error);
+      },
+    );
+  }
+
+  #onContract(answer: Term): void {
+    if (answer === CONTRACT_VERSION) {
+      this.#on('ourContract');
+      this.#askSessionSeconds();
+    } else {
+      this.#on('otherContract', otherContract(this.name, answer));
+    }
+  }
+
+  #onProbeFailed(error: unknown): void {
+    const hasNoRex = error instanceof MegaphoneError && error.code === 'NODE_NOPROC';
+    if (hasNoRex || isUndefinedFunction(error)) this.#on('noFunction');
+    else this.#on('noAnswer', error instanceof MegaphoneError ? error : otherContract(this.name, undefined));
+  }
+
+  #onModuleDown(reason: Term): void {
+    // `down` follows, and knows why.
+    if (isAtom(reason, 'noconnection')) return;
+    this.#on(isAtom(reason, 'noproc') ? 'noProcess' : 'crashed', moduleDown(this.name, reason));
+  }
+
+  #askSessionSeconds(): void {
+    this.#node.rpc(this.name, MODULE, 'session_seconds', [], PROBE_TIMEOUT_MS).then(
+      (seconds) => {
+        if (typeof seconds === 'number') this.#sessionSeconds = seconds;
+      },
+      // What was known before is as good.
+      () => {},
+    );
+  }
+}
