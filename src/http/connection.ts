@@ -11,7 +11,6 @@
  *   skipped   the rest of a body whose request has its answer      as body
  *   last      the gateway, for the last answers                    as held
  *   ended     the client, to close: all was written, and the end   LINGER (requestTimeout, while there are unread answers)
- *   closed    nothing
  *
  *             a request  its head   its end    no HTTP  all due     time      stop()   stopWaiting()
  *             begins     is read    is read             is written  is over
@@ -25,51 +24,35 @@
  *   last      ·          ·          ·          ·        ended       closed²   ·        ·
  *   ended     ·          ·          ·          ·        ·           closed    ·        ·
  *
- *   ¹ skipped where it is answered at once, last where that is the last answer   ² where the client has read all since, it
- *   goes on in that phase, or is idle   ³ unread where the client has not read it all   ⁴ last where its answer is to be the
- *   last one; idle, unread or ended where all due is written   ⁵ without another answer; ended where none is due
+ *   ¹ skipped where it is answered at once, last or ended where that answer is the last one   ² where the client has read
+ *   all since, it goes on, an unread one as idle   ³ unread where the client has not read it all   ⁴ last where its answer is
+ *   to be the last one; idle, unread or ended where all due is written   ⁵ without another answer
  *
- * `destroy()` and the socket's end make it closed, and what is not named leaves a phase as it is. `refuseSlow()` is a time
- * that is over early.
- *
- * There may be very many of these with nothing to do but wait, so one costs little: this object, an exchange for each
- * request held, and listeners that all connections share. There is a parser only while a request comes in, and no timer:
- * `expire` is called by the front's one clock.
+ * Where nothing is due, last is over at once: ended. `refuseSlow()` is a time that is over early. `destroy()` and the end of
+ * the socket make it closed, and nothing leads out of that. In last, ended and closed what comes in is passed over.
+ * One costs little: this object, an exchange for each request held, and listeners that all share. There is a parser only
+ * while a request comes in, and no timer: the front's one clock calls `expire`.
  */
 
-import type { ClientInfo } from '../gateway/meta.js';
-import { clientInfo } from './client-info.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
-import { Incoming } from './incoming.js';
+import { Incoming, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
 import type { RequestParser } from './request-parser.js';
-import { CONTINUE, type Response } from './response.js';
-import { isAllowedHeader } from './response-headers.js';
+import { CONTINUE } from './response.js';
+import { onlyAllowed } from './response-headers.js';
 import { Rest } from './rest.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
 
-export type Phase =
-  | 'ahead'
-  | 'idle'
-  | 'unread'
-  | 'held'
-  | 'head'
-  | 'body'
-  | 'skipped'
-  | 'last'
-  | 'ended'
-  | 'closed';
+type Between = 'ahead' | 'idle' | 'unread' | 'held';
+type Receiving = 'head' | 'body' | 'skipped';
+type Over = 'last' | 'ended' | 'closed';
+export type Phase = Between | Receiving | Over;
 
-/** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
-const MAX_PIPELINED = 8;
 /** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
 const LINGER = 2;
-
 const NEVER = 2 ** 30;
-const CR = 13;
-const LF = 10;
 
 export class Connection {
   readonly #front: Front;
@@ -96,10 +79,6 @@ export class Connection {
     return this.#phase;
   }
 
-  clientOf(request: RequestParser): ClientInfo {
-    return clientInfo(this.#wire, request, this.#front);
-  }
-
   receive(bytes: Buffer): void {
     // No request begins before the kernel has taken all answers.
     const mayRead = this.#request !== undefined || this.#wire.writableLength === 0;
@@ -110,7 +89,7 @@ export class Connection {
   /** Reads one request, or what is there of it. @returns the offset behind that */
   read(bytes: Buffer, start: number): number {
     if (this.#isDeaf) return bytes.length;
-    const begin = this.#skipEmptyLines(bytes, start);
+    const begin = this.#request === undefined ? skipEmptyLines(bytes, start) : start;
     if (begin === bytes.length) return begin;
     const request = this.#request ?? this.#begin();
     if (request === undefined) return bytes.length;
@@ -119,22 +98,27 @@ export class Connection {
     if (parser.status !== 0) this.#giveUp(request, malformed(parser.status));
     else if (parser.isComplete) this.#complete(request);
     else this.#goOn(request);
-    return this.#skipEmptyLines(bytes, at);
+    return skipEmptyLines(bytes, at);
   }
 
-  /** @param response from the gateway, so its headers are not trusted */
-  answer(exchange: Exchange, response: Response): void {
-    const headers = response.headers.filter(isAllowedHeader);
-    this.#front.counters.refusedHeaders += response.headers.length - headers.length;
-    this.#answer(exchange, { ...response, headers });
+  /** Writes what is answered and next. */
+  answer(exchange: Exchange, reply: Reply): void {
+    if (reply.reason !== undefined) this.#front.counters.refused[reply.reason] += 1;
+    const isNext = exchange === this.#pending.first;
+    exchange.keep(onlyAllowed(reply, this.#front.counters), isNext);
+    if (!isNext || this.#phase === 'closed') return;
+    const wasRead = this.#wire.writableLength === 0;
+    const isOver = this.#pending.write(this.#wire, this.#front.keepAliveLines);
+    if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
+    if (isOver) this.#end();
+    else this.#await(wasRead);
   }
 
   /** The next answer is its last one, or the one to the request that is coming in. */
   stop(): void {
-    if (this.#phase === 'idle' || this.#phase === 'unread' || this.#phase === 'held') {
-      // The request that is to be read next becomes its last one; so does the first one, if it is on its way.
-      if (this.#rest?.isOver !== false) this.#finish();
-    }
+    // What is there to be read, or on its way to one that was opened ahead, becomes its last one.
+    const isReady = this.#phase === 'idle' || this.#phase === 'unread' || this.#phase === 'held';
+    if (isReady && this.#rest?.isOver !== false) this.#finish();
   }
 
   /** A request that has not come in by now is not waited for. */
@@ -150,9 +134,7 @@ export class Connection {
   }
 
   closed(): void {
-    this.#release();
-    this.#rest?.end();
-    this.#become('closed', NEVER);
+    this.#close();
     this.#front.room.leave(this);
     for (let exchange = this.#pending.first; exchange !== undefined; exchange = exchange.next) {
       if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
@@ -184,22 +166,14 @@ export class Connection {
     return this.#phase === 'last' || this.#phase === 'ended' || this.#phase === 'closed';
   }
 
-  /** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
-  #skipEmptyLines(bytes: Buffer, start: number): number {
-    let at = start;
-    if (this.#request === undefined) while (bytes[at] === CR || bytes[at] === LF) at += 1;
-    return at;
-  }
-
   /** The request that begins; `undefined` where the client sends on and on without waiting. */
   #begin(): Incoming | undefined {
-    if (this.#pending.size >= MAX_PIPELINED) {
+    if (this.#pending.isFull) {
       this.destroy();
       return undefined;
     }
-    const { headerTimeout, maxBody, now } = this.#front;
-    this.#request = new Incoming(this, maxBody, now);
-    this.#become('head', this.#after(headerTimeout));
+    this.#request = new Incoming(this, this.#wire, this.#front);
+    this.#become('head', this.#after(this.#front.headerTimeout));
     return this.#request;
   }
 
@@ -224,11 +198,10 @@ export class Connection {
     else if (this.#pending.size === 0) this.#wire.write(CONTINUE);
   }
 
-  /** It is answered before its end. */
   #refuseBody(request: Incoming, reply: Reply, mustBeLast: boolean): void {
     const exchange = this.#add(request.parser, mustBeLast);
     if (!exchange.isLast) this.#become('skipped', this.#deadline);
-    this.#reply(exchange, reply);
+    this.answer(exchange, reply);
   }
 
   #complete(request: Incoming): void {
@@ -242,9 +215,10 @@ export class Connection {
     const reply = this.#replyTo(parser);
     const exchange = this.#add(parser, !parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
     if (reply === undefined) exchange.handle = this.#front.service.request(exchange, request);
-    else this.#reply(exchange, reply);
+    else this.answer(exchange, reply);
   }
 
+  /** `undefined`: the gateway answers it. */
   #replyTo(parser: RequestParser): Reply | undefined {
     return this.#isRefused ? TOO_MANY : route(parser, this.#front.tooLarge);
   }
@@ -252,13 +226,25 @@ export class Connection {
   /** The rest of it is not waited for. Where another one would begin is not known: nothing more is read. */
   #giveUp({ parser }: Incoming, reply: Reply): void {
     if (this.#phase === 'skipped') this.#finish();
-    else this.#reply(this.#add(parser, true), reply);
+    else this.answer(this.#add(parser, true), reply);
+  }
+
+  #add(parser: RequestParser, mustBeLast: boolean): Exchange {
+    const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
+    const exchange = new Exchange(this, lines, parser.method === 'HEAD');
+    this.#pending.add(exchange);
+    this.#front.room.hold(this);
+    if (mustBeLast || this.#front.isStopping) this.#finish();
+    else this.#await();
+    return exchange;
   }
 
   /** Nothing more is read, and the last of the answers that are due ends it. */
   #finish(): void {
+    this.#release();
+    this.#rest?.end();
+    this.#become('last', this.#deadline);
     const { last } = this.#pending;
-    this.#endInput();
     if (last === undefined) {
       this.#end();
     } else {
@@ -267,40 +253,9 @@ export class Connection {
     }
   }
 
-  #add(parser: RequestParser, mustBeLast: boolean): Exchange {
-    const isLast = mustBeLast || this.#front.isStopping;
-    const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
-    const exchange = new Exchange(this, lines, parser.method === 'HEAD', isLast);
-    this.#pending.add(exchange);
-    this.#front.room.hold(this);
-    if (isLast) this.#endInput();
-    this.#await();
-    return exchange;
-  }
-
-  #reply(exchange: Exchange, reply: Reply): void {
-    if (reply.reason !== undefined) this.#front.counters.refused[reply.reason] += 1;
-    this.#answer(exchange, reply);
-  }
-
-  #answer(exchange: Exchange, response: Response): void {
-    const isNext = exchange === this.#pending.first;
-    exchange.keep(response, isNext);
-    if (isNext && this.#phase !== 'closed') this.#write();
-  }
-
-  /** Writes what is next and answered. */
-  #write(): void {
-    const wasRead = this.#wire.writableLength === 0;
-    const isOver = this.#pending.write(this.#wire, this.#front.keepAliveLines);
-    if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
-    if (isOver) this.#end();
-    else this.#await(wasRead);
-  }
-
   #end(): void {
-    const isRead = this.#wire.writableLength === 0;
-    this.#become('ended', this.#after(isRead ? LINGER : this.#front.requestTimeout));
+    const time = this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout;
+    this.#become('ended', this.#after(time));
     this.#wire.end();
   }
 
@@ -309,20 +264,13 @@ export class Connection {
     if (this.#request !== undefined) return;
     const isDue = this.#pending.size > 0;
     const isUnread = this.#wire.writableLength > 0;
-    let phase: Phase = isDue ? 'held' : isUnread ? 'unread' : 'idle';
-    if (this.#phase === 'last') phase = 'last';
-    if (isUnread) {
+    const phase = this.#phase === 'last' ? 'last' : isDue ? 'held' : isUnread ? 'unread' : 'idle';
+    if (!isUnread) {
+      this.#become(phase, isDue ? NEVER : this.#after(this.#front.keepAliveTimeout));
+    } else {
       const deadline = this.#after(this.#front.requestTimeout);
       this.#become(phase, isNew ? deadline : Math.min(deadline, this.#deadline));
-    } else {
-      this.#become(phase, isDue ? NEVER : this.#after(this.#front.keepAliveTimeout));
     }
-  }
-
-  #endInput(): void {
-    this.#release();
-    this.#become('last', this.#deadline);
-    this.#rest?.end();
   }
 
   /** No request is coming in any more. */
@@ -335,8 +283,14 @@ export class Connection {
   }
 
   #cut(): void {
-    this.#become('closed', NEVER);
+    this.#close();
     this.#wire.destroy();
+  }
+
+  #close(): void {
+    this.#release();
+    this.#rest?.end();
+    this.#become('closed', NEVER);
   }
 
   #after(seconds: number, since = this.#front.now): number {

@@ -20,14 +20,13 @@ export class Exchange implements HttpExchange {
   readonly #lines: string;
   readonly #isHead: boolean;
   /** The answer is the last one of its connection. */
-  isLast: boolean;
+  isLast = false;
   readonly #connection: Answering;
 
-  constructor(connection: Answering, lines: string, isHead: boolean, isLast: boolean) {
+  constructor(connection: Answering, lines: string, isHead: boolean) {
     this.#connection = connection;
     this.#lines = lines;
     this.#isHead = isHead;
-    this.isLast = isLast;
   }
 
   get isAnswered(): boolean {

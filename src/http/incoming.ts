@@ -2,11 +2,13 @@
 
 import type { ClientInfo } from '../gateway/meta.js';
 import type { HttpRequest } from '../gateway/ports.js';
+import { clientInfo } from './client-info.js';
+import type { Front } from './front.js';
 import type { Slow } from './receiving.js';
 import { RequestParser } from './request-parser.js';
+import type { Wire } from './wire.js';
 
 export interface Receiver {
-  clientOf(request: RequestParser): ClientInfo;
   /** The request has to make room for others. */
   refuseSlow(): void;
 }
@@ -19,12 +21,15 @@ export class Incoming implements HttpRequest, Slow {
   older: Slow | undefined = undefined;
   newer: Slow | undefined = undefined;
   readonly #receiver: Receiver;
+  readonly #wire: Wire;
+  readonly #front: Front;
 
-  /** @param maxBody bytes */
-  constructor(receiver: Receiver, maxBody: number, since: number) {
+  constructor(receiver: Receiver, wire: Wire, front: Front) {
     this.#receiver = receiver;
-    this.parser = new RequestParser(maxBody);
-    this.since = since;
+    this.#wire = wire;
+    this.#front = front;
+    this.parser = new RequestParser(front.maxBody);
+    this.since = front.now;
   }
 
   get body(): Buffer {
@@ -32,10 +37,20 @@ export class Incoming implements HttpRequest, Slow {
   }
 
   get client(): ClientInfo {
-    return this.#receiver.clientOf(this.parser);
+    return clientInfo(this.#wire, this.parser, this.#front);
   }
 
   refuse(): void {
     this.#receiver.refuseSlow();
   }
+}
+
+const CR = 13;
+const LF = 10;
+
+/** Some clients send one behind a request (RFC 9112 §2.2): it does not begin another. */
+export function skipEmptyLines(bytes: Buffer, start: number): number {
+  let at = start;
+  while (bytes[at] === CR || bytes[at] === LF) at += 1;
+  return at;
 }

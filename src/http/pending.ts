@@ -3,6 +3,9 @@
 import type { Exchange } from './exchange.js';
 import type { Wire } from './wire.js';
 
+/** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
+const MAX_PIPELINED = 8;
+
 export class Pending {
   #first: Exchange | undefined = undefined;
   #last: Exchange | undefined = undefined;
@@ -18,6 +21,10 @@ export class Pending {
 
   get size(): number {
     return this.#size;
+  }
+
+  get isFull(): boolean {
+    return this.#size >= MAX_PIPELINED;
   }
 
   add(exchange: Exchange): void {

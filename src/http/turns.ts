@@ -13,8 +13,14 @@ export interface Waiting {
 }
 
 export class Turns {
+  readonly #soon: (next: () => void) => unknown;
   #isAsked = false;
   readonly #waiting = new Set<Waiting>();
+
+  /** @param soon calls what it is given in another turn */
+  constructor(soon: (next: () => void) => unknown = setImmediate) {
+    this.#soon = soon;
+  }
 
   /** One that waits already keeps its place. */
   wait(waiting: Waiting): void {
@@ -29,7 +35,7 @@ export class Turns {
   #ask(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;
-    setImmediate(this.#next);
+    this.#soon(this.#next);
   }
 
   readonly #next = (): void => {

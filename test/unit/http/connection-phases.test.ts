@@ -1,0 +1,325 @@
+/** Every phase of a connection and every event, as the tables in src/http/connection.ts have them. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Phase } from '../../../src/http/connection.js';
+import { HEADER_TIMEOUT, KEEP_ALIVE_TIMEOUT, MAX_BODY, Machine, REQUEST_TIMEOUT } from './machine.js';
+
+const HEAD = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
+const CLOSE = 'Connection: close\r\n';
+const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
+const BODY = '5\r\nhello\r\n0\r\n\r\n';
+const POST = HEAD + CHUNKED + BODY;
+const GET = 'GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n';
+const lastOf = (request: string): string => request.replace('\r\n', `\r\n${CLOSE}`);
+const LARGE = `14\r\n${'x'.repeat(20)}\r\n0\r\n\r\n`;
+
+/** What is still to be sent of the request, by its parts; `bad` instead of them is no HTTP. */
+interface Rest {
+  readonly head: string;
+  readonly body: string;
+  readonly bad: string;
+}
+const WHOLE: Rest = { head: HEAD + CHUNKED, body: BODY, bad: '\0' };
+const REST: Readonly<Record<Phase, Rest>> = {
+  ahead: WHOLE,
+  idle: WHOLE,
+  unread: WHOLE,
+  held: WHOLE,
+  head: { head: CHUNKED, body: BODY, bad: '\0' },
+  body: { head: 'l', body: BODY.slice(6), bad: 'llo.' },
+  skipped: { head: 'x', body: LARGE.slice(MAX_BODY + 6), bad: 'x'.repeat(30) },
+  last: WHOLE,
+  ended: WHOLE,
+  closed: WHOLE,
+};
+
+/** How a connection gets there. `due` is held behind which it is, `unread` answers that the client does not read. */
+const STATES: Readonly<Record<string, (machine: Machine) => void>> = {
+  ahead: () => {},
+  idle: (machine) => machine.send(GET),
+  unread: (machine) => {
+    machine.wire.isRead = false;
+    machine.send(GET);
+  },
+  held: (machine) => machine.send(POST),
+  'held, unread': (machine) => {
+    machine.send(POST + POST);
+    machine.turn();
+    machine.wire.isRead = false;
+    machine.answer();
+  },
+  head: (machine) => machine.send(HEAD),
+  'head, due': (machine) => {
+    machine.send(POST + HEAD);
+    machine.turn();
+  },
+  body: (machine) => machine.send(HEAD + CHUNKED + BODY.slice(0, 5)),
+  'body, due': (machine) => {
+    machine.send(POST + HEAD + CHUNKED + BODY.slice(0, 5));
+    machine.turn();
+  },
+  skipped: (machine) => machine.send(HEAD + CHUNKED + LARGE.slice(0, MAX_BODY + 5)),
+  'skipped, due': (machine) => {
+    machine.send(POST + HEAD + CHUNKED + LARGE.slice(0, MAX_BODY + 5));
+    machine.turn();
+  },
+  last: (machine) => machine.send(lastOf(POST)),
+  'last, unread': (machine) => {
+    machine.send(POST + lastOf(POST));
+    machine.turn();
+    machine.wire.isRead = false;
+    machine.answer();
+  },
+  ended: (machine) => machine.send(lastOf(GET)),
+  'ended, unread': (machine) => {
+    machine.wire.isRead = false;
+    machine.send(lastOf(GET));
+  },
+  closed: (machine) => machine.connection.destroy(),
+};
+
+/** Longer than any phase lasts. */
+const LONG = KEEP_ALIVE_TIMEOUT + REQUEST_TIMEOUT;
+
+const EVENTS: Readonly<Record<string, (machine: Machine, rest: Rest) => void>> = {
+  begins: (machine, { head, bad }) => machine.send((head || bad).slice(0, 1)),
+  'head read': (machine, { head }) => machine.send(head),
+  'all read': (machine, { head, body }) => machine.send(head + body),
+  'no HTTP': (machine, { bad }) => machine.send(bad),
+  answered: (machine) => machine.answerAll(),
+  time: (machine) => machine.wait(LONG),
+  'time*': (machine) => {
+    machine.wire.read();
+    machine.wait(LONG);
+  },
+  slow: (machine) => machine.connection.refuseSlow(),
+  stop: (machine) => machine.stop(),
+  stopWait: (machine) => machine.connection.stopWaiting(),
+  destroy: (machine) => machine.connection.destroy(),
+  gone: (machine) => machine.connection.closed(),
+};
+
+/** The phase that each leads to, the same one where there is a dot, and the statuses that the client hears. `*`: it has read all. */
+const TABLE = `
+                begins  head read  all read  no HTTP    answered         time       time*      slow       stop   stopWait   destroy  gone
+ahead           head    body       held      ended+400  .                closed     closed     .          .      ended      closed   closed
+idle            head    body       held      ended+400  .                closed     closed     .          ended  ended      closed   closed
+unread          .       .          .         .          .                closed     idle       .          ended  ended      closed   closed
+held            head    body       held      last       idle+200         .          .          .          last   last       closed   closed
+held, unread    .       .          .         .          unread+200       closed     .          .          last   last       closed   closed
+head            .       body       held      ended+400  .                ended+503  ended+503  ended+503  .      ended+503  closed   closed
+head, due       .       body       held      last       head+200         last       last       last       .      last       closed   closed
+body            .       .          held      ended+400  .                ended+503  ended+503  ended+503  .      ended+503  closed   closed
+body, due       .       .          held      last       body+200         last       last       last       .      last       closed   closed
+skipped         .       .          idle      ended      .                ended      ended      ended      .      ended      closed   closed
+skipped, due    .       .          held      last       skipped+200+413  last       last       last       .      last       closed   closed
+last            .       .          .         .          ended+200        .          .          .          .      .          closed   closed
+last, unread    .       .          .         .          ended+200        closed     .          .          .      .          closed   closed
+ended           .       .          .         .          .                closed     closed     .          .      .          closed   closed
+ended, unread   .       .          .         .          .                closed     closed     .          .      .          closed   closed
+closed          .       .          .         .          .                .          .          .          .      .          .        .
+`;
+const [columns = [], ...rows] = TABLE.trim()
+  .split('\n')
+  .map((line) => line.trim().split(/ {2,}/));
+
+test('the table has every phase and every event', () => {
+  assert.deepEqual(
+    rows.map(([state]) => state),
+    Object.keys(STATES),
+  );
+  assert.deepEqual(columns, Object.keys(EVENTS));
+  assert.deepEqual(new Set(rows.map(([state = '']) => state.split(',')[0])), new Set(Object.keys(REST)));
+});
+
+for (const [state = '', ...cells] of rows) {
+  for (const [index, cell] of cells.entries()) {
+    const event = columns[index] ?? '';
+    test(`${state}: ${event} → ${cell}`, () => {
+      const machine = new Machine();
+      STATES[state]?.(machine);
+      const [phase] = state.split(',');
+      assert.equal(machine.phase, phase);
+      const heard = machine.statuses.length;
+      EVENTS[event]?.(machine, REST[machine.phase]);
+      const expected = cell === '.' ? phase : cell;
+      assert.equal([machine.phase, ...machine.statuses.slice(heard)].join('+'), expected);
+      assert.equal(
+        machine.wire.isEnded,
+        ['ended', 'ended, unread'].includes(state) || cell.startsWith('ended'),
+      );
+      if (machine.phase !== 'closed') return;
+      // It was cut here, or had gone.
+      assert.ok(machine.wire.isDestroyed || event === 'gone');
+      machine.connection.closed();
+      assert.equal(machine.room.guests.size, 0);
+      assert.equal(machine.front.receiving.bytes, 0);
+    });
+  }
+}
+
+/** Seconds until a phase is over, by its kind: what they are, beside the clock's own second. */
+const TIMES: Readonly<Record<string, number>> = {
+  ahead: KEEP_ALIVE_TIMEOUT,
+  idle: KEEP_ALIVE_TIMEOUT,
+  unread: REQUEST_TIMEOUT,
+  held: Number.POSITIVE_INFINITY,
+  'held, unread': REQUEST_TIMEOUT,
+  head: HEADER_TIMEOUT,
+  'head, due': HEADER_TIMEOUT,
+  body: REQUEST_TIMEOUT,
+  'body, due': REQUEST_TIMEOUT,
+  skipped: REQUEST_TIMEOUT,
+  'skipped, due': REQUEST_TIMEOUT,
+  last: Number.POSITIVE_INFINITY,
+  'last, unread': REQUEST_TIMEOUT,
+  ended: 2,
+  'ended, unread': REQUEST_TIMEOUT,
+  closed: Number.POSITIVE_INFINITY,
+};
+
+/** Seconds until it leaves its phase by itself, and no more than a day. */
+function lasts(machine: Machine): number {
+  const { phase } = machine;
+  let seconds = 0;
+  while (machine.phase === phase && seconds < 86_400) {
+    machine.wait(1);
+    seconds += 1;
+  }
+  return seconds < 86_400 ? seconds : Number.POSITIVE_INFINITY;
+}
+
+for (const [state, seconds] of Object.entries(TIMES)) {
+  test(`${state} lasts ${seconds} s`, () => {
+    const machine = new Machine();
+    STATES[state]?.(machine);
+    assert.equal(lasts(machine), seconds + 1);
+  });
+}
+
+test('the time of a body runs from its first byte, and that of unread answers from the first one', () => {
+  const slow = new Machine();
+  slow.send(HEAD);
+  slow.wait(8);
+  slow.send(CHUNKED);
+  assert.equal(lasts(slow), REQUEST_TIMEOUT + 1 - 8);
+  const still = new Machine();
+  still.send(POST + POST);
+  still.turn();
+  still.wire.isRead = false;
+  still.answer();
+  still.wait(20);
+  still.answer();
+  assert.equal(still.phase, 'unread');
+  assert.equal(lasts(still), REQUEST_TIMEOUT + 1 - 20);
+  // Had it read the first one, the second would have had its own time.
+  const slower = new Machine();
+  slower.send(POST + POST);
+  slower.turn();
+  slower.wire.isRead = false;
+  slower.answer();
+  slower.wait(20);
+  slower.wire.read();
+  slower.wire.isRead = false;
+  slower.answer();
+  assert.equal(lasts(slower), REQUEST_TIMEOUT + 1);
+});
+
+/** What a request hears when its head is read: the phase it leads to, without and with a held request before it. */
+const LENGTH = (bytes: number): string => `Content-Length: ${bytes}\r\n`;
+const EXPECT = 'Expect: 100-continue\r\n';
+const HEADS: readonly (readonly [head: string, alone: string, behind: string])[] = [
+  [`${HEAD + LENGTH(5)}\r\n`, 'body', 'body'],
+  [`${HEAD + LENGTH(5) + EXPECT}\r\n`, 'body+100', 'body'],
+  [`${HEAD + LENGTH(MAX_BODY + 1)}\r\n`, 'skipped+413', 'skipped'],
+  [`${HEAD + CLOSE + LENGTH(MAX_BODY + 1)}\r\n`, 'ended+413', 'last'],
+  [`${HEAD + LENGTH(MAX_BODY + 1) + EXPECT}\r\n`, 'ended+413', 'last'],
+  [`${(HEAD + LENGTH(5) + EXPECT).replace('/bosh', '/nothing')}\r\n`, 'ended+404', 'last'],
+  [`${(HEAD + LENGTH(5)).replace('/bosh', '/nothing')}\r\n`, 'body', 'body'],
+  [`${HEAD + CLOSE + LENGTH(5)}\r\n`, 'body', 'body'],
+];
+
+for (const [head, alone, behind] of HEADS) {
+  test(`${JSON.stringify(head.slice(HEAD.length))} → ${alone}, and ${behind} behind one that is held`, () => {
+    const first = new Machine();
+    first.send(head);
+    assert.equal([first.phase, ...first.statuses].join('+'), alone);
+    const second = new Machine();
+    second.send(POST + head);
+    second.turn();
+    assert.equal([second.phase, ...second.statuses].join('+'), behind);
+  });
+}
+
+/** Whole requests: the phase, and what the client hears. */
+const REQUESTS: readonly (readonly [request: string, result: string])[] = [
+  [POST, 'held'],
+  [lastOf(POST), 'last'],
+  [GET, 'idle+200'],
+  [lastOf(GET), 'ended+200'],
+  [GET.replace('GET', 'PUT'), 'ended+405'],
+  [GET.replace('/bosh', '/nothing'), 'ended+404'],
+  [GET.replace('1.1', '1.0'), 'ended+200'],
+  [`\r\n${GET}\r\n`, 'idle+200'],
+  [HEAD + CHUNKED + LARGE, 'idle+413'],
+  [lastOf(HEAD + CHUNKED + LARGE), 'ended+413'],
+];
+
+for (const [request, result] of REQUESTS) {
+  test(`${JSON.stringify(request.slice(0, 70))} → ${result}`, () => {
+    const machine = new Machine();
+    machine.send(request);
+    assert.equal([machine.phase, ...machine.statuses].join('+'), result);
+  });
+  test(`${JSON.stringify(request.slice(0, 70))} is the last one while the gateway stops`, () => {
+    const machine = new Machine();
+    machine.stop();
+    assert.equal(machine.phase, 'ahead');
+    machine.send(request);
+    assert.equal(machine.phase, result === 'held' || result === 'last' ? 'last' : 'ended');
+  });
+}
+
+test('where there is no room it waits as long as for a head, and hears 503 to whatever it asks', () => {
+  const silent = new Machine(true);
+  assert.equal(lasts(silent), HEADER_TIMEOUT + 1);
+  assert.equal(silent.front.counters.refused.overload, 0);
+  const asking = new Machine(true);
+  asking.send(POST);
+  assert.equal([asking.phase, ...asking.statuses].join('+'), 'ended+503');
+  // It was told, and is counted once, even if it has to make room.
+  asking.connection.destroy();
+  assert.equal(asking.front.counters.refused.overload, 1);
+  const untold = new Machine(true);
+  untold.connection.destroy();
+  assert.equal(untold.front.counters.refused.overload, 1);
+});
+
+test('what comes behind unread answers is read when those are, a request a turn', () => {
+  const machine = new Machine();
+  machine.wire.isRead = false;
+  machine.send(GET);
+  machine.send(POST + POST + HEAD);
+  assert.equal(machine.wire.isPaused, true);
+  machine.turn();
+  assert.deepEqual(machine.bodies, []);
+  machine.wire.read();
+  machine.turn();
+  assert.deepEqual([machine.phase, machine.bodies.length], ['held', 1]);
+  // A request that waits to be read is one that the connection is still there for.
+  machine.stop();
+  assert.equal(machine.phase, 'held');
+  machine.turn();
+  assert.deepEqual([machine.phase, machine.bodies.length], ['last', 2]);
+  assert.equal(machine.wire.isPaused, false);
+});
+
+test('who asks more than eight times without waiting is cut', () => {
+  const machine = new Machine();
+  machine.send(POST.repeat(9));
+  for (let i = 0; i < 8; i += 1) machine.turn();
+  assert.deepEqual([machine.phase, machine.bodies.length, machine.wire.isDestroyed], ['closed', 8, true]);
+  machine.connection.closed();
+  assert.deepEqual(machine.gone, [1, 2, 3, 4, 5, 6, 7, 8]);
+});
