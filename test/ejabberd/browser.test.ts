@@ -27,8 +27,8 @@ describe('a browser', { timeout: 120_000 }, () => {
   before(async () => {
     instance = await Instance.start();
     site = await serve({
-      '/': ['text/html; charset=utf-8', join(root, 'test/ejabberd/fixtures/chat.html')],
-      '/strophe.js': ['text/javascript', strophe()],
+      '/': ['text/html; charset=utf-8', join(root, 'examples/chat.html')],
+      '/strophe.umd.min.js': ['text/javascript', strophe()],
     });
     browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET] });
     [alice, bob] = await Promise.all([open(instance.alice), open(instance.bob)]);

@@ -1,0 +1,94 @@
+/** What the documents name exists: files, headings, error codes, metrics, the module's options. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+/** The changelog tells of what was. */
+const DOCUMENTS = [...['.', 'docs', 'examples'].flatMap((folder) => filesIn(folder, '.md', false))].filter(
+  (file) => file !== 'CHANGELOG.md',
+);
+
+/** A path as the documents write it: from the root, of a folder of ours; `*` and `…` stand for anything. */
+const PATH = /(?<![\w/.~-])(?:src|test|docs|scripts|erl|examples|\.ci)\/[\w./*{},…-]*/g;
+const LINK = /\]\(([^)\s]+)\)/g;
+
+for (const document of DOCUMENTS) {
+  test(`${document}: every path that it names exists`, () => {
+    const paths = [...read(document).matchAll(PATH)].map(([path]) => path.replace(/[.,]+$/, ''));
+    const missing = paths.filter((path) => !/[*{…]/.test(path) && !existsSync(join(root, path)));
+    assert.deepEqual(missing, []);
+  });
+
+  test(`${document}: every link leads somewhere`, () => {
+    const links = [...read(document).matchAll(LINK)].map(([, target = '']) => target);
+    const broken = links.filter((target) => !/^\w+:/.test(target) && !leadsSomewhere(document, target));
+    assert.deepEqual(broken, []);
+  });
+}
+
+test('the index of error codes has those of the source, each once, and no other', () => {
+  const source = filesIn('src', '.ts').map(read).join('\n');
+  const raised = new Set([...source.matchAll(CODE)].map(([, code]) => code));
+  const listed = [...read('docs/errors.md').matchAll(/^\|([^|]+)\|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([A-Z]+_[A-Z_]+)`/g)].map(([, code]) => code),
+  );
+  assert.ok(raised.size > 50);
+  assert.deepEqual([...listed].sort(), [...raised].sort());
+});
+const CODE = /'((?:CONFIG|EPMD|ETF|GATEWAY|HANDSHAKE|HTTP|LINK|NODE)_[A-Z_]+)'/g;
+
+test('every metric that the documents name is one of the gateway or the module', () => {
+  const source = [...filesIn('src', '.ts'), ...filesIn('erl', '.erl')].map(read).join('\n');
+  for (const document of DOCUMENTS) {
+    for (const [, prefix = '', name = ''] of read(document).matchAll(
+      /\bmegaphone_(ejabberd_)?([a-z_]+)\b(?![.(])/g,
+    )) {
+      const base = prefix === '' ? name : name.replace(/_total$/, '');
+      assert.match(
+        source,
+        new RegExp(`\\b(?:megaphone_)?${base}\\b`),
+        `${document}: megaphone_${prefix}${name}`,
+      );
+    }
+  }
+});
+
+test("the module's options are documented, each with its row, and no other", () => {
+  const source = read('erl/mod_megaphone/src/mod_megaphone.erl');
+  const options = /^mod_options\(_Host\) ->\n(.*?)\]\./ms.exec(source)?.[1] ?? '';
+  const names = [...options.matchAll(/\{(\w+), /g)].map(([, name]) => name);
+  const rows = [...read('docs/mod_megaphone.md').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  assert.ok(names.length > 5);
+  assert.deepEqual(rows.filter((name) => !name?.startsWith('megaphone_')).sort(), names.sort());
+});
+
+function leadsSomewhere(document: string, target: string): boolean {
+  const [path = '', heading] = target.split('#');
+  const file = path === '' ? document : join(dirname(document), path);
+  if (!existsSync(join(root, file))) return false;
+  return heading === undefined || anchors(read(file)).has(heading);
+}
+
+/** As GitHub makes them of headings. */
+function anchors(markdown: string): ReadonlySet<string> {
+  const headings = markdown.matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, text = '']) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+function filesIn(folder: string, ending: string, deep = true): string[] {
+  return readdirSync(join(root, folder), { recursive: deep })
+    .map((name) => join(folder, String(name)))
+    .filter((name) => name.endsWith(ending));
+}
