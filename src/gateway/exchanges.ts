@@ -108,8 +108,7 @@ export class Exchanges implements NodeListener {
     this.#forEachOf(node, (exchange, slot) => {
       if (this.#refuse(slot, exchange, 'moduleDown', refusals.NODE_LOST)) return;
       if (!node.outbox.hasBody(slot)) questions.push({ slot, rid: exchange.rid });
-      this.#answerDue.remove(slot);
-      this.#returnDue.add(slot, this.#clock.now);
+      this.#due(this.#returnDue, slot);
     });
     // A session answers as it is asked: its answers are to come in the order of its requests.
     questions.sort((a, b) => a.rid - b.rid);
@@ -124,8 +123,7 @@ export class Exchanges implements NodeListener {
 
   inService(node: ClusterNode): void {
     for (const [slot, body] of node.outbox.waiting) {
-      this.#returnDue.remove(slot);
-      this.#answerDue.add(slot, this.#clock.now);
+      this.#due(this.#answerDue, slot);
       const exchange = this.#table.get(slot);
       if (node.kind === 'module' || body !== undefined || exchange === undefined) continue;
       this.#refuse(slot, exchange, 'cannotAsk', refusals.NODE_LOST);
@@ -187,8 +185,7 @@ export class Exchanges implements NodeListener {
         : this.#sender.request(slot, this.#table.generation(slot), exchange, body, from);
     if (!isSent) return !this.#refuse(slot, exchange, 'noRoom', refusals.OVERLOAD);
     if (exchange.sid === undefined) exchange.node.countSession();
-    this.#answerDue.remove(slot);
-    this.#answerDue.add(slot, this.#clock.now);
+    this.#due(this.#answerDue, slot);
     return true;
   }
 
@@ -199,8 +196,15 @@ export class Exchanges implements NodeListener {
     if (!node.outbox.wait(slot, body)) {
       return !this.#refuse(slot, exchange, 'noRoom', isReturning ? lossOf(exchange) : refusals.BUSY);
     }
-    (isReturning ? this.#returnDue : this.#answerDue).add(slot, this.#clock.now);
+    this.#due(isReturning ? this.#returnDue : this.#answerDue, slot);
     return true;
+  }
+
+  /** From now on this deadline holds for it, and no other. */
+  #due(deadlines: Deadlines, slot: number): void {
+    this.#answerDue.remove(slot);
+    this.#returnDue.remove(slot);
+    deadlines.add(slot, this.#clock.now);
   }
 
   #expire(deadlines: Deadlines, act: (slot: number, exchange: Exchange) => void): void {

@@ -1,0 +1,134 @@
+/** A hidden node without sockets: its peers come and go, run the module or not, and read or not, at the test's word. */
+
+import { EventEmitter } from 'node:events';
+import { MegaphoneError } from '../../../src/errors.js';
+import { decodeVersioned } from '../../../src/etf/decode.js';
+import { atom, type Pid, type Term, Tuple } from '../../../src/etf/terms.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
+import type { ErlangNode } from '../../../src/gateway/ports.js';
+
+const LOST = new MegaphoneError('LINK_CLOSED', 'gone');
+
+/** What is registered as `mod_megaphone`: another module is one that speaks another version of the contract. */
+export type Registered = 'module' | 'other module' | 'shell' | 'nobody' | 'mute';
+
+interface Peer {
+  isUp: boolean;
+  tellsEnds: boolean;
+  reads: boolean;
+  registered: Registered;
+  monitors: ((reason: Term) => void)[];
+}
+
+export interface Sent {
+  readonly peer: string;
+  /** The elements of the term. */
+  readonly term: readonly Term[];
+}
+
+export class FakeNode extends EventEmitter {
+  readonly name = 'megaphone@localhost';
+  readonly creation = 7;
+  readonly sent: Sent[] = [];
+  /** The pids that ended. */
+  readonly ended: Pid[] = [];
+  sessionSeconds = 60;
+  /** How often how long sessions live was asked. */
+  asked = 0;
+  readonly adoptPids = (): void => {};
+  readonly #peers = new Map<string, Peer>();
+
+  get asNode(): ErlangNode {
+    return this as unknown as ErlangNode;
+  }
+
+  /** It is there, with this, when the returned promise resolves. */
+  async up(name: string, registered: Registered = 'module', tellsEnds = true): Promise<void> {
+    const peer = this.#peer(name);
+    if (peer.isUp) this.down(name);
+    Object.assign(peer, { isUp: true, tellsEnds, registered });
+    this.emit('up', name);
+    await settled();
+  }
+
+  down(name: string): void {
+    const peer = this.#peer(name);
+    if (!peer.isUp) return;
+    peer.isUp = false;
+    this.#end(peer, 'noconnection');
+    this.emit('down', name, LOST);
+  }
+
+  /** The module ends, and what is registered in its place afterwards can be asked. */
+  async crash(name: string, afterwards: Registered): Promise<void> {
+    const peer = this.#peer(name);
+    peer.registered = afterwards;
+    this.#end(peer, 'killed');
+    await settled();
+  }
+
+  /** Something is registered where nobody was, or in its place without a word: it is noticed when it is looked for again. */
+  register(name: string, registered: Registered): void {
+    this.#peer(name).registered = registered;
+  }
+
+  /** @param reads whether what is sent to it is taken */
+  reads(name: string, reads: boolean): void {
+    this.#peer(name).reads = reads;
+  }
+
+  isUp(name: string): boolean {
+    return this.#peer(name).isUp;
+  }
+
+  exited(pid: Pid): void {
+    this.ended.push(pid);
+  }
+
+  tellsEnds(name: string): boolean {
+    return this.#peer(name).tellsEnds;
+  }
+
+  monitorName(name: string, _registered: string, onDown: (reason: Term) => void): () => void {
+    const peer = this.#peer(name);
+    if (peer.registered === 'nobody') queueMicrotask(() => onDown(atom('noproc')));
+    else peer.monitors.push(onDown);
+    return () => {
+      peer.monitors = peer.monitors.filter((each) => each !== onDown);
+    };
+  }
+
+  sendToName(name: string, _registered: string, ...parts: readonly (Uint8Array | undefined)[]): boolean {
+    const { isUp, reads } = this.#peer(name);
+    if (!isUp || !reads) return false;
+    const term = decodeVersioned(Buffer.concat(parts.filter((part) => part !== undefined)));
+    this.sent.push({ peer: name, term: term instanceof Tuple ? term.elements : [term] });
+    return true;
+  }
+
+  rpc(name: string, _module: string, fun: string): Promise<Term> {
+    const { registered } = this.#peer(name);
+    if (registered === 'mute') return new Promise(() => {});
+    if (registered === 'nobody') return Promise.reject(new MegaphoneError('NODE_TIMEOUT', 'no answer'));
+    if (registered === 'shell') return Promise.reject(new MegaphoneError('NODE_NOPROC', 'no rex'));
+    if (fun === 'contract') return Promise.resolve(CONTRACT_VERSION + (registered === 'module' ? 0 : 1));
+    this.asked += 1;
+    return Promise.resolve(this.sessionSeconds);
+  }
+
+  #peer(name: string): Peer {
+    let peer = this.#peers.get(name);
+    if (peer === undefined) {
+      peer = { isUp: false, tellsEnds: true, reads: true, registered: 'nobody', monitors: [] };
+      this.#peers.set(name, peer);
+    }
+    return peer;
+  }
+
+  #end(peer: Peer, reason: string): void {
+    for (const onDown of peer.monitors.splice(0)) onDown(atom(reason));
+  }
+}
+
+/** What was asked meanwhile is answered. */
+export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
