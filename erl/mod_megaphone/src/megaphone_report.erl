@@ -3,20 +3,38 @@
 %%% What a session tells of itself: what it adds to the gauges, what operators see of it, and its two lines in the log.
 -module(megaphone_report).
 
--export([gauges/2, state/2, info/5, logged_in/3, ends/5]).
+-export([gauges/2, info/5, logged_in/3, ends/5]).
+
+-export_type([info/0]).
 
 -include_lib("kernel/include/logger.hrl").
 
 -type phase() :: megaphone_ending:phase().
+-type who() :: megaphone_allowance:who().
 -type c2s() :: megaphone_c2s:c2s().
+%% Session id, user, address, state, requests held and bytes of the process.
+-type info() :: {megaphone_sid:sid(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}.
 
--spec gauges(phase(), c2s()) -> megaphone_sessions:gauges().
-gauges({open, Transport}, C2s) ->
-    Established = case megaphone_c2s:is_established(C2s) of true -> 1; false -> 0 end,
-    Paused = case megaphone_transport:is_paused(Transport) of true -> 1; false -> 0 end,
-    {Established, Paused, megaphone_transport:held(Transport)};
+%% Those of most sessions are constants, which take no memory.
+-spec gauges(phase(), who()) -> megaphone_sessions:gauges().
+gauges({open, Transport}, Who) ->
+    case {Who, megaphone_transport:is_paused(Transport), megaphone_transport:held(Transport)} of
+        {user, false, 1} -> {1, 0, 1};
+        {user, false, 0} -> {1, 0, 0};
+        {user, false, Held} -> {1, 0, Held};
+        {user, true, Held} -> {1, 1, Held};
+        {stranger, false, Held} -> {0, 0, Held};
+        {stranger, true, Held} -> {0, 1, Held}
+    end;
 gauges(_, _) ->
     {0, 0, 0}.
+
+-spec info(megaphone_sid:sid(), Host :: binary(), phase(), who(), c2s()) -> info().
+info(Sid, Host, Phase, Who, Asleep) ->
+    {memory, Memory} = erlang:process_info(self(), memory),
+    C2s = megaphone_c2s:wake(Asleep),
+    {_, _, Held} = Gauges = gauges(Phase, Who),
+    {Sid, megaphone_c2s:user(Host, C2s), megaphone_c2s:ip(C2s), state(Phase, Gauges), Held, Memory}.
 
 -spec state(phase(), megaphone_sessions:gauges()) -> string().
 state({ended, _}, _) -> "ended";
@@ -24,20 +42,12 @@ state(_, {_, 1, _}) -> "paused";
 state(_, {1, _, _}) -> "established";
 state(_, _) -> "opening".
 
-%% @doc Session id, user, address, state, requests held and bytes of the process.
--spec info(megaphone_sid:sid(), Host :: binary(), phase(), megaphone_sessions:gauges(), c2s()) ->
-    {megaphone_sid:sid(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}.
-info(Sid, Host, Phase, {_, _, Held} = Gauges, Asleep) ->
-    {memory, Memory} = erlang:process_info(self(), memory),
-    C2s = megaphone_c2s:wake(Asleep),
-    {Sid, megaphone_c2s:user(Host, C2s), megaphone_c2s:ip(C2s), state(Phase, Gauges), Held, Memory}.
-
 -spec logged_in(megaphone_sid:sid(), Host :: binary(), c2s()) -> ok.
 logged_in(Sid, Host, C2s) ->
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", name(Sid, Host, C2s)).
 
 %% @doc Different ends are told apart, where the client is told the same.
--spec ends({megaphone_condition:condition(), megaphone_condition:reason()}, megaphone_allowance:who(), megaphone_sid:sid(), binary(), c2s()) ->
+-spec ends({megaphone_condition:condition(), megaphone_condition:reason()}, who(), megaphone_sid:sid(), binary(), c2s()) ->
     ok.
 ends({Condition, Reason}, Who, Sid, Host, C2s) ->
     %% Anyone can begin and end sessions without a login, faster than anyone reads.

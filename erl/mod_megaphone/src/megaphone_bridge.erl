@@ -1,0 +1,293 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% One session as a value, without its process: on one side the transport that reaches its client, on the other its XMPP
+%%% stream, and between them what the client sent and the stream has not got yet. How it ends is megaphone_ending's.
+%%%
+%%% | phase     | the client sends    | the stream sends  | a stanza comes for the user   | it is due           | it is to end |
+%%% |-----------|---------------------|-------------------|-------------------------------|---------------------|--------------|
+%%% | `opening' | its first: `open'   | -                 | -                             | -                   | -            |
+%%% | `open'    | to the stream, in turn | to the client  | to the stream                 | answers, or `ended' | `ended'      |
+%%% | `ended'   | it is answered so   | owed, or no more  | owed, unless it may be resumed | the stream's timeout | -          |
+%%%
+%%% What is done returns a step: it goes on, or its process is to stop. A step of which more may follow ends in settle/1.
+-module(megaphone_bridge).
+
+-export([new/1, open/4, settle/1, ends/2, terminate/2]).
+-export([request/3, asked/3, closed/2, call/3, cast/2, hear/2, due/1, tick/1]).
+-export([handled/1, excess/1, sleep/1, sid/1, host/1, who/1, is_open/1, idle/1, address/1, gauges/1, info/1, logged_in/1]).
+
+-export_type([bridge/0, step/0]).
+
+-type ms() :: integer().
+-type c2s() :: megaphone_c2s:c2s().
+
+-record(bridge, {
+    sid :: megaphone_sid:sid(),
+    %% Virtual host; empty until the creation request was understood.
+    host = <<>> :: binary(),
+    phase = opening :: megaphone_ending:phase(),
+    c2s = none :: c2s(),
+    pending = megaphone_pending:new() :: megaphone_pending:pending(),
+    mailbox = megaphone_mailbox:new() :: megaphone_mailbox:mailbox(),
+    who = stranger :: megaphone_allowance:who()
+}).
+-opaque bridge() :: #bridge{}.
+
+-type step() :: {ok, bridge()} | {stop, ProcessReason :: term(), bridge()}.
+
+-spec new(megaphone_sid:sid()) -> bridge().
+new(Sid) -> #bridge{sid = Sid}.
+
+%% @doc From the creation request of a client at `Peer', which is for a host of ours.
+-spec open({megaphone_body:request(), Host :: binary()}, {ConnId :: pid(), Body :: binary()}, megaphone_socket:endpoint(), bridge()) ->
+    step().
+open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
+    Limits = ejabberd_c2s_config:get_c2s_limits(),
+    MaxBody = proplists:get_value(max_stanza_size, Limits, infinity),
+    Transport = megaphone_transport:new(Request, ConnId, MaxBody, {Sid, Host}),
+    B1 = B#bridge{host = Host, phase = {open, Transport}, mailbox = megaphone_mailbox:configured()},
+    case stream(megaphone_c2s:start(Peer, Limits), B1) of
+        {ok, B2} ->
+            case byte_size(Body) =< MaxBody andalso megaphone_allowance:has_room(Request, stranger) of
+                true -> charge(ConnId, Body, settle(B2));
+                false -> ends({hang_up, body_too_large}, B2)
+            end;
+        Stop ->
+            Stop
+    end.
+
+-spec charge(pid(), binary(), step()) -> step().
+charge(ConnId, Body, {ok, #bridge{phase = {open, Transport}} = B}) ->
+    {ok, B#bridge{phase = {open, megaphone_transport:charge(ConnId, Body, Transport)}}};
+charge(_, _, Step) ->
+    Step.
+
+%%% The client's side
+
+-spec request(ConnId :: pid(), Body :: binary(), bridge()) -> step().
+request(ConnId, Body, #bridge{phase = {open, Transport}, who = Who} = B) ->
+    client(megaphone_transport:request(ConnId, Body, Who, Transport), B);
+request(ConnId, Body, #bridge{sid = Sid} = B) ->
+    %% It was on its way here when the session ended.
+    ok = megaphone_ended:request(Sid, ConnId, Body),
+    {ok, B}.
+
+%% @doc The gateway holds this request, and asks whether we do.
+-spec asked(pid(), megaphone_body:rid(), bridge()) -> step().
+asked(ConnId, Rid, #bridge{phase = {open, Transport}} = B) ->
+    {ok, B#bridge{phase = {open, megaphone_transport:asked(ConnId, Rid, Transport)}}};
+asked(ConnId, Rid, #bridge{sid = Sid} = B) ->
+    ok = megaphone_ended:asked(Sid, ConnId, Rid),
+    {ok, B}.
+
+%% @doc The client of an unanswered exchange went away.
+-spec closed(pid(), bridge()) -> step().
+closed(ConnId, #bridge{phase = {open, Transport}} = B) ->
+    {ok, B#bridge{phase = {open, megaphone_transport:closed(ConnId, Transport)}}};
+closed(_, B) ->
+    {ok, B}.
+
+-spec client(megaphone_transport:step(), bridge()) -> step().
+client({ok, Transport}, B) -> {ok, B#bridge{phase = {open, Transport}}};
+client({stop, Reason, Transport}, B) -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport}}).
+
+%%% The stream's side
+
+-spec call(term(), {pid(), term()}, bridge()) -> step().
+call(Call, From, #bridge{c2s = C2s} = B) -> stream(megaphone_c2s:call(Call, From, C2s), B).
+
+-spec cast(term(), bridge()) -> step().
+cast(Cast, #bridge{c2s = C2s} = B) -> stream(megaphone_c2s:cast(Cast, C2s), B).
+
+%% @doc A message that is the stream's.
+-spec hear(term(), bridge()) -> step().
+hear({route, Stanza} = Info, #bridge{phase = {ended, Ended}, c2s = C2s} = B) ->
+    case megaphone_ending:late(Stanza, Ended) of
+        {ok, Ended1} -> {ok, B#bridge{phase = {ended, Ended1}}};
+        stream -> stream(megaphone_c2s:info(Info, C2s), B)
+    end;
+hear(Info, #bridge{c2s = C2s} = B) ->
+    stream(megaphone_c2s:info(Info, C2s), B).
+
+%% What a callback did; where the stream ended by it, how that was before.
+-spec stream(megaphone_c2s:result(), bridge()) -> step().
+stream({ok, [], C2s}, B) ->
+    {ok, B#bridge{c2s = C2s, who = who(C2s, B)}};
+stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = B) ->
+    B1 = B#bridge{c2s = C2s, who = who(C2s, B)},
+    case megaphone_transport:sent(Sent, Transport) of
+        {ended, Condition, Error, Rest, Transport1} ->
+            {ok, B2} = ends({stream, Condition, Error, Before}, B1#bridge{phase = {open, Transport1}}),
+            stream({Outcome, Rest, C2s}, B2);
+        {ok, Transport1} when Outcome =:= closed ->
+            ends({stream, <<"remote-connection-failed">>, [], Before}, B1#bridge{phase = {open, Transport1}});
+        Step when Outcome =:= ok; Outcome =:= closed ->
+            client(Step, B1);
+        Step ->
+            stop(Outcome, Before, B1#bridge{phase = {open, element(tuple_size(Step), Step)}})
+    end;
+stream({Outcome, Sent, C2s}, #bridge{phase = {ended, Ended}, c2s = Before} = B) ->
+    B1 = B#bridge{c2s = C2s, phase = {ended, megaphone_ending:owes(Sent, Ended)}},
+    case Outcome of
+        ok -> {ok, B1};
+        closed -> {ok, B1};
+        Stop -> stop(Stop, Before, B1)
+    end.
+
+-spec stop({stop | exit, ProcessReason :: term()}, Before :: c2s(), bridge()) -> step().
+stop({stop, Reason}, Before, B) -> ends({stopped, Reason, Before}, B);
+stop({exit, Reason}, _, B) -> {stop, Reason, B}.
+
+%% Once it has logged in, it has.
+-spec who(c2s(), bridge()) -> megaphone_allowance:who().
+who(C2s, #bridge{who = stranger}) -> case megaphone_c2s:is_established(C2s) of true -> user; false -> stranger end;
+who(_, _) -> user.
+
+%%% Between them
+
+%% @doc Takes what is next of the client's, gives the stream what may go there, and answers what is due.
+-spec settle(bridge()) -> step().
+settle(#bridge{phase = {open, Transport}} = B) ->
+    case take_pending(B) of
+        {Event, B1} ->
+            deliver(Event, B1);
+        none ->
+            case megaphone_transport:next(Transport) of
+                {ok, Request, Transport1} -> receive_request(Request, B#bridge{phase = {open, Transport1}});
+                {stop, Reason, Transport1} -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport1}});
+                none -> flush(B)
+            end
+    end;
+settle(B) ->
+    {ok, B}.
+
+-spec receive_request(megaphone_body:request(), bridge()) -> step().
+receive_request(#{els := Els, bytes := Bytes} = Request, #bridge{host = Host, pending = Pending} = B) ->
+    ok = megaphone_stats:add(stanzas_in, length(Els)),
+    case megaphone_pending:leave(Bytes, megaphone_stream:events(Request, Host), Pending) of
+        {ok, Pending1} -> settle(B#bridge{pending = Pending1});
+        flood -> ends({hang_up, too_much_pending}, B)
+    end.
+
+-spec flush(bridge()) -> step().
+flush(#bridge{phase = {open, Transport}, pending = Pending} = B) ->
+    %% There is more for the stream, and only the mailbox keeps it back.
+    IsBusy = not megaphone_pending:is_empty(Pending) andalso megaphone_transport:flow(Transport) =:= open,
+    B1 = B#bridge{phase = {open, megaphone_transport:flush(IsBusy, Transport)}},
+    %% The answers may have made room.
+    case take_pending(B1) of
+        none -> {ok, B1};
+        {Event, B2} -> deliver(Event, B2)
+    end.
+
+%% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
+-spec take_pending(bridge()) -> {megaphone_stream:event(), bridge()} | none.
+take_pending(#bridge{phase = {open, Transport}, pending = Pending, mailbox = Mailbox} = B) ->
+    case megaphone_pending:is_empty(Pending) orelse megaphone_mailbox:is_behind(Mailbox) of
+        true ->
+            none;
+        false ->
+            case megaphone_pending:take(megaphone_transport:flow(Transport), Pending) of
+                none -> none;
+                {Event, Pending1} -> {Event, B#bridge{pending = Pending1}}
+            end
+    end.
+
+-spec deliver(megaphone_stream:event(), bridge()) -> step().
+deliver(Event, #bridge{c2s = C2s, mailbox = Mailbox} = B) ->
+    Before = megaphone_mailbox:length(),
+    case stream(megaphone_c2s:event(Event, C2s), B) of
+        {ok, B1} -> settle(B1#bridge{mailbox = megaphone_mailbox:asked(Before, megaphone_mailbox:length(), Mailbox)});
+        Stop -> Stop
+    end.
+
+%%% Time and end
+
+%% @doc When tick/1 will next have something to do.
+-spec due(bridge()) -> ms() | infinity.
+%% Atoms sort behind numbers: `infinity' is the largest.
+due(#bridge{phase = {open, Transport}, c2s = C2s}) -> min(megaphone_transport:due(Transport), megaphone_c2s:due(C2s));
+due(#bridge{c2s = C2s}) -> megaphone_c2s:due(C2s).
+
+-spec tick(bridge()) -> step().
+tick(#bridge{phase = {open, Transport}, who = Who} = B) ->
+    case client(megaphone_transport:waiting(Who, Transport), B) of
+        {ok, B1} -> expire(B1);
+        Stop -> Stop
+    end;
+tick(B) ->
+    expire(B).
+
+-spec expire(bridge()) -> step().
+expire(#bridge{phase = Phase, c2s = C2s} = B) ->
+    IsExpired = case Phase of {open, Transport} -> megaphone_transport:is_expired(Transport); _ -> false end,
+    case IsExpired orelse megaphone_c2s:due(C2s) =< erlang:monotonic_time(millisecond) of
+        false -> {ok, B};
+        true when IsExpired -> ends({hang_up, expired}, B);
+        true -> stream(megaphone_c2s:info(timeout, C2s), B)
+    end.
+
+-spec ends(megaphone_ending:way(), bridge()) -> step().
+ends(Way, B) ->
+    {Result, #{phase := Phase, c2s := C2s, pending := Pending}} = megaphone_ending:run(Way, to_ending(B)),
+    B1 = B#bridge{phase = Phase, c2s = C2s, pending = Pending},
+    case Result of
+        ok -> {ok, B1};
+        {stop, Reason} -> {stop, Reason, B1}
+    end.
+
+%% @doc Its process ends.
+-spec terminate(ProcessReason :: term(), bridge()) -> ok.
+terminate(Reason, B) -> megaphone_ending:terminate(Reason, to_ending(B)).
+
+-spec to_ending(bridge()) -> megaphone_ending:session().
+to_ending(#bridge{sid = Sid, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
+    #{sid => Sid, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.
+
+%%% What it is like
+
+%% @doc A message of its process' mailbox less.
+-spec handled(bridge()) -> bridge().
+handled(#bridge{mailbox = Mailbox} = B) ->
+    case megaphone_mailbox:handled(Mailbox) of
+        Mailbox -> B;
+        Mailbox1 -> B#bridge{mailbox = Mailbox1}
+    end.
+
+%% @doc The length of its process' mailbox, where that is too long.
+-spec excess(bridge()) -> pos_integer() | none.
+excess(#bridge{mailbox = Mailbox}) ->
+    Length = megaphone_mailbox:length(),
+    case megaphone_mailbox:is_too_long(Length, Mailbox) of true -> Length; false -> none end.
+
+-spec sleep(bridge()) -> bridge().
+sleep(#bridge{host = Host, c2s = C2s} = B) -> B#bridge{c2s = megaphone_c2s:sleep(Host, C2s)}.
+
+-spec sid(bridge()) -> megaphone_sid:sid().
+sid(#bridge{sid = Sid}) -> Sid.
+
+-spec host(bridge()) -> binary().
+host(#bridge{host = Host}) -> Host.
+
+-spec who(bridge()) -> megaphone_allowance:who().
+who(#bridge{who = Who}) -> Who.
+
+-spec is_open(bridge()) -> boolean().
+is_open(#bridge{phase = {open, _}}) -> true;
+is_open(_) -> false.
+
+%% @doc For how long its client has had nothing open.
+-spec idle(bridge()) -> ms().
+idle(#bridge{phase = {open, Transport}}) -> megaphone_transport:idle(Transport).
+
+-spec address(bridge()) -> inet:ip_address() | unknown.
+address(#bridge{c2s = C2s}) -> megaphone_c2s:address(C2s).
+
+-spec gauges(bridge()) -> megaphone_sessions:gauges().
+gauges(#bridge{phase = Phase, who = Who}) -> megaphone_report:gauges(Phase, Who).
+
+-spec info(bridge()) -> megaphone_report:info().
+info(#bridge{sid = Sid, host = Host, phase = Phase, who = Who, c2s = C2s}) -> megaphone_report:info(Sid, Host, Phase, Who, C2s).
+
+-spec logged_in(bridge()) -> ok.
+logged_in(#bridge{sid = Sid, host = Host, c2s = C2s}) -> megaphone_report:logged_in(Sid, Host, C2s).
