@@ -9,8 +9,9 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
-import { type Answer, BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
+import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
+import { ServerNode } from './support/server-node.js';
 
 let instance: Instance;
 let sender: BoshSession;
@@ -378,6 +379,25 @@ describe('a message with a control character, which only the server itself can s
     const logs = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.log'));
     assert.ok(logs.length > 0);
     for (const name of logs) assert.doesNotMatch(await readFile(join(folder, name), 'utf8'), /secret/);
+  });
+});
+
+describe('a fault in what we do with what a stream sent', { timeout: 120_000 }, () => {
+  it('loses none of it, and the client hears of the end', async () => {
+    const bob = await login('fault');
+    const held = bob.next();
+    const server = await ServerNode.connect(instance);
+    try {
+      // Without it no element can be written.
+      await server.print('persistent_term:erase(megaphone_chars)');
+      await instance.ctl('send_message', 'chat', 'alice@localhost', bob.jid, '', 'one');
+      assert.equal(condition(await held.answer), 'internal-server-error');
+    } finally {
+      await server.print('megaphone_chars:prepare()');
+      await server.stop();
+    }
+    await offline(bob);
+    await expectAtNextLogin('one');
   });
 });
 

@@ -20,6 +20,7 @@ ways_test_() ->
                 [{finish, <<"remote-stream-error">>, <<"<e/>">>}, {say, before}]},
             {shut_down, [last_words, system_shutdown, {finish, Stop, []}, {stop, normal}]},
             {{stopped, normal, before}, [{say, before}, flush, {stop, normal}]},
+            {{fault, [sent]}, [{finish, Fault, []}, {owe, [sent]}, {stop, {shutdown, fault}}]},
             {{terminate, normal, now}, [{finish, <<"remote-connection-failed">>, []}, {say, now}, hand_back]},
             {{terminate, shutdown, now}, [{finish, Stop, []}, {say, now}, hand_back]},
             {{terminate, {shutdown, {process_limit, {max_queue, 7}}}, now}, [{finish, Stop, []}, {say, now}, hand_back]},
@@ -57,7 +58,7 @@ with_tables_test_() ->
         ]}.
 
 ways() ->
-    [{hang_up, body_too_large}, {stream, <<"host-gone">>, [], none}, shut_down, {terminate, normal, none}].
+    [{hang_up, body_too_large}, {stream, <<"host-gone">>, [], none}, shut_down, {fault, []}, {terminate, normal, none}].
 
 every_way_ends_an_open_session_once() ->
     [

@@ -115,7 +115,7 @@ stream({ok, [], C2s}, B) ->
     {ok, B#bridge{c2s = C2s, who = who(C2s, B)}};
 stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = B) ->
     B1 = B#bridge{c2s = C2s, who = who(C2s, B)},
-    case megaphone_transport:sent(Sent, Transport) of
+    try megaphone_transport:sent(Sent, Transport) of
         {ended, Condition, Error, Rest, Transport1} ->
             {ok, B2} = ends({stream, Condition, Error, Before}, B1#bridge{phase = {open, Transport1}}),
             stream({Outcome, Rest, C2s}, B2);
@@ -125,6 +125,10 @@ stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = 
             client(Step, B1);
         Step ->
             stop(Outcome, Before, B1#bridge{phase = {open, element(tuple_size(Step), Step)}})
+    catch
+        Class:Reason:Stack ->
+            ok = megaphone_fault:ends(Class, Reason, Stack),
+            ends({fault, Sent}, B1)
     end;
 stream({Outcome, Sent, C2s}, #bridge{phase = {ended, Ended}, c2s = Before} = B) ->
     B1 = B#bridge{c2s = C2s, phase = {ended, megaphone_ending:owes(Sent, Ended)}},

@@ -1,29 +1,32 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% How a session ends. There are many reasons and few ways; a way is a list of steps (steps/1), and run/2 takes them.
-%%% Each happens at most once, whatever comes together: a client's fault while the server stops, a stream that ends
-%%% in the middle of its last words.
+%%% How a session ends. There are many reasons and few ways; a way is a list of steps (steps/1), and run/2 takes them,
+%%% each at most once, whatever comes together: a client's fault while the server stops, a stream that ends in the
+%%% middle of its last words. The reason is what the client hears, and is counted and logged, with the word in brackets.
 %%%
-%%% | who ends it              | reason, as counted and logged     | way                | the client hears               |
-%%% |--------------------------|-----------------------------------|--------------------|--------------------------------|
-%%% | the client: `terminate'  | client                            | `stream' closed    | no condition                   |
-%%% | its stream, by an error  | the error's condition             | `stream' closed    | that, or `remote-stream-error' |
-%%% | its stream, silently     | remote-connection-failed          | `stream' closed    | that                           |
-%%% | the client's silence     | item-not-found (expired)          | `hang_up'          | nothing: nobody is there       |
-%%% | others who need the room | the same                          | `hang_up'          | the same                       |
-%%% | the client's fault       | bad-request, item-not-found, policy-violation (which) | `hang_up' | that              |
-%%% | overflow, here or there  | policy-violation (what overflows) | `hang_up'          | that                           |
-%%% | the operator             | policy-violation (closed_by_..)   | `hang_up'          | that                           |
-%%% | the module or node stops | system-shutdown                   | `shut_down'        | that                           |
-%%% | ejabberd: its stream's process is to stop | remote-connection-failed | `stopped'  | that                           |
-%%% | a fault in our code      | internal-server-error             | `terminate'        | that, who asked at once        |
-%%% | a fault in ejabberd's    | internal-server-error             | `terminate'        | that                           |
-%%% | who kills the process    | none: megaphone_index finds it    | none               | `item-not-found', from others  |
+%%% | what happens                             | reason                           | way         | then the process          |
+%%% |------------------------------------------|----------------------------------|-------------|---------------------------|
+%%% | the client says `terminate'              | none, it is no error             | `stream'    | goes on: its stream stops it |
+%%% | the stream says an error                 | that, or remote-stream-error     | `stream'    | the same                  |
+%%% | the stream ends silently                 | remote-connection-failed         | `stream'    | the same                  |
+%%% | the client is silent, or others need room | item-not-found (expired)        | `hang_up'   | the same, or its stream may be resumed |
+%%% | the client errs: no XML                  | bad-request                      | `hang_up'   | the same                  |
+%%% | ... its rid or key                       | item-not-found (rid_.., wrong_key) | `hang_up' | the same                  |
+%%% | ... too much, too often, too early       | policy-violation (which)         | `hang_up'   | the same                  |
+%%% | too much waits for it, here or in the mailbox | policy-violation (which)    | `hang_up'   | the same                  |
+%%% | the operator closes it                   | policy-violation (closed_by_operator) | `hang_up' | the same               |
+%%% | the module or the node stops             | system-shutdown                  | `shut_down' | stops                     |
+%%% | ejabberd stops the stream's process      | remote-connection-failed         | `stopped', `terminate' | stops          |
+%%% | a fault in what ejabberd does            | internal-server-error            | `terminate' | stops                     |
+%%% | a fault in what we do with what it sent  | internal-server-error            | `fault'     | stops                     |
+%%% | any other fault of ours                  | internal-server-error, who asked at once | `terminate' | stops, as before the message |
+%%% | the mailbox is too long once more        | has been told                    | `terminate' | stops                     |
+%%% | the process is killed                    | item-not-found, by megaphone_index | none      | -                         |
 %%%
-%%% A session that was open is ended from then on: its index entry is gone, late requests are answered by megaphone_ended.
-%%% Its process lives on until the stream ends it, a moment later, or much later where the client may resume the stream
-%%% (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack, and
-%%% what came for its user meanwhile.
+%%% From `finish' on it has left the index, and megaphone_ended answers late requests; but of one that expired nothing
+%%% is kept. Its process lives on until its stream ends it: a moment, or much longer where the client may resume the
+%%% stream (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack
+%%% and what came for its user meanwhile. What a client's own `terminate' leaves unfetched is given to nobody (§13).
 -module(megaphone_ending).
 
 -export([steps/1, run/2, terminate/2, fault/4, late/2, owes/2]).
@@ -62,6 +65,8 @@
     | {stream, condition(), Error :: iodata(), Before :: c2s()}
     | shut_down
     | {stopped, ProcessReason :: term(), Before :: c2s()}
+    %% Of ours, with what the stream sent.
+    | {fault, Sent :: [megaphone_socket:event()]}
     | {terminate, ProcessReason :: term(), c2s()}.
 
 -type step() ::
@@ -74,6 +79,7 @@
     %% The stream has ended: of those words, as it would have sent them, what changes nothing in it. What is for the
     %% server itself, and other presence, would be undone by the end at once.
     | {say, Before :: c2s()}
+    | {owe, Sent :: [megaphone_socket:event()]}
     | flush
     | hand_back
     | {stop, ProcessReason :: term()}.
@@ -86,6 +92,7 @@ steps({stream, Condition, Error, Before}) -> [{finish, Condition, Error}, {say, 
 %% The hook by which a stream ends its process may be gone by now.
 steps(shut_down) -> [last_words, system_shutdown, {finish, <<"system-shutdown">>, []}, {stop, normal}];
 steps({stopped, Reason, Before}) -> [{say, Before}, flush, {stop, Reason}];
+steps({fault, Sent}) -> [{finish, <<"internal-server-error">>, []}, {owe, Sent}, {stop, {shutdown, fault}}];
 steps({terminate, Reason, Before}) -> [{finish, condition(Reason), []}, {say, Before}, hand_back].
 
 %% For which reason a process ends.
@@ -148,6 +155,8 @@ step({say, Before}, {Result, #{pending := Pending} = Session}) ->
     IsHeard = megaphone_c2s:is_established(Before),
     Sent = lists:append([megaphone_c2s:say(Word, Before) || Word <- Words, IsHeard]),
     {Result, absorb(Sent, Session#{pending := megaphone_pending:new()})};
+step({owe, Sent}, {Result, Session}) ->
+    {Result, absorb(Sent, Session)};
 step(flush, {Result, #{phase := {open, Transport}} = Session}) ->
     {Result, Session#{phase := {open, megaphone_transport:flush(false, Transport)}}};
 step(flush, Result) ->

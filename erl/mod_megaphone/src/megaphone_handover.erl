@@ -30,7 +30,7 @@ closed({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
     case erase(?OFFERED) =:= true andalso successor(Sid, Jid) of
         false -> ok;
         none -> ok;
-        Successor -> lists:foreach(fun(Stanza) -> hand_over(Stanza, Successor) end, waiting())
+        Successor -> lists:foreach(fun(Stanza) -> hand_over(Stanza, Successor) end, megaphone_mailbox:take_routed())
     end;
 closed(_, _, _) ->
     ok.
@@ -92,7 +92,7 @@ put_in_order(Rounds) ->
         true ->
             ok;
         false ->
-            {First, Then} = lists:partition(fun is_marked/1, waiting()),
+            {First, Then} = lists:partition(fun is_marked/1, megaphone_mailbox:take_routed()),
             lists:foreach(fun(Stanza) -> self() ! {route, mark(Stanza)} end, First ++ Then),
             put_in_order(Rounds - 1)
     end.
@@ -106,10 +106,3 @@ mark(Stanza) -> xmpp:put_meta(Stanza, ?MODULE, true).
 
 -spec is_marked(stanza()) -> boolean().
 is_marked(Stanza) -> xmpp:get_meta(Stanza, ?MODULE, false).
-
--spec waiting() -> [stanza()].
-waiting() ->
-    receive
-        {route, Stanza} -> [Stanza | waiting()]
-    after 0 -> []
-    end.

@@ -4,6 +4,17 @@
 %%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
 %%% It works for everybody: nothing here costs in proportion to a body.
 %%%
+%%% | from a gateway        | there is such a session  | it has ended, or never was  | a creation                    |
+%%% |-----------------------|--------------------------|-----------------------------|-------------------------------|
+%%% | a request             | is handed to it          | is answered so (megaphone_ended) | a session, or a refusal  |
+%%% | `held': is it yours?  | it is asked              | is answered so              | -                             |
+%%% | `closed'              | it is told               | -                           | -                             |
+%%% | `mark'                | `taken': everything before it was                     |||
+%%%
+%%% What it knows itself is who the strangers are, that is who has not logged in (megaphone_admission), how often it
+%%% refused whom (megaphone_refusals), and whether this node stops. Which process serves a sid is in megaphone_sessions;
+%%% so a new hub, after a fault, lacks only the last two.
+%%%
 %%% A gateway keeps at most 1024 requests on their way here. It marks its place among them now and then,
 %%% and is told when this process comes to the mark, which in a busy server is when its turn comes: so
 %%% what the server cannot take yet waits in the gateway, and no mailbox grows.
