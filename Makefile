@@ -44,11 +44,8 @@ conformance: packages build ## Writes docs/conformance.md: the gateway and ejabb
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
-bench: packages build ## ejabberd's own BOSH and Megaphone side by side, into docs/benchmarks.md (15 minutes; scripts/bench/bench.ts)
-	@node dist/scripts/bench/bench.js
-
-bench-messages: bench-packages build ## Users who write to each other: processor time, counts, latency, also behind haproxy (scripts/bench/messages/main.ts)
-	@node dist/scripts/bench/messages/main.js
+bench: bench-packages build ## ejabberd's own BOSH, without and with haproxy, and Megaphone, into docs/benchmarks.md (25 minutes; CORES=4,2 ONLY=messages,logins)
+	@node dist/scripts/bench/main.js
 
 bench-million: bench-connections bench-sessions ## Both: bench-connections and bench-sessions (40 minutes)
 
@@ -60,9 +57,6 @@ bench-sessions: packages build ## 1,000,000 sessions through one gateway, withou
 
 bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
 	@node dist/scripts/bench/memory/main.js
-
-bench-cpu: packages build ## Processor time of a login and of a message, likewise (5 minutes; USERS=500 RATES=500,1500)
-	@node dist/scripts/bench/cpu.js
 
 bench-http: test-packages build ## What a connection costs the gateway, beside node:http and a bare socket (5 minutes; CONNECTIONS=15000)
 	@node dist/scripts/bench/http/main.js
@@ -78,7 +72,7 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-cpu bench-http bench-link bench-messages packages test-packages bench-packages
+.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-http bench-link packages test-packages bench-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

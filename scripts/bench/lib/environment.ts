@@ -21,6 +21,10 @@ export function numbersFrom(
   throw new Error(`${variable}=${text}: expected a number ${range}`);
 }
 
+/** Whether any of them is set. */
+export const areSet = (variables: readonly string[]): boolean =>
+  variables.some((name) => (process.env[name] ?? '') !== '');
+
 /** Some of a few words. */
 export function namesFrom<T extends string>(variable: string, all: readonly T[]): readonly T[] {
   const text = process.env[variable];

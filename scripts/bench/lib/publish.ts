@@ -1,32 +1,42 @@
-/** Where results go: always to var/bench, and those worth showing into the documentation, between its markers. */
+/** Where results go: to var/bench, and those worth showing into the documentation, between its markers. */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../../support/root.js';
-import { cpuPlot, latencyPlot, memoryPlot } from '../plots.js';
-import { comparison, markdownComparison } from '../report.js';
-import type { Results } from '../results.js';
+import type { Cores } from './cores.js';
 
+/** Stands in each file of results that `make bench` publishes. */
+export interface Run {
+  readonly machine: string;
+  readonly cores: Cores;
+  /** ISO 8601. */
+  readonly date: string;
+  /** With other settings than usual, which is mostly less of everything. */
+  readonly isTrial: boolean;
+}
+
+const RESULTS = join(root, 'var', 'bench');
 const DOCUMENT = join(root, 'docs', 'benchmarks.md');
 
 /** @returns the file */
 export function save(name: string, results: object): string {
-  return write(join(root, 'var', 'bench'), `${name}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  mkdirSync(RESULTS, { recursive: true });
+  const path = join(RESULTS, `${name}.json`);
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
+  return path;
 }
 
-/** Writes the table, the plots and the figures they are made of. Returns the files. */
-export function publish(results: Results): string[] {
-  const folder = join(root, 'docs', 'bench');
-  const { machine, date, isTrial } = results;
-  const heading = describeRun(machine, date, isTrial);
-  const text = `${heading}\n\n${markdownComparison(comparison(results))}`;
-  return [
-    write(folder, 'bench.json', `${JSON.stringify(results, null, 2)}\n`),
-    write(folder, 'latency.svg', latencyPlot(results)),
-    write(folder, 'cpu.svg', cpuPlot(results)),
-    write(folder, 'memory.svg', memoryPlot(results)),
-    publishSection('bench', text),
-  ];
+/** What was saved last under this name; undefined where nothing was. */
+export function saved<T extends object>(name: string): T | undefined {
+  const path = join(RESULTS, `${name}.json`);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
+}
+
+/** A file of docs/bench. Returns its path. */
+export function publishFile(name: string, text: string): string {
+  const path = join(root, 'docs', 'bench', name);
+  writeFileSync(path, text);
+  return path;
 }
 
 /** The line above a table. */
@@ -46,11 +56,4 @@ export function replaceSection(document: string, name: string, text: string): st
   const to = document.indexOf(end);
   if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${begin} … ${end}`);
   return `${document.slice(0, from + begin.length)}\n${text}\n${document.slice(to)}`;
-}
-
-function write(folder: string, name: string, text: string): string {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, name);
-  writeFileSync(path, text);
-  return path;
 }

@@ -3,8 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Load, type Pace } from '../../load/load.js';
 import type { Progress } from '../../load/progress.js';
+import type { Cores } from '../lib/cores.js';
+import { type Counts, countsBetween, totalsOf } from '../lib/counts.js';
 import { type Kind, NAMES, Server } from '../lib/server.js';
-import { minus, NOTHING, plus, share, type Usage } from '../lib/usage.js';
+import { minus, share, type Usage } from '../lib/usage.js';
 
 /** Enough to keep both servers busy all the time. */
 const FULL = { concurrency: 64, perSecond: Infinity };
@@ -14,6 +16,15 @@ const STEADY = { concurrency: 64, perSecond: 200 };
 /** Logins of which the machine code of all parts is made. */
 const WARM_UP = 300;
 
+/** So many logins in turn. */
+export interface Round {
+  readonly perSecond: number;
+  /** Seconds of processor time for each. */
+  readonly cpu: Usage;
+  readonly loadCpu: number;
+  readonly counts: Counts;
+}
+
 /** A server on which users stay once they have logged in. */
 export class IdleSubject {
   readonly kind: Kind;
@@ -22,46 +33,48 @@ export class IdleSubject {
   /** Whose logins are timed, in one process that has warmed up. */
   readonly #timed: Load;
   readonly #loads: Load[];
-  #seconds = 0;
-  #logins = 0;
-  #cpu = NOTHING;
-  #loadCpu = 0;
+  readonly #cores: Cores;
 
-  private constructor(kind: Kind, server: Server, timed: Load, progress: Progress) {
+  private constructor(kind: Kind, server: Server, timed: Load, cores: Cores, progress: Progress) {
     this.kind = kind;
     this.#server = server;
     this.#timed = timed;
     this.#loads = [timed];
+    this.#cores = cores;
     this.#progress = progress;
   }
 
   /** @param users how many logins there will be to time */
-  static async start(kind: Kind, users: number, progress: Progress): Promise<IdleSubject> {
+  static async start(kind: Kind, users: number, cores: Cores, progress: Progress): Promise<IdleSubject> {
     progress.say(`${NAMES[kind]}: a fresh node ...`);
-    const server = await Server.start(kind);
+    const server = await Server.start(kind, { cores: cores.servers });
     const timed = await Load.start({ url: server.url, host: 'localhost', users: WARM_UP + users });
-    const subject = new IdleSubject(kind, server, timed, progress);
+    timed.pin(cores.load);
+    const subject = new IdleSubject(kind, server, timed, cores, progress);
     await subject.#login(timed, FULL, WARM_UP);
     return subject;
   }
 
   /** The next so many of the users whose logins are timed, as fast as the server takes them. */
-  async logIn(users: number): Promise<void> {
-    const load = this.#timed;
-    const [begin, cpu, loadCpu] = [performance.now(), this.#server.cpu(), load.usage().cpu];
-    await this.#login(load, FULL, users);
-    this.#seconds += (performance.now() - begin) / 1000;
-    this.#cpu = plus(this.#cpu, minus(this.#server.cpu(), cpu));
-    this.#loadCpu += load.usage().cpu - loadCpu;
-    this.#logins += users;
+  async logIn(users: number): Promise<Round> {
+    const begin = await this.#totals();
+    await this.#login(this.#timed, FULL, users);
+    const end = await this.#totals();
+    return {
+      perSecond: (users * 1000) / (end.at - begin.at),
+      cpu: share(minus(end.cpu, begin.cpu), users),
+      loadCpu: (end.loadCpu - begin.loadCpu) / users,
+      counts: countsBetween(begin.totals, end.totals, users),
+    };
   }
 
-  /** Of all rounds. */
-  get logins(): { perSecond: number; cpu: Usage; loadCpu: number } {
+  async #totals() {
+    const { requests } = await this.#timed.counters();
     return {
-      perSecond: this.#logins / this.#seconds,
-      cpu: share(this.#cpu, this.#logins),
-      loadCpu: this.#loadCpu / this.#logins,
+      totals: await totalsOf(this.#server, requests),
+      cpu: this.#server.cpu(),
+      loadCpu: this.#timed.usage().cpu,
+      at: performance.now(),
     };
   }
 
@@ -73,6 +86,7 @@ export class IdleSubject {
     await sleep(settleSeconds * 1000);
     const before = this.#server.memory();
     const load = await Load.start({ url: this.#server.url, host: 'localhost', users });
+    load.pin(this.#cores.load);
     this.#loads.push(load);
     await this.#login(load, STEADY, users);
     await this.#progress.wait(load, settleSeconds);

@@ -1,15 +1,18 @@
 /**
- * `make bench-messages`: users who write to each other at a steady rate, on ejabberd's own BOSH, on the same behind
- * haproxy, and on Megaphone: processor time and counts for each message, and latency. All servers run at once, each on
- * a fresh node, and are measured in turn, round by round, so that what else the machine does hits all alike.
+ * Users who write to each other at a steady rate, on ejabberd's own BOSH, on the same behind haproxy, and on Megaphone:
+ * processor time and counts for each message, latency, and the highest rate. All servers run at once, each on a fresh
+ * node, and are measured in turn, round by round, so that what else the machine does hits all alike. A part of
+ * `make bench`: `ONLY=messages make bench`.
  *
  *   SUBJECTS=own,haproxy,megaphone
  *   PATTERNS=next,random       each writes to the next, evenly; or random users to random others at random moments
  *   RATES=500,1500,3000,6000   messages a second
  *   ROUNDS=3
- *   MEASURE_SECONDS=5          of each round
+ *   MEASURE_SECONDS=4          of each round
+ *   STEP_SECONDS=2             for each try on the way to the highest rate, which is not looked for with 0, nor where
+ *                              another setting is given and this is not
  *   USERS=500
- *   CORES=4                    of the servers; what is left of this machine's is the load generator's (cores.ts)
+ *   CORES=4                    of the servers; what is left of this machine's is the load generator's (lib/cores.ts)
  *
  * A quick look, which takes some 25 s after `make build` and ends with one line:
  *
@@ -19,62 +22,121 @@
 import { Progress } from '../../load/progress.js';
 import { PATTERNS, type Pattern } from '../../load/schedule.js';
 import { assignCores, describeCores } from '../lib/cores.js';
-import { namesFrom, numberFrom, numbersFrom } from '../lib/environment.js';
+import { COUNTS, type Count } from '../lib/counts.js';
+import { areSet, namesFrom, numberFrom, numbersFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
 import { save } from '../lib/publish.js';
 import { SUBJECTS } from '../lib/server.js';
 import { sumOf } from '../lib/usage.js';
+import { highestRate } from './highest-rate.js';
+import type { Cell, Highest, MessageResults } from './results.js';
 import { type Sample, Subject } from './subject.js';
 
-const SETTINGS = {
-  SUBJECTS: namesFrom('SUBJECTS', SUBJECTS),
-  PATTERNS: namesFrom('PATTERNS', PATTERNS),
-  RATES: numbersFrom('RATES', [500, 1500, 3000, 6000], 1),
-  ROUNDS: numberFrom('ROUNDS', 3, 1),
-  MEASURE_SECONDS: numberFrom('MEASURE_SECONDS', 5, 1),
-  USERS: numberFrom('USERS', 500, 2),
-};
+const MAIN = ['SUBJECTS', 'PATTERNS', 'RATES', 'ROUNDS', 'MEASURE_SECONDS', 'USERS'] as const;
+const isTrial = areSet([...MAIN, 'STEP_SECONDS']);
+const subjectNames = namesFrom('SUBJECTS', SUBJECTS);
+const patterns = namesFrom('PATTERNS', PATTERNS);
+const rates = numbersFrom('RATES', [500, 1500, 3000, 6000], 1);
+const rounds = numberFrom('ROUNDS', 3, 1);
+const measureSeconds = numberFrom('MEASURE_SECONDS', 4, 1);
+const stepSeconds = numberFrom('STEP_SECONDS', areSet(MAIN) ? 0 : 2, 0);
+const users = numberFrom('USERS', 500, 2);
+
+const FIRST_RATE = 2_000;
+const PRECISION = 1.2;
+const LEAST_RATE = 100;
+/** Milliseconds. */
+const CLEAN_P99 = 100;
 
 const progress = new Progress();
-const cores = assignCores();
-const machine = describeMachine();
-progress.say(`${machine}; ${describeCores(cores)}`);
-
 const ms = (milliseconds: number): string => `${milliseconds.toFixed(1)} ms`;
 const cpu = (seconds: number): string => (seconds * 1000).toFixed(3);
 
 function describe({ p50, p99, lag99, late, cpu: used, loadCpu, counts }: Sample): string {
-  const each = (count: number | undefined) =>
-    count === undefined ? '-' : count.toFixed(count < 100 ? 1 : 0);
+  const each = (name: Count) => {
+    const count = counts[name];
+    return `${count?.toFixed(count < 100 ? 1 : 0) ?? '-'} ${COUNTS[name].replace(/^.*: |^— /, '')}`;
+  };
   return [
-    `p50 ${ms(p50)} p99 ${ms(p99)} (sent late p99 ${ms(lag99)})${late === 0 ? '' : ` ${late} late by seconds`}`,
+    `p50 ${ms(p50)} p99 ${ms(p99)} (sent late: p99 ${ms(lag99)})${late === 0 ? '' : ` ${late} late by seconds`}`,
     `cpu ${cpu(used.ejabberd)} + ${cpu(used.gateway)} = ${cpu(sumOf(used))} ms, load ${cpu(loadCpu)}`,
-    `a message: ${each(counts.requests)} requests, ${each(counts.reductions)} reductions, ` +
-      `woken ${each(counts.ejabberdWakeUps)} + ${each(counts.frontWakeUps)}, ` +
-      `calls ${each(counts.ejabberdCalls)} + ${each(counts.frontCalls)}`,
+    `ejabberd ${each('reductions')}, ${each('ejabberdWakeUps')}, ${each('ejabberdCalls')}`,
+    `in front ${each('frontWakeUps')}, ${each('frontCalls')}`,
   ].join('; ');
 }
 
-const subjects = await Promise.all(
-  SETTINGS.SUBJECTS.map((name) => Subject.start(name, SETTINGS.USERS, cores, progress)),
-);
-const cells: { pattern: Pattern; rate: number; round: number; subject: string; sample: Sample }[] = [];
-for (const pattern of SETTINGS.PATTERNS) {
-  for (const rate of SETTINGS.RATES) {
-    for (let round = 0; round < SETTINGS.ROUNDS; round += 1) {
-      // Each begins in turn.
-      for (let place = 0; place < subjects.length; place += 1) {
-        const subject = subjects[(round + place) % subjects.length];
-        if (subject === undefined) continue;
-        const sample = await subject.measure(pattern, rate, SETTINGS.MEASURE_SECONDS, round);
-        cells.push({ pattern, rate, round, subject: subject.name, sample });
-        progress.say(`${subject.name} ${pattern} ${rate}/s: ${describe(sample)}`);
+async function measure(subjects: readonly Subject[]): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pattern of patterns) {
+    for (const rate of rates) {
+      for (let round = 0; round < rounds; round += 1) {
+        // Each is the first in turn.
+        const order = [
+          ...subjects.slice(round % subjects.length),
+          ...subjects.slice(0, round % subjects.length),
+        ];
+        for (const subject of order) {
+          const sample = await subject.measure(pattern, rate, measureSeconds, round);
+          cells.push({ pattern, rate, round, subject: subject.name, sample });
+          progress.say(`${subject.name} ${pattern} ${rate}/s: ${describe(sample)}`);
+        }
       }
     }
   }
+  return cells;
 }
-for (const subject of subjects) {
-  await subject.lost();
-  await subject.end();
+
+async function findHighest(subjects: readonly Subject[], pattern: Pattern): Promise<Highest[]> {
+  const searches = subjects.map((subject) => {
+    const wanted = highestRate(FIRST_RATE, PRECISION, LEAST_RATE);
+    return { subject, wanted, next: wanted.next(), tries: [] as Highest['tries'][number][] };
+  });
+  while (searches.some(({ next }) => !next.done)) {
+    for (const search of searches) {
+      if (search.next.done) continue;
+      const rate = search.next.value;
+      const { p99, late } = await search.subject.measure(pattern, rate, stepSeconds, search.tries.length);
+      const isClean = p99 < CLEAN_P99;
+      progress.say(
+        `${search.subject.name} ${pattern}: ${rate} messages a second: p99 ${ms(p99)}, ${late} late by seconds`,
+      );
+      search.tries.push({ rate, p99, isClean });
+      search.next = search.wanted.next(isClean);
+    }
+  }
+  return searches.map(({ subject, next, tries }) => ({
+    pattern,
+    subject: subject.name,
+    rate: next.value,
+    tries,
+  }));
 }
-progress.say(`Written: ${save(`messages-${cores.count}`, { machine, cores, settings: SETTINGS, cells })}`);
+
+const cores = assignCores();
+const machine = describeMachine();
+progress.say(`${machine}; ${describeCores(cores)}`);
+const subjects = await Promise.all(subjectNames.map((name) => Subject.start(name, users, cores, progress)));
+const cells = await measure(subjects);
+const highest: Highest[] = [];
+// haproxy is no server: how much it can take is not asked.
+const searched = stepSeconds === 0 ? [] : subjects.filter(({ name }) => name !== 'haproxy');
+if (searched.length > 0) {
+  for (const pattern of patterns) highest.push(...(await findHighest(searched, pattern)));
+}
+const lost: Record<string, number> = {};
+await Promise.all(
+  subjects.map(async (subject) => {
+    lost[subject.name] = await subject.lost();
+  }),
+);
+for (const subject of subjects) await subject.end();
+const results: MessageResults = {
+  machine,
+  cores,
+  date: new Date().toISOString(),
+  isTrial,
+  cells,
+  highest,
+  lost,
+};
+progress.say(`Written: ${save(`messages-${cores.count}`, results)}`);

@@ -6,9 +6,9 @@ import type { Progress } from '../../load/progress.js';
 import type { Pattern } from '../../load/schedule.js';
 import { describeTrouble } from '../../load/trouble.js';
 import type { Cores } from '../lib/cores.js';
+import { type Counts, countsBetween, systemCalls, totalsOf } from '../lib/counts.js';
 import { NAMES, Server, type SubjectName } from '../lib/server.js';
 import { minus, share, type Usage } from '../lib/usage.js';
-import { COUNTS, type Counts, countsOf, systemCalls } from './counts.js';
 
 /** Slow enough for all servers not to fall behind. */
 const PACE: Pace = { concurrency: 20, perSecond: 100 };
@@ -85,9 +85,7 @@ export class Subject {
     const { latencies, lags } = await load.times();
     latencies.add(Infinity, late);
     const perSecond = (delivered * 1000) / (end.at - begin.at);
-    const counts: Record<string, number> = {};
-    for (const name of COUNTS) counts[name] = (end.counts[name] - begin.counts[name]) / delivered;
-    for (const [name, count] of Object.entries(calls)) counts[name] = count / QUIET_SECONDS / perSecond;
+    const ofCalls = Object.entries(calls).map(([name, each]) => [name, each / perSecond]);
     await this.#mend();
     return {
       delivered,
@@ -97,7 +95,7 @@ export class Subject {
       p50: latencies.percentile(50) / 1000,
       p99: latencies.percentile(99) / 1000,
       lag99: lags.percentile(99) / 1000,
-      counts,
+      counts: { ...countsBetween(begin.totals, end.totals, delivered), ...Object.fromEntries(ofCalls) },
     };
   }
 
@@ -108,7 +106,7 @@ export class Subject {
       delivered: counters.delivered,
       cpu: this.#server.cpu(),
       loadCpu: this.#load.usage().cpu,
-      counts: await countsOf(this.#server, counters.requests),
+      totals: await totalsOf(this.#server, counters.requests),
     };
   }
 

@@ -18,9 +18,8 @@ import { numberFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
 import { describeRun, publishSection, save } from '../lib/publish.js';
 import { Server } from '../lib/server.js';
-import { table } from '../lib/table.js';
+import { markdownTable, table } from '../lib/table.js';
 import { minus, share, type Usage } from '../lib/usage.js';
-import { markdownTable } from '../report.js';
 
 const USUAL = 1_000_000;
 const SESSIONS = numberFrom('SESSIONS', USUAL, 4_000);

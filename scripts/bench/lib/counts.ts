@@ -1,46 +1,35 @@
-/** What happens for a message, counted: processor time follows from it, and ratios explain themselves by it. */
+/** What happens for a message or a login, counted: processor time follows from it, and ratios explain themselves by it. */
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { atom, type Term, Tuple } from '../../../src/etf/terms.js';
 import { wakeUps } from '../../load/linux-process.js';
-import type { Server } from '../lib/server.js';
+import type { Server } from './server.js';
 
 const TIMEOUT_MS = 60_000;
 
-/** Each counts up. `front` is the gateway, or haproxy. */
-export const COUNTS = [
-  'requests',
-  'reductions',
-  'schedulings',
-  'collections',
-  'bytesIn',
-  'bytesOut',
-  'ejabberdWakeUps',
-  'frontWakeUps',
-] as const;
-/** Those that the kernel counts only when told to. */
-export const CALLS = ['ejabberdCalls', 'frontCalls'] as const;
-export type Count = (typeof COUNTS)[number] | (typeof CALLS)[number];
-export type Counts = Readonly<Partial<Record<Count, number>>>;
-
-export const LABELS: Readonly<Record<Count, string>> = {
+/** What grows all the time. "In front" is the gateway, or haproxy. */
+const TOTALS = {
   requests: 'HTTP requests of the clients',
-  reductions: 'ejabberd: reductions',
-  schedulings: '— processes scheduled in',
-  collections: '— garbage collections',
-  bytesIn: '— bytes read, also from the gateway',
+  bytesIn: 'ejabberd: bytes read, also from the gateway',
   bytesOut: '— bytes written, likewise',
+  schedulings: '— times that a process was scheduled in',
+  reductions: '— reductions',
+  collections: '— garbage collections',
   ejabberdWakeUps: '— threads woken',
-  ejabberdCalls: '— system calls',
-  frontWakeUps: 'In front: threads woken',
-  frontCalls: '— system calls',
-};
+  frontWakeUps: 'in front: threads woken',
+} as const;
+/** What the kernel counts only when told to. */
+const CALLS = { ejabberdCalls: 'ejabberd: system calls', frontCalls: 'in front: system calls' } as const;
 
-export async function countsOf(
-  server: Server,
-  requests: number,
-): Promise<Required<Omit<Counts, 'ejabberdCalls' | 'frontCalls'>>> {
+/** What they are called. */
+export const COUNTS = { ...TOTALS, ...CALLS };
+export type Count = keyof typeof COUNTS;
+/** For each message or login. */
+export type Counts = Readonly<Partial<Record<Count, number>>>;
+export type Totals = Readonly<Record<keyof typeof TOTALS, number>>;
+
+export async function totalsOf(server: Server, requests: number): Promise<Totals> {
   const statistics = async (item: string): Promise<readonly Term[]> => {
     const value = await server.probe.rpc(server.ejabberd, 'erlang', 'statistics', [atom(item)], TIMEOUT_MS);
     return value instanceof Tuple ? value.elements : [];
@@ -66,7 +55,7 @@ export async function countsOf(
 
 const run = promisify(execFile);
 
-/** System calls within so many seconds, as perf(1) counts them; none where it is missing or may not. */
+/** System calls a second, within so many, as perf(1) counts them; none where it is missing or may not. */
 export async function systemCalls(server: Server, seconds: number): Promise<Counts> {
   const of = async (pids: readonly number[]): Promise<number> => {
     if (pids.length === 0) return 0;
@@ -86,8 +75,13 @@ export async function systemCalls(server: Server, seconds: number): Promise<Coun
   };
   try {
     const [ejabberdCalls, frontCalls] = await Promise.all([of([server.ejabberdPid]), of(server.frontPids)]);
-    return { ejabberdCalls, frontCalls };
+    return { ejabberdCalls: ejabberdCalls / seconds, frontCalls: frontCalls / seconds };
   } catch {
     return {};
   }
+}
+
+export function countsBetween(begin: Totals, end: Totals, times: number): Counts {
+  const names = Object.keys(TOTALS) as (keyof Totals)[];
+  return Object.fromEntries(names.map((name) => [name, (end[name] - begin[name]) / times]));
 }
