@@ -26,9 +26,10 @@ test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, 
 matrix: test-packages build ## What meets Erlang or ejabberd, on this machine and on Debian trixie and sid (long, as root)
 	@scripts/matrix.sh
 
-lint: test-packages node_modules/.package-lock.json ## Formatting, types, shell scripts
+lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers and circles of imports, shell scripts
 	@npm run --silent lint
 	@npm run --silent build
+	@node dist/scripts/layers.js
 	@shellcheck -x scripts/*.sh .ci/run
 
 unit: build-gateway ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)

@@ -5,8 +5,8 @@
 
 import { createServer } from 'node:http';
 import type { LoadedConfig } from '../config/load.js';
+import { nodeNames } from '../config/node-names.js';
 import type { Config, EjabberdNode } from '../config/schema.js';
-import { nodeNames } from '../config/workers.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { atom, Pid } from '../etf/terms.js';

@@ -7,8 +7,8 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
+import { nodeNames } from './node-names.js';
 import { readDuration, readSize } from './units.js';
-import { nodeNames } from './workers.js';
 
 /** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
 function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {

@@ -1,12 +1,7 @@
 /** Several worker processes from one configuration: what each of them is called and may hold. */
 
+import { nodeNames } from './node-names.js';
 import type { Config } from './schema.js';
-
-/** One process has the node's own name; several are `megaphone-1@host`, `megaphone-2@host` … */
-export function nodeNames({ node, workers }: Pick<Config, 'node' | 'workers'>): string[] {
-  if (workers === 1) return [node];
-  return Array.from({ length: workers }, (_, index) => node.replace('@', `-${index + 1}@`));
-}
 
 /**
  * The configuration of each worker, as of a gateway of its own. The maxima are those of all workers together, and

@@ -1,5 +1,6 @@
 /** The statistics in Prometheus' text format 0.0.4. */
 
+import { escapeLabel, head } from './prometheus.js';
 import type { Stats, WorkerReport } from './report.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -94,13 +95,4 @@ function single(name: string, help: string, value: number): string {
 function labelled(name: string, help: string, label: string, values: readonly [string, number][]): string {
   const lines = values.map(([key, value]) => `megaphone_${name}{${label}="${escapeLabel(key)}"} ${value}\n`);
   return head(name, help) + lines.join('');
-}
-
-export function head(name: string, help: string): string {
-  const type = name.endsWith('_total') ? 'counter' : 'gauge';
-  return `# HELP megaphone_${name} ${help}\n# TYPE megaphone_${name} ${type}\n`;
-}
-
-export function escapeLabel(value: string): string {
-  return value.replace(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
 }

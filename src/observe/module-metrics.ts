@@ -1,6 +1,6 @@
 /** What the nodes' `mod_megaphone` counts, as metrics `megaphone_ejabberd_…` with the node as their label. */
 
-import { escapeLabel, head } from './metrics.js';
+import { escapeLabel, head } from './prometheus.js';
 
 /** Counters and gauges by name; those of a group by their names within it. */
 export type ModuleCounts = { readonly [name: string]: number | { readonly [member: string]: number } };

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { nodeNames } from '../../../src/config/node-names.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
-import { nodeNames, workerConfigs } from '../../../src/config/workers.js';
+import { workerConfigs } from '../../../src/config/workers.js';
 
 const config = (settings: Readonly<Record<string, unknown>>): Config => configSchema.parse(settings);
 
