@@ -25,3 +25,23 @@ may_wait_test_() ->
         ?_assertEqual(May, megaphone_allowance:may_wait(binary:copy(<<"x">>, N), Who))
      || {May, Who, N} <- [{true, stranger, 2048}, {false, stranger, 2049}, {true, user, 100000}]
     ].
+
+read_test_() ->
+    Attributes = "sid='a' rid='1' xmlns='http://jabber.org/protocol/httpbind'",
+    Body = fun(Els) -> iolist_to_binary(["<body ", Attributes, ">", Els, "</body>"]) end,
+    Is = fun({ok, #{rid := 1}}) -> ok; ({error, Reason}) -> Reason end,
+    Many = lists:duplicate(300, "<a/>"),
+    Long = ["<a>", lists:duplicate(8192, $x), "</a>"],
+    [
+        {Name, ?_assertEqual(Expected, Is(megaphone_allowance:read(Read, Who, Max)))}
+     || {Name, Expected, Who, Max, Read} <- [
+            {"a little", ok, stranger, infinity, Body("<a/>")},
+            {"too long", body_too_large, stranger, infinity, Body(Long)},
+            {"too long for ejabberd, and no XML", body_too_large, user, 100, binary:copy(<<"<">>, 101)},
+            {"long", ok, user, infinity, Body(Long)},
+            {"too many payloads", body_too_large, stranger, infinity, Body(lists:duplicate(9, "<a/>"))},
+            {"many payloads", ok, user, infinity, Body(Many)},
+            {"too many parts", <<"bad-request">>, stranger, infinity, Body(["<a>", Many, "</a>"])},
+            {"no XML", <<"bad-request">>, user, infinity, <<"<body">>}
+        ]
+    ].

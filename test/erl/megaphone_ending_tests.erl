@@ -4,6 +4,7 @@
 -module(megaphone_ending_tests).
 
 -include_lib("eunit/include/eunit.hrl").
+-include("xmpp.hrl").
 
 %% Whatever the reason: first the client is told, or, where the stream is to tell it, that; what goes back through the
 %% router goes last.
@@ -99,13 +100,18 @@ answers() ->
     end.
 
 %% A stanza that comes for a user who is gone is not to be lost; but a stream that may be resumed takes it.
-late_test() ->
-    {ok, #{phase := {ended, Ended}}} = run_without_tables({hang_up, expired}),
-    ?assertEqual(stream, megaphone_ending:late({message, late}, Ended)).
+late_test_() ->
+    [
+        ?_assertEqual(Is, begin
+            {_, #{phase := {ended, Ended}}} = end_without_tables((session(open()))#{c2s := megaphone_c2s:new(Stream)}),
+            megaphone_ending:late({message, late}, Ended) =:= stream
+        end)
+     || {Is, Stream} <- [{false, #{jid => #jid{}}}, {true, #{jid => #jid{}, mgmt_state => pending}}]
+    ].
 
-run_without_tables(Way) ->
+end_without_tables(Session) ->
     ok = megaphone_stats:create(),
     ok = megaphone_chars:prepare(),
-    Result = megaphone_ending:run(Way, session(open())),
+    Result = megaphone_ending:run({stream, <<"host-gone">>, [], none}, Session),
     _ = answers(),
     Result.

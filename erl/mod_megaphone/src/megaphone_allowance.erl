@@ -4,7 +4,7 @@
 %%% may be answered with more than itself, and anyone can send it: no login needs more.
 -module(megaphone_allowance).
 
--export([bytes/2, parts/1, has_room/2, may_wait/2]).
+-export([read/3, bytes/2, parts/1, has_room/2, may_wait/2]).
 
 -export_type([who/0]).
 
@@ -18,6 +18,22 @@
 -define(STRANGERS_PARTS, 256).
 -define(STRANGERS_PAYLOADS, 8).
 -define(MOST_PARTS, 10000).
+
+%% @doc A body as a request; one that is too long is not looked into.
+-spec read(Body :: binary(), who(), Max :: pos_integer() | infinity) ->
+    {ok, megaphone_body:request()} | {error, body_too_large | megaphone_condition:condition()}.
+read(Body, Who, Max) ->
+    case byte_size(Body) =< bytes(Who, Max) andalso megaphone_body:parse(Body, parts(Who)) of
+        false ->
+            {error, body_too_large};
+        {ok, Request} ->
+            case has_room(Request, Who) of
+                true -> {ok, Request};
+                false -> {error, body_too_large}
+            end;
+        {error, _} ->
+            {error, <<"bad-request">>}
+    end.
 
 %% @doc The longest body, where ejabberd takes `Max'.
 -spec bytes(who(), Max) -> Max when Max :: pos_integer() | infinity.

@@ -26,7 +26,7 @@
     %% Virtual host; empty until the creation request was understood.
     host = <<>> :: binary(),
     phase = opening :: megaphone_ending:phase(),
-    c2s = none :: c2s(),
+    c2s = megaphone_c2s:none() :: c2s(),
     pending = megaphone_pending:new() :: megaphone_pending:pending(),
     mailbox = megaphone_mailbox:new() :: megaphone_mailbox:mailbox(),
     who = stranger :: megaphone_allowance:who()
@@ -39,8 +39,8 @@
 new(Sid) -> #bridge{sid = Sid}.
 
 %% @doc From the creation request of a client at `Peer', which is for a host of ours.
--spec open({megaphone_body:request(), Host :: binary()}, {ConnId :: pid(), Body :: binary()}, megaphone_socket:endpoint(), bridge()) ->
-    step().
+-spec open({megaphone_body:request(), Host :: binary()}, {ConnId :: pid(), Body :: binary()}, Peer, bridge()) -> step() when
+    Peer :: megaphone_socket:endpoint().
 open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
     Limits = ejabberd_c2s_config:get_c2s_limits(),
     MaxBody = proplists:get_value(max_stanza_size, Limits, infinity),

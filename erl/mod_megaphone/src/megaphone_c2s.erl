@@ -13,7 +13,7 @@
 %%% | fails               | `{exit, {shutdown, fault}}', logged     | that from before           |
 -module(megaphone_c2s).
 
--export([start/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
+-export([none/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
 -export([due/1, sleep/2, wake/1, stream/1, is_established/1, takes_late/1, user/2, ip/1, address/1]).
 
 -export_type([c2s/0, outcome/0, result/0]).
@@ -33,11 +33,17 @@
 -type outcome() :: ok | closed | {stop | exit, Reason :: term()}.
 -type result() :: {outcome(), Sent :: [megaphone_socket:event()], c2s()}.
 
+-spec none() -> c2s().
+none() -> none.
+
 %% @doc A stream for a client at `Peer'.
--spec start(megaphone_socket:endpoint(), ejabberd_c2s_config:c2s_limits()) -> result().
+-spec start(megaphone_socket:endpoint(), [proplists:property()]) -> result().
 start(Peer, Limits) ->
     {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer)}, Limits]),
-    run(fun accept/1, #c2s{stream = Stream}).
+    run(fun accept/1, new(Stream)).
+
+-spec new(stream()) -> c2s().
+new(Stream) -> #c2s{stream = Stream}.
 
 %% The stream monitors the owner of its socket to learn of a closed connection. This socket lives and
 %% dies with the process, which owns it from now on: the monitor would only cost memory on both sides.
@@ -69,6 +75,7 @@ event(Event, C2s) -> info({'$gen_event', Event}, C2s).
 -spec shut_down(c2s()) -> result().
 shut_down(C2s) -> cast({send, xmpp:serr_system_shutdown()}, C2s).
 
+%% @doc A callback of the stream.
 -spec run(fun((stream()) -> tuple()), c2s()) -> result().
 run(_, none) ->
     {ok, [], none};

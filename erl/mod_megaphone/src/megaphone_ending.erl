@@ -124,7 +124,8 @@ fault(Class, Reason, Stack, Asker) ->
 terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
     C2s = megaphone_c2s:wake(Asleep),
     try
-        run({terminate, Reason, C2s}, Session#{c2s := C2s})
+        _ = run({terminate, Reason, C2s}, Session#{c2s := C2s}),
+        ok
     catch
         Class:Fault:Stack ->
             ok = megaphone_stats:add(handbacks_failed, 1),
@@ -136,8 +137,7 @@ terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
         after
             answer_rest(Sid)
         end
-    end,
-    ok.
+    end.
 
 %% Where the stream ended meanwhile, it hears no more.
 -spec step(step(), result()) -> result().

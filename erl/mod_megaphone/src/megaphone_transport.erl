@@ -10,7 +10,7 @@
 -module(megaphone_transport).
 
 -export([new/4, charge/3, request/4, closed/2, asked/3, waiting/2, next/1, flow/1, sent/2, flush/2, finish/3]).
--export([max_body/2, due/1, is_expired/1, idle/1, is_paused/1, held/1, is_terminating/1]).
+-export([due/1, is_expired/1, idle/1, is_paused/1, held/1, is_terminating/1]).
 
 -export_type([transport/0, step/0]).
 
@@ -31,13 +31,17 @@
 
 %% `stop': the session is to end.
 -type step() :: {ok, transport()} | {stop, reason(), transport()}.
+%% `ended': the stream is to end the session.
+-type taken() ::
+    step()
+    | {ended, megaphone_condition:condition(), Error :: iodata(), Rest :: [megaphone_socket:event()], transport()}.
 
 %% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
 -define(WAITING_BODIES, 8).
 
 %% @doc From the creation request; ejabberd takes bodies up to `MaxBody'.
--spec new(megaphone_body:request(), ConnId :: pid(), MaxBody :: pos_integer() | infinity, {megaphone_sid:sid(), Host :: binary()}) ->
-    transport().
+-spec new(megaphone_body:request(), ConnId :: pid(), MaxBody, {megaphone_sid:sid(), Host :: binary()}) -> transport() when
+    MaxBody :: pos_integer() | infinity.
 new(Request, ConnId, MaxBody, {Sid, Host}) ->
     #transport{
         bosh = megaphone_bosh:new(Request, ConnId, now_ms(), {Sid, mod_megaphone:limits(Host)}),
@@ -60,9 +64,15 @@ request(ConnId, Body, Who, #transport{bosh = Bosh, shaper = Shaper, intake = Int
     {When, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, Most, now_ms(), Shaper, Intake),
     T1 = T#transport{shaper = Shaper1, intake = Intake1},
     case When of
-        now -> read(ConnId, Body, Who, T1);
-        flood -> refuse(ConnId, too_many_requests, T1);
-        later -> case megaphone_allowance:may_wait(Body, Who) of true -> {ok, T1}; false -> refuse(ConnId, too_much_ahead, T1) end
+        now ->
+            read(ConnId, Body, Who, T1);
+        flood ->
+            refuse(ConnId, too_many_requests, T1);
+        later ->
+            case megaphone_allowance:may_wait(Body, Who) of
+                true -> {ok, T1};
+                false -> refuse(ConnId, too_much_ahead, T1)
+            end
     end.
 
 %% @doc Bodies whose time has come.
@@ -80,20 +90,17 @@ waiting(Who, #transport{intake = Intake} = T) ->
     end.
 
 -spec read(pid(), binary(), who(), transport()) -> step().
-read(ConnId, Body, Who, #transport{bosh = Bosh} = T) ->
-    case byte_size(Body) =< max_body(Who, T) andalso megaphone_body:parse(Body, megaphone_allowance:parts(Who)) of
-        false ->
-            refuse(ConnId, body_too_large, T);
+read(ConnId, Body, Who, #transport{bosh = Bosh, max_body = MaxBody} = T) ->
+    case megaphone_allowance:read(Body, Who, MaxBody) of
         {ok, #{rid := Rid} = Request} ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
             ok = count(Kind),
-            case megaphone_allowance:has_room(Request, Who) of
-                true when Kind =/= overtaking -> arrive(Request, ConnId, T);
-                true -> case megaphone_allowance:may_wait(Body, Who) of true -> arrive(Request, ConnId, T); false -> refuse(ConnId, too_much_ahead, T) end;
-                false -> refuse(ConnId, body_too_large, T)
+            case Kind =/= overtaking orelse megaphone_allowance:may_wait(Body, Who) of
+                true -> arrive(Request, ConnId, T);
+                false -> refuse(ConnId, too_much_ahead, T)
             end;
-        {error, _} ->
-            refuse(ConnId, <<"bad-request">>, T)
+        {error, Reason} ->
+            refuse(ConnId, Reason, T)
     end.
 
 -spec count(next | overtaking | repeat) -> ok.
@@ -134,10 +141,7 @@ closed(ConnId, #transport{intake = Intake} = T) ->
 -spec cut(pid(), transport()) -> transport().
 cut(ConnId, #transport{bosh = Bosh} = T) ->
     Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
-    case megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) of
-        true -> megaphone_stats:add(waits_adapted, 1);
-        false -> ok
-    end,
+    _ = megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) andalso megaphone_stats:add(waits_adapted, 1),
     T#transport{bosh = Bosh1}.
 
 %% @doc The gateway holds this request, and asks whether we do.
@@ -171,13 +175,11 @@ flow(#transport{bosh = Bosh}) ->
 
 %% @doc Takes what the stream sent, up to its last word, if it said that: then the session ends with a condition, a
 %% stream error or nothing, and what the stream sent after it.
--spec sent([megaphone_socket:event()], transport()) ->
-    step() | {ended, megaphone_condition:condition(), Error :: iodata(), Rest :: [megaphone_socket:event()], transport()}.
+-spec sent([megaphone_socket:event()], transport()) -> taken().
 sent([], T) -> {ok, T};
 sent(Sent, T) -> sent(Sent, now_ms(), none, T).
 
--spec sent([megaphone_socket:event()], ms(), none | {full, reason()}, transport()) ->
-    step() | {ended, megaphone_condition:condition(), iodata(), [megaphone_socket:event()], transport()}.
+-spec sent([megaphone_socket:event()], ms(), none | {full, reason()}, transport()) -> taken().
 sent([{xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El} | Rest], _, _, T) ->
     case megaphone_stream:condition(Children) of
         <<"remote-stream-error">> = Condition -> {ended, Condition, element(1, megaphone_stream:payload(El)), Rest, T};
@@ -201,14 +203,11 @@ sent([], _, none, T) ->
 sent([], _, {full, Reason}, T) ->
     {stop, Reason, T}.
 
--spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), [megaphone_socket:event()], ms(), none | {full, reason()}, transport()) ->
-    step() | {ended, megaphone_condition:condition(), iodata(), [megaphone_socket:event()], transport()}.
+-spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), Rest, ms(), none | {full, reason()}, transport()) -> taken() when
+    Rest :: [megaphone_socket:event()].
 enqueue(Item, Kind, Rest, Now, Full, #transport{bosh = Bosh} = T) ->
     ok = megaphone_stats:add(stanzas_out, 1),
-    case Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) of
-        true -> megaphone_stats:add(presences_grouped, 1);
-        false -> ok
-    end,
+    _ = Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) andalso megaphone_stats:add(presences_grouped, 1),
     case megaphone_bosh:enqueue(Item, Kind, Now, Bosh) of
         {ok, Bosh1} -> sent(Rest, Now, Full, T#transport{bosh = Bosh1});
         {stop, Reason, Bosh1} -> sent(Rest, Now, {full, Reason}, T#transport{bosh = Bosh1})
@@ -259,15 +258,16 @@ finish(Condition, Error, #transport{bosh = Bosh, headers = Headers, intake = Int
     %% A client that says goodbye has all that it wants (§13).
     {Owed, Bosh1} = case Condition of client -> {[], Bosh}; _ -> megaphone_bosh:take_owed(Bosh) end,
     {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
-    Send = fun({_, ConnId, Status, Body}) -> ok = count_answer(Body), megaphone_gateway:last_answer(ConnId, Status, Headers, Body) end,
-    lists:foreach(Send, Answers),
+    lists:foreach(fun(Answer) -> send_last(Answer, Headers) end, Answers),
     %% And what its last answers had no room for.
     {Owed ++ megaphone_bosh:queued(Bosh2), Ended, megaphone_intake:all(Intake)}.
 
-%%% What it is like
+-spec send_last(megaphone_bosh:answer(), [{binary(), binary()}]) -> ok.
+send_last({_, ConnId, Status, Body}, Headers) ->
+    ok = count_answer(Body),
+    megaphone_gateway:last_answer(ConnId, Status, Headers, Body).
 
--spec max_body(who(), transport()) -> pos_integer() | infinity.
-max_body(Who, #transport{max_body = Max}) -> megaphone_allowance:bytes(Who, Max).
+%%% What it is like
 
 %% @doc When waiting/2, flush/2 or is_expired/1 will next have something to say.
 -spec due(transport()) -> ms() | infinity.
