@@ -33,7 +33,7 @@ describe('the player of sessions', { timeout: 300_000 }, () => {
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status'],
-  'docs/operations.md': ['haproxy', 'workers'],
+  'docs/operations.md': ['proxies', 'workers'],
   'docs/protocol.md': ['gateway', 'module'],
 };
 
