@@ -33,7 +33,7 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers
 	@shellcheck -x scripts/*.sh .ci/run
 
 unit: build-gateway ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)
-	@NODE_ENV=test node --import ./dist/test/support/quick.js --test --test-reporter=dot --test-concurrency=8 \
+	@NODE_ENV=test node --import ./dist/test/support/quick.js --test --test-reporter=dot --test-timeout=120000 --test-concurrency=8 \
 		$$(find $(IN) -name '*.test.ts' | sed 's,.*,dist/&,;s,ts$$,js,' | sort)
 
 IN = test/unit
