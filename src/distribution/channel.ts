@@ -11,24 +11,12 @@ import { atom, type Pid, type Reference, type Term } from '../etf/terms.js';
 import { badControl, type Control, decodeControl, encodeControl, type ProcessId } from './control.js';
 import { FLAGS } from './flags.js';
 import type { Identity } from './handshake-messages.js';
+import type { Inbox } from './inbox.js';
 import { PidMessages } from './pid-messages.js';
 import { type Watch, Watches } from './watches.js';
 
-/** What a channel needs of the node it belongs to. */
-export interface ChannelHost {
-  /** Queues a frame: a control message with its 131, and for some a payload with its 131. */
-  write(control: Uint8Array, payload?: Uint8Array): void;
-  /**
-   * A message to a pid: one term behind its 131, not decoded, from `start` to `end` of `bytes`, which stay as
-   * they are but may be far more than this message.
-   */
-  deliver(to: Pid, bytes: Buffer, start: number, end: number): void;
-  /** A message to a name: likewise, as a view. */
-  deliverToName(name: string, payload: Buffer): void;
-  isAlive(process: ProcessId): boolean;
-  /** Something came that nobody can use, and was left out. */
-  unusable(error: MegaphoneError): void;
-}
+/** Queues a frame: a control message with its 131, and for some a payload with its 131. */
+export type WriteFrame = (control: Uint8Array, payload?: Uint8Array) => void;
 
 type OnDown = (reason: Term) => void;
 
@@ -49,17 +37,19 @@ const MONITORS = FLAGS.DIST_MONITOR | FLAGS.DIST_MONITOR_NAME;
 export class Channel {
   readonly peer: Identity;
   readonly #self: string;
-  readonly #host: ChannelHost;
+  readonly #inbox: Inbox;
+  readonly #write: WriteFrame;
   readonly #pidMessages: PidMessages;
   /** What the peer's processes hold on ours. */
   readonly #watches = new Watches();
   /** What we hold on the peer's processes, by reference. */
   readonly #monitors = new Map<string, Monitor>();
 
-  constructor(self: Identity, peer: Identity, host: ChannelHost) {
+  constructor(self: Identity, peer: Identity, inbox: Inbox, write: WriteFrame) {
     this.peer = peer;
     this.#self = self.name;
-    this.#host = host;
+    this.#inbox = inbox;
+    this.#write = write;
     this.#pidMessages = new PidMessages(self);
   }
 
@@ -71,7 +61,7 @@ export class Channel {
   receive(bytes: Buffer, start: number, end: number): void {
     const to = this.#pidMessages.recipient(bytes, start, end);
     if (to === undefined) this.#receive(bytes.subarray(start, end));
-    else this.#host.deliver(to, bytes, this.#pidMessages.payload, end);
+    else this.#inbox.deliver(to, bytes, this.#pidMessages.payload, end, this.peer.name);
   }
 
   #receive(frame: Buffer): void {
@@ -91,7 +81,7 @@ export class Channel {
       return { control, payload };
     } catch (error) {
       if (!(error instanceof MegaphoneError)) throw error;
-      this.#host.unusable(error);
+      this.#inbox.unusable(error, this.peer.name);
       return undefined;
     }
   }
@@ -135,10 +125,10 @@ export class Channel {
     switch (control.op) {
       case 'SEND':
       case 'SEND_SENDER':
-        this.#host.deliver(control.to, payload, 0, payload.length);
+        this.#inbox.deliver(control.to, payload, 0, payload.length, this.peer.name);
         break;
       case 'REG_SEND':
-        this.#host.deliverToName(control.to, payload);
+        this.#inbox.deliverToName(control.to, payload, this.peer.name);
         break;
       case 'MONITOR_P':
         this.#watch({ kind: 'monitor', target: control.to, watcher: control.from, ref: control.ref });
@@ -179,7 +169,7 @@ export class Channel {
   }
 
   send(to: Pid, payload: Uint8Array): void {
-    this.#host.write(encodeControl({ op: 'SEND', to }), payload);
+    this.#write(encodeControl({ op: 'SEND', to }), payload);
   }
 
   /** Whether the peer tells when a process ends; a peer that never said it would ends the connection when it is asked. */
@@ -216,7 +206,7 @@ export class Channel {
   }
 
   #watch(watch: Watch): void {
-    if (this.#host.isAlive(watch.target)) this.#watches.add(watch);
+    if (this.#inbox.isAlive(watch.target)) this.#watches.add(watch);
     else this.#tell(watch, NOPROC);
   }
 
@@ -237,7 +227,7 @@ export class Channel {
   }
 
   #say(control: Control): void {
-    this.#host.write(encodeControl(control));
+    this.#write(encodeControl(control));
   }
 }
 

@@ -197,7 +197,7 @@ export class ClusterNode {
   #probe(): void {
     const monitor = this.#monitor;
     const isCurrent = (): boolean => monitor === this.#monitor;
-    const demonitor = this.#node.monitorName(this.name, MODULE, (reason) => {
+    const demonitor = this.#node.monitor(this.name, MODULE, (reason) => {
       if (isCurrent()) this.#onModuleDown(reason);
     });
     if (!isCurrent()) return;

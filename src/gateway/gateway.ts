@@ -25,7 +25,7 @@
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
 import type { Pid, Term } from '../etf/terms.js';
-import type { PidOwner } from '../node/hidden-node.js';
+import type { PidOwner } from '../node/processes.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
 import { type Answer, readAnswer } from './answers.js';

@@ -9,8 +9,9 @@
 
 import { encodePlain, type Plain } from '../etf/plain.js';
 import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
-import type { HiddenNode, NamedProcess } from '../node/hidden-node.js';
+import type { HiddenNode } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
+import type { NamedProcess } from '../node/processes.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { Gateway } from './gateway.js';
 

@@ -106,6 +106,22 @@ export class Calls {
   }
 }
 
+/** What `rex` is asked. */
+export function rpcRequest(module: string, fun: string, args: readonly Term[]): Term {
+  return tuple(atom('call'), atom(module), atom(fun), args, atom('user'));
+}
+
+/**
+ * What `rex` answers to a call of `module:fun/arity`.
+ * @throws MegaphoneError NODE_BADRPC, with the Erlang reason as cause
+ */
+export function rpcResult(node: string, call: string, answer: Term): Term {
+  const [tag, reason] = answer instanceof Tuple ? answer.elements : [];
+  if (!(tag instanceof Atom && tag.name === 'badrpc') || reason === undefined) return answer;
+  const message = `${call} failed on ${node}: ${formatTerm(reason)}`;
+  throw new MegaphoneError('NODE_BADRPC', message, { node, cause: reason });
+}
+
 function downError(node: string, name: string, reason: Term): MegaphoneError {
   switch (reason instanceof Atom && reason.name) {
     case 'noproc':

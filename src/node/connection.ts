@@ -4,10 +4,11 @@
  */
 
 import type { Socket } from 'node:net';
-import { Channel, type ChannelHost } from '../distribution/channel.js';
+import { Channel } from '../distribution/channel.js';
 import { FrameBatch } from '../distribution/frame-batch.js';
 import type { FrameReader } from '../distribution/frames.js';
 import type { Identity } from '../distribution/handshake-messages.js';
+import type { Inbox } from '../distribution/inbox.js';
 import { quarterOf, Ticks } from '../distribution/ticks.js';
 import { MegaphoneError } from '../errors.js';
 
@@ -20,11 +21,6 @@ export interface ConnectionOptions {
    * which only signals can bring about, the connection is closed.
    */
   readonly maxQueuedBytes: number;
-}
-
-export interface ConnectionHost extends Omit<ChannelHost, 'write'> {
-  /** Called once, whatever ended the connection. */
-  closed(error: MegaphoneError): void;
 }
 
 export interface Traffic {
@@ -46,7 +42,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #reader: FrameReader;
   readonly #options: ConnectionOptions;
-  readonly #host: ConnectionHost;
+  readonly #onClosed: (error: MegaphoneError) => void;
   readonly #batch = new FrameBatch();
   readonly #ticks = new Ticks();
   #ticker: NodeJS.Timeout | undefined;
@@ -57,26 +53,22 @@ export class Connection {
   #framesIn = 0;
   #framesOut = 0;
 
+  /** @param onClosed called once, whatever ended the connection */
   constructor(
     socket: Socket,
     reader: FrameReader,
     self: Identity,
     peer: Identity,
-    host: ConnectionHost,
+    inbox: Inbox,
     options: ConnectionOptions,
+    onClosed: (error: MegaphoneError) => void,
   ) {
     this.peer = peer;
     this.#socket = socket;
     this.#reader = reader;
     this.#options = options;
-    this.#host = host;
-    this.channel = new Channel(self, peer, {
-      write: (control, payload) => this.#signal(control, payload),
-      deliver: (to, bytes, start, end) => host.deliver(to, bytes, start, end),
-      deliverToName: (name, payload) => host.deliverToName(name, payload),
-      isAlive: (process) => host.isAlive(process),
-      unusable: (error) => host.unusable(error),
-    });
+    this.#onClosed = onClosed;
+    this.channel = new Channel(self, peer, inbox, (control, payload) => this.#signal(control, payload));
   }
 
   /** To be called in the turn in which the handshake ended, or bytes are lost. */
@@ -122,7 +114,7 @@ export class Connection {
     clearInterval(this.#ticker);
     this.#socket.destroy();
     this.channel.lost();
-    this.#host.closed(error);
+    this.#onClosed(error);
   }
 
   /** Ends the connection when what is queued is written. */

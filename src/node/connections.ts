@@ -2,12 +2,11 @@
 
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProcessId } from '../distribution/control.js';
 import type { Admission, Secret } from '../distribution/handshake.js';
 import type { Identity } from '../distribution/handshake-messages.js';
+import type { Inbox } from '../distribution/inbox.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
-import type { Pid } from '../etf/terms.js';
 import { backoff, failuresAfter } from './backoff.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 import { dial } from './dialer.js';
@@ -23,11 +22,7 @@ export interface ConnectionsOptions extends ConnectionOptions {
   readonly allow: readonly string[] | undefined;
 }
 
-export interface ConnectionsHost {
-  deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
-  deliverToName(name: string, payload: Buffer, peer: string): void;
-  isAlive(process: ProcessId): boolean;
-  unusable(peer: string, error: MegaphoneError): void;
+export interface ConnectionsListener {
   up(node: string): void;
   down(node: string, error: MegaphoneError): void;
   unreachable(node: string, error: MegaphoneError): void;
@@ -48,15 +43,17 @@ interface Kept {
 
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #host: ConnectionsHost;
+  readonly #inbox: Inbox;
+  readonly #listener: ConnectionsListener;
   readonly #connections = new Map<string, Connection>();
   readonly #attempts = new Map<string, Attempt>();
   readonly #kept = new Map<string, Kept>();
   #stopped = false;
 
-  constructor(options: ConnectionsOptions, host: ConnectionsHost) {
+  constructor(options: ConnectionsOptions, inbox: Inbox, listener: ConnectionsListener) {
     this.#options = options;
-    this.#host = host;
+    this.#inbox = inbox;
+    this.#listener = listener;
   }
 
   get(node: string): Connection | undefined {
@@ -122,18 +119,13 @@ export class Connections {
       reader,
       this.#options.self,
       peer,
-      {
-        deliver: (to, bytes, start, end) => this.#host.deliver(to, bytes, start, end, node),
-        deliverToName: (name, payload) => this.#host.deliverToName(name, payload, node),
-        isAlive: (process) => this.#host.isAlive(process),
-        unusable: (error) => this.#host.unusable(node, error),
-        closed: (error) => this.#closed(node, error, Date.now() - since),
-      },
+      this.#inbox,
       this.#options,
+      (error) => this.#closed(node, error, Date.now() - since),
     );
     this.#connections.set(node, connection);
     this.#attempts.get(node)?.abort.abort();
-    this.#host.up(node);
+    this.#listener.up(node);
     connection.start();
   }
 
@@ -178,7 +170,7 @@ export class Connections {
 
   #closed(node: string, error: MegaphoneError, lastedMs: number): void {
     this.#connections.delete(node);
-    this.#host.down(node, error);
+    this.#listener.down(node, error);
     const kept = this.#kept.get(node);
     if (kept === undefined || this.#stopped) return;
     kept.lastError = error;
@@ -199,7 +191,7 @@ export class Connections {
       if (this.#stopped) return;
       kept.lastError = error;
       kept.failures += 1;
-      this.#host.unreachable(node, error);
+      this.#listener.unreachable(node, error);
       this.#tryLater(node, kept);
     }
   }

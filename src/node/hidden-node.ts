@@ -10,18 +10,16 @@ import { DEFAULT_EPMD_PORT } from '../distribution/epmd.js';
 import { FLAGS, OUR_FLAGS } from '../distribution/flags.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
-import { decodeVersioned } from '../etf/decode.js';
 import { encodeVersioned } from '../etf/encode.js';
-import { EtfError } from '../etf/error.js';
-import { formatTerm } from '../etf/format.js';
-import { Atom, atom, Pid, type Term, Tuple, tuple } from '../etf/terms.js';
-import { Calls } from './calls.js';
+import { Atom, atom, Pid, type Term, tuple } from '../etf/terms.js';
+import { Calls, rpcRequest, rpcResult } from './calls.js';
 import type { Traffic } from './connection.js';
 import { Connections } from './connections.js';
 import type { Cookie } from './cookie.js';
 import { type Endpoint, Registration } from './epmd-client.js';
 import { aliasOf, type IncomingCall } from './incoming-call.js';
 import { Listener } from './listener.js';
+import { type NamedProcess, type PidOwner, Processes } from './processes.js';
 import { netKernel, type Replies, rex } from './usual-names.js';
 
 export interface NodeOptions {
@@ -47,19 +45,6 @@ export interface NodeOptions {
   readonly maxQueuedBytes?: number;
 }
 
-/** What owns the pids with id ≥ 1. */
-export interface PidOwner {
-  /** One term behind its 131, from `start` to `end` of what was received: copy what is kept for long. */
-  deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void;
-  isAlive(pid: Pid): boolean;
-}
-
-/** What is registered under a name. */
-export interface NamedProcess {
-  /** @param message what it was sent; its binaries are views of what was received */
-  deliver(message: Term, peer: string): void;
-}
-
 export interface PeerStatus extends Traffic {
   readonly node: string;
   readonly up: boolean;
@@ -81,10 +66,6 @@ interface NodeEvents {
   epmdRenewed: [];
 }
 
-/** Number and serial of a pid are 32 bits each, all of which OTP 25 and newer keep (flag V4_NC). */
-export const MAX_PID_ID = 0xffff_ffff;
-export const MAX_PID_SERIAL = 0xffff_ffff;
-
 const PING_TIMEOUT_MS = 5_000;
 const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
 
@@ -98,12 +79,11 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   readonly #registration: Registration | undefined;
   readonly #connections: Connections;
   readonly #calls: Calls;
-  readonly #named = new Map<string, NamedProcess>();
+  readonly #processes: Processes;
   /** The node itself, as sender of messages. */
   readonly #pid: Pid;
   /** Control messages by recipient's name: the few names that we send to are sent to all the time. */
   readonly #regSends = new Map<string, Buffer>();
-  #owner: PidOwner | undefined;
 
   /**
    * Listens, and registers at EPMD.
@@ -131,6 +111,9 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.#listener = listener;
     this.#registration = registration;
     this.#calls = new Calls(this.name, this.creation);
+    this.#processes = new Processes(this.name, this.creation, this.#calls, (error, peer) =>
+      this.emit('unusable', peer, error),
+    );
     this.#pid = new Pid(this.name, 0, 0, this.creation);
     const self = { name: this.name, creation: this.creation, flags: OUR_FLAGS };
     const timeoutMs = options.connectTimeoutMs ?? 7_000;
@@ -145,11 +128,8 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
         maxFrameBytes: options.maxFrameBytes ?? 64 * 1024 * 1024,
         maxQueuedBytes: options.maxQueuedBytes ?? 32 * 1024 * 1024,
       },
+      this.#processes,
       {
-        deliver: (to, bytes, start, end, peer) => this.#deliver(to, bytes, start, end, peer),
-        deliverToName: (name, payload, peer) => this.#deliverToName(name, payload, peer),
-        isAlive: (process) => this.#isAlive(process),
-        unusable: (node, error) => this.emit('unusable', node, error),
         up: (node) => this.emit('up', node),
         down: (node, error) => this.emit('down', node, error),
         unreachable: (node, error) => this.emit('unreachable', node, error),
@@ -175,25 +155,21 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
 
   /** @throws MegaphoneError NODE_NAME_REGISTERED */
   register(name: string, process: NamedProcess): void {
-    if (this.#named.has(name)) {
-      throw new MegaphoneError('NODE_NAME_REGISTERED', `The name ${name} is registered already`);
-    }
-    this.#named.set(name, process);
+    this.#processes.register(name, process);
   }
 
   /** The process ends: those that monitor the name are told `reason`. */
   unregister(name: string, reason: Term = atom('normal')): void {
-    if (!this.#named.delete(name)) return;
-    for (const { channel } of this.#connections.all()) channel.exited(name, reason);
+    if (this.#processes.unregister(name)) this.exited(name, reason);
   }
 
   adoptPids(owner: PidOwner): void {
-    this.#owner = owner;
+    this.#processes.adopt(owner);
   }
 
-  /** A pid ended: those that monitor it or are linked to it are told `reason`. */
-  exited(pid: Pid, reason: Term): void {
-    for (const { channel } of this.#connections.all()) channel.exited(pid, reason);
+  /** It ended: those that monitor it or are linked to it are told `reason`. */
+  exited(process: ProcessId, reason: Term): void {
+    for (const { channel } of this.#connections.all()) channel.exited(process, reason);
   }
 
   /**
@@ -225,22 +201,25 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   }
 
   /**
+   * Of what is registered under a name on that node, or of one of its pids.
    * @param onDown called once with the reason: `noproc`, that of its end, or `noconnection`, which is all there is
    *   from a node that does not tell ends
    * @returns ends the monitor; `onDown` is not called then
    */
-  monitorName(node: string, name: string, onDown: (reason: Term) => void): () => void {
-    return this.#monitor(node, name, onDown);
+  monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
+    const channel = this.#connections.get(node)?.channel;
+    if (channel === undefined) {
+      const timer = setImmediate(onDown, atom('noconnection'));
+      return () => clearImmediate(timer);
+    }
+    const ref = this.#calls.makeRef();
+    channel.monitor(this.#pid, process, ref, onDown);
+    return () => channel.demonitor(ref);
   }
 
   /** Whether that node, to which there is a connection, tells when a process of its own ends: what Erlang runs on does. */
   tellsEnds(node: string): boolean {
     return this.#connections.get(node)?.channel.tellsEnds ?? false;
-  }
-
-  /** Like `monitorName`, for a process known by its pid. */
-  monitorPid(pid: Pid, onDown: (reason: Term) => void): () => void {
-    return this.#monitor(pid.node, pid, onDown);
   }
 
   /** `gen_server:call({name, node}, request, timeoutMs)`. Rejects as `Calls.call` does; does not connect. */
@@ -259,17 +238,8 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     args: readonly Term[],
     timeoutMs: number,
   ): Promise<Term> {
-    const request = tuple(atom('call'), atom(module), atom(fun), args, atom('user'));
-    const result = await this.call(node, 'rex', request, timeoutMs);
-    const [tag, reason] = result instanceof Tuple ? result.elements : [];
-    if (tag instanceof Atom && tag.name === 'badrpc' && reason !== undefined) {
-      const call = `${module}:${fun}/${args.length}`;
-      throw new MegaphoneError('NODE_BADRPC', `${call} failed on ${node}: ${formatTerm(reason)}`, {
-        node,
-        cause: reason,
-      });
-    }
-    return result;
+    const answer = await this.call(node, 'rex', rpcRequest(module, fun, args), timeoutMs);
+    return rpcResult(node, `${module}:${fun}/${args.length}`, answer);
   }
 
   /** `net_adm:ping(node) == pong`: connects when there is no connection yet. */
@@ -317,50 +287,6 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   async stop(): Promise<void> {
     this.#listener.close();
     await Promise.all([this.#registration?.close(), this.#connections.stop()]);
-  }
-
-  #monitor(node: string, process: ProcessId, onDown: (reason: Term) => void): () => void {
-    const channel = this.#connections.get(node)?.channel;
-    if (channel === undefined) {
-      const timer = setImmediate(onDown, atom('noconnection'));
-      return () => clearImmediate(timer);
-    }
-    const ref = this.#calls.makeRef();
-    channel.monitor(this.#pid, process, ref, onDown);
-    return () => channel.demonitor(ref);
-  }
-
-  #deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void {
-    if (!this.#isOurs(to)) return;
-    if (to.id === 0) this.#calls.deliver(to.serial, bytes.subarray(start, end));
-    else this.#owner?.deliver(to, bytes, start, end, peer);
-  }
-
-  #deliverToName(name: string, payload: Buffer, peer: string): void {
-    const process = this.#named.get(name);
-    if (process === undefined) return;
-    let message: Term;
-    try {
-      message = decodeVersioned(payload);
-    } catch (error) {
-      // A term beyond the limits is the sender's business: neither the connection nor anybody else suffers from it.
-      if (!(error instanceof EtfError)) throw error;
-      this.emit('unusable', peer, error);
-      return;
-    }
-    process.deliver(message, peer);
-  }
-
-  #isAlive(process: ProcessId): boolean {
-    if (typeof process === 'string') return this.#named.has(process);
-    if (!this.#isOurs(process)) return false;
-    if (process.id === 0) return process.serial === 0 || this.#calls.has(process.serial);
-    return this.#owner?.isAlive(process) ?? false;
-  }
-
-  /** A pid of an earlier life of this node has another creation. */
-  #isOurs(pid: Pid): boolean {
-    return pid.creation === this.creation && pid.node === this.name;
   }
 
   #regSend(name: string): Buffer {

@@ -5,7 +5,7 @@ import type { Erl } from '../../../scripts/support/erl.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, binary, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
-import { type HiddenNode, MAX_PID_ID, MAX_PID_SERIAL } from '../../../src/node/hidden-node.js';
+import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { type IncomingCall, incomingCall } from '../../../src/node/incoming-call.js';
 import { AMPLE_MS, Cluster, NODE, PEER } from './cluster.js';
 
@@ -160,20 +160,9 @@ describe('calls between a hidden node and a real one', { timeout: 120_000 }, () 
   });
 
   test('every id and serial of a pid survives the round trip and finds its owner', async () => {
-    const edges = [
-      0,
-      1,
-      2 ** 13,
-      2 ** 15,
-      2 ** 18,
-      2 ** 28 - 1,
-      2 ** 28,
-      2 ** 31 - 1,
-      2 ** 31,
-      MAX_PID_SERIAL,
-    ];
+    const edges = [0, 1, 2 ** 13, 2 ** 15, 2 ** 18, 2 ** 28 - 1, 2 ** 28, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
     const pids = edges.flatMap((id) =>
-      edges.map((serial) => new Pid(NODE, Math.max(1, Math.min(id, MAX_PID_ID)), serial, node.creation)),
+      edges.map((serial) => new Pid(NODE, Math.max(1, id), serial, node.creation)),
     );
     const found: Pid[] = [];
     node.adoptPids({ deliver: (to) => found.push(to), isAlive: () => true });

@@ -23,7 +23,7 @@ describe('losses', { timeout: 120_000 }, () => {
     node.keepConnected(PEER);
     await up;
     const down = nextError(node, 'down');
-    const monitor = new Promise((resolve) => node.monitorName(PEER, 'kernel_sup', resolve));
+    const monitor = new Promise((resolve) => node.monitor(PEER, 'kernel_sup', resolve));
     await erl.evaluate('register(deaf, spawn(fun() -> receive stop -> ok end end))');
     const call = assert.rejects(node.call(PEER, 'deaf', atom('x'), AMPLE_MS), { code: 'NODE_NOCONNECTION' });
     // Answered behind the call: the peer has it by then.
@@ -88,7 +88,7 @@ describe('losses', { timeout: 120_000 }, () => {
     node.keepConnected(PEER);
     await once(node, 'up');
     const down = nextError(node, 'down');
-    const monitor = new Promise((resolve) => node.monitorName(PEER, 'kernel_sup', resolve));
+    const monitor = new Promise((resolve) => node.monitor(PEER, 'kernel_sup', resolve));
     erl.freeze();
     const { code, node: who } = await down;
     assert.deepEqual([code, who], ['LINK_SILENT', PEER]);

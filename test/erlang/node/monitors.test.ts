@@ -127,32 +127,29 @@ describe('monitors and links', { timeout: 120_000 }, () => {
   for (const [what, code, reason] of endings) {
     test(`a name we monitor is reported when its process ${what}`, async () => {
       await erl.evaluate(`register(watched, spawn(fun() -> receive go -> ${code} end end))`);
-      const down = new Promise((resolve) => node.monitorName(PEER, 'watched', resolve));
+      const down = new Promise((resolve) => node.monitor(PEER, 'watched', resolve));
       node.sendToName(PEER, 'watched', encodeVersioned(atom('go')));
       assert.deepEqual(await down, atom(reason));
     });
   }
 
   test('a name that is not there is reported noproc, one of an unknown node noconnection', async () => {
-    assert.deepEqual(
-      await new Promise((resolve) => node.monitorName(PEER, 'nobody', resolve)),
-      atom('noproc'),
-    );
-    const unknown = new Promise((resolve) => node.monitorName('other@localhost', 'hub', resolve));
+    assert.deepEqual(await new Promise((resolve) => node.monitor(PEER, 'nobody', resolve)), atom('noproc'));
+    const unknown = new Promise((resolve) => node.monitor('other@localhost', 'hub', resolve));
     assert.deepEqual(await unknown, atom('noconnection'));
   });
 
   test('a pid we monitor is reported', async () => {
     const pid = await erl.evaluate('spawn(fun() -> receive go -> exit({a, reason}) end end)');
     assert.ok(pid instanceof Pid);
-    const down = new Promise((resolve) => node.monitorPid(pid, resolve));
+    const down = new Promise((resolve) => node.monitor(pid.node, pid, resolve));
     node.send(pid, encodeVersioned(atom('go')));
     assert.equal((await down)?.constructor.name, 'Tuple');
   });
 
   test('a monitor of ours that was taken back is gone there too', async () => {
     await erl.evaluate('register(steady, spawn(fun() -> receive stop -> ok end end))');
-    const demonitor = node.monitorName(PEER, 'steady', () => assert.fail('was taken back'));
+    const demonitor = node.monitor(PEER, 'steady', () => assert.fail('was taken back'));
     await node.ping(PEER);
     assert.notEqual(await erl.text('process_info(whereis(steady), monitored_by)'), '{monitored_by,[]}');
     demonitor();
@@ -163,7 +160,7 @@ describe('monitors and links', { timeout: 120_000 }, () => {
   });
 
   test('a lost connection is noconnection on both sides', async () => {
-    const down = new Promise((resolve) => node.monitorName(PEER, 'kernel_sup', resolve));
+    const down = new Promise((resolve) => node.monitor(PEER, 'kernel_sup', resolve));
     const expression =
       'M = monitor(process, Pid), Ready(), receive {_, M, process, Pid, Reason} -> Reason end';
     const theirs = whileWaiting(expression, () => void erl.evaluate(`erlang:disconnect_node('${NODE}')`));

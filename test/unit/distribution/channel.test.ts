@@ -9,6 +9,7 @@ import {
   type ProcessId,
 } from '../../../src/distribution/control.js';
 import { OUR_FLAGS } from '../../../src/distribution/flags.js';
+import type { Inbox } from '../../../src/distribution/inbox.js';
 import { decodePrefix } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, Pid, Reference, type Term, tuple } from '../../../src/etf/terms.js';
@@ -31,13 +32,15 @@ function open() {
   const said: Control[] = [];
   const delivered: { to: ProcessId; payload: Buffer }[] = [];
   const unusable: string[] = [];
-  const channel = new Channel(self, peer, {
-    write: (control) => said.push(decodeControl(decodePrefix(control, 0).term)),
+  const inbox: Inbox = {
     deliver: (to, bytes, start, end) => delivered.push({ to, payload: bytes.subarray(start, end) }),
     deliverToName: (to, body) => delivered.push({ to, payload: body }),
     isAlive: (process) => process === 'hub' || (process instanceof Pid && process.serial === ours.serial),
     unusable: ({ code }) => unusable.push(code),
-  });
+  };
+  const channel = new Channel(self, peer, inbox, (control) =>
+    said.push(decodeControl(decodePrefix(control, 0).term)),
+  );
   const hear = (control: Control, body?: Uint8Array): void => {
     const bytes = frame(control, body);
     channel.receive(bytes, 0, bytes.length);

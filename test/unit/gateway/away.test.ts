@@ -31,7 +31,7 @@ class FakeNode extends EventEmitter {
   readonly adoptPids = (): void => {};
   readonly exited = (): void => {};
   readonly tellsEnds = (): boolean => this.isModule;
-  readonly monitorName = () => (): void => {};
+  readonly monitor = () => (): void => {};
 
   sendToName(_peer: string, _name: string, ...parts: readonly (Uint8Array | undefined)[]): boolean {
     const term = decodeVersioned(Buffer.concat(parts.filter((part) => part !== undefined)));

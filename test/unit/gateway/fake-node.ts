@@ -89,7 +89,7 @@ export class FakeNode extends EventEmitter {
     return this.#peer(name).tellsEnds;
   }
 
-  monitorName(name: string, _registered: string, onDown: (reason: Term) => void): () => void {
+  monitor(name: string, _registered: string, onDown: (reason: Term) => void): () => void {
     const peer = this.#peer(name);
     if (peer.registered === 'nobody') queueMicrotask(() => onDown(atom('noproc')));
     else peer.monitors.push(onDown);
