@@ -10,19 +10,9 @@ import { atomName } from './atom-name.js';
 import { badTag } from './bad-tag.js';
 import { ByteReader } from './byte-reader.js';
 import { MAX_DEPTH } from './encode.js';
+import * as leaf from './leaves.js';
 import * as Tag from './tags.js';
-import {
-  Atom,
-  BitString,
-  Float,
-  ImproperList,
-  Opaque,
-  Pid,
-  Port,
-  Reference,
-  type Term,
-  Tuple,
-} from './terms.js';
+import { Atom, ImproperList, Opaque, Pid, Port, type Term, Tuple } from './terms.js';
 
 export interface DecodeLimits {
   /** Bytes of input. */
@@ -66,7 +56,6 @@ export function decodePrefix(
   return { term, end: reader.offset };
 }
 
-const MAX_REFERENCE_WORDS = 5;
 const MAX_KEY_NESTING = 16;
 const EMPTY_MAP: ReadonlyMap<Term, Term> = new Map();
 const EMPTY: readonly Term[] = Object.freeze([]);
@@ -138,9 +127,9 @@ class TermReader extends ByteReader {
         return new Pid(this.#atom(), this.uint32(), this.uint32(), this.uint8());
       case Tag.NEWER_REFERENCE_EXT:
       case Tag.NEW_REFERENCE_EXT:
-        return this.#reference(tag);
+        return leaf.reference(this, tag);
       case Tag.REFERENCE_EXT:
-        return this.#oldReference();
+        return leaf.oldReference(this);
       case Tag.NEW_PORT_EXT:
         return new Port(this.#atom(), this.uint32(), this.uint32());
       case Tag.PORT_EXT:
@@ -148,17 +137,17 @@ class TermReader extends ByteReader {
       case Tag.V4_PORT_EXT:
         return new Port(this.#atom(), this.uint64(), this.uint32());
       case Tag.NEW_FLOAT_EXT:
-        return this.#float();
+        return leaf.float(this);
       case Tag.FLOAT_EXT:
-        return this.#textFloat();
+        return leaf.textFloat(this);
       case Tag.SMALL_BIG_EXT:
-        return this.#big(this.uint8());
+        return leaf.big(this, this.uint8());
       case Tag.LARGE_BIG_EXT:
-        return this.#big(this.uint32());
+        return leaf.big(this, this.uint32());
       case Tag.BIT_BINARY_EXT:
-        return this.#bitString();
+        return leaf.bitString(this);
       case Tag.EXPORT_EXT:
-        return this.#export();
+        return leaf.exported(this);
       case Tag.NEW_FUN_EXT:
         return this.#fun(depth);
       case Tag.RECORD_EXT:
@@ -237,80 +226,6 @@ class TermReader extends ByteReader {
 
   #atom(): string {
     return atomName(this, this.uint8());
-  }
-
-  #reference(tag: number): Reference {
-    const words = this.uint16();
-    const node = this.#atom();
-    const creation = tag === Tag.NEWER_REFERENCE_EXT ? this.uint32() : this.uint8();
-    this.need(4 * words);
-    if (words < 1 || words > MAX_REFERENCE_WORDS) {
-      throw this.fault('ETF_BAD_IDENTIFIER', `a reference has 1 to 5 words, not ${words}`);
-    }
-    const ids = new Array<number>(words);
-    for (let index = 0; index < words; index++) ids[index] = this.uint32();
-    return new Reference(node, creation, ids);
-  }
-
-  #oldReference(): Reference {
-    const node = this.#atom();
-    const id = this.uint32();
-    return new Reference(node, this.uint8(), [id]);
-  }
-
-  #float(): Float {
-    const value = this.float64();
-    if (!Number.isFinite(value)) {
-      throw this.fault('ETF_BAD_FLOAT', `Erlang has no float ${value}`, this.offset - 8);
-    }
-    return new Float(value);
-  }
-
-  /** FLOAT_EXT: `sprintf("%.20e")`, padded with zeros to 31 bytes. */
-  #textFloat(): Float {
-    const bytes = this.take(31);
-    const text = /^(-?\d+\.\d+e[+-]\d+)\0*$/.exec(bytes.toString('latin1'))?.[1];
-    const value = text === undefined ? Number.NaN : Number(text);
-    if (!Number.isFinite(value)) {
-      throw this.fault('ETF_BAD_FLOAT', 'an old float is no number', this.offset - 31);
-    }
-    return new Float(value);
-  }
-
-  #big(length: number): number | bigint {
-    const negative = this.uint8() !== 0;
-    const magnitude = this.take(length);
-    if (length <= 6) {
-      const value = length === 0 ? 0 : magnitude.readUIntLE(0, length);
-      return negative && value !== 0 ? -value : value;
-    }
-    // Hexadecimal text is the one linear way into a BigInt.
-    const value = BigInt(`0x${Buffer.from(magnitude).reverse().toString('hex')}`);
-    const signed = negative ? -value : value;
-    return signed >= Number.MIN_SAFE_INTEGER && signed <= Number.MAX_SAFE_INTEGER ? Number(signed) : signed;
-  }
-
-  #bitString(): Uint8Array | BitString {
-    const length = this.uint32();
-    const lastBits = this.uint8();
-    const bytes = this.take(length);
-    if (lastBits === 8 && length > 0) return bytes;
-    if (lastBits === 0 && length === 0) return bytes;
-    if (lastBits < 1 || lastBits > 7 || length === 0) {
-      throw this.fault('ETF_BAD_BITSTRING', `no bit string ends with ${lastBits} bits of ${length} bytes`);
-    }
-    return new BitString(bytes, lastBits);
-  }
-
-  /** `fun M:F/A`: an atom, an atom and a small integer. */
-  #export(): Opaque {
-    const start = this.offset - 1;
-    this.#atom();
-    this.#atom();
-    const tag = this.uint8();
-    if (tag !== Tag.SMALL_INTEGER_EXT) throw this.fault('ETF_BAD_FUN', 'an export ends with its arity');
-    this.uint8();
-    return new Opaque(this.bytes.subarray(start, this.offset));
   }
 
   /** Read through although it stays opaque: echoed to a peer, a broken one would cost us the connection. */
