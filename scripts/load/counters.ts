@@ -14,6 +14,8 @@ export interface Counters {
   sent: number;
   delivered: number;
   doubled: number;
+  /** Arrivals of messages that were due before the latest talk began. */
+  stragglers: number;
   reordered: number;
 }
 
@@ -27,6 +29,7 @@ export const noCounters = (): Counters => ({
   sent: 0,
   delivered: 0,
   doubled: 0,
+  stragglers: 0,
   reordered: 0,
 });
 

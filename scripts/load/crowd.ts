@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { message } from './bosh-body.js';
 import { BoshUser, type UserListener } from './bosh-user.js';
+import { nowMicroseconds } from './clock.js';
 import { type Counters, increment, noCounters } from './counters.js';
 import { Histogram } from './histogram.js';
 import { Target } from './http-connection.js';
@@ -25,6 +26,8 @@ export interface CrowdOptions {
 }
 
 export interface Talk extends Pick<Plan, 'pattern' | 'rate' | 'seed'> {
+  /** Microseconds of the machine's clock, the same for all processes. */
+  readonly begin: number;
   /** JIDs of everybody, where users write to those of other processes as well. */
   readonly jids?: readonly string[];
 }
@@ -42,12 +45,6 @@ const CATCH_UP_MS = 100;
 const TICK_MS = 1;
 const SWEEP_MS = 1_000;
 
-/** Shared by all processes of a machine. */
-function nowMicroseconds(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1e6 + Math.floor(nanoseconds / 1000);
-}
-
 export class Crowd {
   readonly #latencies = new Histogram();
   readonly #lags = new Histogram();
@@ -60,6 +57,8 @@ export class Crowd {
   #talking: NodeJS.Timeout | undefined;
   /** Users who have been told to log in. */
   #begun = 0;
+  /** When they last began to talk. */
+  #talkBegin = 0;
 
   constructor(options: CrowdOptions) {
     const { url, host, users, wait } = options;
@@ -106,11 +105,11 @@ export class Crowd {
   }
 
   /** From now until `pause`. */
-  talk({ jids, ...plan }: Talk): void {
+  talk({ jids, begin, ...plan }: Talk): void {
     this.pause();
+    this.#talkBegin = begin;
     const { first, everybody } = this.#options;
     const coming = schedule({ ...plan, first, senders: this.#users.length, everybody });
-    const begin = nowMicroseconds();
     let next = coming.next().value;
     this.#talking = setInterval(() => {
       const now = nowMicroseconds();
@@ -171,7 +170,9 @@ export class Crowd {
         const now = nowMicroseconds();
         for (const { pair, seq, at } of marks) {
           this.#sequences.arrived(pair, seq);
-          this.#latencies.add(now - at);
+          // What an earlier talk left behind says nothing about this one.
+          if (at < this.#talkBegin) counters.stragglers += 1;
+          else this.#latencies.add(now - at);
         }
       },
       ordered: (marks) => {

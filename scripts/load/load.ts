@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.js';
+import { nowMicroseconds } from './clock.js';
 import { type Counters, sum } from './counters.js';
 import type { Pace } from './crowd.js';
 import { Histogram } from './histogram.js';
@@ -65,9 +66,10 @@ export class Load {
   async talk(rate: number, pattern: Pattern = 'next', seed = 1): Promise<void> {
     const count = this.#workers.length;
     const jids = pattern === 'random' && count > 1 ? { jids: (await this.#all('jids')).flat() } : {};
+    const begin = nowMicroseconds();
     await Promise.all(
       this.#workers.map((worker, index) =>
-        worker.ask('talk', { rate: rate / count, pattern, seed: seed * count + index, ...jids }),
+        worker.ask('talk', { rate: rate / count, pattern, seed: seed * count + index, begin, ...jids }),
       ),
     );
   }

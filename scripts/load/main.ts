@@ -12,10 +12,10 @@ const USAGE = `usage: node dist/scripts/load/main.js URL [--users 1000] [--host 
   Logs --users in on the virtual host --host, --logins a second and at most --concurrency at a time (--logins 0: as fast
   as the server takes them), then sends --rate messages a second for --seconds, each user to the next, evenly, or random
   users to random others at random moments, whether or not the server keeps up. A latency counts from the moment a
-  message was due, which the load generator may have missed itself: by how much is told as well. Requests are held for --wait seconds,
-  repeated where their connection breaks or a 5xx comes. Each user has one or two connections, and may have as many
-  files as \`ulimit -n\` says; --users-per-process says how many share that. A server at 127.x.x.x is reached from many
-  loopback addresses. Ctrl-C ends it.`;
+  message was due, which the load generator may have missed itself: by how much is told as well. Requests are held for
+  --wait seconds, repeated where their connection breaks or a 5xx comes. Each user has one or two connections, and may
+  have as many files as \`ulimit -n\` says; --users-per-process says how many share that. A server at 127.x.x.x is
+  reached from many loopback addresses. Ctrl-C ends it.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

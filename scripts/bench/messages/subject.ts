@@ -1,6 +1,7 @@
 /** A server with users on it who write to each other, and what that costs. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Counters } from '../../load/counters.js';
 import { Load, type Pace } from '../../load/load.js';
 import type { Progress } from '../../load/progress.js';
 import type { Pattern } from '../../load/schedule.js';
@@ -69,6 +70,7 @@ export class Subject {
 
   async measure(pattern: Pattern, rate: number, seconds: number, seed: number): Promise<Sample> {
     const [load, server] = [this.#load, this.#server];
+    const before = await load.counters();
     await load.talk(rate, pattern, seed);
     await sleep(QUIET_SECONDS * 200);
     const calls = await systemCalls(server, QUIET_SECONDS);
@@ -81,7 +83,7 @@ export class Subject {
     await load.settle(LATE_MS);
     stop();
     const settled = await load.counters();
-    const late = settled.sent - settled.delivered;
+    const late = missing(settled) - missing(before) + settled.stragglers - before.stragglers;
     const { latencies, lags } = await load.times();
     latencies.add(Infinity, late);
     const perSecond = (delivered * 1000) / (end.at - begin.at);
@@ -113,14 +115,13 @@ export class Subject {
   /** Where users did not stay online, or wait for many messages in vain, tells so, and others take their place. */
   async #mend(): Promise<void> {
     const counters = await this.#load.counters();
-    const missing = counters.sent - counters.delivered;
     const { users } = this.#load;
-    if (counters.online === users && missing <= users / 10) return;
+    if (counters.online === users && missing(counters) <= users / 10) return;
     this.#progress.say(
-      `${NAMES[this.name]}: ${counters.online} of ${users} users are online, ${missing} messages missing: others follow`,
+      `${NAMES[this.name]}: ${counters.online} of ${users} users are online, ${missing(counters)} messages missing: others follow`,
     );
     for (const line of describeTrouble(counters)) this.#progress.say(`  ${line}`);
-    this.#lost += missing;
+    this.#lost += missing(counters);
     this.#load.close();
     this.#load = await logIn(this.#server, users, this.#cores);
   }
@@ -134,7 +135,7 @@ export class Subject {
     const { sent, delivered } = counters;
     this.#progress.say(`${NAMES[this.name]}: ${sent} messages sent, ${delivered} delivered`);
     for (const line of describeTrouble(counters)) this.#progress.say(`  ${line}`);
-    return this.#lost + sent - delivered;
+    return this.#lost + missing(counters);
   }
 
   async end(): Promise<void> {
@@ -142,6 +143,8 @@ export class Subject {
     await this.#server.stop();
   }
 }
+
+const missing = ({ sent, delivered }: Counters): number => sent - delivered;
 
 async function logIn(server: Server, users: number, cores: Cores): Promise<Load> {
   const load = await Load.start({

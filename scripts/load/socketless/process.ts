@@ -11,6 +11,7 @@ import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { message } from '../bosh-body.js';
 import { serve } from '../child.js';
+import { nowMicroseconds } from '../clock.js';
 import { increment } from '../counters.js';
 import { Histogram } from '../histogram.js';
 import { type Crowd, SocketlessUser } from './user.js';
@@ -51,11 +52,6 @@ const CONCURRENCY = 64;
 const TALKER_EVERY = 100;
 const SETTLE_MS = 10_000;
 const CHECK_MS = 20;
-
-const now = (): number => {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1e6 + Math.floor(nanoseconds / 1000);
-};
 
 class Sessions implements Crowd {
   readonly gateway: Gateway;
@@ -99,18 +95,18 @@ class Sessions implements Crowd {
   }
 
   arrived(marks: Parameters<Crowd['arrived']>[0]): void {
-    const at = now();
+    const at = nowMicroseconds();
     this.#delivered += marks.length;
     for (const mark of marks) this.#latencies.add(at - mark.at);
   }
 
   async talk(messages: number, perSecond: number): Promise<readonly number[]> {
     this.#latencies = new Histogram();
-    const begin = now();
+    const begin = nowMicroseconds();
     const stride = Math.max(1, Math.floor(this.#talkers.length / messages));
     for (let index = 0; index < messages; index += 1) {
       const at = begin + (index * 1e6) / perSecond;
-      while (now() < at) await new Promise((resolve) => setTimeout(resolve, 1));
+      while (nowMicroseconds() < at) await new Promise((resolve) => setTimeout(resolve, 1));
       const sender = (index * stride) % this.#talkers.length;
       const to = this.#talkers[(sender + 1) % this.#talkers.length]?.jid ?? '';
       this.#sent += 1;
