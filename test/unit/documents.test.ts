@@ -1,4 +1,4 @@
-/** What the documents name exists: files, headings, error codes, metrics, the module's options. */
+/** What the documents name exists: files, headings, targets of make, error codes, metrics, the module's options. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -30,6 +30,19 @@ for (const document of DOCUMENTS) {
     assert.deepEqual(broken, []);
   });
 }
+
+test('every target of make that the documents name exists', () => {
+  const makefile = read('Makefile');
+  const named = DOCUMENTS.flatMap((document) => [
+    ...read(document).matchAll(/`(?:[A-Z]+=\S+ )*make ([a-z][a-z-]*)/g),
+  ]);
+  const targets = named.map(([, target = '']) => target);
+  assert.ok(targets.length > 10);
+  assert.deepEqual(
+    targets.filter((target) => !new RegExp(`^${target}:`, 'm').test(makefile)),
+    [],
+  );
+});
 
 test('the index of error codes has those of the source, each once, and no other', () => {
   const source = filesIn('src', '.ts').map(read).join('\n');
