@@ -62,7 +62,7 @@ function p99Line(figures: Figures): string[] {
       .toFixed(1);
   return [
     `${title(figures, 'p99', ratio)} ${ms('megaphone', p99)} instead of ${ms('own', p99)} ` +
-      `(${low.toFixed(2)} to ${high.toFixed(2)} by round); behind haproxy ${ms('haproxy', p99)}. A message meets two processes more on its way: ` +
+      `(${low.toFixed(2)} to ${high.toFixed(2)} by round); behind haproxy ${ms('haproxy', p99)}. A message makes two hops more on its way: ` +
       `${woken('megaphone')} threads woken in all, own ${woken('own')}, behind haproxy ${woken('haproxy')}. ` +
       `The load generator itself sent late by ${ms('megaphone', lag99)} and ${ms('own', lag99)} (p99).`,
   ];
