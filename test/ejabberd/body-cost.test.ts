@@ -4,40 +4,31 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
 import { atom, Pid, type Term, Tuple } from '../../src/etf/terms.js';
-import { loadCookie } from '../../src/node/cookie.js';
-import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession, condition, send, wrapper } from './conformance/bosh-session.js';
+import { ServerNode } from './support/server-node.js';
 
 const SMALL = 1_000;
 const LARGE = 250_000;
 
 let instance: Instance;
-let node: HiddenNode;
+let server: ServerNode;
 before(async () => {
   instance = await Instance.start();
-  node = await HiddenNode.start({
-    name: `test_${process.pid}@localhost`,
-    cookie: loadCookie({ home: instance.var }),
-    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
-  });
-  await node.connect(instance.ejabberdNode);
+  server = await ServerNode.connect(instance);
 });
 after(async () => {
-  await node.stop();
+  await server.stop();
   await instance.stop();
 });
 
-const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
-  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
-
 async function reductions(pid: Term): Promise<number> {
-  const info = await rpc('erlang', 'process_info', pid, atom('reductions'));
+  const info = await server.call('erlang', 'process_info', pid, atom('reductions'));
   assert.ok(info instanceof Tuple);
   return Number(info.elements[1]);
 }
 
 async function sessionOf({ sid }: BoshSession): Promise<Pid> {
-  const found = await rpc('megaphone_sessions', 'find', Buffer.from(sid));
+  const found = await server.call('megaphone_sessions', 'find', Buffer.from(sid));
   assert.ok(found instanceof Tuple && found.elements[1] instanceof Pid);
   return found.elements[1];
 }
@@ -50,7 +41,7 @@ test('the hub does the same for a large body as for a small one, whatever is in 
   const { sid } = ended;
   const terminated = await ended.terminate();
   assert.equal(condition(terminated), '');
-  const hub = await rpc('erlang', 'whereis', atom('mod_megaphone'));
+  const hub = await server.call('erlang', 'whereis', atom('mod_megaphone'));
   const requests = 20;
   const cost = async (body: string): Promise<number> => {
     const before = await reductions(hub);

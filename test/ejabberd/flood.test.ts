@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
-import { loadCookie } from '../../src/node/cookie.js';
-import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession, bodies, condition, message, ping, type Request } from './conformance/bosh-session.js';
+import { ServerNode } from './support/server-node.js';
 
 /** Of the listener: messages in a process's mailbox. */
 const MAX_FSM_QUEUE = 1000;
@@ -15,7 +14,7 @@ const MAX_FSM_QUEUE = 1000;
 const BURST = 2_000_000;
 
 let instance: Instance;
-let node: HiddenNode;
+let server: ServerNode;
 before(async () => {
   instance = await Instance.start();
   const path = join(instance.var, `${instance.ejabberdNode.split('@', 1)[0]}`, 'ejabberd.yml');
@@ -27,25 +26,17 @@ before(async () => {
       .replace('  mod_ping: {}\n', '  mod_mam:\n    default: always\n  mod_ping: {}\n'),
   );
   await instance.ctl('reload_config');
-  node = await HiddenNode.start({
-    name: `test_${process.pid}@localhost`,
-    cookie: loadCookie({ home: instance.var }),
-    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
-  });
-  await node.connect(instance.ejabberdNode);
+  server = await ServerNode.connect(instance);
 });
 after(async () => {
-  await node.stop();
+  await server.stop();
   await instance.stop();
 });
 
 const anonymous = (): Promise<BoshSession> => BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
-const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
-  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
-
 /** The session's process. */
 async function pid(session: BoshSession): Promise<Term> {
-  const found = await rpc('megaphone_sessions', 'find', Buffer.from(session.sid));
+  const found = await server.call('megaphone_sessions', 'find', Buffer.from(session.sid));
   assert.ok(found instanceof Tuple && found.elements[1] !== undefined, `${found}`);
   return found.elements[1];
 }
@@ -96,7 +87,7 @@ describe('a session', { timeout: 120_000 }, () => {
     await sender.until((answer) => answer.xml.includes("'ping'"), texts + ping());
     const process = await pid(alice);
     const info = async (item: string): Promise<number> => {
-      const found = await rpc('erlang', 'process_info', process, atom(item));
+      const found = await server.call('erlang', 'process_info', process, atom(item));
       return found instanceof Tuple ? Number(found.elements[1]) : 0;
     };
     const query = `<query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>250</max></set></query>`;
@@ -122,7 +113,7 @@ describe('a session', { timeout: 120_000 }, () => {
       await anonymous(),
     ];
     const stuck = await pid(bob);
-    await rpc('sys', 'suspend', stuck);
+    await server.call('sys', 'suspend', stuck);
     const texts = Array.from({ length: MAX_FSM_QUEUE + 100 }, (_, i) => `${i}`);
     for (let i = 0; i < texts.length; i += 100)
       await sender.until(
@@ -132,9 +123,9 @@ describe('a session', { timeout: 120_000 }, () => {
           .map((text) => message(bob.jid, text))
           .join('') + ping(),
       );
-    const length = await rpc('erlang', 'process_info', stuck, atom('message_queue_len'));
+    const length = await server.call('erlang', 'process_info', stuck, atom('message_queue_len'));
     assert.ok(length instanceof Tuple && Number(length.elements[1]) > MAX_FSM_QUEUE, `${length}`);
-    await rpc('sys', 'resume', stuck);
+    await server.call('sys', 'resume', stuck);
     assert.equal(condition(await bob.ask()), 'policy-violation');
     while (Number(await instance.ctl('get_offline_count', 'bob', 'localhost')) < texts.length);
     const later = await BoshSession.login(

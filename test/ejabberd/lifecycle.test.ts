@@ -1,6 +1,5 @@
 /**
- * What serves sessions dies at every place, with sessions held, paused, asleep and busy: they are the same sessions
- * afterwards, nothing is lost, and table and gauges say what is.
+ * How sessions end that nobody asked to: killed, at fault, under new code; what is heard of it, and what the log tells.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -20,6 +19,7 @@ import {
   type Request,
   wrapper,
 } from './conformance/bosh-session.js';
+import { asleep, entryOf, processOf, recount, sweep } from './support/module-state.js';
 import { ServerNode } from './support/server-node.js';
 
 let instance: Instance;
@@ -44,11 +44,6 @@ async function login(host = 'localhost'): Promise<BoshSession> {
   return BoshSession.login(instance.gatewayUrl, { to: host }, { presence: '' });
 }
 
-const entryOf = (session: BoshSession): string => `ets:lookup(megaphone_sessions, <<"${session.sid}">>)`;
-
-/** The process that serves a session. */
-const processOf = (session: BoshSession): string => `element(2, hd(${entryOf(session)}))`;
-
 /** Requests of a session on one connection, each before the answer to the one before. */
 function pipeline(session: BoshSession): { ask(): void; until(text: RegExp): Promise<void> } {
   const { hostname, port, pathname } = new URL(session.url);
@@ -70,11 +65,6 @@ function pipeline(session: BoshSession): { ask(): void; until(text: RegExp): Pro
   };
 }
 
-async function asleep(session: BoshSession): Promise<void> {
-  const busy = `proc_lib:initial_call(P) =/= false andalso element(2, process_info(P, current_function))`;
-  while (!/hibernat/.test(await server.print(`P = ${processOf(session)}, ${busy}`))) await sleep(50);
-}
-
 /** As conforming clients do: while the server is not there, the same request once more. */
 async function insist(session: BoshSession, first: Request, payload = ''): Promise<Answer> {
   let answer = await first.answer;
@@ -85,50 +75,6 @@ async function insist(session: BoshSession, first: Request, payload = ''): Promi
   assert.equal(answer.attributes.type, undefined, answer.xml);
   return answer;
 }
-
-/** Table and gauges against what the sessions themselves say. */
-async function recount(): Promise<void> {
-  const [living, counted, gauges] = (
-    await server.print(`
-      All = [{P, I} || P <- processes(), {megaphone_session, run, _} <- [proc_lib:initial_call(P)], I <- megaphone_control:info(P)],
-      {Living, Infos} = lists:unzip([PI || {_, I} = PI <- All, element(4, I) =/= "ended"]),
-      Count = fun(State) -> length([I || I <- Infos, element(4, I) =:= State]) end,
-      #{sessions := Sessions, sessions_established := E, sessions_paused := P, requests_held := H} = megaphone_stats:all(),
-      Told = {Count("established") + Count("paused"), Count("paused"), lists:sum([element(5, I) || I <- Infos])},
-      {lists:sort(Living) =:= lists:sort(megaphone_sessions:pids()) andalso length(Living) =:= Sessions, {E, P, H} =:= Told, {Told, {E, P, H}}}`)
-  )
-    .replace(/^\{|\}$/g, '')
-    .split(/,(.*?),(.*)/);
-  assert.deepEqual([living, counted], ['true', 'true'], gauges);
-}
-
-/** What the faults are made of. */
-const TOOLS = `
-  Await = fun W(Name, Old) ->
-    case whereis(Name) of Pid when is_pid(Pid), Pid =/= Old -> ok; _ -> timer:sleep(1), W(Name, Old) end
-  end,
-  Kill = fun(Name) -> Old = whereis(Name), exit(Old, kill), Await(Name, Old) end,`;
-
-const FAULTS: readonly (readonly [string, string])[] = [
-  ['the hub is killed', 'Kill(mod_megaphone)'],
-  ['the index is killed', 'Kill(megaphone_index)'],
-  ['the outbox is killed', 'Kill(megaphone_outbox)'],
-  ['the supervisor is killed', 'Kill(megaphone_sup)'],
-  [
-    'the supervisor is restarted',
-    `ok = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
-     {ok, _} = supervisor:restart_child(ejabberd_gen_mod_sup, megaphone_sup)`,
-  ],
-  [
-    'the hub is killed 12 times',
-    '[begin Kill(mod_megaphone), timer:sleep(500) end || _ <- lists:seq(1, 12)]',
-  ],
-  [
-    'the hub is killed so often that its supervisor gives up',
-    '[Kill(mod_megaphone) || _ <- lists:seq(1, 130)]',
-  ],
-  ['the supervisor is killed 5 times', '[Kill(megaphone_sup) || _ <- lists:seq(1, 5)]'],
-];
 
 describe('whoever asks a session that ends', { timeout: 60_000 }, () => {
   it('hears so, where the question waited in its mailbox', async () => {
@@ -153,50 +99,24 @@ describe('whoever asks a session that ends', { timeout: 60_000 }, () => {
     } finally {
       await server.print('megaphone_chars:prepare()');
     }
-    await recount();
+    await recount(server);
   });
 });
 
-describe('sessions go on when', { timeout: 300_000 }, () => {
-  for (const [fault, expressions] of FAULTS) {
-    it(fault, async () => {
-      const users = await Promise.all(Array.from({ length: 20 }, () => login()));
-      const held = users.map((user) => user.next());
-      const pausing = await login();
-      await pausing.ask({ pause: 100 });
-      for (const user of [...users, pausing]) await asleep(user);
-      const talking = await login();
-
-      await server.evaluate(`${TOOLS} ${expressions}, Await(mod_megaphone, none).`);
-      for (const [i, { jid }] of [...users, pausing].entries()) {
-        const payload = message(jid, `for ${i}`) + ping();
-        await insist(talking, talking.next({}, payload), payload);
-      }
-      for (const [i, user] of users.entries()) {
-        assert.deepEqual(bodies(await insist(user, held[i] as Request)), [`for ${i}`]);
-      }
-      assert.deepEqual(bodies(await insist(pausing, pausing.next())), [`for ${users.length}`]);
-      await recount();
-      for (const user of [...users, pausing, talking]) await user.terminate();
-      while ((await server.print('megaphone_sessions:count()')) !== '0') await sleep(50);
-      await recount();
-    });
-  }
-
-  it('some of them are killed', async () => {
+describe('sessions that are killed', { timeout: 60_000 }, () => {
+  it('are swept out, and whatever asks for them is answered', async () => {
     const [a, b, c, d] = await Promise.all([login(), login(), login(), login()]);
     const held = d.next();
     const pipe = pipeline(a);
     pipe.ask();
     while ((await server.print(`element(3, hd(${entryOf(a)}))`)) !== '{1,0,1}') await sleep(50);
     await b.ask({ pause: 100 });
-    for (const user of [a, b, d]) await asleep(user);
+    for (const user of [a, b, d]) await asleep(server, user);
     await server.evaluate(`[exit(P, kill) || P <- [${[a, b].map(processOf).join()}]].`);
     // Behind one that the session held, on the same connection.
     pipe.ask();
-    // What it does every ten seconds.
-    await server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
-    await recount();
+    await sweep(server);
+    await recount(server);
     await pipe.until(/item-not-found.*item-not-found/s);
     assert.equal(condition(await b.ask()), 'item-not-found');
     const online = await instance.connectedUsers();
@@ -231,11 +151,11 @@ describe('new code', { timeout: 300_000 }, () => {
     it(`ends the sessions of hosts that are not restarted, too, as a stop does (${n})`, async () => {
       const other = await login('second.localhost');
       const reading = other.ask();
-      await asleep(other);
+      await asleep(server, other);
       await changeLayout(n);
       await instance.ctl('restart_module', 'localhost', 'mod_megaphone');
       assert.equal(condition(await reading), 'system-shutdown');
-      await recount();
+      await recount(server);
       await (await login('second.localhost')).terminate();
     });
   }
@@ -243,7 +163,7 @@ describe('new code', { timeout: 300_000 }, () => {
   it('that is the same leaves them alone', async () => {
     const other = await login('second.localhost');
     const held = other.next();
-    await asleep(other);
+    await asleep(server, other);
     await instance.ctl('restart_module', 'localhost', 'mod_megaphone');
     const talking = await login();
     await talking.ask({}, message(other.jid, 'still there') + ping());

@@ -9,27 +9,20 @@ import { Load } from '../../scripts/load/load.js';
 import { Instance } from '../../scripts/support/instance.js';
 import { Atom, atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
-import { loadCookie } from '../../src/node/cookie.js';
-import { HiddenNode } from '../../src/node/hidden-node.js';
 import { BoshSession } from './conformance/bosh-session.js';
+import { ServerNode } from './support/server-node.js';
 
 /** How many requests may be on their way to a node. */
 const WINDOW = 1024;
 
 let instance: Instance;
-let node: HiddenNode;
+let server: ServerNode;
 before(async () => {
   instance = await Instance.start();
-  node = await HiddenNode.start({
-    name: `test_${process.pid}@localhost`,
-    cookie: loadCookie({ home: instance.var }),
-    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
-  });
-  await node.connect(instance.gatewayNode);
-  await node.connect(instance.ejabberdNode);
+  server = await ServerNode.connect(instance);
 });
 after(async () => {
-  await node.stop();
+  await server.stop();
   await instance.stop();
 });
 
@@ -43,19 +36,9 @@ const request = (): Promise<string> =>
 const newSession = (): Promise<Response> =>
   post("<body rid='1' to='localhost' wait='1' hold='1' xmlns='http://jabber.org/protocol/httpbind'/>");
 
-function member(map: Term | undefined, key: string): Term | undefined {
-  assert.ok(map instanceof Map);
-  for (const [name, value] of map as ReadonlyMap<Term, Term>) {
-    if ((name instanceof Atom ? name.name : String(name)) === key) return value;
-  }
-  return undefined;
-}
-
 /** What the gateway says of its node. */
-async function report(key: string): Promise<Term | undefined> {
-  const health = await node.call(instance.gatewayNode, 'megaphone', atom('health'), 30_000);
-  return member(member(member(health, 'nodes'), instance.ejabberdNode), key);
-}
+const report = (key: string): Promise<Term | undefined> =>
+  server.gatewayTells('health', 'nodes', instance.ejabberdNode, key);
 
 function send(signal: 'SIGSTOP' | 'SIGCONT', part: 'ejabberd' | 'gateway'): void {
   const folder = join(instance.var, `${part}${instance.env.MEGAPHONE_INSTANCE}`);
@@ -85,13 +68,6 @@ test('an ejabberd that stands still: requests wait, new sessions hear 503; then 
   assert.match(await accepted.text(), / sid='/);
 });
 
-const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
-  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
-
-/** What mod_megaphone counts. */
-const counted = async (name: string): Promise<number> =>
-  Number(member(await rpc('megaphone_stats', 'all'), name));
-
 /** For 60 users together more than what the kernel and the distribution port keep for a node that does not read. */
 const text = 'x'.repeat(800_000);
 
@@ -99,23 +75,23 @@ test('a gateway that stands still: answers that did not fit on the way to it are
   const users: BoshSession[] = [];
   while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
   const held = users.map((user) => user.next().answer);
-  while ((await counted('requests_held')) < users.length) await sleep(20);
+  while ((await server.counted('requests_held')) < users.length) await sleep(20);
   send('SIGSTOP', 'gateway');
   for (const { jid } of users) {
     const message = ['chat', 'localhost', jid, '', text].map((each) => Buffer.from(each));
-    await rpc('mod_admin_extra', 'send_message', ...message);
+    await server.call('mod_admin_extra', 'send_message', ...message);
   }
-  while ((await counted('answers_delayed')) === 0) await sleep(20);
+  while ((await server.counted('answers_delayed')) === 0) await sleep(20);
   send('SIGCONT', 'gateway');
   for (const answer of await Promise.all(held)) assert.ok(answer.xml.includes(text), answer.xml);
 });
 
 /** Processes that may not go on before a node has read what is on its way to it. */
 async function suspended(): Promise<number> {
-  const processes = await rpc('erlang', 'processes');
+  const processes = await server.call('erlang', 'processes');
   assert.ok(Array.isArray(processes));
   const infos = await Promise.all(
-    processes.map((pid: Term) => rpc('erlang', 'process_info', pid, atom('status'))),
+    processes.map((pid: Term) => server.call('erlang', 'process_info', pid, atom('status'))),
   );
   return infos.filter((info) => {
     const status = info instanceof Tuple ? info.elements[1] : undefined;
@@ -127,34 +103,34 @@ test('sessions that end while their gateway stands still: one process waits for 
   const users: BoshSession[] = [];
   while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
   const held = users.map((user) => user.next().answer);
-  while ((await counted('requests_held')) < users.length) await sleep(20);
+  while ((await server.counted('requests_held')) < users.length) await sleep(20);
   // Most of it finds no room, and all that does not is within the bound of what waits.
   const much = 'x'.repeat(600_000);
   send('SIGSTOP', 'gateway');
   for (const { jid } of users) {
     const message = ['chat', 'localhost', jid, '', much].map((each) => Buffer.from(each));
-    await rpc('mod_admin_extra', 'send_message', ...message);
+    await server.call('mod_admin_extra', 'send_message', ...message);
   }
-  await rpc('megaphone_control', 'stop', Buffer.from('localhost'));
+  await server.call('megaphone_control', 'stop', Buffer.from('localhost'));
   // Where the kernel found room for all, none.
   assert.ok((await suspended()) <= 1);
   send('SIGCONT', 'gateway');
   for (const { xml } of await Promise.all(held)) {
     assert.ok(xml.includes(much) || xml.includes('system-shutdown'), xml);
   }
-  assert.equal(await counted('answers_dropped'), 0);
+  assert.equal(await server.counted('answers_dropped'), 0);
 });
 
 /** Of the hub, and the longest of all sessions'. */
 async function mailboxes(): Promise<readonly [hub: number, session: number]> {
   const length = async (pid: Term): Promise<number> => {
-    const info = await rpc('erlang', 'process_info', pid, atom('message_queue_len'));
+    const info = await server.call('erlang', 'process_info', pid, atom('message_queue_len'));
     return info instanceof Tuple ? Number(info.elements[1]) : 0;
   };
-  const sessions = await rpc('megaphone_sessions', 'some', 50);
+  const sessions = await server.call('megaphone_sessions', 'some', 50);
   assert.ok(Array.isArray(sessions) && sessions.length === 50);
   const [hub = 0, ...others] = await Promise.all(
-    [await rpc('erlang', 'whereis', atom('mod_megaphone')), ...sessions].map(length),
+    [await server.call('erlang', 'whereis', atom('mod_megaphone')), ...sessions].map(length),
   );
   return [hub, Math.max(...others)];
 }
@@ -179,7 +155,7 @@ test('twice the messages that the server takes: mailboxes stay short, and all ar
   const [hub, session] = await mailboxes();
   t.diagnostic(
     `at ${rate} messages a second: ${await backlog()} on their way, mailboxes of ${hub} and ${session}; ` +
-      `${await counted('answers_delayed')} answers had to wait`,
+      `${await server.counted('answers_delayed')} answers had to wait`,
   );
   assert.ok(hub <= WINDOW, String(hub));
   // What other users send comes past that window, but no faster than they are served.

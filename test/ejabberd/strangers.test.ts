@@ -8,10 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions, setTopOptions } from '../../scripts/support/module-options.js';
-import { Atom, atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
+import { atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
-import { loadCookie } from '../../src/node/cookie.js';
-import { HiddenNode } from '../../src/node/hidden-node.js';
 import {
   type Answer,
   BoshSession,
@@ -23,6 +21,7 @@ import {
 } from './conformance/bosh-session.js';
 import { CreationFlood, type Habit } from './support/creation-flood.js';
 import { type Couple, exchangeInTurns, logIn, logOut } from './support/scenario.js';
+import { ServerNode } from './support/server-node.js';
 import { stanza } from './support/stanza-client.js';
 import { strophe } from './support/strophe-client.js';
 
@@ -31,57 +30,31 @@ const MAX = 400;
 const PER_ADDRESS = 20;
 
 let instance: Instance;
-let node: HiddenNode;
+let server: ServerNode;
 before(async () => {
   process.env.EJABBERD_PROCESSES = '4096';
   instance = await Instance.start();
-  node = await newNode('test');
+  server = await ServerNode.connect(instance);
   // Seconds; by default 30.
   await setTopOptions(instance, { negotiation_timeout: 8 });
 });
 after(async () => {
-  await node.stop();
+  await server.stop();
   await instance.stop();
 });
 
-async function newNode(name: string): Promise<HiddenNode> {
-  const started = await HiddenNode.start({
-    name: `${name}_${process.pid}@localhost`,
-    cookie: loadCookie({ home: instance.var }),
-    epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
-  });
-  await started.connect(instance.ejabberdNode);
-  await started.connect(instance.gatewayNode);
-  return started;
-}
-
-const rpc = (module: string, fun: string, ...args: Term[]): Promise<Term> =>
-  node.rpc(instance.ejabberdNode, module, fun, args, 30_000);
-
-function member(map: Term | undefined, key: string): Term | undefined {
-  assert.ok(map instanceof Map);
-  for (const [name, value] of map as ReadonlyMap<Term, Term>) {
-    if ((name instanceof Atom ? name.name : String(name)) === key) return value;
-  }
-  return undefined;
-}
-
-/** What mod_megaphone counts. */
-const counted = async (name: string): Promise<number> =>
-  Number(member(await rpc('megaphone_stats', 'all'), name));
 /** What the gateway refused, by reason. */
-const refused = async (reason: string): Promise<number> => {
-  const stats = await node.call(instance.gatewayNode, 'megaphone', atom('stats'), 30_000);
-  return Number(member(member(stats, 'refused'), reason));
-};
+const refused = async (reason: string): Promise<number> =>
+  Number(await server.gatewayTells('stats', 'refused', reason));
 const processes = async (what: string): Promise<number> =>
-  Number(await rpc('erlang', 'system_info', atom(what)));
+  Number(await server.call('erlang', 'system_info', atom(what)));
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await sleep(50);
 }
 
-const noStrangers = (): Promise<void> => until(async () => (await counted('sessions_unauthenticated')) === 0);
+const noStrangers = (): Promise<void> =>
+  until(async () => (await server.counted('sessions_unauthenticated')) === 0);
 
 /** Logs in, and again where it is told to come later; the session is then ended. */
 async function logInWhenThereIsRoom(): Promise<void> {
@@ -107,10 +80,10 @@ describe('strangers', { timeout: 600_000 }, () => {
       };
       await logIn(couple);
       const most = Math.floor(((await processes('process_limit')) * 9) / 10);
-      const before = await counted('refused_processes');
+      const before = await server.counted('refused_processes');
       const flood = new CreationFlood(instance.gatewayUrl, { habit, connections: 40, address: oneEach });
       t.after(() => flood.stop());
-      await until(async () => (await counted('refused_processes')) > before);
+      await until(async () => (await server.counted('refused_processes')) > before);
 
       const counts: number[] = [];
       let chatting = true;
@@ -123,7 +96,9 @@ describe('strangers', { timeout: 600_000 }, () => {
       }
       await chat;
       await instance.ctl('status');
-      await (await newNode('another')).stop();
+      const another = await ServerNode.connect(instance, 'another');
+      await another.gatewayTells('health');
+      await another.stop();
       // What is not ours may take from the rest: a few processes come and go with each second.
       assert.ok(Math.max(...counts) < most + 100, `${Math.max(...counts)} of ${most}`);
       assert.ok((await refused('full')) > 0);
@@ -147,11 +122,11 @@ describe('strangers', { timeout: 600_000 }, () => {
       address: () => '127.0.0.2',
     });
     t.after(() => flood.stop());
-    await until(async () => (await counted('refused_address')) > 100);
+    await until(async () => (await server.counted('refused_address')) > 100);
     for (let login = 0; login < 20; login += 1) {
       await (await BoshSession.login(instance.gatewayUrl)).terminate();
     }
-    assert.ok((await counted('sessions_unauthenticated')) <= MAX / 2 + PER_ADDRESS);
+    assert.ok((await server.counted('sessions_unauthenticated')) <= MAX / 2 + PER_ADDRESS);
     assert.equal(await refused('full'), before);
     await flood.stop();
   });
@@ -166,10 +141,10 @@ describe('strangers', { timeout: 600_000 }, () => {
     });
     t.after(() => flood.stop());
     await until(
-      async () => (await counted('refused_unauthenticated')) > 0 && (await refused('full')) > before,
+      async () => (await server.counted('refused_unauthenticated')) > 0 && (await refused('full')) > before,
     );
     for (let look = 0; look < 50; look += 1) {
-      assert.ok((await counted('sessions_unauthenticated')) <= MAX);
+      assert.ok((await server.counted('sessions_unauthenticated')) <= MAX);
       await sleep(20);
     }
     await flood.stop();
@@ -180,7 +155,7 @@ describe('strangers', { timeout: 600_000 }, () => {
     await noStrangers();
     const create = (): Promise<BoshSession> => BoshSession.create(instance.gatewayUrl);
     const stranger = async (session: BoshSession): Promise<Pid> => {
-      const { elements } = (await rpc('megaphone_sessions', 'find', Buffer.from(session.sid))) as {
+      const { elements } = (await server.call('megaphone_sessions', 'find', Buffer.from(session.sid))) as {
         elements: Term[];
       };
       return elements[1] as Pid;
@@ -191,9 +166,9 @@ describe('strangers', { timeout: 600_000 }, () => {
       'an unknown host': () => send(instance.gatewayUrl, wrapper({ ...USUAL, to: 'nowhere.example' })).answer,
       'a bad request': () => send(instance.gatewayUrl, '<body><').answer,
       'a violation': async () => (await create()).ask({}, "<message xmlns='jabber:client'/>"),
-      kill: async () => rpc('erlang', 'exit', await stranger(await create()), atom('kill')),
+      kill: async () => server.call('erlang', 'exit', await stranger(await create()), atom('kill')),
       crash: async () =>
-        rpc(
+        server.call(
           'erlang',
           'send',
           await stranger(await create()),
@@ -203,7 +178,7 @@ describe('strangers', { timeout: 600_000 }, () => {
       'a hub that is killed before the login': async () => {
         const session = await create();
         await killHub();
-        assert.equal(await counted('sessions_unauthenticated'), 1);
+        assert.equal(await server.counted('sessions_unauthenticated'), 1);
         await session.ask({}, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
         await session.ask({ 'xmpp:restart': 'true', to: 'localhost' });
         await session.ask(
@@ -214,7 +189,7 @@ describe('strangers', { timeout: 600_000 }, () => {
       'a hub that is killed before the end': async () => {
         const session = await create();
         await killHub();
-        await rpc('erlang', 'exit', await stranger(session), atom('kill'));
+        await server.call('erlang', 'exit', await stranger(session), atom('kill'));
       },
     };
     for (const [name, end] of Object.entries(ends)) {
@@ -296,10 +271,10 @@ describe('strangers', { timeout: 600_000 }, () => {
       mod_megaphone: { max_unauthenticated: 4, max_unauthenticated_per_address: 0 },
     });
     await noStrangers();
-    const before = await counted('refused_unauthenticated');
+    const before = await server.counted('refused_unauthenticated');
     const held: Promise<Answer>[] = [];
     // More than four until the hub has heard of the option; none while the module is away for its new options.
-    while ((await counted('refused_unauthenticated')) === before) {
+    while ((await server.counted('refused_unauthenticated')) === before) {
       const session = await BoshSession.create(instance.gatewayUrl);
       if (session.creation.status !== 503) held.push(session.next().answer);
     }
@@ -313,7 +288,12 @@ describe('strangers', { timeout: 600_000 }, () => {
 
 /** Resolves when another answers: the gateway keeps a request until its node is back. */
 async function killHub(): Promise<void> {
-  await rpc('erlang', 'exit', await rpc('erlang', 'whereis', atom('mod_megaphone')), atom('kill'));
+  await server.call(
+    'erlang',
+    'exit',
+    await server.call('erlang', 'whereis', atom('mod_megaphone')),
+    atom('kill'),
+  );
   const request = wrapper({ sid: `${tagOf(instance.ejabberdNode)}.unknown`, rid: 1 });
   while ((await send(instance.gatewayUrl, request).answer).status !== 200) await sleep(50);
 }

@@ -16,17 +16,8 @@ prop_strangers_are_counted() ->
     ?FORALL(
         Steps,
         list(frequency([{6, {create, address()}}, {2, {login, nat()}}, {2, {kill, nat()}}, {1, {restart, nat(), nat()}}, {6, tick}])),
-        holds(fun() -> are_counted(Steps) end)
+        megaphone_property:holds(fun() -> are_counted(Steps) end)
     ).
-
-%% As in prop_megaphone_bosh.
-holds(Test) ->
-    try Test() of
-        true -> true;
-        Failed -> io:format("~p~n", [Failed]), false
-    catch
-        Class:Reason:Stack -> io:format("~p ~p~n~p~n", [Class, Reason, Stack]), false
-    end.
 
 are_counted(Steps) ->
     ok = megaphone_admission:create_table(),

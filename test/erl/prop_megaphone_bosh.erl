@@ -51,7 +51,7 @@ prop_everything_arrives_once_and_in_order() ->
         {Hold, Wait, Acks, Group, Queue, Steps},
         %% A few stanzas fill the smaller queue, and an answer.
         {range(0, 2), oneof([0, 60]), boolean(), oneof([0, 2000]), oneof([60, 1000000]), list(step())},
-        holds(fun() ->
+        megaphone_property:holds(fun() ->
             Steps1 = Steps ++ [{busy, false}],
             %% What the standard does not ask for is kept where there is room.
             Patience = case Queue of 60 -> 0; _ -> 4 end,
@@ -66,7 +66,7 @@ prop_what_did_not_arrive_is_handed_back() ->
     ?FORALL(
         {Hold, Wait, Acks, Group, Queue, Steps},
         {range(0, 2), oneof([0, 60, 60]), boolean(), oneof([0, 2000]), oneof([60, 1000000]), ?LET(N, range(1, 120), vector(N, step()))},
-        holds(fun() ->
+        megaphone_property:holds(fun() ->
             W = lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}, 0), Steps),
             #world{bosh = Bosh, stanzas = Made, seen = Seen, carried = Carried, proved = Proved} = W,
             {Owed, Rest} = megaphone_bosh:take_owed(Bosh),
@@ -79,15 +79,6 @@ prop_what_did_not_arrive_is_handed_back() ->
                 {failed, Back, Missing, Twice, W}
         end)
     ).
-
-%% Debian's PropEr asks for stack traces in a way that OTP 24 took out: it must see no exception.
-holds(Test) ->
-    try Test() of
-        true -> true;
-        Failed -> io:format("~p~n", [Failed]), false
-    catch
-        Class:Reason:Stack -> io:format("~p ~p~n~p~n", [Class, Reason, Stack]), false
-    end.
 
 %% How an integer picks: an element of what there is to pick from.
 step() ->
@@ -335,7 +326,7 @@ prop_anything_goes_is_survived() ->
     ?FORALL(
         {Hold, Acks, Key, Strict, Steps},
         {range(0, 2), boolean(), boolean(), boolean(), list(wild_step())},
-        holds(fun() ->
+        megaphone_property:holds(fun() ->
             Request0 = #{rid => 100, els => [], to => <<"h">>, hold => Hold},
             Request1 = case Acks of true -> Request0#{ack => 1}; false -> Request0 end,
             Request = case Key of true -> Request1#{newkey => <<"00">>}; false -> Request1 end,

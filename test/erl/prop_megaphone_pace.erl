@@ -41,7 +41,11 @@
 }).
 
 prop_whoever_fetches_gets_all() ->
-    ?FORALL({Hold, Steps}, {range(0, 2), resize(200, list(step()))}, holds(fun() -> run(Hold, Steps, 100) end)).
+    ?FORALL(
+        {Hold, Steps},
+        {range(0, 2), resize(200, list(step()))},
+        megaphone_property:holds(fun() -> run(Hold, Steps, 100) end)
+    ).
 
 %% It asks for no more than an answer takes with each of its requests, which are as large as they may be.
 prop_the_largest_requests_are_no_flood() ->
@@ -49,16 +53,8 @@ prop_the_largest_requests_are_no_flood() ->
     ?FORALL(
         {Hold, Steps},
         {range(0, 2), resize(200, list(frequency([{6, Ask}, {5, read}, {2, {pass, range(1, 20000)}}])))},
-        holds(fun() -> run(Hold, Steps, ?MAX_BODY) end)
+        megaphone_property:holds(fun() -> run(Hold, Steps, ?MAX_BODY) end)
     ).
-
-holds(Test) ->
-    try Test() of
-        true -> true;
-        Failed -> io:format("~p~n", [Failed]), false
-    catch
-        Class:Reason:Stack -> io:format("~p ~p~n~p~n", [Class, Reason, Stack]), false
-    end.
 
 step() ->
     frequency([

@@ -10,20 +10,22 @@ import { HiddenNode } from '../../../src/node/hidden-node.js';
 export class ServerNode {
   readonly #node: HiddenNode;
   readonly #server: string;
+  readonly #gateway: string;
 
-  private constructor(node: HiddenNode, server: string) {
+  private constructor(node: HiddenNode, { ejabberdNode, gatewayNode }: Instance) {
     this.#node = node;
-    this.#server = server;
+    this.#server = ejabberdNode;
+    this.#gateway = gatewayNode;
   }
 
-  static async connect(instance: Instance): Promise<ServerNode> {
+  static async connect(instance: Instance, name = 'test'): Promise<ServerNode> {
     const node = await HiddenNode.start({
-      name: `test_${process.pid}@localhost`,
+      name: `${name}_${process.pid}@localhost`,
       cookie: loadCookie({ home: instance.var }),
       epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
     });
     await node.connect(instance.ejabberdNode);
-    return new ServerNode(node, instance.ejabberdNode);
+    return new ServerNode(node, instance);
   }
 
   /** Again, after the server was restarted. */
@@ -37,6 +39,18 @@ export class ServerNode {
 
   call(module: string, fun: string, ...args: Term[]): Promise<Term> {
     return this.#node.rpc(this.#server, module, fun, args, 60_000);
+  }
+
+  /** What mod_megaphone counts. */
+  async counted(name: string): Promise<number> {
+    return Number(member(await this.call('megaphone_stats', 'all'), name));
+  }
+
+  /** What the gateway tells of itself, or a member of that. */
+  async gatewayTells(what: 'health' | 'stats', ...path: readonly string[]): Promise<Term | undefined> {
+    await this.#node.connect(this.#gateway);
+    const report = await this.#node.call(this.#gateway, 'megaphone', atom(what), 30_000);
+    return path.reduce<Term | undefined>(member, report);
   }
 
   /** The value of Erlang expressions. */
@@ -74,6 +88,15 @@ export class ServerNode {
       pid,
     );
   }
+}
+
+/** Of a map whose keys are atoms or strings. */
+function member(map: Term | undefined, key: string): Term | undefined {
+  if (!(map instanceof Map)) throw new Error(`no member ${key}: ${formatTerm(map ?? [])}`);
+  for (const [name, value] of map as ReadonlyMap<Term, Term>) {
+    if ((name instanceof Atom ? name.name : String(name)) === key) return value;
+  }
+  return undefined;
 }
 
 export function element(term: Term | undefined, index: number): Term {
