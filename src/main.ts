@@ -12,6 +12,7 @@ import { MegaphoneError } from './errors.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
+import { standardOutput } from './observe/log-output.js';
 import { nodeOptions } from './service/node-options.js';
 import { readCookie } from './service/read-cookie.js';
 import { Service } from './service/service.js';
@@ -60,7 +61,10 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
     // A second signal finds no listener and ends the process at once.
     process.once(signal, () => {
       log.info(`${signal}: stopping`);
-      void service.stop().then(() => log.info('stopped'));
+      void service.stop().then(() => {
+        log.info('stopped');
+        return standardOutput.flushed();
+      });
     });
   }
 }

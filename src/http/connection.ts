@@ -34,13 +34,13 @@
  * while a request comes in, and no timer: the front's one clock calls `expire`.
  */
 
+import type { Counters } from '../observe/counters.js';
 import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
 import { Incoming, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
 import type { RequestParser } from './request-parser.js';
 import { CONTINUE } from './response.js';
-import { onlyAllowed } from './response-headers.js';
 import { Rest } from './rest.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
@@ -75,6 +75,10 @@ export class Connection {
     this.#deadline = this.#after(this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
   }
 
+  get counters(): Counters {
+    return this.#front.counters;
+  }
+
   get phase(): Phase {
     return this.#phase;
   }
@@ -103,9 +107,9 @@ export class Connection {
 
   /** Writes what is answered and next. */
   answer(exchange: Exchange, reply: Reply): void {
-    if (reply.reason !== undefined) this.#front.counters.refused[reply.reason] += 1;
+    if (reply.reason !== undefined) this.counters.refused[reply.reason] += 1;
     const isNext = exchange === this.#pending.first;
-    exchange.keep(onlyAllowed(reply, this.#front.counters), isNext);
+    exchange.keep(reply, isNext);
     if (!isNext || this.#phase === 'closed') return;
     const wasRead = this.#wire.writableLength === 0;
     const isOver = this.#pending.write(this.#wire, this.#front.keepAliveLines);
@@ -129,7 +133,7 @@ export class Connection {
 
   /** It makes room for others, without a word. */
   destroy(): void {
-    if (this.#isRefused && !this.#isDeaf) this.#front.counters.refused.overload += 1;
+    if (this.#isRefused && !this.#isDeaf) this.counters.refused.overload += 1;
     this.#cut();
   }
 
@@ -141,12 +145,10 @@ export class Connection {
     }
   }
 
-  /** The request that is coming in has to make room for others. */
   refuseSlow(): void {
     if (this.#request !== undefined) this.#giveUp(this.#request, TOO_SLOW);
   }
 
-  /** Acts on a deadline that has passed. */
   expire(): void {
     if (this.#deadline > this.#front.now) return;
     const isDue = this.#phase === 'held' || this.#phase === 'last';
@@ -177,7 +179,6 @@ export class Connection {
     return this.#request;
   }
 
-  /** The rest of it is still to come. */
   #goOn(request: Incoming): void {
     if (request.bytes === 0) this.#front.room.begin(this, this.#front.now);
     if (this.#phase === 'head' && request.parser.hasHead) this.#endHead(request);
@@ -218,7 +219,6 @@ export class Connection {
     else this.answer(exchange, reply);
   }
 
-  /** `undefined`: the gateway answers it. */
   #replyTo(parser: RequestParser): Reply | undefined {
     return this.#isRefused ? TOO_MANY : route(parser, this.#front.tooLarge);
   }

@@ -2,10 +2,13 @@
 
 import type { Header } from '../gateway/answers.js';
 import type { HttpExchange } from '../gateway/ports.js';
+import type { Counters } from '../observe/counters.js';
 import { CLOSE, encodeResponse, type Response } from './response.js';
+import { onlyAllowed } from './response-headers.js';
 
 export interface Answering {
-  /** The gateway's answer to that request has come. */
+  readonly counters: Counters;
+  /** The answer to that request has come. */
   answer(exchange: Exchange, response: Response): void;
 }
 
@@ -46,6 +49,8 @@ export class Exchange implements HttpExchange {
 
   answer(status: number, headers: readonly Header[], body: Buffer): void {
     this.handle = 0;
-    this.#connection.answer(this, { status, headers, body });
+    // Whoever can send a message may have written the headers.
+    const response = onlyAllowed({ status, headers, body }, this.#connection.counters);
+    this.#connection.answer(this, response);
   }
 }

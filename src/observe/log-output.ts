@@ -1,21 +1,45 @@
 /**
- * Where log lines go. One that cannot be written, because the disk is full or the reader gone, is lost and counted:
- * the service goes on, and never tries again and again to tell that it cannot tell.
+ * Where log lines go. Each is written at once, in this thread, as a crash must not lose those that tell of it, and without
+ * waiting for whoever reads them. The service goes on, and never tries again and again to tell that it cannot tell.
+ *
+ *             a line             no room with the reader    cannot be written           time to try again
+ *   flowing   is written         stalled, the line waits    the line is lost            ·
+ *   stalled   waits, or is lost  ·                          the line is lost            flowing, when none waits any more
+ *
+ * A line is lost behind `MAX_WAITING` bytes of others, or where the disk is full or the reader gone. Lines lost are counted,
+ * and as soon as one can be written again, a listener is told how many.
  */
 
-import { writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UnblockedFile } from './unblocked-file.js';
+
+/** Bytes of lines that wait, each with some for itself. */
+const MAX_WAITING = 1024 * 1024;
+const OVERHEAD = 256;
+const TRY_MS = 50;
+const LAST_MS = 1000;
+
+const NEWLINE = Buffer.from('\n');
 
 export class LogOutput extends Writable {
-  readonly #fd: number;
-  #lost = 0;
-  /** A line was written in part: the next one must not continue it. */
+  /** Given the number of lines that were lost since it was called last. */
+  onGoesOn: (lost: number) => void = () => {};
+  readonly #file: Pick<UnblockedFile, 'write'>;
+  /** In order; empty while it flows. */
+  readonly #waiting = new Set<Buffer>();
+  #waitingBytes = 0;
+  /** Bytes of the first line that were written. */
+  #written = 0;
+  /** A line was given up that was written in part: the next one must not continue it. */
   #isTorn = false;
+  #lost = 0;
+  #untold = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  /** @param fd a file descriptor, open for writing */
-  constructor(fd: number) {
+  constructor(file: Pick<UnblockedFile, 'write'>) {
     super({ decodeStrings: false });
-    this.#fd = fd;
+    this.#file = file;
   }
 
   /** Lines that were not written whole. */
@@ -23,20 +47,70 @@ export class LogOutput extends Writable {
     return this.#lost;
   }
 
-  /** At once, in this thread: a crash must not lose the lines that tell of it. */
   override _write(line: string | Buffer, _encoding: string, done: () => void): void {
-    const bytes = Buffer.from(this.#isTorn ? `\n${line}` : line);
-    let at = 0;
-    try {
-      while (at < bytes.length) at += writeSync(this.#fd, bytes, at);
-      this.#isTorn = false;
-    } catch {
-      this.#lost += 1;
-      this.#isTorn ||= at > 0;
+    const bytes = Buffer.from(line);
+    if (this.#waiting.size > 0 && this.#waitingBytes + bytes.length > MAX_WAITING) {
+      this.#lose();
+    } else {
+      this.#waiting.add(bytes);
+      this.#waitingBytes += bytes.length + OVERHEAD;
     }
+    this.flush();
     done();
+  }
+
+  /** Writes what waits, as far as there is room. */
+  flush(): void {
+    let isWritten = false;
+    for (const line of this.#waiting) {
+      const result = this.#tryToWrite(line);
+      if (result === 'stalled') {
+        this.#tryAgain();
+        return;
+      }
+      isWritten = result === 'written';
+      this.#waiting.delete(line);
+      this.#waitingBytes -= line.length + OVERHEAD;
+      this.#written = 0;
+    }
+    if (!isWritten || this.#untold === 0) return;
+    const untold = this.#untold;
+    this.#untold = 0;
+    this.onGoesOn(untold);
+  }
+
+  /** Resolves when nothing waits, or soon: for a process that is about to end. */
+  async flushed(): Promise<void> {
+    for (let left = LAST_MS; this.#waiting.size > 0 && left > 0; left -= TRY_MS) await sleep(TRY_MS);
+  }
+
+  #tryToWrite(line: Buffer): 'written' | 'lost' | 'stalled' {
+    try {
+      if (this.#isTorn) this.#file.write(NEWLINE, 0);
+      this.#isTorn = false;
+      while (this.#written < line.length) this.#written += this.#file.write(line, this.#written);
+      return 'written';
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 'stalled';
+      this.#isTorn ||= this.#written > 0;
+      this.#lose();
+      return 'lost';
+    }
+  }
+
+  #lose(): void {
+    this.#lost += 1;
+    this.#untold += 1;
+  }
+
+  #tryAgain(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.flush();
+    }, TRY_MS).unref();
   }
 }
 
 /** There is one for each process. */
-export const standardOutput = new LogOutput(1);
+export const standardFile = new UnblockedFile(1);
+export const standardOutput = new LogOutput(standardFile);

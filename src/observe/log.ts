@@ -14,7 +14,12 @@ export function createLogger(level: LogLevel, worker?: string): Logger {
   const stream = isatty(1)
     ? prettyStream({ destination: standardOutput, translateTime: 'SYS:HH:MM:ss' })
     : standardOutput;
-  return pino(loggerOptions(level, worker), stream);
+  const log = pino(loggerOptions(level, worker), stream);
+  standardOutput.onGoesOn = (count) =>
+    log.warn({ code: 'LOG_LINES_LOST', count }, `${count} lines of the log were lost: nobody took them`);
+  // What a crash left.
+  process.on('exit', () => standardOutput.flush());
+  return log;
 }
 
 export function loggerOptions(level: LogLevel, worker?: string): LoggerOptions {

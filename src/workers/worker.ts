@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
+import { standardOutput } from '../observe/log-output.js';
 import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
 import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
@@ -80,5 +81,6 @@ async function stop(): Promise<void> {
   isStopping = true;
   void tellPrimary({ type: 'stopping' });
   await service?.stop();
+  await standardOutput.flushed();
   process.exit();
 }

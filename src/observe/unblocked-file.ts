@@ -1,0 +1,51 @@
+/**
+ * A file descriptor of ours that other processes may have, too, written to without ever waiting for a reader.
+ *
+ *   pipe, FIFO, terminal   is opened a second time, as whether one blocks is a property of what was opened
+ *   socket                 cannot be: it is switched for all who have it, as node:net does with every one
+ *   file                   has no reader
+ */
+
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+
+const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+
+export class UnblockedFile {
+  readonly #given: number;
+  /** What is written to; `undefined` at first. */
+  #fd: number | undefined;
+  #socket: Socket | undefined;
+
+  /** @param fd open for writing */
+  constructor(fd: number) {
+    this.#given = fd;
+  }
+
+  /** @returns how many bytes were written, from `start` on @throws EAGAIN where there is no room for any */
+  write(bytes: Buffer, start: number): number {
+    this.#fd ??= this.#open();
+    return writeSync(this.#fd, bytes, start);
+  }
+
+  /** Whether a process that is given it, too, would make it block: Node.js does so with its standard output as it starts and ends. */
+  get mustNotBeShared(): boolean {
+    this.#fd ??= this.#open();
+    return this.#socket !== undefined;
+  }
+
+  #open(): number {
+    const fd = this.#given;
+    const stat = fstatSync(fd);
+    if (stat.isFile()) return fd;
+    if (!stat.isSocket()) {
+      try {
+        return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+      } catch {
+        // Another user's, or nobody has it open for reading.
+      }
+    }
+    if (!stat.isCharacterDevice()) this.#socket = new Socket({ fd, readable: false, writable: true });
+    return fd;
+  }
+}
