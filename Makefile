@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status build unit test matrix lint check-erl conformance clean
+.PHONY: help run up down status build unit test matrix nodes lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -25,6 +25,10 @@ test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, 
 
 matrix: test-packages build ## What meets Erlang or ejabberd, on this machine and on Debian trixie and sid (long, as root)
 	@scripts/matrix.sh
+	@scripts/nodes.sh
+
+nodes: test-packages build ## The unit tests and one conversation on Node.js 20 to 26 (as root)
+	@scripts/nodes.sh
 
 lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers and circles of imports, shell scripts
 	@npm run --silent lint
