@@ -1,60 +1,27 @@
 /** Nodes that are away, by a clock of the test's: what becomes of requests for their sessions, and what is said of them. */
 
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import { beforeEach, test } from 'node:test';
 import { pino } from 'pino';
-import { MegaphoneError } from '../../../src/errors.js';
-import { decodeVersioned } from '../../../src/etf/decode.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
-import { Atom, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
-import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
+import { Atom, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
-import type { ErlangNode } from '../../../src/gateway/ports.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { health, type Sources } from '../../../src/observe/report.js';
+import { ask } from './fake-client.js';
+import { FakeNode, type Registered, settled } from './fake-node.js';
 
 const PEER = 'ejabberd@localhost';
 const SID = `${tagOf(PEER)}.random`;
 const WAIT = 10;
-const LOST = new MegaphoneError('LINK_CLOSED', 'gone');
-
-/** The hidden node with one peer, whose module takes what it is sent and answers at the test's word. */
-class FakeNode extends EventEmitter {
-  readonly name = 'megaphone@localhost';
-  readonly creation = 7;
-  isModule = true;
-  sessionSeconds = 60;
-  asked = 0;
-  readonly sent: readonly Term[][] = [];
-  readonly adoptPids = (): void => {};
-  readonly exited = (): void => {};
-  readonly tellsEnds = (): boolean => this.isModule;
-  readonly monitor = () => (): void => {};
-
-  sendToName(_peer: string, _name: string, ...parts: readonly (Uint8Array | undefined)[]): boolean {
-    const term = decodeVersioned(Buffer.concat(parts.filter((part) => part !== undefined)));
-    (this.sent as Term[][]).push(term instanceof Tuple ? [...term.elements] : [term]);
-    return true;
-  }
-
-  rpc(_peer: string, _module: string, name: string): Promise<Term> {
-    if (name === 'contract') return Promise.resolve(CONTRACT_VERSION);
-    this.asked += 1;
-    return Promise.resolve(this.sessionSeconds);
-  }
-}
 
 let node: FakeNode;
 let gateway: Gateway;
 let answers: string[];
 
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function start(isModule = true): Promise<void> {
+async function start(registered: Registered = 'module'): Promise<void> {
   node = new FakeNode();
-  node.isModule = isModule;
   const options = {
     nodes: [PEER],
     maxExchanges: 100,
@@ -62,30 +29,27 @@ async function start(isModule = true): Promise<void> {
     nodeReturnWait: WAIT,
     maxWaiting: 1e6,
   };
-  gateway = new Gateway(node as unknown as ErlangNode, options, new Counters(), pino({ level: 'silent' }));
+  gateway = new Gateway(node.asNode, options, new Counters(), pino({ level: 'silent' }));
   answers = [];
   gateway.tick(0);
-  await up();
+  await up(registered);
 }
 
-async function up(): Promise<void> {
-  node.emit('up', PEER);
-  await settled();
+async function up(registered: Registered = 'module'): Promise<void> {
+  await node.up(PEER, registered);
   assert.equal(gateway.cluster.inService, 1);
 }
 
-const down = (): boolean => node.emit('down', PEER, LOST);
+const down = (): void => node.down(PEER);
 
 function request(rid: number): void {
-  const client = { ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' };
-  const answer = (status: number, _: unknown, body: Buffer): void => {
-    answers.push(body.includes('item-not-found') ? 'item-not-found' : `${rid} ${status}`);
-  };
-  gateway.request({ answer }, { body: Buffer.from(`<body rid='${rid}' sid='${SID}'/>`), client });
+  ask(gateway, rid, SID, ({ heard: [outcome = ''] }) => {
+    answers.push(outcome === 'item-not-found' ? outcome : `${rid} ${outcome}`);
+  });
 }
 
 /** The latest request, mark or question, as it was sent. */
-const latest = (): Term[] => [...(node.sent.at(-1) ?? [])];
+const latest = (): Term[] => [...(node.sent.at(-1)?.term ?? [])];
 
 function answerLatest(): void {
   const [connId] = latest();
@@ -185,7 +149,7 @@ test('what was sent and is answered is on the way until the module says so, and 
 });
 
 test('nothing is on the way to one that does not say what it took', async () => {
-  await start(false);
+  await start('shell');
   for (let rid = 1; rid <= 100; rid += 1) {
     request(rid);
     answerLatest();

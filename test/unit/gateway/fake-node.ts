@@ -81,6 +81,10 @@ export class FakeNode extends EventEmitter {
     return this.#peer(name).isUp;
   }
 
+  isMonitored(name: string): boolean {
+    return this.#peer(name).monitors.length > 0;
+  }
+
   exited(pid: Pid): void {
     this.ended.push(pid);
   }
