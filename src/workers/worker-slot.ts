@@ -1,22 +1,15 @@
-/**
- * One place among the workers. Its process is replaced when it ends: at once if it had lived for a while, else after
- * a pause that doubles, so that a worker that cannot live does not keep the machine busy with starting it.
- */
+/** One place among the workers: begins, replaces and ends its process, as slot-life.ts says. */
 
 import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
-import { backoff } from '../node/backoff.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { WorkerState } from '../observe/totals.js';
 import type { Dealer } from './dealer.js';
 import type { Begin } from './messages.js';
+import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from './slot-life.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** Who lives shorter than this has failed to start. */
-const STABLE_MS = 10_000;
-/** So often in a row is no accident. */
-const FAILING = 3;
 /** What takes longer to stop is killed. */
 const STOP_MS = 10_000;
 
@@ -28,12 +21,10 @@ export class WorkerSlot {
   readonly #orders: Begin;
   #process: WorkerProcess | undefined;
   #restarts = 0;
+  #phase: SlotPhase = 'starting';
   /** Ends in a row, each soon after its start. */
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Only who has served is replaced: a first start that fails is the operator's to mend. */
-  #hasServed = false;
-  #stopping = false;
 
   /** @param retire is given the last report of each process that ended */
   constructor(orders: Begin, dealer: Dealer, log: Logger, retire: (stats: Stats) => void) {
@@ -61,7 +52,7 @@ export class WorkerSlot {
    */
   async start(): Promise<void> {
     await this.#begin().up;
-    this.#hasServed = true;
+    this.#on('serves');
   }
 
   reload(): void {
@@ -73,7 +64,7 @@ export class WorkerSlot {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#on('stop');
     clearTimeout(this.#timer);
     const process = this.#process;
     if (process === undefined) return;
@@ -93,17 +84,21 @@ export class WorkerSlot {
   #onEnded({ stats, age }: WorkerProcess, error: MegaphoneError): void {
     this.#process = undefined;
     if (stats !== undefined) this.#retire(stats);
-    if (this.#stopping || !this.#hasServed) return;
-    this.#failures = age < STABLE_MS ? this.#failures + 1 : 0;
-    const pause = this.#failures === 0 ? 0 : backoff(this.#failures);
-    this.#log.error(
-      { err: this.#failures < FAILING ? error : failing(this.name, error) },
-      'replacing a worker',
-    );
+    if (this.#on('ended') !== 'pausing') return;
+    const { failures, isFailing, pause } = replacement(this.#failures, age);
+    this.#failures = failures;
+    this.#log.error({ err: isFailing ? failing(this.name, error) : error }, 'replacing a worker');
     this.#timer = setTimeout(() => {
+      if (this.#on('pauseOver') !== 'running') return;
       this.#restarts += 1;
       this.#begin();
     }, pause);
+  }
+
+  /** The one place where its phase changes. */
+  #on(event: SlotEvent): SlotPhase {
+    this.#phase = SLOT_LIFE[event][this.#phase];
+    return this.#phase;
   }
 }
 

@@ -1,0 +1,40 @@
+/**
+ * The life of one place among the workers, as a value. Only what has served is replaced: a first start that fails is the
+ * operator's to mend.
+ *
+ *   starting    for the first time
+ *   running     its process serves, or will soon, in the place of one that did
+ *   pausing     that one ended, and the next is started a little later
+ *   stopping    nothing begins any more
+ */
+
+import { backoff } from '../node/backoff.js';
+
+export type SlotPhase = 'starting' | 'running' | 'pausing' | 'stopping';
+export type SlotEvent = 'serves' | 'ended' | 'pauseOver' | 'stop';
+
+export const SLOT_LIFE: Readonly<Record<SlotEvent, Readonly<Record<SlotPhase, SlotPhase>>>> = {
+  serves: { starting: 'running', running: 'running', pausing: 'pausing', stopping: 'stopping' },
+  ended: { starting: 'starting', running: 'pausing', pausing: 'pausing', stopping: 'stopping' },
+  pauseOver: { starting: 'starting', running: 'running', pausing: 'running', stopping: 'stopping' },
+  stop: { starting: 'stopping', running: 'stopping', pausing: 'stopping', stopping: 'stopping' },
+};
+
+/** Who lives shorter than this has failed to start. */
+const STABLE_MS = 10_000;
+/** So often in a row is no accident. */
+const FAILING = 3;
+
+export interface Replacement {
+  /** Ends in a row, each soon after its start. */
+  readonly failures: number;
+  readonly isFailing: boolean;
+  /** Milliseconds until the next is started: one that cannot live shall not keep the machine busy with starting it. */
+  readonly pause: number;
+}
+
+/** @param before failures in a row until then; @param age milliseconds that the process lived; @param random as in `backoff` */
+export function replacement(before: number, age: number, random?: number): Replacement {
+  const failures = age < STABLE_MS ? before + 1 : 0;
+  return { failures, isFailing: failures >= FAILING, pause: backoff(failures, random) };
+}

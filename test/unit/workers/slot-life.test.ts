@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from '../../../src/workers/slot-life.js';
+
+const after = (...events: readonly SlotEvent[]): SlotPhase =>
+  events.reduce<SlotPhase>((phase, event) => SLOT_LIFE[event][phase], 'starting');
+
+test('one that has served is replaced, as often as it ends', () => {
+  assert.equal(after('serves'), 'running');
+  assert.equal(after('serves', 'ended'), 'pausing');
+  assert.equal(after('serves', 'ended', 'pauseOver'), 'running');
+  assert.equal(after('serves', 'ended', 'pauseOver', 'ended'), 'pausing');
+});
+
+test('a first start that fails is not repeated', () => {
+  assert.equal(after('ended'), 'starting');
+});
+
+test('nothing begins after the stop, whatever was under way', () => {
+  for (const before of [[], ['serves'], ['serves', 'ended']] as SlotEvent[][]) {
+    for (const last of ['serves', 'ended', 'pauseOver', 'stop'] as const) {
+      assert.equal(after(...before, 'stop', last), 'stopping');
+    }
+  }
+});
+
+test('the next comes at once behind one that lived, after pauses of up to 10 s behind those that do not', () => {
+  assert.deepEqual(replacement(7, 10_000, 1), { failures: 0, isFailing: false, pause: 0 });
+  let failures = 0;
+  const pauses: number[] = [];
+  for (let end = 1; end <= 8; end += 1) {
+    const next = replacement(failures, 9_999, 1);
+    ({ failures } = next);
+    assert.equal(next.isFailing, end >= 3);
+    pauses.push(next.pause);
+  }
+  assert.deepEqual(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+});
