@@ -45,7 +45,7 @@ open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
     Limits = ejabberd_c2s_config:get_c2s_limits(),
     MaxBody = proplists:get_value(max_stanza_size, Limits, infinity),
     Transport = megaphone_transport:new(Request, ConnId, MaxBody, {Sid, Host}),
-    B1 = B#bridge{host = Host, phase = {open, Transport}, mailbox = megaphone_mailbox:configured()},
+    B1 = B#bridge{host = mod_megaphone:host(Host), phase = {open, Transport}, mailbox = megaphone_mailbox:configured()},
     case stream(megaphone_c2s:start(Peer, Limits), B1) of
         {ok, B2} ->
             case byte_size(Body) =< MaxBody andalso megaphone_allowance:has_room(Request, stranger) of

@@ -6,7 +6,7 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
+-export([contract/0, session_seconds/0, host/1, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
 
 %% How much later than its limits say a session may end.
 -define(TIMERS_SECONDS, 5).
@@ -103,6 +103,11 @@ reload(Host, NewOpts, _OldOpts) ->
 -spec depends(binary(), gen_mod:opts()) -> [{mod_offline, soft}].
 depends(_Host, _Opts) -> [{mod_offline, soft}].
 
+%% @doc The same name, as one term for all sessions.
+-spec host(binary()) -> binary().
+host(Host) ->
+    persistent_term:get({?MODULE, host, Host}, Host).
+
 %% @doc The limits of a new session on this host. One term for all sessions, which is not copied.
 -spec limits(binary()) -> megaphone_bosh:limits().
 limits(Host) ->
@@ -128,6 +133,7 @@ set_limits(Host, Opts) ->
     %% What is held when the last sign came is answered after `max_wait' at the latest, and only then nobody is there.
     Longest = max(Get(max_wait) + Get(max_inactivity), Get(max_pause)) div 1000 + ?TIMERS_SECONDS,
     persistent_term:put({?MODULE, session_seconds}, max(Longest, session_seconds())),
+    persistent_term:put({?MODULE, host, Host}, Host),
     persistent_term:put({?MODULE, Host}, #{
         wait => Get(max_wait) div 1000,
         hold => Get(max_hold),
