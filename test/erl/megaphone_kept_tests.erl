@@ -36,7 +36,7 @@ state(Kept) ->
 
 at_rest(Kept) ->
     ?assertEqual(infinity, megaphone_kept:due(Kept)),
-    {Owed, _} = megaphone_kept:take_owed(Kept),
+    {Owed, _, _} = megaphone_kept:take_owed(Kept),
     NeverLeft = fun(K) -> megaphone_kept:to_list(event(too_old, K)) =/= [] end,
     case {megaphone_kept:has_lost(Kept), megaphone_kept:unproved(Kept)} of
         {false, 0} -> ?assertEqual([], Owed), settled;
@@ -123,9 +123,9 @@ what_is_not_kept_is_not_tried_again_test() ->
     ?assertEqual(infinity, megaphone_kept:due(unsent([4], 0, some()))).
 
 those_that_wait_are_handed_back_or_answered_anew_test() ->
-    {Owed, Rest} = megaphone_kept:take_owed(unsent([2], 0, megaphone_kept:received(1, some()))),
+    {Owed, [{2, {conn, 2}}], Rest} = megaphone_kept:take_owed(unsent([2], 0, megaphone_kept:received(1, some()))),
     ?assertEqual({[{2, {a}}, {3, {a}}], [{1, 200, <<1>>}]}, {Owed, megaphone_kept:to_list(Rest)}),
-    {[], None} = megaphone_kept:take_owed(unsent([1], 0, megaphone_kept:received(3, some()))),
+    {[], [{1, {conn, 1}}], None} = megaphone_kept:take_owed(unsent([1], 0, megaphone_kept:received(3, some()))),
     ?assertEqual([3, 2], [Rid || {Rid, _, _} <- megaphone_kept:to_list(None)]).
 
 as_far_as_there_is_room_test() ->

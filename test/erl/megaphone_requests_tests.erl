@@ -5,51 +5,49 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
-request(Rid) -> #{rid => Rid, els => [], bytes => 50}.
+limits(Strict) ->
+    #{wait => 60, hold => 2, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => Strict}.
 
-%% Request 11, behind 10; which was answered where 11 is to be held. Connections are atoms here.
+request(Rid) -> request(Rid, key).
+request(Rid, Key) -> #{rid => Rid, key => Key, els => [{xmlel, <<"iq">>, [], []}], bytes => 50}.
+
+next(Now, R) -> megaphone_requests:next(false, Now, {3, limits(false)}, R).
+arrive(Request, Conn, R) -> megaphone_requests:arrive(Request, Conn, 900, {3, limits(false)}, R).
+new(Request, Conn, R) -> {new, R1} = arrive(Request, Conn, R), R1.
+
+%% Request 11, behind 10; which was answered where 11 is to be held. They are held for 100 ms. Connections are atoms here.
 open(Events) ->
-    {[], {10, _, none}, R} = megaphone_requests:answer(megaphone_requests:hold(10, 0, none, megaphone_requests:new(request(10), a))),
-    lists:foldl(fun event/2, megaphone_requests:arrive(request(11), c, R), Events).
+    {ok, #{rid := 10}, R} = next(0, megaphone_requests:new(request(10), a, 100, 0)),
+    {[], {10, a, key}, R1} = megaphone_requests:answer(payload, R),
+    lists:foldl(fun event/2, new(request(11), c, R1), Events).
 
 event(its_turn, R) ->
-    case megaphone_requests:turn(R) of
-        #{rid := 11} -> megaphone_requests:hold(11, 500, key, R);
+    case next(400, R) of
+        {ok, #{rid := 11}, R1} -> R1;
         none -> R
     end;
 event(comes_again, R) ->
-    {ok, Older, R1} = megaphone_requests:again(11, key, d, 900, R),
+    {again, Older, R1} = arrive(request(11), d, R),
     ?assert(lists:member(Older, [none, c])),
     R1;
 event(closed, R) ->
-    case megaphone_requests:closed(c, R) of
-        {held, 500, R1} -> R1;
-        {waiting, R1} -> R1;
-        none -> R
-    end;
+    megaphone_requests:closed(c, 450, R);
 event(answer, R) ->
     case megaphone_requests:held(R) of
         0 -> R;
-        1 -> {[], {11, _, key}, R1} = megaphone_requests:answer(R), R1
+        1 -> {[], {11, _, key}, R1} = megaphone_requests:answer(blank, R), R1
     end;
 event(session_ends, R) ->
-    megaphone_requests:finish(last, 700, R).
+    megaphone_requests:finish(700, R).
 
 %% By what is to be seen of it: its state, its connection, and when it is due.
 state(R) ->
     Conn = case [C || C <- [c, d], megaphone_requests:is_open(C, R)] of [] -> none; [C] -> C end,
-    %% With a connection, what is due is its own; its key is what another must show.
-    {ok, _, Whole} = case megaphone_requests:again(11, key, x, 1, R) of
-        other_key -> megaphone_requests:again(11, last, x, 1, R);
-        none -> {ok, none, none};
-        Again -> Again
-    end,
-    case {Whole, megaphone_requests:turn(R), megaphone_requests:waiting(R)} of
-        {none, none, 0} -> answered;
-        {_, none, 0} -> {held, Conn, megaphone_requests:due(R)};
-        {_, #{rid := 11}, 1} ->
-            ?assertEqual(none, megaphone_requests:due(R)),
-            {waiting, Conn}
+    %% At the session's end it is answered whether its turn came or not.
+    case {arrive(request(11), x, R), next(0, R)} of
+        {answered, none} -> answered;
+        {{again, _, _}, {ok, #{rid := 11}, _}} -> ?assertEqual(none, megaphone_requests:due(R)), {waiting, Conn};
+        {_, none} -> {held, Conn, megaphone_requests:due(R)}
     end.
 
 table_test_() ->
@@ -57,8 +55,8 @@ table_test_() ->
         %% State, how it is reached, and what it is after: its turn, comes again, closed, answer, the session's end.
         {{waiting, c}, [], [{held, c, 500}, {waiting, d}, {waiting, none}, {waiting, c}, {held, c, 700}]},
         {{waiting, none}, [closed], [{held, none, none}, {waiting, d}, {waiting, none}, {waiting, none}, {held, none, none}]},
-        {{held, c, 500}, [its_turn], [{held, c, 500}, {held, d, 900}, {held, none, none}, answered, {held, c, 500}]},
-        {{held, none, none}, [its_turn, closed], [{held, none, none}, {held, d, 900}, {held, none, none}, {held, none, none}, {held, none, none}]}
+        {{held, c, 500}, [its_turn], [{held, c, 500}, {held, d, 1000}, {held, none, none}, answered, {held, c, 500}]},
+        {{held, none, none}, [its_turn, closed], [{held, none, none}, {held, d, 1000}, {held, none, none}, {held, none, none}, {held, none, none}]}
     ],
     Events = [its_turn, comes_again, closed, answer, session_ends],
     [
@@ -72,27 +70,44 @@ table_test_() ->
 
 %% What is cut is answered with what is behind it.
 in_rid_order_test() ->
-    R = lists:foldl(fun(Rid, Acc) -> megaphone_requests:arrive(request(Rid), {c, Rid}, Acc) end, open([]), [14, 13, 12]),
-    Hold = fun(Rid, Acc) -> #{rid := Rid} = megaphone_requests:turn(Acc), megaphone_requests:hold(Rid, Rid, none, Acc) end,
-    Held = lists:foldl(Hold, R, [11, 12, 13]),
-    {held, 11, Cut1} = megaphone_requests:closed(c, Held),
-    {held, 12, Cut2} = megaphone_requests:closed({c, 12}, Cut1),
-    ?assertEqual({1, 1, 13}, {megaphone_requests:held(Cut2), megaphone_requests:waiting(Cut2), megaphone_requests:due(Cut2)}),
-    {[{11, none}, {12, none}], {13, {c, 13}, none}, Left} = megaphone_requests:answer(Cut2),
-    ?assertEqual({0, 1}, {megaphone_requests:held(Left), megaphone_requests:waiting(Left)}).
+    R = lists:foldl(fun(Rid, Acc) -> new(request(Rid), {c, Rid}, Acc) end, open([]), [14, 13, 12]),
+    Held = lists:foldl(fun(Rid, Acc) -> {ok, #{rid := Rid}, Acc1} = next(Rid, Acc), Acc1 end, R, [11, 12, 13]),
+    Cut = megaphone_requests:closed({c, 12}, 50, megaphone_requests:closed(c, 50, Held)),
+    ?assertEqual({1, 14, 113}, {megaphone_requests:held(Cut), megaphone_requests:received(Cut), megaphone_requests:due(Cut)}),
+    {[{11, key}, {12, key}], {13, {c, 13}, key}, Left} = megaphone_requests:answer(payload, Cut),
+    ?assertEqual(0, megaphone_requests:held(Left)),
+    ?assertMatch({ok, #{rid := 14}, _}, next(0, Left)).
 
-%% §15: a repeat of a held one shows the key that it came with.
+%% §15: a repeat of a held one shows the key that it came with. Whoever does not is answered at the end as all others are.
 with_its_key_test() ->
-    ?assertEqual(other_key, megaphone_requests:again(11, other, d, 900, open([its_turn]))),
-    ?assertEqual(none, megaphone_requests:again(10, none, d, 900, open([]))).
+    {stop, wrong_key, R} = arrive(request(11, other), d, open([its_turn])),
+    ?assertEqual({2, true}, {megaphone_requests:held(R), megaphone_requests:is_open(d, R)}),
+    ?assertEqual(answered, arrive(request(10, other), d, open([]))).
+
+%% §14.2, §11: the window ends `requests' behind what came, and one more may be open to pause or to end.
+window_test_() ->
+    Two = new(request(12), d, open([its_turn])),
+    Arrive = fun(Request, Strict, R) -> element(1, megaphone_requests:arrive(Request, e, 0, {2, limits(Strict)}, R)) end,
+    Stops = fun(Request, Strict, R) -> {stop, Reason, _} = megaphone_requests:arrive(Request, e, 0, {2, limits(Strict)}, R), Reason end,
+    End = (request(13))#{terminate => true},
+    [
+        ?_assertEqual(new, Arrive(request(14), false, Two)),
+        ?_assertEqual(rid_beyond_window, Stops(request(15), false, Two)),
+        ?_assertEqual(new, Arrive((request(15))#{pause => 1}, false, Two)),
+        ?_assertEqual(too_many_requests, Stops(request(13), true, Two)),
+        ?_assertEqual(new, Arrive(request(13), false, Two)),
+        ?_assertEqual(new, Arrive(End, true, Two)),
+        %% What overtakes others is counted once they came.
+        ?_assertEqual(new, Arrive(request(14), true, Two))
+    ].
 
 kinds_test() ->
-    R = megaphone_requests:arrive(request(13), d, open([])),
+    R = new(request(13), d, open([])),
     Kinds = [megaphone_requests:kind(Rid, R) || Rid <- [9, 10, 11, 12, 13, 14]],
     ?assertEqual([repeat, repeat, repeat, next, repeat, overtaking], Kinds),
-    ?assertEqual([11, 13], [megaphone_requests:received(S) || S <- [R, megaphone_requests:arrive(request(12), e, R)]]).
+    ?assertEqual([11, 13], [megaphone_requests:received(S) || S <- [R, new(request(12), e, R)]]).
 
 answered_in_vain_test() ->
     R = megaphone_requests:reopen([{9, x}, {10, y}], 3, open([its_turn])),
     ?assertEqual({3, 3}, {megaphone_requests:held(R), megaphone_requests:due(R)}),
-    ?assertMatch({[], {9, x, none}, _}, megaphone_requests:answer(R)).
+    ?assertMatch({[], {9, x, none}, _}, megaphone_requests:answer(blank, R)).

@@ -69,13 +69,13 @@ prop_what_did_not_arrive_is_handed_back() ->
         megaphone_property:holds(fun() ->
             W = lists:foldl(fun step/2, world(Hold, Wait, Acks, {Group, Queue}, 0), Steps),
             #world{bosh = Bosh, stanzas = Made, seen = Seen, carried = Carried, proved = Proved} = W,
-            {Owed, Rest} = megaphone_bosh:take_owed(Bosh),
+            {_, Owed, _} = megaphone_bosh:finish(<<"system-shutdown">>, [], W#world.now, Bosh),
             Back = [N || {_, {N}} <- Owed],
             Received = lists:append([Numbers || {Rid, Numbers} <- maps:to_list(Carried), Rid =< Proved]),
             InOrder = lists:usort(Back) =:= Back,
             Missing = (lists:seq(1, Made) -- Seen) -- Back,
             Twice = [N || N <- Back, lists:member(N, Received)],
-            {InOrder, Missing, Twice, megaphone_bosh:take_owed(Rest)} =:= {true, [], [], {[], Rest}} orelse
+            {InOrder, Missing, Twice} =:= {true, [], []} orelse
                 {failed, Back, Missing, Twice, W}
         end)
     ).
@@ -197,20 +197,16 @@ again([{_, Conn} | Rest], Bodies, #world{answered = Answered} = W) when is_map_k
 again([{Rid, Conn} | Rest], [true | Bodies], #world{bodies = Sent} = W) ->
     again(Rest, Bodies, deliver({request, Rid, Conn, maps:get(Conn, Sent)}, W));
 again([{Rid, Conn} | Rest], Bodies, #world{bosh = Bosh, now = Now} = W) ->
-    W1 =
-        case megaphone_bosh:held(Rid, Conn, Now, Bosh) of
-            {held, Bosh1} -> W#world{bosh = Bosh1};
-            {answered, Answer, Bosh1} -> send([Answer], W#world{bosh = Bosh1});
-            unknown -> broken(Rid, Conn, W)
-        end,
+    {Effects, Bosh1} = megaphone_bosh:asked(Rid, Conn, Now, Bosh),
+    W1 = send(Effects, W#world{bosh = Bosh1}),
     again(Rest, case Bodies of [_ | Later] -> Later; [] -> [] end, flush(W1)).
 
 %% A copy of a request that the client has the answer of; its connection is gone for long.
 stale(#{rid := Rid} = Request, #world{bosh = Bosh, now = Now, dead = Dead} = W) ->
     Conn = make_ref(),
     case megaphone_bosh:arrive(Request, Conn, Now, Bosh) of
-        stale -> W;
-        {ok, [{Rid, Conn, 200, _}] = Answers, Bosh1} -> send(Answers, W#world{bosh = Bosh1, dead = Dead#{Conn => true}})
+        {[{refuse, Conn, 200, _}], Bosh} -> W;
+        {[{answer, {Rid, Conn, 200, _}}] = Effects, Bosh1} -> send(Effects, W#world{bosh = Bosh1, dead = Dead#{Conn => true}})
     end.
 
 %% The connection is gone on both sides; the server may or may not hear of it.
@@ -218,13 +214,13 @@ cut(Rid, Conn, Told, #world{wire = Wire, dead = Dead, bosh = Bosh, now = Now} = 
     W1 = W0#world{wire = [Item || {_, _, C, _} = Item <- Wire, C =/= Conn], dead = Dead#{Conn => true}},
     W2 = broken(Rid, Conn, W1),
     case Told of
-        true -> flush(W2#world{bosh = megaphone_bosh:closed(Conn, Now, Bosh)});
+        true -> flush(W2#world{bosh = element(2, megaphone_bosh:closed(Conn, Now, Bosh))});
         false -> W2
     end.
 
 deliver({request, Rid, Conn, Request}, #world{bosh = Bosh, now = Now, arrived = Arrived} = W) ->
-    {ok, Answers, Bosh1} = megaphone_bosh:arrive(Request, Conn, Now, Bosh),
-    serve(send(Answers, prove(W#world{bosh = Bosh1, arrived = maps:merge(#{Rid => Request}, Arrived)})));
+    {Effects, Bosh1} = megaphone_bosh:arrive(Request, Conn, Now, Bosh),
+    serve(send(Effects, prove(W#world{bosh = Bosh1, arrived = maps:merge(#{Rid => Request}, Arrived)})));
 deliver({answer, Rid, Conn, Body}, #world{open = Open, answers = Answers} = W) ->
     case Open of
         #{Rid := Conn} -> read(W#world{open = maps:remove(Rid, Open), answers = Answers#{Rid => Body}});
@@ -252,8 +248,8 @@ numbers(Body) ->
 %% What the session's process does.
 serve(#world{bosh = Bosh, now = Now, processed = Processed} = W) ->
     case megaphone_bosh:next(Now, Bosh) of
-        {ok, #{rid := Rid}, Bosh1} -> serve(W#world{bosh = Bosh1, processed = [Rid | Processed]});
-        none -> flush(W)
+        {[{deliver, #{rid := Rid}}], Bosh1} -> serve(W#world{bosh = Bosh1, processed = [Rid | Processed]});
+        {[], Bosh} -> flush(W)
     end.
 
 %% Requests count in rid order.
@@ -274,26 +270,28 @@ proof(#{rid := Rid}, #world{hold = Hold}) ->
     Rid - Hold - 1.
 
 flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
-    {Answers, Bosh1} = megaphone_bosh:flush(Now, Bosh),
+    {Effects, Bosh1} = megaphone_bosh:flush(false, Now, Bosh),
     true = megaphone_bosh:held(Bosh1) =< Hold,
     %% Nothing is due that was not answered: whoever waits for the deadline does not spin.
-    true = megaphone_bosh:deadline(Bosh1) > Now orelse megaphone_bosh:expired(Now, Bosh1),
-    send(Answers, W#world{bosh = Bosh1}).
+    true = megaphone_bosh:deadline(Bosh1) > Now orelse megaphone_bosh:is_expired(Now, Bosh1),
+    send(Effects, W#world{bosh = Bosh1}).
 
 %% The first that finds no room makes those behind it wait, too.
 send([], W) ->
     W;
-send(Answers, #world{busy = true, bosh = Bosh, now = Now} = W) ->
-    W#world{bosh = lists:foldl(fun(Answer, B) -> megaphone_bosh:unsent(Answer, Now, B) end, Bosh, Answers)};
-send(Answers, W) ->
-    lists:foldl(fun send_one/2, W, Answers).
+send([{answer, {Rid, Conn, _, _}} | Effects], #world{busy = true, bosh = Bosh, now = Now} = W) ->
+    send(Effects, W#world{bosh = megaphone_bosh:undelivered({busy, Rid, Conn}, Now, Bosh)});
+send([{answer, Answer} | Effects], W) ->
+    send(Effects, send_one(Answer, W));
+send([{repeat, Conn} | Effects], #world{open = Open} = W) ->
+    send(Effects, lists:foldl(fun(Rid, Acc) -> broken(Rid, Conn, Acc) end, W, maps:keys(Open))).
 
 carry(Rid, Body, Carried) -> maps:merge(#{Rid => numbers(Body)}, Carried).
 
 send_one({Rid, Conn, 200, Body}, #world{dead = Dead, answered = Answered, wire = Wire} = W) ->
     false = is_map_key(Conn, Answered),
     case Dead of
-        #{Conn := _} -> W#world{bosh = megaphone_bosh:lost(Rid, W#world.bosh)};
+        #{Conn := _} -> W#world{bosh = megaphone_bosh:undelivered({gone, Rid, Conn}, W#world.now, W#world.bosh)};
         _ ->
             W#world{
                 answered = Answered#{Conn => true},
@@ -305,7 +303,7 @@ send_one({Rid, Conn, 200, Body}, #world{dead = Dead, answered = Answered, wire =
 stanzas(0, _, W) ->
     W;
 stanzas(N, Kind, #world{stanzas = Made, bosh = Bosh, now = Now} = W) ->
-    {ok, Bosh1} = megaphone_bosh:enqueue({[<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], {Now, {Made + 1}}}, Kind, Now, Bosh),
+    {_, Bosh1} = megaphone_bosh:enqueue({[<<"<n>">>, integer_to_binary(Made + 1), <<"</n>">>], {Now, {Made + 1}}}, Kind, Now, Bosh),
     stanzas(N - 1, Kind, W#world{stanzas = Made + 1, bosh = Bosh1}).
 
 %% The network heals: everything under way arrives, what is broken is repeated.
@@ -357,11 +355,10 @@ wild_attributes() ->
 wild(Steps, Bosh, Now, Conn, Answered) ->
     case process(Bosh, Now) of
         {stop, Reason, Bosh1} ->
-            {Answers, #{kept := Kept}, _} = megaphone_bosh:finish(megaphone_condition:of_reason(Reason), [], Now, Bosh1),
-            length(Kept) =< 100 andalso is_map(answer(Answers, Answered));
+            finished(Reason, Now, Bosh1, Answered);
         Bosh1 ->
-            {Answers, Bosh2} = megaphone_bosh:flush(Now, Bosh1),
-            {Answered1, Bosh3} = answer(Answers, Answered, Now, Bosh2),
+            {Effects, Bosh2} = megaphone_bosh:flush(false, Now, Bosh1),
+            {ok, Answered1, Bosh3} = carry_out(Effects, Answered, Now, Bosh2),
             true = erts_debug:flat_size(Bosh3) < 5000,
             case Steps of
                 [] -> is_map(Answered1);
@@ -370,66 +367,60 @@ wild(Steps, Bosh, Now, Conn, Answered) ->
     end.
 
 wild_step({request, Rid, Attributes, Els, Bytes}, Rest, Bosh, Now, Conn, Answered) ->
-    case megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els, bytes => Bytes}, Conn, Now, Bosh) of
-        {ok, Answers, Bosh1} ->
-            {Answered1, Bosh2} = answer(Answers, Answered, Now, Bosh1),
-            wild(Rest, Bosh2, Now, Conn + 1, Answered1);
-        stale -> wild(Rest, Bosh, Now, Conn + 1, Answered#{Conn => true});
-        {stop, Reason, Bosh1} -> finished(Reason, Now, Bosh1, Answered)
-    end;
+    Arrived = megaphone_bosh:arrive(Attributes#{rid => Rid, els => Els, bytes => Bytes}, Conn, Now, Bosh),
+    go_on(Arrived, Rest, Now, Conn + 1, Answered);
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) when Conn >= Next ->
     wild(Rest, Bosh, Now, Next, Answered);
 wild_step({closed, Conn}, Rest, Bosh, Now, Next, Answered) ->
-    wild(Rest, megaphone_bosh:closed(Conn, Now, Bosh), Now, Next, Answered#{Conn => true});
+    go_on(megaphone_bosh:closed(Conn, Now, Bosh), Rest, Now, Next, Answered#{Conn => true});
 wild_step({enqueue, Size}, Rest, Bosh, Now, Conn, Answered) ->
-    case megaphone_bosh:enqueue({binary:copy(<<"x">>, Size), none}, stanza, Now, Bosh) of
-        {ok, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered);
-        {stop, Reason, Bosh1} -> finished(Reason, Now, Bosh1, Answered)
-    end;
+    go_on(megaphone_bosh:enqueue({binary:copy(<<"x">>, Size), none}, stanza, Now, Bosh), Rest, Now, Conn, Answered);
 wild_step({pass, Ms}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now + Ms, Conn, Answered);
 wild_step({busy, Busy}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now, Conn, Answered#{busy := Busy});
 wild_step({asked, Rid, Conn}, Rest, Bosh, Now, Next, Answered) when Conn < Next, not is_map_key(Conn, Answered) ->
-    case megaphone_bosh:held(Rid, Conn, Now, Bosh) of
-        {held, Bosh1} ->
-            wild(Rest, Bosh1, Now, Next, Answered);
-        {answered, Answer, Bosh1} ->
-            {Answered1, Bosh2} = answer([Answer], Answered, Now, Bosh1),
-            wild(Rest, Bosh2, Now, Next, Answered1);
-        unknown ->
-            wild(Rest, Bosh, Now, Next, Answered#{Conn => true})
-    end;
+    go_on(megaphone_bosh:asked(Rid, Conn, Now, Bosh), Rest, Now, Next, Answered);
 wild_step({asked, _, _}, Rest, Bosh, Now, Conn, Answered) ->
     wild(Rest, Bosh, Now, Conn, Answered);
 wild_step({lost, Rid}, Rest, Bosh, Now, Conn, Answered) ->
-    wild(Rest, megaphone_bosh:lost(Rid, Bosh), Now, Conn, Answered).
+    wild(Rest, megaphone_bosh:undelivered({gone, Rid, Conn}, Now, Bosh), Now, Conn, Answered).
 
-%% The end answers all that is open.
+go_on({Effects, Bosh}, Rest, Now, Conn, Answered) ->
+    case carry_out(Effects, Answered, Now, Bosh) of
+        {ok, Answered1, Bosh1} -> wild(Rest, Bosh1, Now, Conn, Answered1);
+        {stop, Reason, Answered1, Bosh1} -> finished(Reason, Now, Bosh1, Answered1)
+    end.
+
+%% The end answers all that is open, and keeps a bounded number of answers.
 finished(Reason, Now, Bosh, Answered) ->
-    {Answers, _, Ended} = megaphone_bosh:finish(megaphone_condition:of_reason(Reason), [], Now, Bosh),
-    _ = answer(Answers, Answered),
-    megaphone_bosh:held(Ended) =:= 0.
+    {Effects, _, #{kept := Kept}} = megaphone_bosh:finish(megaphone_condition:of_reason(Reason), [], Now, Bosh),
+    Last = [Answer || {last, Answer} <- Effects],
+    length(Last) =:= length(Effects) andalso length(Kept) =< 100 andalso is_map(lists:foldl(fun answered/2, Answered, Last)).
 
 process(Bosh, Now) ->
     case megaphone_bosh:next(Now, Bosh) of
-        {ok, #{terminate := true}, Bosh1} -> {stop, client, Bosh1};
-        {ok, _, Bosh1} -> process(Bosh1, Now);
-        {stop, _, _} = Stop -> Stop;
-        none -> Bosh
+        {[{deliver, #{terminate := true}}], Bosh1} -> {stop, client, Bosh1};
+        {[{deliver, _}], Bosh1} -> process(Bosh1, Now);
+        {[{stop, Reason}], Bosh1} -> {stop, Reason, Bosh1};
+        {[], Bosh} -> Bosh
     end.
 
-answer([_ | _] = Answers, #{busy := true} = Answered, Now, Bosh) ->
-    {Answered, lists:foldl(fun(Answer, B) -> megaphone_bosh:unsent(Answer, Now, B) end, Bosh, Answers)};
-answer(Answers, Answered, _, Bosh) ->
-    {answer(Answers, Answered), Bosh}.
+carry_out([], Answered, _, Bosh) ->
+    {ok, Answered, Bosh};
+carry_out([{stop, Reason}], Answered, _, Bosh) ->
+    {stop, Reason, Answered, Bosh};
+carry_out([{answer, {Rid, Conn, _, _}} | Effects], #{busy := true} = Answered, Now, Bosh) ->
+    carry_out(Effects, Answered, Now, megaphone_bosh:undelivered({busy, Rid, Conn}, Now, Bosh));
+carry_out([{answer, Answer} | Effects], Answered, Now, Bosh) ->
+    carry_out(Effects, answered(Answer, Answered), Now, Bosh);
+carry_out([{refuse, Conn, Status, Body} | Effects], Answered, Now, Bosh) ->
+    carry_out(Effects, answered({none, Conn, Status, Body}, Answered), Now, Bosh);
+carry_out([{repeat, Conn} | Effects], Answered, Now, Bosh) ->
+    carry_out(Effects, answered({none, Conn, 503, <<>>}, Answered), Now, Bosh);
+carry_out([{count, _} | Effects], Answered, Now, Bosh) ->
+    carry_out(Effects, Answered, Now, Bosh).
 
-answer(Answers, Answered) ->
-    lists:foldl(
-        fun({_, Conn, _, _}, Acc) ->
-            false = is_map_key(Conn, Acc),
-            Acc#{Conn => true}
-        end,
-        Answered,
-        Answers
-    ).
+answered({_, Conn, _, _}, Answered) ->
+    false = is_map_key(Conn, Answered),
+    Answered#{Conn => true}.

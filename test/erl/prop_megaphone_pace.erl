@@ -31,6 +31,9 @@
     answers = [],
     seen = [],
     made = 0,
+    %% The number and size of each stanza, newest first, and the newest that was in an answer.
+    sizes = [],
+    given = 0,
     %% What was asked for, as it was sent and as it was processed; newest first.
     asked = [],
     processed = [],
@@ -93,7 +96,7 @@ ask(_, _, #world{open = 1, next_rid = 101} = W) -> W;
 ask(Gets, Bytes, #world{bosh = Bosh, now = Now, next_rid = Rid, open = Open, asked = Before} = W) ->
     Els = [{xmlel, <<"iq">>, [{Rid, I}], Get} || {I, Get} <- lists:zip(lists:seq(1, length(Gets)), Gets)],
     Request = #{rid => Rid, sid => <<"sid">>, els => Els, bytes => Bytes},
-    {ok, [], Bosh1} = megaphone_bosh:arrive(Request, make_ref(), Now, Bosh),
+    {[], Bosh1} = megaphone_bosh:arrive(Request, make_ref(), Now, Bosh),
     Asked = lists:reverse([Id || {xmlel, _, [Id], _} <- Els]) ++ Before,
     serve(W#world{bosh = Bosh1, next_rid = Rid + 1, open = Open + 1, asked = Asked}).
 
@@ -103,8 +106,8 @@ serve(W) ->
         #world{ended = false, mailbox = [Bytes | Mailbox]} = W1 -> serve(stanza(Bytes, W1#world{mailbox = Mailbox}));
         #world{ended = false, bosh = Bosh, now = Now} = W1 ->
             %% It waits for the client, or for nothing.
-            true = megaphone_pending:is_empty(W1#world.pending) orelse megaphone_bosh:is_full(Bosh),
-            true = megaphone_bosh:deadline(Bosh) > Now orelse megaphone_bosh:expired(Now, Bosh),
+            true = megaphone_pending:is_empty(W1#world.pending) orelse megaphone_bosh:flow(Bosh) =:= full,
+            true = megaphone_bosh:deadline(Bosh) > Now orelse megaphone_bosh:is_expired(Now, Bosh),
             W1;
         W1 -> W1
     end.
@@ -115,7 +118,7 @@ process(#world{bosh = Bosh, now = Now, pending = Pending} = W) ->
     case deliver(W) of
         none ->
             case megaphone_bosh:next(Now, Bosh) of
-                {ok, #{bytes := Bytes} = Request, Bosh1} ->
+                {[{deliver, #{bytes := Bytes} = Request}], Bosh1} ->
                     case is_map_key(sid, Request) of
                         true ->
                             {ok, Pending1} = megaphone_pending:leave(Bytes, megaphone_stream:events(Request, <<"h">>), Pending),
@@ -123,9 +126,8 @@ process(#world{bosh = Bosh, now = Now, pending = Pending} = W) ->
                         false ->
                             process(W#world{bosh = Bosh1})
                     end;
-                none ->
-                    Busy = not megaphone_pending:is_empty(Pending) andalso not megaphone_bosh:is_full(Bosh),
-                    W1 = flush(W#world{bosh = megaphone_bosh:busy(Busy, Bosh)}),
+                {[], Bosh} ->
+                    W1 = flush(not megaphone_pending:is_empty(Pending) andalso megaphone_bosh:flow(Bosh) =:= open, W),
                     case deliver(W1) of none -> W1; W2 -> process(W2) end
             end;
         W1 ->
@@ -135,7 +137,7 @@ process(#world{bosh = Bosh, now = Now, pending = Pending} = W) ->
 deliver(#world{mailbox = Mailbox}) when length(Mailbox) > ?MOST_ASKED_FOR ->
     none;
 deliver(#world{bosh = Bosh, pending = Pending, mailbox = Mailbox, processed = Processed} = W) ->
-    case megaphone_pending:take(case megaphone_bosh:is_full(Bosh) of true -> full; false -> open end, Pending) of
+    case megaphone_pending:take(megaphone_bosh:flow(Bosh), Pending) of
         none ->
             none;
         {{xmlstreamelement, {xmlel, _, [Id], Get}}, Pending1} ->
@@ -145,12 +147,13 @@ deliver(#world{bosh = Bosh, pending = Pending, mailbox = Mailbox, processed = Pr
             W#world{pending = Pending1, mailbox = Mailbox ++ Get, processed = [Id | Processed]}
     end.
 
-flush(#world{bosh = Bosh, now = Now, answers = Before} = W) ->
-    {Answers, Bosh1} = megaphone_bosh:flush(Now, Bosh),
-    Bodies = [Body || {_, _, 200, Body} <- Answers],
+flush(Busy, #world{bosh = Bosh, now = Now, answers = Before} = W) ->
+    {Effects, Bosh1} = megaphone_bosh:flush(Busy, Now, Bosh),
+    Bodies = [Body || {answer, {_, _, 200, Body}} <- Effects],
     [true = length(numbers(Body)) =:= 1 orelse byte_size(Body) < ?LIMIT + 500 || Body <- Bodies],
     Fetched = case lists:any(fun(Body) -> numbers(Body) =/= [] end, Bodies) of true -> Now; false -> W#world.fetched end,
-    with_others(W#world{bosh = Bosh1, answers = Before ++ Bodies, fetched = Fetched}).
+    Given = lists:max([W#world.given | lists:append([numbers(Body) || Body <- Bodies])]),
+    with_others(W#world{bosh = Bosh1, answers = Before ++ Bodies, fetched = Fetched, given = Given}).
 
 with_others(W) -> case waiting(W) of 0 -> W#world{others = 0}; _ -> W end.
 
@@ -160,20 +163,22 @@ stanza(Bytes, #world{bosh = Bosh, now = Now, made = Made, fetched = Fetched} = W
     %% One that had nothing to fetch was not slow.
     W = case waiting(W0) of 0 -> W0#world{fetched = Now}; _ -> W0 end,
     Stanza = [<<"<n p='">>, binary:copy(<<"x">>, Bytes), <<"'>">>, integer_to_binary(Made + 1), <<"</n>">>],
+    W1 = W#world{sizes = [{Made + 1, iolist_size(Stanza)} | W#world.sizes]},
     case megaphone_bosh:enqueue({Stanza, {Now, {iolist_to_binary(Stanza)}}}, stanza, Now, Bosh) of
-        {ok, Bosh1} ->
-            W#world{bosh = Bosh1, made = Made + 1};
-        {stop, too_much_queued, Bosh1} ->
-            true = Now - Fetched >= ?INACTIVITY * 1000 orelse memory(Bosh1) > 1048576,
-            W#world{ended = true}
+        {[{count, stanzas_out}], Bosh1} ->
+            W1#world{bosh = Bosh1, made = Made + 1};
+        {[{count, stanzas_out}, {stop, too_much_queued}], _} ->
+            true = Now - Fetched >= ?INACTIVITY * 1000 orelse memory(W1) > 1048576,
+            W1#world{ended = true}
     end.
 
-waiting(#world{bosh = Bosh}) -> queued(Bosh).
+waiting(W) -> lists:sum(queued(W)).
 
-queued(Bosh) -> lists:sum([byte_size(Body) || {_, {Body}} <- megaphone_bosh:queued(Bosh)]).
+%% Sizes of what was in no answer.
+queued(#world{sizes = Sizes, given = Given}) -> [Bytes || {_, Bytes} <- lists:takewhile(fun({N, _}) -> N > Given end, Sizes)].
 
 %% At most: twice its text, and what it takes beside it.
-memory(Bosh) -> lists:sum([2 * byte_size(Body) + 240 || {_, {Body}} <- megaphone_bosh:queued(Bosh)]).
+memory(W) -> lists:sum([2 * Bytes + 240 || Bytes <- queued(W)]).
 
 %% The client reads all there is, and asks on.
 drain(#world{ended = true} = W) ->

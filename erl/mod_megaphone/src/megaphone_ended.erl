@@ -7,6 +7,14 @@
 
 -export([create_table/0, put/3, forget/1, request/3, asked/3, find/1, bytes/0, sweep/0]).
 
+-export_type([ended/0]).
+
+%% Answers for repeats of the session's last requests, newest first, and one for any other.
+-type ended() :: #{
+    kept := [{megaphone_body:rid(), megaphone_kept:http_status(), Body :: binary()}],
+    final := {megaphone_kept:http_status(), Body :: binary()}
+}.
+
 -define(ENDED, megaphone_ended).
 -define(SECONDS, 60).
 -define(MAX_ENTRIES, 20000).
@@ -22,7 +30,7 @@ create_table() ->
     ok.
 
 %% @doc Those who never logged in leave half of the room to those who did.
--spec put(megaphone_sid:sid(), megaphone_bosh:ended(), user | stranger) -> ok.
+-spec put(megaphone_sid:sid(), ended(), user | stranger) -> ok.
 put(Sid, #{kept := Kept, final := {_, Body}} = Ended, Who) ->
     Share = case Who of user -> 1; stranger -> 2 end,
     {Newest, Bytes} = newest(Kept, byte_size(Body), []),
@@ -65,7 +73,7 @@ asked(Sid, ConnId, Rid) ->
     {Status, Answer} = answer(Rid, find(Sid)),
     megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
--spec answer(megaphone_body:rid() | none, {ended, megaphone_bosh:ended()} | none) -> {megaphone_kept:http_status(), binary()}.
+-spec answer(megaphone_body:rid() | none, {ended, ended()} | none) -> {megaphone_kept:http_status(), binary()}.
 answer(Rid, {ended, #{kept := Kept, final := Final}}) ->
     case lists:keyfind(Rid, 1, Kept) of
         {_, Status, Body} -> {Status, Body};
@@ -74,7 +82,7 @@ answer(Rid, {ended, #{kept := Kept, final := Final}}) ->
 answer(_, none) ->
     megaphone_condition:failure(false, <<"item-not-found">>).
 
--spec find(megaphone_sid:sid()) -> {ended, megaphone_bosh:ended()} | none.
+-spec find(megaphone_sid:sid()) -> {ended, ended()} | none.
 find(Sid) ->
     try ets:lookup(?ENDED, Sid) of
         [{_, _, _, Ended}] -> {ended, Ended};

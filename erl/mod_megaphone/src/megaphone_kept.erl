@@ -197,11 +197,13 @@ retry(Now, #kept{retry = Retry} = Kept) ->
             {[], Kept}
     end.
 
-%% @doc Takes out the answers that the client may not have, and those that wait; what they owe it, oldest first.
--spec take_owed(kept()) -> {[megaphone_queue:owed()], kept()}.
+%% @doc Takes out the answers that the client may not have: what they owe it, oldest first. And those that wait: for which
+%% requests.
+-spec take_owed(kept()) -> {[megaphone_queue:owed()], [{rid(), conn()}], kept()}.
 take_owed(#kept{answers = Answers} = Kept) ->
     {Settled, Open} = lists:partition(fun(#answer{state = State}) -> State =:= settled end, Answers),
-    {lists:append(lists:reverse([Owed || #answer{owed = Owed} <- Open])), Kept#kept{answers = Settled}}.
+    Unsent = [{Rid, Conn} || {Rid, Conn, _, _} <- awaited(Kept)],
+    {lists:append(lists:reverse([Owed || #answer{owed = Owed} <- Open])), Unsent, Kept#kept{answers = Settled}}.
 
 %%% Questions
 

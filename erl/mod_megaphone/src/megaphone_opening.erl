@@ -4,7 +4,10 @@
 %%% tells of the client.
 -module(megaphone_opening).
 
--export([request/1, peer/1, headers/1]).
+-export([request/1, agreed/2, peer/1, headers/1]).
+
+-define(DEFAULT_WAIT, 60).
+-define(DEFAULT_HOLD, 1).
 
 %% @doc A request that starts a session on a host of ours, or the condition that refuses it. One that is too long
 %% is not looked into.
@@ -43,6 +46,11 @@ served(Request, Host) ->
 
 -spec is_legacy(megaphone_body:request()) -> boolean().
 is_legacy(Request) -> not is_map_key(ver, Request).
+
+%% @doc For how many seconds a request is held, and how many are: as the client asks, within limits.
+-spec agreed(megaphone_body:request(), mod_megaphone:limits()) -> {Wait :: non_neg_integer(), Hold :: non_neg_integer()}.
+agreed(Request, #{wait := MaxWait, hold := MaxHold}) ->
+    {min(maps:get(wait, Request, ?DEFAULT_WAIT), MaxWait), min(maps:get(hold, Request, ?DEFAULT_HOLD), MaxHold)}.
 
 %% @doc The web client's address; one that the gateway does not tell, or not rightly, is 0.0.0.0.
 -spec peer(map()) -> {inet:ip_address(), inet:port_number()}.

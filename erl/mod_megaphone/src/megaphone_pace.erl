@@ -53,7 +53,7 @@ new(Wait, Now) -> #pace{wait = Wait, last = Now, haste = Now}.
 
 %% @doc A new request, and until when it is held. `poll': it is empty, and not the first. `Full': with it there are as
 %% many open as may be.
--spec ask(poll | other, Full :: boolean(), ms(), megaphone_bosh:limits(), pace()) -> {ok, Due :: ms(), pace()} | flood.
+-spec ask(poll | other, Full :: boolean(), ms(), mod_megaphone:limits(), pace()) -> {ok, Due :: ms(), pace()} | flood.
 ask(other, _, Now, _, #pace{wait = Wait} = P) ->
     {ok, Now + Wait, P#pace{last = Now, last_empty = false}};
 ask(poll, Full, Now, #{polling := Polling} = Limits, #pace{wait = Wait, last = Last, last_empty = LastEmpty} = P) ->
@@ -64,7 +64,7 @@ ask(poll, Full, Now, #{polling := Polling} = Limits, #pace{wait = Wait, last = L
     end.
 
 %% A client that asks too early is answered all the same, unless it floods or we are strict.
--spec early(ms(), megaphone_bosh:limits(), pace()) -> {ok, ms(), pace()} | flood.
+-spec early(ms(), mod_megaphone:limits(), pace()) -> {ok, ms(), pace()} | flood.
 early(_, #{strict := true}, _) ->
     flood;
 early(Now, #{polling := Polling}, #pace{wait = Wait, last = Last, haste = Before} = P) ->

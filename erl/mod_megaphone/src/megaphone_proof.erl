@@ -14,7 +14,7 @@
 %%% With one that ends the session or pauses it, one more may be open (§11): the window ends one sooner.
 -module(megaphone_proof).
 
--export([new/1, of_request/4]).
+-export([new/1, of_request/5]).
 
 -export_type([proof/0]).
 
@@ -29,18 +29,25 @@
 new(#{ack := 1}) -> acks;
 new(_) -> alone.
 
-%% @doc `Held': how many requests are, this one among them. Proved answers up to `Oldest' are to be forgotten, and those
-%% before the window, too, where there is no room for them.
--spec of_request(megaphone_body:request(), Held :: non_neg_integer(), Hold :: non_neg_integer(), proof()) ->
-    {{acknowledged, rid()} | {received, Proved :: rid(), Oldest :: rid(), Window :: rid()}, proof()}.
-of_request(#{rid := Rid} = Request, _, _, acks) ->
-    {{acknowledged, min(maps:get(ack, Request, Rid - 1), Rid - 1)}, acks};
-of_request(#{rid := Rid} = Request, Held, Hold, Before) ->
+%% @doc `Held': how many requests are, this one among them, of `Hold' at most; `Bytes': how much room there is for what is
+%% proved. Returns which answer the client says that it does not have, and when that was sent.
+-spec of_request(megaphone_body:request(), Held, {Hold, Bytes}, megaphone_kept:kept(), proof()) ->
+    {{rid(), Sent :: integer()} | none, megaphone_kept:kept(), proof()}
+when
+    Held :: non_neg_integer(), Hold :: non_neg_integer(), Bytes :: pos_integer().
+of_request(#{rid := Rid, ack := Ack}, _, _, Kept, acks) when Ack < Rid - 1 ->
+    Missed = case megaphone_kept:sent_at(Ack + 1, Kept) of none -> none; Sent -> {Ack + 1, Sent} end,
+    {Missed, megaphone_kept:acknowledged(Ack, Kept), acks};
+of_request(#{rid := Rid}, _, _, Kept, acks) ->
+    {none, megaphone_kept:acknowledged(Rid - 1, Kept), acks};
+of_request(#{rid := Rid} = Request, Held, {Hold, Bytes}, Kept, Before) ->
     Window = Rid - Hold - 1,
     IsEmpty = megaphone_body:is_empty(Request),
     Proof = case IsEmpty andalso Held > 1 of true -> beside; false -> Before end,
     %% A client that is to keep one request open asks with an empty one when it has none (§10).
-    case IsEmpty andalso Hold =< 1 andalso Proof =:= alone of
-        true -> {{received, Rid - 1, Window, Window}, Proof};
-        false -> {{received, Window - megaphone_body:extra(Request), Window - ?EXTRA, Window}, Proof}
-    end.
+    {Proved, Oldest} =
+        case IsEmpty andalso Hold =< 1 andalso Proof =:= alone of
+            true -> {Rid - 1, Window};
+            false -> {Window - megaphone_body:extra(Request), Window - ?EXTRA}
+        end,
+    {none, megaphone_kept:trim(Oldest, {Window, Bytes}, megaphone_kept:received(Proved, Kept)), Proof}.

@@ -5,7 +5,7 @@
 %%% in answers of limited size, each of whole stanzas.
 -module(megaphone_queue).
 
--export([new/0, add/5, size/1, memory/1, since/1, due/1, take/3, all/1, payloads/1, owed/1]).
+-export([new/0, add/5, size/1, memory/1, since/1, due/1, is_full/2, is_too_slow/4, is_grouping/2, take/3, payloads/1, owed/1, all_owed/1]).
 
 -export_type([queue/0, kind/0, item/0, owed/0]).
 
@@ -31,6 +31,11 @@
 
 -opaque queue() :: empty | #queue{}.
 
+%% Bytes of stanzas in one answer; a larger stanza goes alone.
+-define(ANSWER_BYTES, 131072).
+%% So many times the limit is what all that waits for a client may take, even for one that fetches.
+-define(MOST, 64).
+-define(LEAST, 1048576).
 %% What an item takes in the queue and as a binary, beside its text.
 -define(ITEM_BYTES, 120).
 -define(WORD_BYTES, 8).
@@ -86,9 +91,27 @@ since(#queue{since = Since}) -> Since.
 due(empty) -> infinity;
 due(#queue{due = Due}) -> Due.
 
-%% @doc As much as fits into so many bytes, but always one, and whether it uses the `stream' prefix. The
+%% @doc Does more wait than what the client sends may add to?
+-spec is_full(Limit :: pos_integer(), queue()) -> boolean().
+is_full(_, empty) -> false;
+is_full(Limit, #queue{size = Size}) -> Size > Limit.
+
+%% @doc Has the client fetched nothing for too long, where more than the limit waits; or does more wait than any client
+%% may leave?
+-spec is_too_slow(ms(), Limit :: pos_integer(), Patience :: ms(), queue()) -> boolean().
+is_too_slow(Now, Limit, Patience, Queue) ->
+    is_full(Limit, Queue) andalso (memory(Queue) > max(?LEAST, ?MOST * Limit) orelse Now - since(Queue) >= Patience).
+
+%% @doc Does presence wait already, so that more of it joins it?
+-spec is_grouping(ms(), queue()) -> boolean().
+is_grouping(_, empty) -> false;
+is_grouping(Now, #queue{due = Due}) -> Due > Now.
+
+%% @doc As much as fits into an answer and into so many bytes, but always one, and whether it uses the `stream' prefix. The
 %% rest is to leave at once.
 -spec take(Limit :: pos_integer(), ms(), queue()) -> {[item()], UsesStream :: boolean(), queue()}.
+take(Limit, Now, Queue) when Limit > ?ANSWER_BYTES ->
+    take(?ANSWER_BYTES, Now, Queue);
 take(Limit, _, Queue) when Queue =:= empty; Queue#queue.size =< Limit ->
     {Items, Stream} = all(Queue),
     {Items, Stream, empty};
@@ -116,7 +139,6 @@ fitting([{Payload, _} = Item | Rest] = Front, Back, Room, Taken) ->
 fitting([], [], Room, Taken) ->
     {Taken, Room, [], []}.
 
-%% @doc All of it.
 -spec all(queue()) -> {[item()], UsesStream :: boolean()}.
 all(empty) -> {[], false};
 all(#queue{front = Front, back = [], stream = Stream}) -> {Front, Stream};
@@ -129,3 +151,7 @@ payloads(Items) -> [Payload || {Payload, _} <- Items].
 %% @doc What is handed back of these.
 -spec owed([item()]) -> [owed()].
 owed(Items) -> [Owed || {_, Owed} <- Items, Owed =/= none].
+
+%% @doc What is owed of all that waits.
+-spec all_owed(queue()) -> [owed()].
+all_owed(Queue) -> owed(element(1, all(Queue))).

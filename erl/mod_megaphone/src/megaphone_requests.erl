@@ -15,8 +15,8 @@
 %%% `Conn' is `none' in one that is cut: its client will repeat it.
 -module(megaphone_requests).
 
--export([new/2, arrive/3, again/5, turn/1, hold/4, closed/2, answer/1, reopen/3, finish/3]).
--export([kind/2, received/1, held/1, waiting/1, is_open/2, due/1]).
+-export([new/4, arrive/5, next/4, closed/3, answer/2, reopen/3, finish/2]).
+-export([kind/2, received/1, held/1, is_open/2, due/1, wait/1]).
 
 -export_type([requests/0]).
 
@@ -24,6 +24,8 @@
 -type ms() :: integer().
 -type key() :: binary() | none.
 -type conn() :: megaphone_bosh:conn().
+-type limits() :: mod_megaphone:limits().
+-type reason() :: megaphone_condition:reason().
 
 -record(waiting, {
     rid :: rid(),
@@ -41,7 +43,10 @@
 -record(requests, {
     %% Up to this rid all had their turn. Those that are held come first.
     done :: rid(),
-    all :: [#held{} | #waiting{}]
+    all :: [#held{} | #waiting{}],
+    %% What the next key is checked against (§15).
+    key = none :: key(),
+    pace :: megaphone_pace:pace()
 }).
 
 -opaque requests() :: #requests{}.
@@ -50,68 +55,101 @@
 -define(RID, 2).
 -define(CONN, 3).
 
-%% @doc The first, which waits for its turn like any other.
--spec new(megaphone_body:request(), conn()) -> requests().
-new(#{rid := Rid} = Request, Conn) ->
-    #requests{done = Rid - 1, all = [#waiting{rid = Rid, conn = Conn, request = Request}]}.
+%% @doc The first, which waits for its turn like any other. `Wait': for how long the client wants them held.
+-spec new(megaphone_body:request(), conn(), Wait :: ms(), ms()) -> requests().
+new(#{rid := Rid} = Request, Conn, Wait, Now) ->
+    #requests{
+        done = Rid - 1,
+        all = [#waiting{rid = Rid, conn = Conn, request = Request}],
+        pace = megaphone_pace:new(Wait, Now)
+    }.
 
 %%% Events
 
-%% @doc A new one.
--spec arrive(megaphone_body:request(), conn(), requests()) -> requests().
-arrive(#{rid := Rid} = Request, Conn, #requests{all = All} = R) ->
-    R#requests{all = insert(#waiting{rid = Rid, conn = Conn, request = Request}, All)}.
-
--spec insert(#held{} | #waiting{}, [#held{} | #waiting{}]) -> [#held{} | #waiting{}].
-insert(One, []) -> [One];
-insert(One, All) -> lists:keysort(?RID, [One | All]).
-
-%% @doc The same one on a newer connection. What came first counts, for a repeat is an exact copy (§14.3): with another
-%% key (§15) the sender may be anyone.
--spec again(rid(), key(), conn(), Due :: ms(), requests()) -> {ok, Older :: conn() | none, requests()} | other_key | none.
-again(Rid, Key, Conn, Due, #requests{all = All} = R) ->
+%% @doc `again': it came before on the older connection, if that is there still. `answered': its turn is over. `Most': how
+%% many the client may have open.
+-spec arrive(megaphone_body:request(), conn(), ms(), {Most :: pos_integer(), limits()}, requests()) ->
+    {new, requests()} | {again, Older :: conn() | none, requests()} | answered | {stop, reason(), requests()}.
+arrive(#{rid := Rid} = Request, Conn, Now, Limits, #requests{done = Done, all = All, pace = Pace} = R) ->
+    Key = megaphone_keys:of_request(Request),
     case lists:keyfind(Rid, ?RID, All) of
-        #waiting{conn = Older} = W ->
-            {ok, Older, R#requests{all = lists:keyreplace(Rid, ?RID, All, W#waiting{conn = Conn})}};
-        #held{key = Key, conn = Older} = H ->
-            {ok, Older, R#requests{all = lists:keyreplace(Rid, ?RID, All, H#held{conn = Conn, due = Due})}};
-        #held{} ->
-            other_key;
+        false when Rid =< Done ->
+            answered;
         false ->
+            arrive_new(Request, Conn, Limits, R);
+        %% What came first counts: a repeat is an exact copy (§14.3).
+        #waiting{conn = Older} = W ->
+            {again, older(Older, Conn), R#requests{all = lists:keyreplace(Rid, ?RID, All, W#waiting{conn = Conn})}};
+        #held{key = Key, conn = Older} = H ->
+            Again = H#held{conn = Conn, due = megaphone_pace:again(Now, Pace)},
+            {again, older(Older, Conn), R#requests{all = lists:keyreplace(Rid, ?RID, All, Again)}};
+        #held{} ->
+            {stop, wrong_key, reopen([{Rid, Conn}], Now, R)}
+    end.
+
+%% Where the gateway sent it again, it is on the same one.
+-spec older(conn() | none, conn()) -> conn() | none.
+older(Conn, Conn) -> none;
+older(Older, _) -> Older.
+
+-spec arrive_new(megaphone_body:request(), conn(), {pos_integer(), limits()}, requests()) -> {new, requests()} | {stop, reason(), requests()}.
+arrive_new(#{rid := Rid} = Request, Conn, {Requests, #{strict := Strict}}, #requests{all = All} = R) ->
+    Received = received(R),
+    Waiting = #waiting{rid = Rid, conn = Conn, request = Request},
+    R1 = R#requests{all = case All of [] -> [Waiting]; _ -> lists:keysort(?RID, [Waiting | All]) end},
+    Most = Requests + megaphone_body:extra(Request),
+    if
+        %% §14.2: beyond the window.
+        Rid > Received + Most -> {stop, rid_beyond_window, R1};
+        Strict, Rid =:= Received + 1 ->
+            case held(R) + length([W || #waiting{} = W <- All]) >= Most of
+                true -> {stop, too_many_requests, R1};
+                false -> {new, R1}
+            end;
+        true -> {new, R1}
+    end.
+
+%% @doc The one whose turn it is, now held. A creation request is no poll.
+-spec next(IsCreation :: boolean(), ms(), {Most :: pos_integer(), limits()}, requests()) ->
+    {ok, megaphone_body:request(), requests()} | {stop, reason(), requests()} | none.
+next(IsCreation, Now, {Most, Limits}, #requests{done = Done, all = All, key = Key, pace = Pace} = R) ->
+    case lists:keyfind(Done + 1, ?RID, All) of
+        #waiting{request = Request} = W ->
+            Ask = case megaphone_body:is_empty(Request) andalso not IsCreation of true -> poll; false -> other end,
+            IsFull = Ask =:= poll andalso held(R) + 1 >= Most,
+            case {megaphone_keys:next(Request, Key), megaphone_pace:ask(Ask, IsFull, Now, Limits, Pace)} of
+                {error, _} -> {stop, wrong_key, hold(W, Now, R)};
+                {_, flood} -> {stop, too_frequent, hold(W, Now, R)};
+                {{ok, Key1}, {ok, Due, Pace1}} -> {ok, Request, hold(W, Due, R#requests{key = Key1, pace = Pace1})}
+            end;
+        _ ->
             none
     end.
 
-%% @doc The one whose turn it is.
--spec turn(requests()) -> megaphone_body:request() | none.
-turn(#requests{done = Done, all = All}) ->
-    case lists:keyfind(Done + 1, ?RID, All) of
-        #waiting{request = Request} -> Request;
-        _ -> none
-    end.
-
-%% @doc That one had its turn.
--spec hold(rid(), Due :: ms(), key(), requests()) -> requests().
-hold(Rid, Due, Key, #requests{all = All} = R) ->
-    #waiting{conn = Conn} = lists:keyfind(Rid, ?RID, All),
-    Held = #held{rid = Rid, conn = Conn, due = Due, key = Key},
+-spec hold(#waiting{}, Due :: ms(), requests()) -> requests().
+hold(#waiting{rid = Rid, conn = Conn, request = Request}, Due, #requests{all = All} = R) ->
+    Held = #held{rid = Rid, conn = Conn, due = Due, key = megaphone_keys:of_request(Request)},
     R#requests{done = Rid, all = lists:keyreplace(Rid, ?RID, All, Held)}.
 
 %% @doc This connection is gone.
--spec closed(conn(), requests()) -> {held, Due :: ms(), requests()} | {waiting, requests()} | none.
-closed(Conn, #requests{all = All} = R) ->
+-spec closed(conn(), ms(), requests()) -> requests().
+closed(Conn, Now, #requests{all = All, pace = Pace} = R) ->
     case lists:keyfind(Conn, ?CONN, All) of
-        #held{due = Due} = H -> {held, Due, R#requests{all = lists:keyreplace(Conn, ?CONN, All, H#held{conn = none})}};
-        #waiting{} = W -> {waiting, R#requests{all = lists:keyreplace(Conn, ?CONN, All, W#waiting{conn = none})}};
-        false -> none
+        #held{due = Due} = H ->
+            R#requests{all = lists:keyreplace(Conn, ?CONN, All, H#held{conn = none}), pace = megaphone_pace:cut(Due, Now, Pace)};
+        #waiting{} = W ->
+            R#requests{all = lists:keyreplace(Conn, ?CONN, All, W#waiting{conn = none})};
+        false ->
+            R
     end.
 
 %% @doc The first that has a connection is answered, and so are those before it, for the answers stay in rid order (§8).
--spec answer(requests()) -> {Cut :: [{rid(), key()}], {rid(), conn(), key()}, requests()}.
-answer(#requests{all = [#held{rid = Rid, conn = none, key = Key} | All]} = R) ->
-    {Cut, First, R1} = answer(R#requests{all = All}),
+-spec answer(payload | blank, requests()) -> {Cut :: [{rid(), key()}], {rid(), conn(), key()}, requests()}.
+answer(Content, #requests{all = [#held{rid = Rid, conn = none, key = Key} | All]} = R) ->
+    {Cut, First, R1} = answer(Content, R#requests{all = All}),
     {[{Rid, Key} | Cut], First, R1};
-answer(#requests{all = [#held{rid = Rid, conn = Conn, key = Key} | All]} = R) ->
-    {[], {Rid, Conn, Key}, R#requests{all = All}}.
+answer(Content, #requests{all = [#held{rid = Rid, conn = Conn, key = Key} | All], pace = Pace} = R) ->
+    {[], {Rid, Conn, Key}, R#requests{all = All, pace = megaphone_pace:answered(Content, Pace)}}.
 
 %% @doc These were answered in vain, or are nobody's: they are held for the end that comes to all.
 -spec reopen([{rid(), conn()}], ms(), requests()) -> requests().
@@ -120,12 +158,13 @@ reopen(Answered, Now, #requests{all = All} = R) ->
     R#requests{all = lists:keysort(?RID, Held ++ All)}.
 
 %% @doc At the session's end all are to be answered, whether their turn came or not.
--spec finish(key(), ms(), requests()) -> requests().
-finish(Key, Now, #requests{all = All} = R) ->
-    R#requests{all = [case One of
-        #waiting{rid = Rid, conn = Conn} -> #held{rid = Rid, conn = Conn, due = Now, key = Key};
-        #held{} -> One
-    end || One <- All]}.
+-spec finish(ms(), requests()) -> requests().
+finish(Now, #requests{all = All, key = Key} = R) ->
+    Hold = fun
+        (#waiting{rid = Rid, conn = Conn}) -> #held{rid = Rid, conn = Conn, due = Now, key = Key};
+        (#held{} = Held) -> Held
+    end,
+    R#requests{all = lists:map(Hold, All)}.
 
 %%% Questions
 
@@ -157,10 +196,6 @@ held([#held{conn = none} | All], Held) -> held(All, Held);
 held([#held{} | All], Held) -> held(All, Held + 1);
 held(_, Held) -> Held.
 
-%% @doc How many wait for their turn.
--spec waiting(requests()) -> non_neg_integer().
-waiting(#requests{all = All}) -> length([W || #waiting{} = W <- All]).
-
 %% @doc Did one of them come by this connection?
 -spec is_open(conn(), requests()) -> boolean().
 is_open(Conn, #requests{all = All}) -> lists:keymember(Conn, ?CONN, All).
@@ -175,3 +210,7 @@ due(#requests{all = All}) -> due(All, none).
 due([#held{conn = Conn, due = Due} | All], Earliest) when Conn =/= none -> due(All, min(Due, Earliest));
 due([#held{} | All], Earliest) -> due(All, Earliest);
 due(_, Earliest) -> Earliest.
+
+%% @doc How long one is held at most: what the client asked for, or less since its requests get cut.
+-spec wait(requests()) -> ms().
+wait(#requests{pace = Pace}) -> megaphone_pace:wait(Pace).

@@ -110,28 +110,17 @@ count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 
 -spec arrive(megaphone_body:request(), pid(), transport()) -> step().
 arrive(#{rid := Rid} = Request, ConnId, #transport{bosh = Bosh} = T) ->
-    case megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh) of
-        {ok, Answers, Bosh1} ->
-            {ok, send(Answers, T#transport{bosh = Bosh1})};
-        stale ->
-            %% Its sender may have lost its session, which then expires; or be nobody any more.
-            ?LOG_DEBUG("Megaphone session ~p goes on: request ~B is not kept any more", [self(), Rid]),
-            ok = answer_condition(ConnId, <<"item-not-found">>, T),
-            {ok, T};
-        {stop, Reason, Bosh1} ->
-            {stop, Reason, T#transport{bosh = Bosh1}}
-    end.
+    {Effects, _} = Arrived = megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh),
+    case Effects of
+        %% Its sender may have lost its session, which then expires; or be nobody any more.
+        [{refuse, _, _, _}] -> ?LOG_DEBUG("Megaphone session ~p goes on: request ~B is not kept any more", [self(), Rid]);
+        _ -> ok
+    end,
+    done(carry_out(Arrived, T)).
 
-%% It has no rid to be answered by: it gets the condition at once, the others after it.
 -spec refuse(pid(), reason(), transport()) -> step().
-refuse(ConnId, Reason, T) ->
-    ok = answer_condition(ConnId, megaphone_condition:of_reason(Reason), T),
-    {stop, Reason, T}.
-
--spec answer_condition(pid(), megaphone_condition:condition(), transport()) -> ok.
-answer_condition(ConnId, Condition, #transport{bosh = Bosh, headers = Headers}) ->
-    {Status, Answer} = megaphone_condition:failure(megaphone_bosh:legacy(Bosh), Condition),
-    megaphone_gateway:last_answer(ConnId, Status, Headers, Answer).
+refuse(ConnId, Reason, #transport{bosh = Bosh} = T) ->
+    done(carry_out(megaphone_bosh:refuse(ConnId, Reason, Bosh), T)).
 
 %% @doc The client of an unanswered exchange went away.
 -spec closed(pid(), transport()) -> transport().
@@ -140,36 +129,29 @@ closed(ConnId, #transport{intake = Intake} = T) ->
 
 -spec cut(pid(), transport()) -> transport().
 cut(ConnId, #transport{bosh = Bosh} = T) ->
-    Bosh1 = megaphone_bosh:closed(ConnId, now_ms(), Bosh),
-    _ = megaphone_bosh:wait(Bosh1) < megaphone_bosh:wait(Bosh) andalso megaphone_stats:add(waits_adapted, 1),
-    T#transport{bosh = Bosh1}.
+    {[], T1} = carry_out(megaphone_bosh:closed(ConnId, now_ms(), Bosh), T),
+    T1.
 
 %% @doc The gateway holds this request, and asks whether we do.
 -spec asked(pid(), megaphone_body:rid(), transport()) -> transport().
 asked(ConnId, Rid, #transport{bosh = Bosh, intake = Intake} = T) ->
-    case megaphone_intake:is_waiting(ConnId, Intake) orelse megaphone_bosh:held(Rid, ConnId, now_ms(), Bosh) of
+    case megaphone_intake:is_waiting(ConnId, Intake) of
         true -> T;
-        {held, Bosh1} -> T#transport{bosh = Bosh1};
-        {answered, Answer, Bosh1} -> send([Answer], T#transport{bosh = Bosh1});
-        unknown -> ok = megaphone_gateway:repeat(ConnId), T
+        false -> {[], T1} = carry_out(megaphone_bosh:asked(Rid, ConnId, now_ms(), Bosh), T), T1
     end.
 
 %% @doc What the client sent next, in its order.
 -spec next(transport()) -> {ok, megaphone_body:request(), transport()} | {stop, reason(), transport()} | none.
 next(#transport{bosh = Bosh} = T) ->
-    case megaphone_bosh:next(now_ms(), Bosh) of
-        {ok, Request, Bosh1} -> {ok, Request, T#transport{bosh = Bosh1}};
-        {stop, Reason, Bosh1} -> {stop, Reason, T#transport{bosh = Bosh1}};
-        none -> none
+    case carry_out(megaphone_bosh:next(now_ms(), Bosh), T) of
+        {[{deliver, Request}], T1} -> {ok, Request, T1};
+        {[{stop, Reason}], T1} -> {stop, Reason, T1};
+        {[], _} -> none
     end.
 
 %% @doc May that go on, or does too much wait for the client?
 -spec flow(transport()) -> megaphone_pending:flow().
-flow(#transport{bosh = Bosh}) ->
-    case megaphone_bosh:is_full(Bosh) of
-        false -> open;
-        true -> case megaphone_bosh:terminating(Bosh) of true -> leaving; false -> full end
-    end.
+flow(#transport{bosh = Bosh}) -> megaphone_bosh:flow(Bosh).
 
 %%% What the client is sent
 
@@ -206,18 +188,16 @@ sent([], _, {full, Reason}, T) ->
 -spec enqueue(megaphone_queue:item(), megaphone_queue:kind(), Rest, ms(), none | {full, reason()}, transport()) -> taken() when
     Rest :: [megaphone_socket:event()].
 enqueue(Item, Kind, Rest, Now, Full, #transport{bosh = Bosh} = T) ->
-    ok = megaphone_stats:add(stanzas_out, 1),
-    _ = Kind =:= presence andalso megaphone_bosh:is_grouping(Now, Bosh) andalso megaphone_stats:add(presences_grouped, 1),
-    case megaphone_bosh:enqueue(Item, Kind, Now, Bosh) of
-        {ok, Bosh1} -> sent(Rest, Now, Full, T#transport{bosh = Bosh1});
-        {stop, Reason, Bosh1} -> sent(Rest, Now, {full, Reason}, T#transport{bosh = Bosh1})
+    case carry_out(megaphone_bosh:enqueue(Item, Kind, Now, Bosh), T) of
+        {[], T1} -> sent(Rest, Now, Full, T1);
+        {[{stop, Reason}], T1} -> sent(Rest, Now, {full, Reason}, T1)
     end.
 
 %% @doc Due answers leave. `IsBusy': there is more for the stream, and only the mailbox keeps it back.
 -spec flush(IsBusy :: boolean(), transport()) -> transport().
 flush(IsBusy, #transport{bosh = Bosh} = T) ->
-    {Answers, Bosh1} = megaphone_bosh:flush(now_ms(), megaphone_bosh:busy(IsBusy, Bosh)),
-    present(send(Answers, T#transport{bosh = Bosh1})).
+    {[], T1} = carry_out(megaphone_bosh:flush(IsBusy, now_ms(), Bosh), T),
+    present(T1).
 
 %% A client whose requests wait here for their time is there.
 -spec present(transport()) -> transport().
@@ -227,45 +207,24 @@ present(#transport{bosh = Bosh, intake = Intake} = T) ->
         Due -> T#transport{bosh = megaphone_bosh:present(Due, Bosh)}
     end.
 
--spec send([megaphone_bosh:answer()], transport()) -> transport().
-send([{Rid, ConnId, Status, Body} = Answer | Answers], #transport{bosh = Bosh, headers = Headers} = T) ->
-    case megaphone_gateway:answer(ConnId, Status, Headers, Body) of
-        ok ->
-            ok = count_answer(Body),
-            send(Answers, T);
-        busy ->
-            %% What came behind it would overtake it.
-            Delayed = [Answer | Answers],
-            ok = megaphone_stats:add(answers_delayed, length(Delayed)),
-            T#transport{bosh = lists:foldl(fun(A, B) -> megaphone_bosh:unsent(A, now_ms(), B) end, Bosh, Delayed)};
-        gone ->
-            ok = megaphone_stats:add(answers_lost, 1),
-            send(Answers, T#transport{bosh = megaphone_bosh:lost(Rid, Bosh)})
-    end;
-send([], T) ->
-    T.
+%% What megaphone_bosh wants done, but for what is left to the session.
+-spec carry_out({[megaphone_effects:effect()], megaphone_bosh:bosh()}, transport()) -> {[megaphone_effects:rest()], transport()}.
+carry_out({Effects, Bosh}, #transport{headers = Headers} = T) ->
+    {Undelivered, Rest} = megaphone_effects:carry_out(Effects, Headers),
+    {Rest, T#transport{bosh = lists:foldl(fun(Answer, B) -> megaphone_bosh:undelivered(Answer, now_ms(), B) end, Bosh, Undelivered)}}.
 
--spec count_answer(binary()) -> ok.
-count_answer(Body) ->
-    ok = megaphone_stats:add(answers, 1),
-    megaphone_stats:add(bytes_out, byte_size(Body)).
+-spec done({[megaphone_effects:rest()], transport()}) -> step().
+done({[], T}) -> {ok, T};
+done({[{stop, Reason}], T}) -> {stop, Reason, T}.
 
 %% @doc Answers every open request. Returns what the client may lack and its user is owed, how late requests are to be
 %% answered, and the requests that still wait for their time. `Error' is the stream's last word.
 -spec finish(megaphone_condition:condition(), Error :: iodata(), transport()) ->
-    {[megaphone_queue:owed()], megaphone_bosh:ended(), [{ConnId :: pid(), Body :: binary()}]}.
+    {[megaphone_queue:owed()], megaphone_ended:ended(), [{ConnId :: pid(), Body :: binary()}]}.
 finish(Condition, Error, #transport{bosh = Bosh, headers = Headers, intake = Intake}) ->
-    %% A client that says goodbye has all that it wants (§13).
-    {Owed, Bosh1} = case Condition of client -> {[], Bosh}; _ -> megaphone_bosh:take_owed(Bosh) end,
-    {Answers, Ended, Bosh2} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh1),
-    lists:foreach(fun(Answer) -> send_last(Answer, Headers) end, Answers),
-    %% And what its last answers had no room for.
-    {Owed ++ megaphone_bosh:queued(Bosh2), Ended, megaphone_intake:all(Intake)}.
-
--spec send_last(megaphone_bosh:answer(), [{binary(), binary()}]) -> ok.
-send_last({_, ConnId, Status, Body}, Headers) ->
-    ok = count_answer(Body),
-    megaphone_gateway:last_answer(ConnId, Status, Headers, Body).
+    {Effects, Owed, Ended} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh),
+    {[], []} = megaphone_effects:carry_out(Effects, Headers),
+    {Owed, Ended, megaphone_intake:all(Intake)}.
 
 %%% What it is like
 
@@ -275,14 +234,14 @@ send_last({_, ConnId, Status, Body}, Headers) ->
 due(#transport{bosh = Bosh, intake = Intake}) -> min(megaphone_bosh:deadline(Bosh), megaphone_intake:due(Intake)).
 
 -spec is_expired(transport()) -> boolean().
-is_expired(#transport{bosh = Bosh}) -> megaphone_bosh:expired(now_ms(), Bosh).
+is_expired(#transport{bosh = Bosh}) -> megaphone_bosh:is_expired(now_ms(), Bosh).
 
 %% @doc For how long the client has had nothing open.
 -spec idle(transport()) -> ms().
 idle(#transport{bosh = Bosh}) -> megaphone_bosh:idle(now_ms(), Bosh).
 
 -spec is_paused(transport()) -> boolean().
-is_paused(#transport{bosh = Bosh}) -> megaphone_bosh:paused(Bosh).
+is_paused(#transport{bosh = Bosh}) -> megaphone_bosh:is_paused(Bosh).
 
 %% @doc How many requests are held for the client.
 -spec held(transport()) -> non_neg_integer().
@@ -290,7 +249,7 @@ held(#transport{bosh = Bosh}) -> megaphone_bosh:held(Bosh).
 
 %% @doc Has the client asked for the end?
 -spec is_terminating(transport()) -> boolean().
-is_terminating(#transport{bosh = Bosh}) -> megaphone_bosh:terminating(Bosh).
+is_terminating(#transport{bosh = Bosh}) -> megaphone_bosh:is_terminating(Bosh).
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

@@ -8,6 +8,21 @@
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
 -export([contract/0, session_seconds/0, host/1, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
 
+-export_type([limits/0]).
+
+%% Of one session. Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
+%% milliseconds that presence may wait for more of its kind. `strict': who asks too early is ended (XEP-0124 §11).
+-type limits() :: #{
+    wait := non_neg_integer(),
+    hold := pos_integer(),
+    inactivity := pos_integer(),
+    maxpause := non_neg_integer(),
+    polling := non_neg_integer(),
+    queue := pos_integer(),
+    group := non_neg_integer(),
+    strict := boolean()
+}.
+
 %% How much later than its limits say a session may end.
 -define(TIMERS_SECONDS, 5).
 
@@ -109,7 +124,7 @@ host(Host) ->
     persistent_term:get({?MODULE, host, Host}, Host).
 
 %% @doc The limits of a new session on this host. One term for all sessions, which is not copied.
--spec limits(binary()) -> megaphone_bosh:limits().
+-spec limits(binary()) -> limits().
 limits(Host) ->
     persistent_term:get({?MODULE, Host}).
 
