@@ -13,7 +13,7 @@ import { COUPLES } from './support/couples.js';
 import { CuttingProxy } from './support/cutting-proxy.js';
 import { type Couple, exchange, exchangeInTurns, logIn, logOut, throwOut } from './support/scenario.js';
 
-const MESSAGES = 1000;
+const MESSAGES = 400;
 
 let instance: Instance;
 before(async () => {
