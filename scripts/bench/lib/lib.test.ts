@@ -1,3 +1,4 @@
+/** The small parts that the benchmarks share: sections of documents, axes, medians of rounds. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replaceSection } from './publish.js';

@@ -1,3 +1,4 @@
+/** The search for the highest rate, before a made-up server whose capacity is known. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

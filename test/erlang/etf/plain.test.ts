@@ -1,3 +1,4 @@
+/** Plain data, such as statistics, written by erlpack and read by a real Erlang; and what is refused beforehand. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';

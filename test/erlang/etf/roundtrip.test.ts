@@ -1,3 +1,4 @@
+/** Any term, to a real Erlang and back; damaged bytes are never read otherwise than Erlang reads them. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Calls and messages between the hidden node and a real one, both ways: ping, gen_server, rpc, and how each of them fails. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';

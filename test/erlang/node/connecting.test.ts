@@ -1,3 +1,4 @@
+/** How the hidden node and real ones meet, and the reasons why they do not: cookie, name, list, port. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';

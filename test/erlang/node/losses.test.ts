@@ -1,3 +1,4 @@
+/** Real peers that are killed, freeze, drop the connection, or come late: what is noticed, and how they are found again. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';

@@ -1,3 +1,4 @@
+/** What a real Erlang's monitors and links on our pids and names get when these end. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Erl } from '../../../scripts/support/erl.js';

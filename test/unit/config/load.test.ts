@@ -1,3 +1,4 @@
+/** The configuration from file, environment and flags: which of them wins, how each type is read, what is refused and why. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** What `workers` makes of one configuration: names, ports and shares of the limits. */
 import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';

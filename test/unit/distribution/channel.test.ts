@@ -1,3 +1,4 @@
+/** What becomes of each frame of a connection: delivered, answered, counted and dropped, or the end of the connection. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Each control message both ways, and that no other tuple passes for one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** The bytes to and from EPMD, as its protocol has them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {

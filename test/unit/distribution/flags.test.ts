@@ -1,3 +1,4 @@
+/** The distribution flags that we offer, and those that we demand. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FLAGS, missingFlags, OUR_FLAGS } from '../../../src/distribution/flags.js';

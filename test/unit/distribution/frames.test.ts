@@ -1,3 +1,4 @@
+/** Frames from any pieces of a stream and into one write, within their limits. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

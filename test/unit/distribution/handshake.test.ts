@@ -1,3 +1,4 @@
+/** The handshake as bytes, and both sides of it against each other: how it succeeds, and each way it fails. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';

@@ -1,3 +1,4 @@
+/** What is a node name, short or long, and what is not. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseNodeName } from '../../../src/distribution/names.js';

@@ -1,3 +1,4 @@
+/** The short way to a message for a pid of ours finds what the general way finds, whatever the bytes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

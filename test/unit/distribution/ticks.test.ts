@@ -1,3 +1,4 @@
+/** When a connection ticks, and when its peer counts as silent. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { quarterOf, Ticks } from '../../../src/distribution/ticks.js';

@@ -1,3 +1,4 @@
+/** What a peer's monitors and links on us may take, and when they count as the same. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Watches } from '../../../src/distribution/watches.js';

@@ -1,3 +1,4 @@
+/** What the decoder refuses: bad bytes, each with its code, and terms beyond its limits. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';

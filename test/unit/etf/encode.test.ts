@@ -1,3 +1,4 @@
+/** What the encoder refuses, each with its code, and that what it gave is the caller's. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DEFAULT_LIMITS, decode } from '../../../src/etf/decode.js';

@@ -1,3 +1,4 @@
+/** Plain data has the bytes of our own encoder; test/erlang/etf/plain.test.ts has a real Erlang read it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

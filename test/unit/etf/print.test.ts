@@ -1,3 +1,4 @@
+/** Terms as the log and the terminal show them: their shape without content, and shortened. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Terms as a real Erlang wrote them: read and written to the byte, whole, cut off and in pieces. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FrameReader } from '../../../src/distribution/frames.js';

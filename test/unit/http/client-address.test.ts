@@ -1,3 +1,4 @@
+/** Whose address counts behind proxies, trusted and not, and whether the client came over TLS. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TrustedProxies } from '../../../src/http/client-address.js';

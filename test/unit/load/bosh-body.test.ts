@@ -1,3 +1,4 @@
+/** What the load generator finds in an answer without parsing it as XML. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { message, readEnd, readJid, readMarks, readSid } from '../../../scripts/load/bosh-body.js';

@@ -1,3 +1,4 @@
+/** The load generator's percentiles, beside those of the sorted values. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

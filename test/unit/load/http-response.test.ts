@@ -1,3 +1,4 @@
+/** The load generator's reader of HTTP: responses whole and byte by byte, and what it refuses. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ResponseReader } from '../../../scripts/load/http-response.js';

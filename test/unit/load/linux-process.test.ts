@@ -1,3 +1,4 @@
+/** Memory and processor time from /proc, beside what this process knows of itself. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cpuSeconds, residentBytes } from '../../../scripts/load/linux-process.js';

@@ -1,3 +1,4 @@
+/** Who writes to whom and when: both kinds of traffic, the same for the same seed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Due, type Plan, schedule } from '../../../scripts/load/schedule.js';

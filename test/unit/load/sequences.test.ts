@@ -1,3 +1,4 @@
+/** How arrivals count: delivered, lost, doubled, reordered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

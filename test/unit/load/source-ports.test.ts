@@ -1,3 +1,4 @@
+/** The addresses and ports that the load generator connects from: each once, and reused as late as possible. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SourcePorts } from '../../../scripts/load/source-ports.js';

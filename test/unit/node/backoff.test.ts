@@ -1,3 +1,4 @@
+/** How long the next attempt to connect waits, after failures and after connections that lasted. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

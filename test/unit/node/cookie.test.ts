@@ -1,3 +1,4 @@
+/** Where the cookie comes from, what may be one, its digest, and that its value shows nowhere. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,3 +1,4 @@
+/** Which messages are a call of gen_server, and what is in one. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { atom, ImproperList, Pid, Reference, type Term, tuple } from '../../../src/etf/terms.js';

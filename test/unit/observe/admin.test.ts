@@ -1,3 +1,4 @@
+/** The admin port over real sockets: health, metrics, and all that it refuses. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';

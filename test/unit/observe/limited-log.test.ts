@@ -1,3 +1,4 @@
+/** Lines that strangers can cause: one of a kind a minute, and the count of the others. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

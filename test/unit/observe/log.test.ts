@@ -1,3 +1,4 @@
+/** What a line of the log says of an error, and of answers that were dropped: never their content. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Logger, pino } from 'pino';

@@ -1,3 +1,4 @@
+/** The statistics of several workers as those of one gateway, dead workers included. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
