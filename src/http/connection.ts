@@ -42,6 +42,7 @@ import { Pending } from './pending.js';
 import type { RequestParser } from './request-parser.js';
 import { CONTINUE } from './response.js';
 import { Rest } from './rest.js';
+import type { Guest } from './room.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
 
@@ -54,7 +55,10 @@ export type Phase = Between | Receiving | Over;
 const LINGER = 2;
 const NEVER = 2 ** 30;
 
-export class Connection {
+export class Connection implements Guest {
+  freeSince = 0;
+  older: Guest | undefined = undefined;
+  newer: Guest | undefined = undefined;
   readonly #front: Front;
   readonly #wire: Wire;
   /** It came when the maximum was reached: it hears 503 and is closed. */

@@ -4,11 +4,12 @@
  * in one piece is never counted.
  */
 
-/** A request that is coming in. The fields are `Receiving`'s own. */
-export interface Slow {
+import { type Member, Queue } from './queue.js';
+
+/** A request that is coming in. */
+export interface Slow extends Member<Slow> {
+  /** What it takes: `Receiving`'s own, and 0 where it is not counted. */
   bytes: number;
-  older: Slow | undefined;
-  newer: Slow | undefined;
   /** It has to make room, and is not counted any more. */
   refuse(): void;
 }
@@ -16,8 +17,7 @@ export interface Slow {
 export class Receiving {
   readonly #maxBytes: number;
   #bytes = 0;
-  #oldest: Slow | undefined;
-  #newest: Slow | undefined;
+  readonly #counted = new Queue<Slow>();
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -29,11 +29,12 @@ export class Receiving {
 
   /** It takes so many bytes now, at least one. A single one may take all there is, and more. */
   hold(request: Slow, bytes: number): void {
-    if (request.bytes === 0) this.#append(request);
+    if (request.bytes === 0) this.#counted.append(request);
     this.#bytes += bytes - request.bytes;
     request.bytes = bytes;
-    while (this.#bytes > this.#maxBytes && this.#oldest !== undefined && this.#oldest !== this.#newest) {
-      const slowest = this.#oldest;
+    while (this.#bytes > this.#maxBytes) {
+      const slowest = this.#counted.oldest;
+      if (slowest?.newer === undefined) return;
       this.release(slowest);
       slowest.refuse();
     }
@@ -41,22 +42,8 @@ export class Receiving {
 
   /** It came to its end, or nobody waits for that any more. */
   release(request: Slow): void {
-    if (request.bytes === 0) return;
-    const { older, newer } = request;
-    if (older === undefined) this.#oldest = newer;
-    else older.newer = newer;
-    if (newer === undefined) this.#newest = older;
-    else newer.older = older;
-    request.older = undefined;
-    request.newer = undefined;
+    this.#counted.remove(request);
     this.#bytes -= request.bytes;
     request.bytes = 0;
-  }
-
-  #append(request: Slow): void {
-    request.older = this.#newest;
-    if (this.#newest === undefined) this.#oldest = request;
-    else this.#newest.newer = request;
-    this.#newest = request;
   }
 }

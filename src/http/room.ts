@@ -4,7 +4,11 @@
  * so for longest. Those whose requests are held stay. Each step costs the same, however many there are.
  */
 
-export interface Guest {
+import { type Member, Queue } from './queue.js';
+
+export interface Guest extends Member<Guest> {
+  /** Since when no finished request of it is held, in seconds: `Room`'s own. */
+  freeSince: number;
   destroy(): void;
 }
 
@@ -14,10 +18,10 @@ const GRACE = 2;
 export class Room<G extends Guest> {
   /** All that are connected. */
   readonly guests = new Set<G>();
-  /** Those of whom no finished request is held, the longest first, and since when. */
-  readonly #free = new Map<G, number>();
+  /** Those of whom no finished request is held, the longest first. */
+  readonly #free = new Queue<Guest>();
   /** Those who came in vain and are told so, the longest first. */
-  readonly #refused = new Set<G>();
+  readonly #refused = new Set<Guest>();
   readonly #max: number;
   readonly #maxRefused: number;
 
@@ -37,43 +41,45 @@ export class Room<G extends Guest> {
   enter(guest: G, now: number): boolean {
     const isServed = !this.isFull || this.#makeRoom(now);
     this.guests.add(guest);
-    if (isServed) this.#free.set(guest, now);
+    if (isServed) this.#append(guest, now);
     else this.#refuse(guest);
     return isServed;
   }
 
   /** It waits for an answer from now on. */
-  hold(guest: G): void {
-    this.#free.delete(guest);
+  hold(guest: Guest): void {
+    this.#free.remove(guest);
   }
 
   /** It waits for no answer from now on. */
-  free(guest: G, now: number): void {
-    this.#free.delete(guest);
-    if (!this.#refused.has(guest)) this.#free.set(guest, now);
+  free(guest: Guest, now: number): void {
+    if (!this.#refused.has(guest)) this.#append(guest, now);
   }
 
   /** Its request begins, and may not come to an end. */
-  begin(guest: G, now: number): void {
-    if (this.#free.delete(guest)) this.#free.set(guest, now);
+  begin(guest: Guest, now: number): void {
+    if (this.#free.has(guest)) this.#append(guest, now);
   }
 
-  leave(guest: G): void {
-    this.guests.delete(guest);
-    this.#free.delete(guest);
+  leave(guest: Guest): void {
+    this.guests.delete(guest as G);
+    this.#free.remove(guest);
     this.#refused.delete(guest);
   }
 
-  #makeRoom(now: number): boolean {
-    for (const [longest, since] of this.#free) {
-      if (since + GRACE > now) return false;
-      this.#remove(longest);
-      return true;
-    }
-    return false;
+  #append(guest: Guest, now: number): void {
+    guest.freeSince = now;
+    this.#free.append(guest);
   }
 
-  #refuse(guest: G): void {
+  #makeRoom(now: number): boolean {
+    const longest = this.#free.oldest;
+    if (longest === undefined || longest.freeSince + GRACE > now) return false;
+    this.#remove(longest);
+    return true;
+  }
+
+  #refuse(guest: Guest): void {
     this.#refused.add(guest);
     if (this.#refused.size <= this.#maxRefused) return;
     for (const longest of this.#refused) {
@@ -82,7 +88,7 @@ export class Room<G extends Guest> {
     }
   }
 
-  #remove(guest: G): void {
+  #remove(guest: Guest): void {
     this.leave(guest);
     guest.destroy();
   }

@@ -6,6 +6,9 @@ import fc from 'fast-check';
 import { type Guest, Room } from '../../../src/http/room.js';
 
 class Client implements Guest {
+  freeSince = 0;
+  older: Guest | undefined = undefined;
+  newer: Guest | undefined = undefined;
   isDestroyed = false;
   isServed = false;
   isHeld = false;
