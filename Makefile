@@ -3,7 +3,7 @@
 .PHONY: help run up down status build unit test matrix nodes lint check-erl conformance clean
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 run: packages build ## ejabberd and the gateway in the foreground; Ctrl-C ends both
 	@scripts/dev.sh run
@@ -11,23 +11,23 @@ run: packages build ## ejabberd and the gateway in the foreground; Ctrl-C ends b
 up: packages build ## The same in the background
 	@scripts/dev.sh up
 
-down: ## Ends what `make up` started
+down: ## Ends what make up started
 	@scripts/dev.sh down
 
-status: ## What runs, where, with which accounts
+status: ## What runs, where, and with which accounts
 	@scripts/dev.sh status
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl
 
-test: test-packages lint check-erl ## Everything, against a real erl, ejabberd, and browser
+test: test-packages lint check-erl ## Everything, with a real erl, ejabberd and browser (as root it installs what is missing)
 	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test dist/scripts -name '*.test.js' | sort)
 
-matrix: test-packages build ## What meets Erlang or ejabberd, on this machine and on Debian trixie and sid (long, as root)
+matrix: test-packages build ## What meets Erlang, ejabberd or Node.js, on other releases of them (long, as root)
 	@scripts/matrix.sh
 	@scripts/nodes.sh
 
-nodes: test-packages build ## The unit tests and one conversation on Node.js 20 to 26 (as root)
+nodes: test-packages build ## Of these, Node.js 20 to 26: the unit tests and a conversation (as root)
 	@scripts/nodes.sh
 
 lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers and circles of imports, shell scripts
@@ -36,8 +36,9 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers
 	@node dist/scripts/layers.js
 	@shellcheck -x scripts/*.sh .ci/run
 
-unit: build-gateway ## The gateway's unit tests alone: seconds, no root, no ejabberd (IN=test/unit/http for some)
-	@NODE_ENV=test node --import ./dist/test/support/quick.js --test --test-reporter=dot --test-timeout=120000 --test-concurrency=8 \
+unit: build-gateway ## The gateway's unit tests alone: half a minute, no ejabberd (IN=test/unit/http for some)
+	@NODE_ENV=test node --enable-source-maps --import ./dist/test/support/quick.js --test \
+		--test-reporter=./dist/test/support/reporter.js --disable-warning=ExperimentalWarning --test-timeout=120000 --test-concurrency=8 \
 		$$(find $(IN) -name '*.test.ts' | sed 's,.*,dist/&,;s,ts$$,js,' | sort)
 
 IN = test/unit
@@ -45,14 +46,14 @@ IN = test/unit
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
 	@$(MAKE) --no-print-directory -C erl test dialyzer
 
-conformance: packages build ## Writes docs/conformance.md: the gateway and ejabberd's own BOSH, case by case
+conformance: packages build ## docs/conformance.md anew: Megaphone and ejabberd's own BOSH, case by case
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
-bench: bench-packages build ## ejabberd's own BOSH, without and with haproxy, and Megaphone, into docs/benchmarks.md (25 minutes; CORES=4,2 ONLY=messages,logins)
+bench: bench-packages build ## docs/benchmarks.md anew: ejabberd's own BOSH, haproxy, Megaphone (25 minutes; ONLY=messages CORES=2)
 	@node dist/scripts/bench/main.js
 
-bench-million: bench-connections bench-sessions ## Both: bench-connections and bench-sessions (40 minutes)
+bench-million: bench-connections bench-sessions ## The next two (40 minutes)
 
 bench-connections: packages build ## 200,000 web clients with real connections (10 minutes; CONNECTIONS=200000)
 	@node dist/scripts/bench/connections/main.js
@@ -60,13 +61,13 @@ bench-connections: packages build ## 200,000 web clients with real connections (
 bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (30 minutes; SESSIONS=1000000)
 	@node dist/scripts/bench/sessions/main.js
 
-bench-memory: packages build ## Memory of an idle user, here and on ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
+bench-memory: packages build ## Memory of an idle user, beside ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
 	@node dist/scripts/bench/memory/main.js
 
-bench-http: test-packages build ## What a connection costs the gateway, beside node:http and a bare socket (5 minutes; CONNECTIONS=15000)
+bench-http: test-packages build ## What a connection costs the gateway, beside node:http (5 minutes; CONNECTIONS=15000)
 	@node dist/scripts/bench/http/main.js
 
-bench-link: packages build ## Codec and link alone, beside Erlang's C library (half a minute; COUNT=100000 ROUNDS=15)
+bench-link: packages build ## The link to Erlang alone, beside Erlang's own C library (half a minute; COUNT=100000 ROUNDS=15)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
 	@node $(LINK_BENCH)/main.js
