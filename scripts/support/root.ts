@@ -1,3 +1,5 @@
+/** Where the project lies, for what runs from `dist`. */
+
 import { fileURLToPath } from 'node:url';
 
 /** The folder of the project. */

@@ -1,3 +1,5 @@
+/** The error of this layer, and its codes. */
+
 import { MegaphoneError } from '../errors.js';
 
 /** What can be wrong with a term or with its bytes. */

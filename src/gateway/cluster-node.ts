@@ -52,9 +52,9 @@ export class ClusterNode {
   #sessionsStarted = 0;
   /** Until this second it takes no new sessions, as it said. */
   #fullUntil = 0;
-  /** For so long its sessions live without a sign of their clients, */
+  /** How long its sessions live without a sign of their clients, as it said last. */
   #sessionSeconds = SESSION_SECONDS;
-  /** as it said when it was asked in this second. */
+  /** When it was asked that last, in seconds of the clock. */
   #askedAt = Number.NEGATIVE_INFINITY;
   /** Numbers the monitors, so that what an earlier one is about is told by its number. */
   #monitor = 0;

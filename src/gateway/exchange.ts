@@ -8,6 +8,23 @@
  *   lost        sent before the connection went, so answers of its session may be lost, too
  *   over        its client has an answer, or is gone
  *
+ *   event           waiting    starting       sent           unsure     lost
+ *   turn            sent+send  starting+send  ·              sent+send  sent+send
+ *   noRoom          over       over           over           over       over
+ *   answer          drop       over           over           over       drop
+ *   clientLeft      over       over+tell      over+tell      over       over
+ *   late            over       over+tell      over+tell      over       over
+ *   killed          over       ·              over           over       over
+ *   stopping        over       over+tell      over+tell      over       over
+ *   moduleDown      ·          over           unsure         ·          ·
+ *   connectionDown  ·          over           over           lost       ·
+ *   away            over       ·              ·              over       over
+ *   cannotAsk       ·          ·              ·              over       over
+ *
+ * Behind the plus is what is to be done: `send` it, `tell` its node that nobody waits for the answer, or `drop` the answer,
+ * where nothing else changes either. A dot: nothing changes, and most of these cannot happen. What its client hears when it
+ * is over is the event's matter.
+ *
  * From `unsure` and `lost` it goes on as `waiting` does; then its request is sent again, which its session takes once, or
  * the session is asked what became of it. Until then an answer to a `lost` one is not taken: an earlier one of its session
  * may be missing, which comes again, in order, when all are asked for. (One that the session gives of itself just before
@@ -31,7 +48,7 @@ export type ExchangeState = 'waiting' | 'starting' | 'sent' | 'unsure' | 'lost';
 export type ExchangeEvent =
   /** Its node takes it now. */
   | 'turn'
-  /** There is no room to let it wait or to send it. */
+  /** There is no room to let it wait or, when its turn had come, to send it. */
   | 'noRoom'
   /** An answer to its ConnId came. */
   | 'answer'
@@ -52,28 +69,28 @@ export type ExchangeEvent =
 
 export interface Step {
   readonly to: ExchangeState | 'over' | 'same';
-  readonly effect: 'none' | 'send' | 'tellNode' | 'dropAnswer';
+  readonly effect: 'none' | 'send' | 'tell' | 'drop';
 }
 
 const stays: Step = { to: 'same', effect: 'none' };
-const drops: Step = { to: 'same', effect: 'dropAnswer' };
+const drops: Step = { to: 'same', effect: 'drop' };
 const start: Step = { to: 'starting', effect: 'send' };
 const sends: Step = { to: 'sent', effect: 'send' };
 const doubt: Step = { to: 'unsure', effect: 'none' };
 const loses: Step = { to: 'lost', effect: 'none' };
+/** A session that holds the request nevertheless learns of this when its client sends that again. */
 const over: Step = { to: 'over', effect: 'none' };
-/** Its session holds the request, and has to know that nobody waits for the answer: `{ConnId, closed, Sid}`. */
-const tell: Step = { to: 'over', effect: 'tellNode' };
+/** The node has the request, and is told `{ConnId, closed, Sid}`. */
+const tells: Step = { to: 'over', effect: 'tell' };
 
-/** What its client hears when it is over is the event's matter. Whose session does not know of its end learns of it from the client's repeat. */
 export const LIFE: Readonly<Record<ExchangeEvent, Readonly<Record<ExchangeState, Step>>>> = {
   turn: { waiting: sends, starting: start, sent: stays, unsure: sends, lost: sends },
-  noRoom: { waiting: over, starting: over, sent: over, unsure: stays, lost: stays },
+  noRoom: { waiting: over, starting: over, sent: over, unsure: over, lost: over },
   answer: { waiting: drops, starting: over, sent: over, unsure: over, lost: drops },
-  clientLeft: { waiting: over, starting: tell, sent: tell, unsure: over, lost: over },
-  late: { waiting: over, starting: tell, sent: tell, unsure: over, lost: over },
+  clientLeft: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
+  late: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   killed: { waiting: over, starting: stays, sent: over, unsure: over, lost: over },
-  stopping: { waiting: over, starting: tell, sent: tell, unsure: over, lost: over },
+  stopping: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   moduleDown: { waiting: stays, starting: over, sent: doubt, unsure: stays, lost: stays },
   connectionDown: { waiting: stays, starting: over, sent: over, unsure: loses, lost: stays },
   away: { waiting: over, starting: stays, sent: stays, unsure: over, lost: over },

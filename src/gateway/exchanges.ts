@@ -78,8 +78,7 @@ export class Exchanges implements NodeListener {
   /** `false`: the answer is of no use. */
   answer(connId: Pid, { status, headers, body }: Answer): boolean {
     const exchange = this.#find(connId);
-    if (exchange === undefined || this.#step(connId.id, exchange, 'answer').effect === 'dropAnswer')
-      return false;
+    if (exchange === undefined || this.#step(connId.id, exchange, 'answer').effect === 'drop') return false;
     this.#counters.countAnswer(status);
     this.#counters.bytesOut += body.length;
     exchange.http.answer(status, headers, body);
@@ -163,7 +162,7 @@ export class Exchanges implements NodeListener {
   /** The one place where an exchange's state changes. */
   #step(slot: number, exchange: Exchange, event: ExchangeEvent): Step {
     const step = LIFE[event][exchange.state];
-    if (step.effect === 'tellNode') this.#sender.closed(slot, this.#table.generation(slot), exchange);
+    if (step.effect === 'tell') this.#sender.closed(slot, this.#table.generation(slot), exchange);
     if (step.to === 'over') this.#free(slot, exchange);
     else if (step.to !== 'same') exchange.state = step.to;
     return step;
@@ -178,7 +177,7 @@ export class Exchanges implements NodeListener {
 
   /** Its turn has come. @param body `undefined` for the question what became of it. Returns whether it goes on. */
   #send(slot: number, exchange: Exchange, body: Waiting, from?: HttpRequest): boolean {
-    this.#step(slot, exchange, 'turn');
+    if (this.#step(slot, exchange, 'turn').effect !== 'send') return true;
     const isSent =
       body === undefined
         ? this.#sender.question(slot, this.#connId(slot), exchange)

@@ -8,6 +8,20 @@
  *   plain      something registered as `mod_megaphone` that is not our module, such as a shell
  *   module     our module
  *
+ *   event          apart  absent  asked    foreign  plain   module
+ *   up             asked  ·       ·        ·        ·       ·
+ *   upWithoutEnds  plain  ·       ·        ·        ·       ·
+ *   down           ·      apart   apart    apart    apart   apart
+ *   ourContract    ·      ·       module   ·        ·       ·
+ *   otherContract  ·      ·       foreign  ·        ·       ·
+ *   noFunction     ·      ·       plain    ·        ·       ·
+ *   noAnswer       ·      ·       absent   ·        ·       ·
+ *   noProcess      ·      ·       absent   absent   absent  absent
+ *   crashed        ·      ·       asked    asked    asked   asked
+ *   second         ·      asked   ·        ·        ·       ·
+ *
+ * A dot: nothing changes. `asked` is entered anew from itself: a new monitor, a new question.
+ *
  * It is asked through `rex`, never in a call to `mod_megaphone` itself, because that name may be a person at a shell; a
  * shell has no such function, and gets the plain form of requests. A node that tells no ends of processes is none of
  * Erlang's own (jinterface is such a one): there is no `rex` to ask and no process to monitor, so its connection is all that
@@ -33,7 +47,7 @@ export type StandingEvent =
   | 'crashed'
   | 'second';
 
-/** What is not in a row changes nothing. `asked` is entered anew from itself: a new monitor, a new question. */
+/** What is not in a row changes nothing. */
 export const STANDINGS: Readonly<Record<StandingEvent, Readonly<Partial<Record<Standing, Standing>>>>> = {
   up: { apart: 'asked' },
   upWithoutEnds: { apart: 'plain' },

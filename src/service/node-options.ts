@@ -1,3 +1,5 @@
+/** From the configuration to what starts a hidden node: the one place that knows both. */
+
 import type { Config } from '../config/schema.js';
 import type { Cookie } from '../node/cookie.js';
 import type { NodeOptions } from '../node/hidden-node.js';

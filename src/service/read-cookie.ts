@@ -1,3 +1,5 @@
+/** The cookie that this configuration means. */
+
 import { homedir } from 'node:os';
 import type { Config } from '../config/schema.js';
 import { type Cookie, loadCookie } from '../node/cookie.js';
