@@ -1,7 +1,7 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% The table in the header of megaphone_kept, cell by cell: each state is reached by events, and known by what the
-%%% module answers in it.
+%%% The table in the header of megaphone_kept, read from there, cell by cell: each state is reached by events, and known by
+%%% what the module answers in it.
 -module(megaphone_kept_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -16,22 +16,23 @@ kept(Content, Events) ->
     lists:foldl(fun event/2, New, Events).
 
 event(copied, Kept) -> {200, <<"body">>, Kept1} = megaphone_kept:copy(?RID, none, Kept), Kept1;
-event(lost, Kept) -> megaphone_kept:lost(?RID, Kept);
-event({no_room, Conn}, Kept) -> megaphone_kept:unsent(?RID, Conn, 0, Kept);
+event(gone, Kept) -> megaphone_kept:gone(?RID, Kept);
+event({busy, Conn}, Kept) -> megaphone_kept:busy(?RID, Conn, 0, Kept);
 event({closed, Conn}, Kept) -> megaphone_kept:closed(Conn, Kept);
 event(proved, Kept) -> megaphone_kept:received(?RID, Kept);
 event(acknowledged, Kept) -> megaphone_kept:acknowledged(?RID, Kept);
-event(too_old, Kept) -> megaphone_kept:trim(?RID, {?RID, 0}, Kept).
+event(too_old, Kept) -> megaphone_kept:trim(?RID, {?RID, 0}, Kept);
+event(ends, Kept) -> {_, _, Kept1} = megaphone_kept:take_owed(Kept), Kept1.
 
 %% The state by what is to be seen of it.
 state(Kept) ->
-    case {megaphone_kept:to_list(Kept), [Conn || {_, Conn, _, _} <- megaphone_kept:awaited(Kept)]} of
+    case {megaphone_kept:to_list(Kept), megaphone_kept:awaited(Kept)} of
         {[], []} -> dropped;
         {[_], []} -> at_rest(Kept);
-        {[_], Conns} ->
+        {[_], [{?RID, Conn, 200, <<"body">>}]} ->
             ?assert(megaphone_kept:due(Kept) =/= infinity),
-            ?assertEqual([_ | _] = Conns, [Conn || Conn <- Conns, megaphone_kept:is_awaited(Conn, Kept)]),
-            {unsent, lists:sort(Conns), at_rest(lists:foldl(fun megaphone_kept:closed/2, Kept, Conns))}
+            ?assert(megaphone_kept:is_awaited(Conn, Kept)),
+            {unsent, Conn, at_rest(megaphone_kept:closed(Conn, Kept))}
     end.
 
 at_rest(Kept) ->
@@ -42,7 +43,7 @@ at_rest(Kept) ->
         {false, 0} -> ?assertEqual([], Owed), settled;
         {HasLost, Bytes} when Bytes > 0 ->
             ?assertEqual([?STANZA], Owed),
-            case {HasLost, NeverLeft(event(lost, Kept))} of
+            case {HasLost, NeverLeft(event(gone, Kept))} of
                 {true, true} -> lost;
                 {true, false} -> missed;
                 {false, true} -> sent;
@@ -54,40 +55,53 @@ reached() ->
     [
         {sent, payload, []},
         {resent, payload, [copied]},
-        {lost, payload, [lost]},
-        {missed, payload, [copied, lost]},
+        {lost, payload, [gone]},
+        {missed, payload, [copied, gone]},
         {settled, blank, []},
         {settled, payload, [proved]},
-        {{unsent, [c], lost}, payload, [{no_room, c}]},
-        {{unsent, [c], missed}, payload, [copied, {no_room, c}]},
-        {{unsent, [c], settled}, blank, [{no_room, c}]},
-        {{unsent, [c, d], lost}, payload, [{no_room, c}, {no_room, d}]}
+        {{unsent, c, lost}, payload, [{busy, c}]},
+        {{unsent, c, lost}, payload, [gone, {busy, c}]},
+        {{unsent, c, missed}, payload, [copied, {busy, c}]},
+        {{unsent, c, missed}, payload, [copied, gone, {busy, c}]},
+        {{unsent, c, settled}, blank, [{busy, c}]},
+        {{unsent, c, settled}, payload, [copied, {busy, c}, proved]},
+        {{unsent, c, settled}, payload, [{busy, c}, acknowledged]}
     ].
 
-%% As in the header; where it is empty, nothing changes.
-next({unsent, _, X}, copied) -> next(X, copied);
-next({unsent, Conns, X}, {no_room, e}) -> {unsent, Conns ++ [e], X};
-next({unsent, [c], X}, {closed, c}) -> X;
-next({unsent, [c, d], X}, {closed, c}) -> {unsent, [d], X};
-next({unsent, Conns, X}, proved) -> {unsent, Conns, next(X, proved)};
-next({unsent, Conns, _}, acknowledged) -> {unsent, Conns, settled};
-next({unsent, _, _} = State, _) -> State;
-next(State, {no_room, e}) -> {unsent, [e], next(State, lost)};
-next(sent, Event) -> maps:get(Event, #{copied => resent, lost => lost, proved => settled, acknowledged => dropped, too_old => dropped}, sent);
-next(resent, Event) -> maps:get(Event, #{lost => missed, proved => settled, acknowledged => dropped, too_old => dropped}, resent);
-next(lost, Event) -> maps:get(Event, #{copied => sent, acknowledged => dropped}, lost);
-next(missed, Event) -> maps:get(Event, #{copied => resent, proved => settled, acknowledged => dropped, too_old => dropped}, missed);
-next(settled, Event) -> maps:get(Event, #{acknowledged => dropped, too_old => dropped}, settled).
+event_of(<<"busy">>) -> {busy, d};
+event_of(<<"C closed">>) -> {closed, c};
+event_of(<<"too old">>) -> too_old;
+event_of(Event) -> binary_to_existing_atom(Event).
+
+%% Who waits is the one for whom there was no room last.
+row({unsent, _, X}) -> <<"unsent, ", (atom_to_binary(X))/binary>>;
+row(State) -> atom_to_binary(State).
+
+conn({unsent, _, _}, {busy, Conn}) -> Conn;
+conn({unsent, Conn, _}, _) -> Conn;
+conn(_, {busy, Conn}) -> Conn;
+conn(_, _) -> none.
 
 table_test_() ->
-    Events = [copied, lost, {no_room, e}, {closed, c}, proved, acknowledged, too_old],
+    Table = megaphone_table:read(megaphone_kept),
+    ?assertEqual(lists:usort([Row || {Row, _} <- Table]), lists:usort([row(State) || {State, _, _} <- reached()])),
     [
-        {lists:flatten(io_lib:format("~p after ~p: ~p", [State, Before, Event])), fun() ->
+        {lists:flatten(io_lib:format("~p after ~p: ~ts", [State, Before, Column])), fun() ->
             Kept = kept(Content, Before),
+            Event = event_of(Column),
             ?assertEqual(State, state(Kept)),
-            ?assertEqual(next(State, Event), state(event(Event, Kept)))
+            After = state(event(Event, Kept)),
+            ?assertEqual(case Cell of <<>> -> row(State); _ -> Cell end, row(After)),
+            case After of {unsent, Conn, _} -> ?assertEqual(conn(State, Event), Conn); _ -> ok end
         end}
-     || {State, Content, Before} <- reached(), Event <- Events
+     || {State, Content, Before} <- reached(), {Row, Cells} <- Table, Row =:= row(State), {Column, Cell} <- Cells
+    ].
+
+%% That another connection is gone changes nothing.
+another_connection_closed_test() ->
+    [
+        ?assertEqual(State, state(event({closed, e}, kept(Content, Before))))
+     || {State, Content, Before} <- reached()
     ].
 
 %% Whoever asks must show the key of the first time.
@@ -102,7 +116,7 @@ some() ->
     Add = fun(Rid, K) -> megaphone_kept:add({Rid, none}, 200, {payload, <<Rid>>}, [{Rid, {a}}], 0, K) end,
     lists:foldl(Add, megaphone_kept:new(), [1, 2, 3]).
 
-unsent(Rids, Now, Kept) -> lists:foldl(fun(Rid, K) -> megaphone_kept:unsent(Rid, {conn, Rid}, Now, K) end, Kept, Rids).
+unsent(Rids, Now, Kept) -> lists:foldl(fun(Rid, K) -> megaphone_kept:busy(Rid, {conn, Rid}, Now, K) end, Kept, Rids).
 
 unsent_are_tried_again_in_order_after_pauses_that_double_test() ->
     Try = fun(Pause, {Now, Kept}) ->

@@ -210,8 +210,8 @@ received(_) -> none.
 %% @doc An answer did not leave. Until the client has fetched it, no later payload may reach it first; or flush/3 will give
 %% it again. (Where the request is held, this is the older connection of it: nobody waits there.)
 -spec undelivered(megaphone_effects:undelivered(), ms(), bosh()) -> bosh().
-undelivered({gone, Rid, _}, _, #bosh{kept = Kept} = B) -> B#bosh{kept = megaphone_kept:lost(Rid, Kept)};
-undelivered({busy, Rid, Conn}, Now, #bosh{kept = Kept} = B) -> B#bosh{kept = megaphone_kept:unsent(Rid, Conn, Now, Kept)}.
+undelivered({gone, Rid, _}, _, #bosh{kept = Kept} = B) -> B#bosh{kept = megaphone_kept:gone(Rid, Kept)};
+undelivered({busy, Rid, Conn}, Now, #bosh{kept = Kept} = B) -> B#bosh{kept = megaphone_kept:busy(Rid, Conn, Now, Kept)}.
 
 %%% The end
 

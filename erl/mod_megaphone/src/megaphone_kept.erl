@@ -2,30 +2,33 @@
 %%%
 %%% The answers a session keeps for repeated requests (XEP-0124 §14.3), and the life of each:
 %%%
-%%%   sent           it left, for all we know: whether it came is not known
-%%%   resent         so did a copy before the last
-%%%   lost           no copy left: the client waits for it, and nothing later may reach it first
-%%%   missed         the last copy did not leave, and the client waits for it; one before did
-%%%   settled        the client provably has it, or it has no payload, so that there is nothing to prove
-%%%   {unsent, C, X} there was no room for it on the way to the connections C; until there is, it is X
+%%%   sent       it left, for all we know: whether it came is not known
+%%%   resent     so did a copy before the last
+%%%   lost       no copy left: the client waits for it, and nothing later may reach it first
+%%%   missed     the last copy did not leave, and the client waits for it; one before did
+%%%   settled    the client provably has it, or it has no payload, so that there is nothing to prove
+%%%   unsent, X  there was no room for it on the way to connection C, which waits; without that it would be X
 %%%
-%%%                  | copied | lost   | no room on the | C closed | proved  | acknowledged  | too old
-%%%                  |        |        | way to C       |          |         |               |
-%%%   sent           | resent | lost   | unsent, lost   |          | settled | dropped       | dropped
-%%%   resent         | resent | missed | unsent, missed |          | settled | dropped       | dropped
-%%%   lost           | sent   |        | unsent, lost   |          |         | dropped       |
-%%%   missed         | resent |        | unsent, missed |          | settled | dropped       | dropped
-%%%   settled        |        |        | unsent, settled|          |         | dropped       | dropped
-%%%   {unsent, C, X} | as X   |        | for that, too  | X        | as X    | unsent,settled|
+%%%                   | copied  | gone   | busy            | C closed | proved          | acknowledged    | too old | ends
+%%%   sent            | resent  | lost   | unsent, lost    |          | settled         | dropped         | dropped | dropped
+%%%   resent          | resent  | missed | unsent, missed  |          | settled         | dropped         | dropped | dropped
+%%%   lost            | sent    |        | unsent, lost    |          |                 | dropped         |         | dropped
+%%%   missed          | resent  |        | unsent, missed  |          | settled         | dropped         | dropped | dropped
+%%%   settled         |         |        | unsent, settled |          |                 | dropped         | dropped |
+%%%   unsent, lost    | sent    |        | unsent, lost    | lost     |                 | unsent, settled |         | dropped
+%%%   unsent, missed  | resent  |        | unsent, missed  | missed   | unsent, settled | unsent, settled |         | dropped
+%%%   unsent, settled | settled |        | unsent, settled | settled  |                 |                 |         | dropped
 %%%
-%%% (An empty cell: nothing changes.) Copied: it is given out once more, for a repeat or because it was unsent. That it
-%%% was asked for again proves nothing of others, and not even that the client lacks this one: the repeat may have been
-%%% on its way for long. Until an answer is settled it holds its stanzas: take_owed/1 hands them back.
+%%% (An empty cell: nothing changes. The test reads this table.) Copied: it is given out once more, for a repeat or because
+%%% it was unsent; then C is who gets it now. Gone: there is no way to the gateway of the last copy; busy: no room on it.
+%%% Ends: the session does, and what is dropped is answered anew or handed back.
 %%%
-%%% All that is unsent is tried again in order, after pauses that double.
+%%% That it was asked for again proves nothing of others, and not even that the client lacks this one: the repeat may have
+%%% been on its way for long. Until an answer is settled it holds its stanzas, which take_owed/1 hands back. All that is
+%%% unsent is tried again in order, after pauses that double.
 -module(megaphone_kept).
 
--export([new/0, add/6, copy/3, lost/2, unsent/4, closed/2, received/2, acknowledged/2, trim/3]).
+-export([new/0, add/6, copy/3, gone/2, busy/4, closed/2, received/2, acknowledged/2, trim/3]).
 -export([due/1, retry/2, has_lost/1, unproved/1, sent_at/2, is_awaited/2, awaited/1, size/1, to_list/1, take_owed/1]).
 
 -export_type([kept/0, http_status/0]).
@@ -35,9 +38,8 @@
 -type conn() :: megaphone_bosh:conn().
 -type answer() :: megaphone_bosh:answer().
 -type http_status() :: 200 | 400 | 403 | 404.
--type at_rest() :: sent | resent | lost | missed | settled.
--type state() :: at_rest() | {unsent, [conn(), ...], lost | missed | settled}.
--type event() :: copied | lost | {no_room, conn()} | {closed, conn()} | proved | acknowledged.
+-type state() :: sent | resent | lost | missed | settled | {unsent, conn(), lost | missed | settled}.
+-type event() :: copied | gone | {busy, conn()} | {closed, conn()} | proved | acknowledged | too_old | ends.
 
 -record(answer, {
     rid :: rid(),
@@ -65,24 +67,47 @@
 -define(LONGEST_PAUSE, 5000).
 
 -spec next(state(), event()) -> state() | dropped.
+next(settled, ends) -> settled;
+next(_, ends) -> dropped;
 next({unsent, _, X}, copied) -> next(X, copied);
-next({unsent, Conns, X}, {no_room, Conn}) -> {unsent, [Conn | lists:delete(Conn, Conns)], X};
-next({unsent, [Conn], X}, {closed, Conn}) -> X;
-next({unsent, Conns, X}, {closed, Conn}) -> {unsent, lists:delete(Conn, Conns), X};
-next({unsent, Conns, X}, proved) -> {unsent, Conns, next(X, proved)};
-next({unsent, Conns, _}, acknowledged) -> {unsent, Conns, settled};
-next({unsent, _, _} = State, lost) -> State;
+next({unsent, _, X}, {busy, Conn}) -> {unsent, Conn, X};
+next({unsent, Conn, X}, {closed, Conn}) -> X;
+next({unsent, Conn, X}, proved) -> {unsent, Conn, next(X, proved)};
+next({unsent, Conn, _}, acknowledged) -> {unsent, Conn, settled};
+next({unsent, _, _} = State, _) -> State;
 next(_, acknowledged) -> dropped;
-next(State, {no_room, Conn}) -> {unsent, [Conn], next(State, lost)};
+next(State, {busy, Conn}) -> {unsent, Conn, next(State, gone)};
 next(State, {closed, _}) -> State;
+next(lost, too_old) -> lost;
+next(_, too_old) -> dropped;
 next(settled, _) -> settled;
 next(lost, copied) -> sent;
 next(_, copied) -> resent;
 next(lost, proved) -> lost;
 next(_, proved) -> settled;
-next(sent, lost) -> lost;
-next(resent, lost) -> missed;
-next(State, lost) -> State.
+next(sent, gone) -> lost;
+next(resent, gone) -> missed;
+next(State, gone) -> State.
+
+%% One that is settled owes the client nothing more.
+-spec change(event(), #answer{}) -> #answer{} | dropped.
+change(Event, #answer{state = State} = A) ->
+    case next(State, Event) of
+        State -> A;
+        dropped -> dropped;
+        settled -> A#answer{state = settled, owed = []};
+        {unsent, _, settled} = Unsent -> A#answer{state = Unsent, owed = []};
+        State1 -> A#answer{state = State1}
+    end.
+
+-spec change_all(event(), [#answer{}]) -> [#answer{}].
+change_all(Event, [A | Answers]) ->
+    case change(Event, A) of
+        dropped -> change_all(Event, Answers);
+        A1 -> [A1 | change_all(Event, Answers)]
+    end;
+change_all(_, []) ->
+    [].
 
 -spec new() -> kept().
 new() -> #kept{}.
@@ -106,14 +131,14 @@ copy(Rid, Key, #kept{answers = Answers} = Kept) ->
         false -> none
     end.
 
-%% @doc It could not be sent.
--spec lost(rid(), kept()) -> kept().
-lost(Rid, Kept) -> change(Rid, lost, Kept).
+%% @doc There is no way to the gateway of its connection.
+-spec gone(rid(), kept()) -> kept().
+gone(Rid, Kept) -> change(Rid, gone, Kept).
 
 %% @doc There was no room for it on the way to this connection.
--spec unsent(rid(), conn(), ms(), kept()) -> kept().
-unsent(Rid, Conn, Now, Kept) ->
-    case {change(Rid, {no_room, Conn}, Kept), Kept} of
+-spec busy(rid(), conn(), ms(), kept()) -> kept().
+busy(Rid, Conn, Now, Kept) ->
+    case {change(Rid, {busy, Conn}, Kept), Kept} of
         {Kept, _} -> Kept;
         %% It was just tried again, and in vain.
         {Changed, #kept{retry = {Due, _}}} when Due > Now -> Changed;
@@ -134,50 +159,38 @@ change(Rid, Event, #kept{answers = Answers} = Kept) ->
     case lists:keyfind(Rid, #answer.rid, Answers) of
         false ->
             Kept;
-        #answer{state = State} = A ->
-            case next(State, Event) of
-                State -> Kept;
-                State1 -> Kept#kept{answers = lists:keyreplace(Rid, #answer.rid, Answers, A#answer{state = State1})}
+        #answer{} = A ->
+            case change(Event, A) of
+                A -> Kept;
+                A1 -> Kept#kept{answers = lists:keyreplace(Rid, #answer.rid, Answers, A1)}
             end
     end.
 
 %% @doc The client has all answers up to this rid, which a request of its proves. Where none left it errs.
 -spec received(rid(), kept()) -> kept().
-received(Rid, #kept{answers = Answers} = Kept) -> Kept#kept{answers = [prove(Rid, A) || A <- Answers]}.
-
--spec prove(rid(), #answer{}) -> #answer{}.
-prove(Rid, #answer{rid = Newer} = A) when Newer > Rid -> A;
-prove(_, #answer{state = State} = A) ->
-    case next(State, proved) of
-        State -> A;
-        State1 -> A#answer{state = State1, owed = []}
-    end.
+received(Rid, #kept{answers = Answers} = Kept) -> Kept#kept{answers = up_to(Rid, proved, Answers)}.
 
 %% @doc The client says that it has all up to this rid: they are kept for what waits for them alone.
 -spec acknowledged(rid(), kept()) -> kept().
-acknowledged(Rid, #kept{answers = Answers} = Kept) ->
-    {Later, Known} = lists:splitwith(fun(#answer{rid = Newer}) -> Newer > Rid end, Answers),
-    Awaited = [A#answer{state = next(State, acknowledged), owed = []} || #answer{state = {unsent, _, _} = State} = A <- Known],
-    Kept#kept{answers = Later ++ Awaited}.
+acknowledged(Rid, #kept{answers = Answers} = Kept) -> Kept#kept{answers = up_to(Rid, acknowledged, Answers)}.
 
-%% @doc Forgets those up to this rid, and before the window those that make more than so many bytes; but none
-%% that never left, nor any that a connection waits for.
+-spec up_to(rid(), event(), [#answer{}]) -> [#answer{}].
+up_to(Rid, Event, [#answer{rid = Newer} = A | Answers]) when Newer > Rid -> [A | up_to(Rid, Event, Answers)];
+up_to(_, Event, Answers) -> change_all(Event, Answers).
+
+%% @doc Those up to this rid are too old, and before the window those that make more than so many bytes.
 -spec trim(rid(), {Window :: rid(), Bytes :: non_neg_integer()}, kept()) -> kept().
 trim(Oldest, Room, #kept{answers = Answers} = Kept) -> Kept#kept{answers = trimmed(Oldest, Room, Answers)}.
 
 -spec trimmed(rid(), {rid(), integer()}, [#answer{}]) -> [#answer{}].
-trimmed(Oldest, {Window, Bytes}, [#answer{rid = Rid, body = Body, state = State} = A | Answers]) ->
+trimmed(Oldest, {Window, Bytes}, [#answer{rid = Rid, body = Body} = A | Answers]) ->
     Left = Bytes - byte_size(Body),
-    case Rid > Window orelse (Rid > Oldest andalso Left >= 0) orelse stays(State) of
+    case Rid > Window orelse (Rid > Oldest andalso Left >= 0) orelse change(too_old, A) =/= dropped of
         true -> [A | trimmed(Oldest, {Window, Left}, Answers)];
         false -> trimmed(Oldest, {Window, Bytes}, Answers)
     end;
 trimmed(_, _, []) ->
     [].
-
--spec stays(state()) -> boolean().
-stays({unsent, _, _}) -> true;
-stays(State) -> State =:= lost.
 
 %% @doc When to try again what is unsent.
 -spec due(kept()) -> ms() | infinity.
@@ -190,20 +203,19 @@ retry(Now, #kept{retry = Retry} = Kept) ->
     case due(Kept) of
         Due when Due =< Now ->
             Again = awaited(Kept),
-            Copied = lists:foldl(fun(Rid, K) -> change(Rid, copied, K) end, Kept, lists:usort([Rid || {Rid, _, _, _} <- Again])),
+            Copied = lists:foldl(fun(Rid, K) -> change(Rid, copied, K) end, Kept, [Rid || {Rid, _, _, _} <- Again]),
             Pause = min(2 * element(2, Retry), ?LONGEST_PAUSE),
             {Again, Copied#kept{retry = {Now + Pause, Pause}}};
         _ ->
             {[], Kept}
     end.
 
-%% @doc Takes out the answers that the client may not have: what they owe it, oldest first. And those that wait: for which
-%% requests.
+%% @doc The session ends: the answers that the client may not have leave. What they owe it, oldest first; and those that
+%% wait: for which requests.
 -spec take_owed(kept()) -> {[megaphone_queue:owed()], [{rid(), conn()}], kept()}.
 take_owed(#kept{answers = Answers} = Kept) ->
-    {Settled, Open} = lists:partition(fun(#answer{state = State}) -> State =:= settled end, Answers),
-    Unsent = [{Rid, Conn} || {Rid, Conn, _, _} <- awaited(Kept)],
-    {lists:append(lists:reverse([Owed || #answer{owed = Owed} <- Open])), Unsent, Kept#kept{answers = Settled}}.
+    Owed = lists:append(lists:reverse([Owed || #answer{owed = Owed} <- Answers])),
+    {Owed, [{Rid, Conn} || {Rid, Conn, _, _} <- awaited(Kept)], Kept#kept{answers = change_all(ends, Answers)}}.
 
 %%% Questions
 
@@ -234,12 +246,12 @@ sent_at(Rid, #kept{answers = Answers}) ->
         false -> none
     end.
 
-%% @doc All that is unsent, for each connection that waits for it, oldest first.
+%% @doc All that is unsent, with the connection that waits for it, oldest first.
 -spec awaited(kept()) -> [answer()].
 awaited(#kept{answers = Answers}) ->
     [
         {Rid, Conn, Status, Body}
-     || #answer{rid = Rid, status = Status, body = Body, state = {unsent, Conns, _}} <- lists:reverse(Answers), Conn <- Conns
+     || #answer{rid = Rid, status = Status, body = Body, state = {unsent, Conn, _}} <- lists:reverse(Answers)
     ].
 
 %% @doc Does this connection wait for one of them?
