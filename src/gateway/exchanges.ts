@@ -11,7 +11,7 @@ import type { Answer } from './answers.js';
 import type { ClusterNode, NodeListener, PeerKind } from './cluster-node.js';
 import { Deadlines } from './deadlines.js';
 import { type Exchange, type ExchangeEvent, LIFE, type Step } from './exchange.js';
-import type { Waiting } from './outbox.js';
+import type { Unsent } from './outbox.js';
 import type { Clock, ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
 import { Sender } from './sender.js';
@@ -176,7 +176,7 @@ export class Exchanges implements NodeListener {
   }
 
   /** Its turn has come. @param body `undefined` for the question what became of it. Returns whether it goes on. */
-  #send(slot: number, exchange: Exchange, body: Waiting, from?: HttpRequest): boolean {
+  #send(slot: number, exchange: Exchange, body: Unsent, from?: HttpRequest): boolean {
     if (this.#step(slot, exchange, 'turn').effect !== 'send') return true;
     const isSent =
       body === undefined

@@ -54,12 +54,12 @@ interface Sent {
 }
 
 /** The body of a request, or `undefined` for the question what became of one. */
-export type Waiting = Buffer | undefined;
+export type Unsent = Buffer | undefined;
 
 export class Outbox {
   readonly #budget: BodyBudget;
   /** By slot and in order: a Map lets go of one in the middle at no cost. */
-  #waiting = new Map<number, Waiting>();
+  #waiting = new Map<number, Unsent>();
   readonly #sent = new Map<number, Sent>();
   #place = 0;
   #markedPlace = 0;
@@ -70,7 +70,7 @@ export class Outbox {
   }
 
   /** In order. What is sent or forgotten meanwhile is left out. */
-  get waiting(): ReadonlyMap<number, Waiting> {
+  get waiting(): ReadonlyMap<number, Unsent> {
     return this.#waiting;
   }
 
@@ -147,7 +147,7 @@ export class Outbox {
 
   /** What was sent may be lost, and marks, too. @param questions the requests that have no body here, in order */
   broken(questions: Iterable<number>): void {
-    const again = new Map<number, Waiting>();
+    const again = new Map<number, Unsent>();
     for (const slot of questions) again.set(slot, undefined);
     for (const [slot, { body }] of this.#sent) again.set(slot, body);
     for (const [slot, body] of this.#waiting) if (body !== undefined) again.set(slot, body);

@@ -12,33 +12,34 @@
  *   last      the gateway, for the last answers                    as held
  *   ended     the client, to close: all was written, and the end   LINGER (requestTimeout, while there are unread answers)
  *
- *             a request  its head   its end    no HTTP  all due     time      stop()   stopWaiting()
- *             begins     is read    is read             is written  is over
- *   ahead     head       ·          ·          ·        ·           closed    ·        ended
- *   idle      head       ·          ·          ·        ·           closed    ended    ended
- *   unread    later      ·          ·          ·        ·           closed²   ended    ended
- *   held      head       ·          ·          ·        idle³       closed²   last     last
- *   head      ·          body¹      held⁴      last     ·           last      ·        last
- *   body      ·          ·          held⁴      last     ·           last      ·        last
- *   skipped   ·          ·          held⁴      last⁵    ·           last⁵     ·        last⁵
- *   last      ·          ·          ·          ·        ended       closed²   ·        ·
- *   ended     ·          ·          ·          ·        ·           closed    ·        ·
+ *   in phase       1st byte  head    all     no HTTP    answered         time       time, read  slow       stop   stopWait
+ *   ahead          head      body    held    ended+400  ·                closed     closed      ·          ·      ended
+ *   idle           head      body    held    ended+400  ·                closed     closed      ·          ended  ended
+ *   unread         ·         ·       ·       ·          ·                closed     idle        ·          ended  ended
+ *   held           head      body    held    last       idle+200         ·          ·           ·          last   last
+ *   held, unread   ·         ·       ·       ·          unread+200       closed     ·           ·          last   last
+ *   head           ·         body    held    ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
+ *   head, due      ·         body    held    last       head+200         last       last        last       ·      last
+ *   body           ·         ·       held    ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
+ *   body, due      ·         ·       held    last       body+200         last       last        last       ·      last
+ *   skipped        ·         ·       idle    ended      ·                ended      ended       ended      ·      ended
+ *   skipped, due   ·         ·       held    last       skipped+200+413  last       last        last       ·      last
+ *   last           ·         ·       ·       ·          ended+200        ·          ·           ·          ·      ·
+ *   last, unread   ·         ·       ·       ·          ended+200        closed     ·           ·          ·      ·
+ *   ended          ·         ·       ·       ·          ·                closed     closed      ·          ·      ·
  *
- *   ¹ skipped where it is answered at once, last or ended where that answer is the last one   ² where the client has read
- *   all since, it goes on, an unread one as idle   ³ unread where the client has not read it all   ⁴ last where its answer is
- *   to be the last one; idle, unread or ended where all due is written   ⁵ without another answer
- *
- * Where nothing is due, last is over at once: ended. `refuseSlow()` is a time that is over early. `destroy()` and the end of
- * the socket make it closed, and nothing leads out of that. In last, ended and closed what comes in is passed over.
- * One costs little: this object, an exchange for each request held, and listeners that all share. There is a parser only
- * while a request comes in, and no timer: the front's one clock calls `expire`.
+ * Behind a plus is what the client hears. due: there is an answer to come; unread: or one to be read; time, read: all was read
+ * since; slow: it is to make room. What comes before all is read waits for that, as does `stop()` for it; then each request is
+ * the last one, and skipped ends likewise. The ninth request while eight are due cuts it. Cut or gone it is closed for ever.
+ * It costs little: this object, a response for each request that is held, listeners that all share, a parser only while a
+ * request comes in, and no timer: the front's one clock calls `expire`.
  */
 
 import type { Counters } from '../observe/counters.js';
-import { Exchange } from './exchange.js';
 import type { Front } from './front.js';
 import { Incoming, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
+import { PendingResponse } from './pending-response.js';
 import type { RequestParser } from './request-parser.js';
 import { CONTINUE } from './response.js';
 import { Rest } from './rest.js';
@@ -46,10 +47,8 @@ import type { Guest } from './room.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
 
-type Between = 'ahead' | 'idle' | 'unread' | 'held';
-type Receiving = 'head' | 'body' | 'skipped';
-type Over = 'last' | 'ended' | 'closed';
-export type Phase = Between | Receiving | Over;
+type Open = 'ahead' | 'idle' | 'unread' | 'held' | 'head' | 'body' | 'skipped';
+export type Phase = Open | 'last' | 'ended' | 'closed';
 
 /** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
 const LINGER = 2;
@@ -90,8 +89,10 @@ export class Connection implements Guest {
   receive(bytes: Buffer): void {
     // No request begins before the kernel has taken all answers.
     const mayRead = this.#request !== undefined || this.#wire.writableLength === 0;
-    const at = mayRead ? this.read(bytes, 0) : 0;
+    const at = mayRead ? this.read(bytes, 0) : skipEmptyLines(bytes, 0);
     if (at < bytes.length && !this.#isDeaf) this.#rest = new Rest(this, this.#wire, this.#front, bytes, at);
+    // What was skipped to its end may be all that it waited for.
+    else if (this.#front.isStopping) this.stop();
   }
 
   /** Reads one request, or what is there of it. @returns the offset behind that */
@@ -110,10 +111,10 @@ export class Connection implements Guest {
   }
 
   /** Writes what is answered and next. */
-  answer(exchange: Exchange, reply: Reply): void {
+  answer(due: PendingResponse, reply: Reply): void {
     if (reply.reason !== undefined) this.counters.refused[reply.reason] += 1;
-    const isNext = exchange === this.#pending.first;
-    exchange.keep(reply, isNext);
+    const isNext = due === this.#pending.first;
+    due.keep(reply, isNext);
     if (!isNext || this.#phase === 'closed') return;
     const wasRead = this.#wire.writableLength === 0;
     const isOver = this.#pending.write(this.#wire, this.#front.keepAliveLines);
@@ -122,9 +123,8 @@ export class Connection implements Guest {
     else this.#await(wasRead);
   }
 
-  /** The next answer is its last one, or the one to the request that is coming in. */
+  /** What is due, is there to be read, or on its way to one that was opened ahead, becomes its last one. */
   stop(): void {
-    // What is there to be read, or on its way to one that was opened ahead, becomes its last one.
     const isReady = this.#phase === 'idle' || this.#phase === 'unread' || this.#phase === 'held';
     if (isReady && this.#rest?.isOver !== false) this.#finish();
   }
@@ -144,8 +144,8 @@ export class Connection implements Guest {
   closed(): void {
     this.#close();
     this.#front.room.leave(this);
-    for (let exchange = this.#pending.first; exchange !== undefined; exchange = exchange.next) {
-      if (exchange.handle !== 0) this.#front.service.closed(exchange.handle);
+    for (let due = this.#pending.first; due !== undefined; due = due.next) {
+      if (due.handle !== 0) this.#front.service.closed(due.handle);
     }
   }
 
@@ -204,9 +204,9 @@ export class Connection implements Guest {
   }
 
   #refuseBody(request: Incoming, reply: Reply, mustBeLast: boolean): void {
-    const exchange = this.#add(request.parser, mustBeLast);
-    if (!exchange.isLast) this.#become('skipped', this.#deadline);
-    this.answer(exchange, reply);
+    const due = this.#add(request.parser, mustBeLast);
+    if (!due.isLast) this.#become('skipped', this.#deadline);
+    this.answer(due, reply);
   }
 
   #complete(request: Incoming): void {
@@ -218,9 +218,9 @@ export class Connection implements Guest {
       return;
     }
     const reply = this.#replyTo(parser);
-    const exchange = this.#add(parser, !parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
-    if (reply === undefined) exchange.handle = this.#front.service.request(exchange, request);
-    else this.answer(exchange, reply);
+    const due = this.#add(parser, !parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
+    if (reply === undefined) due.handle = this.#front.service.request(due, request);
+    else this.answer(due, reply);
   }
 
   #replyTo(parser: RequestParser): Reply | undefined {
@@ -233,14 +233,14 @@ export class Connection implements Guest {
     else this.answer(this.#add(parser, true), reply);
   }
 
-  #add(parser: RequestParser, mustBeLast: boolean): Exchange {
+  #add(parser: RequestParser, mustBeLast: boolean): PendingResponse {
     const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
-    const exchange = new Exchange(this, lines, parser.method === 'HEAD');
-    this.#pending.add(exchange);
+    const due = new PendingResponse(this, lines, parser.method === 'HEAD');
+    this.#pending.add(due);
     this.#front.room.hold(this);
     if (mustBeLast || this.#front.isStopping) this.#finish();
     else this.#await();
-    return exchange;
+    return due;
   }
 
   /** Nothing more is read, and the last of the answers that are due ends it. */
@@ -249,17 +249,13 @@ export class Connection implements Guest {
     this.#rest?.end();
     this.#become('last', this.#deadline);
     const { last } = this.#pending;
-    if (last === undefined) {
-      this.#end();
-    } else {
-      last.isLast = true;
-      this.#await();
-    }
+    if (last !== undefined) last.isLast = true;
+    if (last === undefined) this.#end();
+    else this.#await();
   }
 
   #end(): void {
-    const time = this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout;
-    this.#become('ended', this.#after(time));
+    this.#become('ended', this.#after(this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout));
     this.#wire.end();
   }
 

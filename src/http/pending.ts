@@ -1,21 +1,21 @@
 /** Requests of one connection whose answers are not written, in the order in which they came (RFC 9112 §9.3.2). */
 
-import type { Exchange } from './exchange.js';
+import type { PendingResponse } from './pending-response.js';
 import type { Wire } from './wire.js';
 
 /** BOSH needs two (XEP-0124 §11: `requests` is hold + 1). */
 const MAX_PIPELINED = 8;
 
 export class Pending {
-  #first: Exchange | undefined = undefined;
-  #last: Exchange | undefined = undefined;
+  #first: PendingResponse | undefined = undefined;
+  #last: PendingResponse | undefined = undefined;
   #size = 0;
 
-  get first(): Exchange | undefined {
+  get first(): PendingResponse | undefined {
     return this.#first;
   }
 
-  get last(): Exchange | undefined {
+  get last(): PendingResponse | undefined {
     return this.#last;
   }
 
@@ -27,10 +27,10 @@ export class Pending {
     return this.#size >= MAX_PIPELINED;
   }
 
-  add(exchange: Exchange): void {
-    if (this.#last === undefined) this.#first = exchange;
-    else this.#last.next = exchange;
-    this.#last = exchange;
+  add(due: PendingResponse): void {
+    if (this.#last === undefined) this.#first = due;
+    else this.#last.next = due;
+    this.#last = due;
     this.#size += 1;
   }
 
@@ -44,7 +44,7 @@ export class Pending {
     return isOver;
   }
 
-  #shift(): Exchange | undefined {
+  #shift(): PendingResponse | undefined {
     const first = this.#first;
     if (first === undefined || !first.isAnswered) return undefined;
     this.#first = first.next;

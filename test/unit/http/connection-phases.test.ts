@@ -1,8 +1,9 @@
-/** Every phase of a connection and every event, as the tables in src/http/connection.ts have them. */
+/** Every phase of a connection and every event, as the tables in the header of src/http/connection.ts have them. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Phase } from '../../../src/http/connection.js';
+import { headerTable, SAME } from '../../support/header-table.js';
 import { HEADER_TIMEOUT, KEEP_ALIVE_TIMEOUT, MAX_BODY, Machine, REQUEST_TIMEOUT } from './machine.js';
 
 const HEAD = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
@@ -83,81 +84,102 @@ const STATES: Readonly<Record<string, (machine: Machine) => void>> = {
 const LONG = KEEP_ALIVE_TIMEOUT + REQUEST_TIMEOUT;
 
 const EVENTS: Readonly<Record<string, (machine: Machine, rest: Rest) => void>> = {
-  begins: (machine, { head, bad }) => machine.send((head || bad).slice(0, 1)),
-  'head read': (machine, { head }) => machine.send(head),
-  'all read': (machine, { head, body }) => machine.send(head + body),
+  '1st byte': (machine, { head, bad }) => machine.send((head || bad).slice(0, 1)),
+  head: (machine, { head }) => machine.send(head),
+  all: (machine, { head, body }) => machine.send(head + body),
   'no HTTP': (machine, { bad }) => machine.send(bad),
   answered: (machine) => machine.answerAll(),
   time: (machine) => machine.wait(LONG),
-  'time*': (machine) => {
+  'time, read': (machine) => {
     machine.wire.read();
     machine.wait(LONG);
   },
   slow: (machine) => machine.connection.refuseSlow(),
   stop: (machine) => machine.stop(),
   stopWait: (machine) => machine.connection.stopWaiting(),
-  destroy: (machine) => machine.connection.destroy(),
-  gone: (machine) => machine.connection.closed(),
 };
 
-/** The phase that each leads to, the same one where there is a dot, and the statuses that the client hears. `*`: it has read all. */
-const TABLE = `
-                begins  head read  all read  no HTTP    answered         time       time*      slow       stop   stopWait   destroy  gone
-ahead           head    body       held      ended+400  .                closed     closed     .          .      ended      closed   closed
-idle            head    body       held      ended+400  .                closed     closed     .          ended  ended      closed   closed
-unread          .       .          .         .          .                closed     idle       .          ended  ended      closed   closed
-held            head    body       held      last       idle+200         .          .          .          last   last       closed   closed
-held, unread    .       .          .         .          unread+200       closed     .          .          last   last       closed   closed
-head            .       body       held      ended+400  .                ended+503  ended+503  ended+503  .      ended+503  closed   closed
-head, due       .       body       held      last       head+200         last       last       last       .      last       closed   closed
-body            .       .          held      ended+400  .                ended+503  ended+503  ended+503  .      ended+503  closed   closed
-body, due       .       .          held      last       body+200         last       last       last       .      last       closed   closed
-skipped         .       .          idle      ended      .                ended      ended      ended      .      ended      closed   closed
-skipped, due    .       .          held      last       skipped+200+413  last       last       last       .      last       closed   closed
-last            .       .          .         .          ended+200        .          .          .          .      .          closed   closed
-last, unread    .       .          .         .          ended+200        closed     .          .          .      .          closed   closed
-ended           .       .          .         .          .                closed     closed     .          .      .          closed   closed
-ended, unread   .       .          .         .          .                closed     closed     .          .      .          closed   closed
-closed          .       .          .         .          .                .          .          .          .      .          .        .
-`;
-const [columns = [], ...rows] = TABLE.trim()
-  .split('\n')
-  .map((line) => line.trim().split(/ {2,}/));
+const { columns, rows } = headerTable('src/http/connection.ts', 'in phase');
 
 test('the table has every phase and every event', () => {
-  assert.deepEqual(
-    rows.map(([state]) => state),
-    Object.keys(STATES),
-  );
+  assert.deepEqual([...rows.map(([state]) => state), 'ended, unread', 'closed'], Object.keys(STATES));
   assert.deepEqual(columns, Object.keys(EVENTS));
-  assert.deepEqual(new Set(rows.map(([state = '']) => state.split(',')[0])), new Set(Object.keys(REST)));
+  const inAll = new Set(Object.keys(STATES).map((state) => state.split(',')[0]));
+  assert.deepEqual(inAll, new Set(Object.keys(REST)));
 });
 
-for (const [state = '', ...cells] of rows) {
+/** A machine in that state, and the phase's name. */
+function inState(state: string): readonly [Machine, string] {
+  const machine = new Machine();
+  STATES[state]?.(machine);
+  const [phase = ''] = state.split(',');
+  assert.equal(machine.phase, phase);
+  return [machine, phase];
+}
+
+const ended = rows.find(([state]) => state === 'ended')?.slice(1) ?? [];
+for (const [state, ...cells] of [...rows, ['ended, unread', ...ended] as const]) {
   for (const [index, cell] of cells.entries()) {
     const event = columns[index] ?? '';
     test(`${state}: ${event} → ${cell}`, () => {
-      const machine = new Machine();
-      STATES[state]?.(machine);
-      const [phase] = state.split(',');
-      assert.equal(machine.phase, phase);
+      const [machine, phase] = inState(state);
       const heard = machine.statuses.length;
       EVENTS[event]?.(machine, REST[machine.phase]);
-      const expected = cell === '.' ? phase : cell;
+      const expected = cell === SAME ? phase : cell;
       assert.equal([machine.phase, ...machine.statuses.slice(heard)].join('+'), expected);
-      assert.equal(
-        machine.wire.isEnded,
-        ['ended', 'ended, unread'].includes(state) || cell.startsWith('ended'),
-      );
-      if (machine.phase !== 'closed') return;
-      // It was cut here, or had gone.
-      assert.ok(machine.wire.isDestroyed || event === 'gone');
-      machine.connection.closed();
-      assert.equal(machine.room.guests.size, 0);
-      assert.equal(machine.front.receiving.bytes, 0);
+      assert.equal(machine.wire.isEnded, machine.phase === 'ended' || state.startsWith('ended'));
+      assert.equal(machine.wire.isDestroyed, machine.phase === 'closed');
     });
   }
 }
+
+for (const state of Object.keys(STATES)) {
+  test(`${state}: cut or gone, nothing of it stays, and nothing leads out of that`, () => {
+    for (const end of ['destroy', 'closed'] as const) {
+      const [machine] = inState(state);
+      machine.connection[end]();
+      assert.equal(machine.wire.isDestroyed, end === 'destroy' || state === 'closed');
+      machine.connection.closed();
+      assert.equal(machine.room.guests.size, 0);
+      assert.equal(machine.front.receiving.bytes, 0);
+      machine.wire.isDestroyed = true;
+      const { written } = machine.wire;
+      for (const happen of Object.values(EVENTS)) happen(machine, REST.closed);
+      assert.equal(machine.phase, 'closed');
+      assert.equal(machine.wire.written, written);
+    }
+  });
+}
+
+test('a request that was refused before its end is skipped to that, and the last one where the gateway stops', () => {
+  const alone = inState('skipped')[0];
+  alone.stop();
+  assert.equal(alone.phase, 'skipped');
+  alone.send(REST.skipped.head + REST.skipped.body.slice(0, -1));
+  assert.equal(alone.phase, 'skipped');
+  alone.send('\n');
+  assert.deepEqual([alone.phase, alone.wire.isEnded, alone.statuses], ['ended', true, [413]]);
+  const due = inState('skipped, due')[0];
+  due.stop();
+  due.send(REST.skipped.head + REST.skipped.body);
+  assert.equal(due.phase, 'last');
+  due.answerAll();
+  assert.deepEqual([due.phase, due.statuses], ['ended', [200, 413]]);
+  // What comes behind it at once is read all the same.
+  const behind = inState('skipped')[0];
+  behind.stop();
+  behind.send(REST.skipped.head + REST.skipped.body + POST);
+  behind.turn();
+  assert.deepEqual([behind.phase, behind.bodies.length], ['last', 1]);
+});
+
+test('empty lines behind answers that are not read are not waited for', () => {
+  const machine = inState('unread')[0];
+  machine.send('\r\n');
+  assert.equal(machine.wire.isPaused, false);
+  machine.stop();
+  assert.equal(machine.phase, 'ended');
+});
 
 /** Seconds until a phase is over, by its kind: what they are, beside the clock's own second. */
 const TIMES: Readonly<Record<string, number>> = {

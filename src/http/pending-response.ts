@@ -9,16 +9,16 @@ import { onlyAllowed } from './response-headers.js';
 export interface Answering {
   readonly counters: Counters;
   /** The answer to that request has come. */
-  answer(exchange: Exchange, response: Response): void;
+  answer(due: PendingResponse, response: Response): void;
 }
 
-export class Exchange implements HttpExchange {
+export class PendingResponse implements HttpExchange {
   /** The gateway's, to tell it that the client went away; 0 where there is no need to. */
   handle = 0;
   /** While it waits for those to earlier requests: whether it is the connection's last one is not known before. */
   #response: Response | undefined = undefined;
   /** The request behind this one, where the client did not wait (HTTP pipelining). */
-  next: Exchange | undefined = undefined;
+  next: PendingResponse | undefined = undefined;
   /** The answer's header lines that depend on the request. */
   readonly #lines: string;
   readonly #isHead: boolean;
