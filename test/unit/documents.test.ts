@@ -1,7 +1,7 @@
-/** What the documents name exists: files, headings, targets of make, error codes, metrics, the module's options. */
+/** What the documents name exists: files, headings, symbols, states, targets of make, error codes, metrics, options. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -30,6 +30,55 @@ for (const document of DOCUMENTS) {
     assert.deepEqual(broken, []);
   });
 }
+
+test('every symbol that the documents place in a file is there', () => {
+  const placed = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(SYMBOL_IN_FILE)].map(
+      ([text, symbol = '', file = '']) => [text, symbol, sourceFile(file)] as const,
+    ),
+  );
+  const missing = placed.filter(
+    ([, symbol, file]) => file === undefined || !new RegExp(`\\b${symbol}\\b`).test(read(file)),
+  );
+  assert.ok(placed.length > 2);
+  assert.deepEqual(missing, []);
+});
+const SYMBOL_IN_FILE = /`(\w+)(?:\/\d+|\(\))?`\s+(?:in|of)\s+`([\w./-]+\.(?:ts|erl))`/g;
+
+test("every function of the module's that the documents name is there", () => {
+  const modules = filesIn('erl', '.erl').map((file) => [basename(file, '.erl'), read(file)] as const);
+  const named = DOCUMENTS.flatMap((document) => [...read(document).matchAll(FUNCTION)]);
+  const ours = named.filter(([, module]) => module === undefined || /^(?:mod_)?megaphone/.test(module));
+  const missing = ours.filter(
+    ([, module, name]) =>
+      !modules.some(
+        ([other, source]) =>
+          (module === undefined || module === other) && new RegExp(`^${name}\\(`, 'm').test(source),
+      ),
+  );
+  assert.ok(ours.length > 5);
+  assert.deepEqual(
+    missing.map(([text]) => text),
+    [],
+  );
+});
+const FUNCTION = /`(?:(\w+):)?(\w+)\/\d+`/g;
+
+test('the states of the state machines are those of the files that the architecture names for them', () => {
+  const rows = [...read('docs/architecture.md').matchAll(MACHINE)];
+  const states = rows.flatMap(([, listed = '', name = '']) =>
+    listed
+      .split(/[,;] /)
+      .flatMap((state) => (/^\w+$/.test(state) ? [[state, sourceFile(name) ?? name]] : [])),
+  );
+  const unknown = states.filter(
+    ([state, file = '']) => !existsSync(join(root, file)) || !new RegExp(`\\b${state}\\b`).test(read(file)),
+  );
+  assert.ok(states.length > 20);
+  assert.deepEqual(unknown, []);
+});
+/** machine, states, where, test */
+const MACHINE = /^\|[^|]+\| ([^|]+) \| `([^`|]+)`[^|]* \| `test\/[^|]+\|$/gm;
 
 test('every target of make that the documents name exists', () => {
   const makefile = read('Makefile');
@@ -79,6 +128,12 @@ test("the module's options are documented, each with its row, and no other", () 
   assert.ok(names.length > 5);
   assert.deepEqual(rows.filter((name) => !name?.startsWith('megaphone_')).sort(), names.sort());
 });
+
+/** A file of ours by its path, or one of the module's by its name. */
+function sourceFile(name: string): string | undefined {
+  const module = join('erl/mod_megaphone/src', `${basename(name, '.erl')}.erl`);
+  return [name, module].find((file) => existsSync(join(root, file)));
+}
 
 function leadsSomewhere(document: string, target: string): boolean {
   const [path = '', heading] = target.split('#');
