@@ -1,9 +1,13 @@
-/** What the documents name exists: files, headings, symbols, states, targets of make, error codes, metrics, options. */
+/** What the documents name exists: files, headings, symbols, states, bytes, targets of make, error codes, metrics, options. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { encodeControl } from '../../src/distribution/control.js';
+import { FrameBatch } from '../../src/distribution/frame-batch.js';
+import { Pid } from '../../src/etf/terms.js';
+import { RequestEncoder } from '../../src/gateway/requests.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -79,6 +83,16 @@ test('the states of the state machines are those of the files that the architect
 });
 /** machine, states, where, test */
 const MACHINE = /^\|[^|]+\| ([^|]+) \| `([^`|]+)`[^|]* \| `test\/[^|]+\|$/gm;
+
+test('the bytes of a request are those that are sent', () => {
+  const [, block = ''] = /<!-- bytes: request -->\n```\n(.*?)```/s.exec(read('docs/protocol.md')) ?? [];
+  const body = Buffer.from("<body rid='2' sid='xUmjZ5.abc'/>");
+  const batch = new FrameBatch();
+  const gateway = new Pid('web@localhost', 0, 0, 7);
+  const head = new RequestEncoder(gateway.node, gateway.creation).requestHead(5, 2, body.length, false);
+  batch.append(encodeControl({ op: 'REG_SEND', from: gateway, to: 'mod_megaphone' }), head, body);
+  assert.equal(block.replaceAll(/%.*|\s/g, ''), Buffer.concat(batch.take()).toString('hex'));
+});
 
 test('every target of make that the documents name exists', () => {
   const makefile = read('Makefile');
