@@ -262,7 +262,7 @@ terminate_answers_the_held_and_the_last_test() ->
     {[], B} = request(101, 2, 0, session(#{})),
     {[], B1} = arrive(102, 3, 0, #{terminate => true}, B),
     {[{deliver, #{rid := 102}}], B2} = megaphone_bosh:next(0, B1),
-    ?assert(megaphone_bosh:is_terminating(B2)),
+    ?assertMatch(#{terminating := true}, megaphone_bosh:info(B2)),
     {Answers, [], Ended} = finish(client, 0, B2),
     Terminated = <<"<body xmlns='http://jabber.org/protocol/httpbind' type='terminate'/>">>,
     ?assertEqual([{101, 2, 200, ?EMPTY}, {102, 3, 200, Terminated}], Answers),

@@ -1,6 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% The table in the header of megaphone_requests, cell by cell, and the order of requests.
+%%% The table in the header of megaphone_requests, read from there, cell by cell, and the order of requests.
 -module(megaphone_requests_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -27,18 +27,22 @@ event(its_turn, R) ->
         none -> R
     end;
 event(comes_again, R) ->
-    {again, Older, R1} = arrive(request(11), d, R),
-    ?assert(lists:member(Older, [none, c])),
-    R1;
+    case arrive(request(11), d, R) of
+        answered -> R;
+        {again, Older, R1} -> ?assert(lists:member(Older, [none, c])), R1
+    end;
 event(closed, R) ->
     megaphone_requests:closed(c, 450, R);
 event(answer, R) ->
-    case megaphone_requests:held(R) of
+    case megaphone_requests:count_held(R) of
         0 -> R;
         1 -> {[], {11, _, key}, R1} = megaphone_requests:answer(blank, R), R1
     end;
 event(session_ends, R) ->
-    megaphone_requests:finish(700, R).
+    megaphone_requests:finish(700, R);
+event(reopened, R) ->
+    Conn = case arrive(request(11), x, R) of answered -> d; _ -> x end,
+    megaphone_requests:reopen([{11, Conn}], 700, R).
 
 %% By what is to be seen of it: its state, its connection, and when it is due.
 state(R) ->
@@ -50,22 +54,38 @@ state(R) ->
         {_, none} -> {held, Conn, megaphone_requests:due(R)}
     end.
 
+%% As the table has it.
+name(answered) -> <<"answered">>;
+name({State, none}) -> <<(atom_to_binary(State))/binary, ", cut">>;
+name({State, none, _}) -> name({State, none});
+name(State) -> atom_to_binary(element(1, State)).
+
 table_test_() ->
     Rows = [
-        %% State, how it is reached, and what it is after: its turn, comes again, closed, answer, the session's end.
-        {{waiting, c}, [], [{held, c, 500}, {waiting, d}, {waiting, none}, {waiting, c}, {held, c, 700}]},
-        {{waiting, none}, [closed], [{held, none, none}, {waiting, d}, {waiting, none}, {waiting, none}, {held, none, none}]},
-        {{held, c, 500}, [its_turn], [{held, c, 500}, {held, d, 1000}, {held, none, none}, answered, {held, c, 500}]},
-        {{held, none, none}, [its_turn, closed], [{held, none, none}, {held, d, 1000}, {held, none, none}, {held, none, none}, {held, none, none}]}
+        %% State, how it is reached, and what it is after the events of the table, in their order.
+        {{waiting, c}, [], [{held, c, 500}, {waiting, d}, {waiting, none}, {waiting, c}, {held, c, 700}, '-']},
+        {{waiting, none}, [closed], [{held, none, none}, {waiting, d}, {waiting, none}, {waiting, none}, {held, none, none}, '-']},
+        {{held, c, 500}, [its_turn], [{held, c, 500}, {held, d, 1000}, {held, none, none}, answered, {held, c, 500}, {held, c, 500}]},
+        {{held, none, none}, [its_turn, closed],
+            [{held, none, none}, {held, d, 1000}, {held, none, none}, {held, none, none}, {held, none, none}, {held, none, 700}]},
+        {answered, [its_turn, answer], [answered, answered, answered, answered, answered, {held, d, 700}]}
     ],
-    Events = [its_turn, comes_again, closed, answer, session_ends],
+    Events = [its_turn, comes_again, closed, answer, session_ends, reopened],
+    Table = megaphone_table:read(megaphone_requests),
+    ?assertEqual([name(State) || {State, _, _} <- Rows], [Row || {Row, _} <- Table]),
     [
         {lists:flatten(io_lib:format("~p: ~p", [State, Event])), fun() ->
+            ?assertEqual(iolist_to_binary(string:replace(atom_to_list(Event), "_", " ", all)), Column),
+            case Cell of
+                <<"-">> -> ?assertEqual('-', Next);
+                <<>> -> ?assertEqual(name(State), name(Next));
+                _ -> ?assertEqual(Cell, name(Next))
+            end,
             R = open(Before),
             ?assertEqual(State, state(R)),
-            ?assertEqual(Next, state(event(Event, R)))
+            Next =:= '-' orelse ?assertEqual(Next, state(event(Event, R)))
         end}
-     || {State, Before, After} <- Rows, {Event, Next} <- lists:zip(Events, After)
+     || {{State, Before, After}, {_, Cells}} <- lists:zip(Rows, Table), {Event, Next, {Column, Cell}} <- lists:zip3(Events, After, Cells)
     ].
 
 %% What is cut is answered with what is behind it.
@@ -73,15 +93,15 @@ in_rid_order_test() ->
     R = lists:foldl(fun(Rid, Acc) -> new(request(Rid), {c, Rid}, Acc) end, open([]), [14, 13, 12]),
     Held = lists:foldl(fun(Rid, Acc) -> {ok, #{rid := Rid}, Acc1} = next(Rid, Acc), Acc1 end, R, [11, 12, 13]),
     Cut = megaphone_requests:closed({c, 12}, 50, megaphone_requests:closed(c, 50, Held)),
-    ?assertEqual({1, 14, 113}, {megaphone_requests:held(Cut), megaphone_requests:received(Cut), megaphone_requests:due(Cut)}),
+    ?assertEqual({1, 14, 113}, {megaphone_requests:count_held(Cut), megaphone_requests:received(Cut), megaphone_requests:due(Cut)}),
     {[{11, key}, {12, key}], {13, {c, 13}, key}, Left} = megaphone_requests:answer(payload, Cut),
-    ?assertEqual(0, megaphone_requests:held(Left)),
+    ?assertEqual(0, megaphone_requests:count_held(Left)),
     ?assertMatch({ok, #{rid := 14}, _}, next(0, Left)).
 
 %% §15: a repeat of a held one shows the key that it came with. Whoever does not is answered at the end as all others are.
 with_its_key_test() ->
     {stop, wrong_key, R} = arrive(request(11, other), d, open([its_turn])),
-    ?assertEqual({2, true}, {megaphone_requests:held(R), megaphone_requests:is_open(d, R)}),
+    ?assertEqual({2, true}, {megaphone_requests:count_held(R), megaphone_requests:is_open(d, R)}),
     ?assertEqual(answered, arrive(request(10, other), d, open([]))).
 
 %% §14.2, §11: the window ends `requests' behind what came, and one more may be open to pause or to end.
@@ -109,5 +129,5 @@ kinds_test() ->
 
 answered_in_vain_test() ->
     R = megaphone_requests:reopen([{9, x}, {10, y}], 3, open([its_turn])),
-    ?assertEqual({3, 3}, {megaphone_requests:held(R), megaphone_requests:due(R)}),
+    ?assertEqual({3, 3}, {megaphone_requests:count_held(R), megaphone_requests:due(R)}),
     ?assertMatch({[], {9, x, none}, _}, megaphone_requests:answer(blank, R)).

@@ -271,7 +271,8 @@ proof(#{rid := Rid}, #world{hold = Hold}) ->
 
 flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
     {Effects, Bosh1} = megaphone_bosh:flush(false, Now, Bosh),
-    true = megaphone_bosh:held(Bosh1) =< Hold,
+    #{held := Held} = megaphone_bosh:info(Bosh1),
+    true = Held =< Hold,
     %% Nothing is due that was not answered: whoever waits for the deadline does not spin.
     true = megaphone_bosh:deadline(Bosh1) > Now orelse megaphone_bosh:is_expired(Now, Bosh1),
     send(Effects, W#world{bosh = Bosh1}).

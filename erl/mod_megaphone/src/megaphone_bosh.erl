@@ -19,9 +19,9 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, refuse/3, asked/4, closed/3, next/2, enqueue/4, flush/3, undelivered/3, present/2, finish/4]).
--export([kind/2, flow/1, deadline/1, is_expired/2, idle/2, is_paused/1, is_terminating/1, held/1, requests/1]).
+-export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1]).
 
--export_type([bosh/0, conn/0, answer/0]).
+-export_type([bosh/0, conn/0, answer/0, info/0]).
 
 -type conn() :: pid().
 -type ms() :: integer().
@@ -29,6 +29,9 @@
 %% What goes back to the client of one request.
 -type answer() :: {rid(), conn(), megaphone_kept:http_status(), Body :: binary()}.
 -type effect() :: megaphone_effects:effect().
+%% Requests held; is the client away as it asked to (§10); has it asked for the end (§13); since when it has had no request
+%% open, if it has none.
+-type info() :: #{held := non_neg_integer(), paused := boolean(), terminating := boolean(), idle_from := ms() | none}.
 
 -record(bosh, {
     requests :: megaphone_requests:requests(),
@@ -141,7 +144,7 @@ next(Now, #bosh{requests = Requests, say = Say, limits = Limits} = B) ->
 
 -spec accept(megaphone_body:request(), ms(), bosh()) -> {[effect()], bosh()}.
 accept(Request, Now, #bosh{kept = Kept, proof = Proof, say = Say, hold = Hold, limits = #{maxpause := Max, queue := Bytes}} = B) ->
-    {Missed, Kept1, Proof1} = megaphone_proof:of_request(Request, held(B), {Hold, Bytes}, Kept, Proof),
+    {Missed, Kept1, Proof1} = megaphone_proof:of_request(Request, count_held(B), {Hold, Bytes}, Kept, Proof),
     IsLast = is_map_key(terminate, Request),
     B1 = B#bosh{kept = Kept1, proof = Proof1, say = megaphone_answer:report(Missed, Now, Say), terminating = IsLast, pause = none},
     IsBehind = megaphone_kept:size(Kept1) > ?KEPT_FACTOR * requests(B),
@@ -188,7 +191,7 @@ answer_due(Now, #bosh{pause = Pause, kept = Kept, limits = #{queue := Limit}} = 
 %% When the first of the held requests is to be answered, if there are any.
 -spec answer_at(bosh()) -> now | ms() | none.
 answer_at(#bosh{requests = Requests, busy = Busy, pause = Pause, say = Say, kept = Kept, out = Out, hold = Hold}) ->
-    case {megaphone_requests:due(Requests), megaphone_requests:held(Requests)} of
+    case {megaphone_requests:due(Requests), megaphone_requests:count_held(Requests)} of
         {none, _} -> none;
         {Due, _} when Busy -> Due;
         {_, Held} when Pause =/= none; Say =/= nothing; Held > Hold, Held > 1 -> now;
@@ -237,7 +240,7 @@ answer_all(Condition, Error, Now, #bosh{requests = Requests, say = Say} = B) ->
     Last = {terminate, Condition, Error},
     %% The client waits for the answer to its own terminate: that one ends the session (§13).
     Others = case Condition of client -> payload; _ -> Last end,
-    Held = megaphone_requests:held(Open),
+    Held = megaphone_requests:count_held(Open),
     Whats = [case N of Held -> Last; _ -> Others end || N <- lists:seq(1, Held)],
     Answer = fun(What, Acc) -> {A, Acc1} = answer(What, Now, Acc), {{last, A}, Acc1} end,
     lists:mapfoldl(Answer, B#bosh{requests = Open, say = megaphone_answer:report(none, Now, Say)}, Whats).
@@ -260,12 +263,7 @@ idle_deadline(#bosh{kept = Kept, idle_from = From, pause = Pause, limits = #{ina
 
 %% @doc Has the client been away for too long (§10)?
 -spec is_expired(ms(), bosh()) -> boolean().
-is_expired(Now, B) -> held(B) =:= 0 andalso Now >= idle_deadline(B).
-
-%% @doc For how long the client has had no request open.
--spec idle(ms(), bosh()) -> ms().
-idle(Now, #bosh{idle_from = From} = B) ->
-    case held(B) =:= 0 andalso idle_deadline(B) =/= infinity of true -> max(0, Now - From); false -> 0 end.
+is_expired(Now, B) -> count_held(B) =:= 0 andalso Now >= idle_deadline(B).
 
 %% @doc The client is there until then: it waits for us.
 -spec present(Until :: ms(), bosh()) -> bosh().
@@ -288,13 +286,12 @@ flow(#bosh{out = Out, terminating = Terminating, limits = #{queue := Limit}}) ->
 -spec requests(bosh()) -> pos_integer().
 requests(#bosh{hold = Hold}) -> Hold + 1.
 
-%% @doc How many requests are held for the client.
--spec held(bosh()) -> non_neg_integer().
-held(#bosh{requests = Requests}) -> megaphone_requests:held(Requests).
+-spec count_held(bosh()) -> non_neg_integer().
+count_held(#bosh{requests = Requests}) -> megaphone_requests:count_held(Requests).
 
--spec is_paused(bosh()) -> boolean().
-is_paused(#bosh{pause = Pause}) -> Pause =/= none.
-
-%% @doc Has the client asked for the end (§13)?
--spec is_terminating(bosh()) -> boolean().
-is_terminating(#bosh{terminating = Terminating}) -> Terminating.
+%% @doc What it is like, for whoever reports it or needs its room.
+-spec info(bosh()) -> info().
+info(#bosh{pause = Pause, terminating = Terminating, idle_from = From} = B) ->
+    Held = count_held(B),
+    IsIdle = Held =:= 0 andalso idle_deadline(B) =/= infinity,
+    #{held => Held, paused => Pause =/= none, terminating => Terminating, idle_from => case IsIdle of true -> From; false -> none end}.

@@ -14,7 +14,7 @@
 
 -export([new/1, open/4, settle/1, ends/2, terminate/2]).
 -export([request/3, asked/3, closed/2, call/3, cast/2, hear/2, due/1, tick/1]).
--export([handled/1, excess/1, sleep/1, sid/1, host/1, who/1, is_open/1, idle/1, address/1, gauges/1, info/1, logged_in/1]).
+-export([handled/1, excess/1, sleep/1, sid/1, host/1, who/1, is_open/1, idle_from/1, address/1, gauges/1, info/1, logged_in/1]).
 
 -export_type([bridge/0, step/0]).
 
@@ -280,9 +280,9 @@ who(#bridge{who = Who}) -> Who.
 is_open(#bridge{phase = {open, _}}) -> true;
 is_open(_) -> false.
 
-%% @doc For how long its client has had nothing open.
--spec idle(bridge()) -> ms().
-idle(#bridge{phase = {open, Transport}}) -> megaphone_transport:idle(Transport).
+%% @doc Since when its client has had nothing open, if it has not.
+-spec idle_from(bridge()) -> ms() | none.
+idle_from(#bridge{phase = {open, Transport}}) -> maps:get(idle_from, megaphone_transport:info(Transport)).
 
 -spec address(bridge()) -> inet:ip_address() | unknown.
 address(#bridge{c2s = C2s}) -> megaphone_c2s:address(C2s).

@@ -1,8 +1,8 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What a late request of an ended session is answered, for a while: a client that lost the last answer,
-%%% or had no request open when the session ended, still learns it. Bounded in number and in bytes;
-%%% what does not fit is forgotten at once, and its late requests get `item-not-found'.
+%%% The last answers of ended sessions, kept for a while: a client that lost the last one, or had no request open when its
+%%% session ended, still learns of the end by its next request. Bounded in number and in bytes; what does not fit is forgotten
+%%% at once, and later requests of such a session get `item-not-found'.
 -module(megaphone_ended).
 
 -export([create_table/0, put/3, forget/1, request/3, asked/3, find/1, bytes/0, sweep/0]).

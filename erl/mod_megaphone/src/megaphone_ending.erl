@@ -31,23 +31,23 @@
 
 -export([steps/1, run/2, terminate/2, fault/4, late/2, owes/2]).
 
--export_type([session/0, phase/0, ended/0, way/0]).
+-export_type([session/0, phase/0, handback/0, way/0]).
 
 -type reason() :: megaphone_condition:reason().
 -type condition() :: megaphone_condition:condition().
 -type c2s() :: megaphone_c2s:c2s().
 -type event() :: megaphone_stream:event().
 
--record(ended, {
-    %% What goes back through the router when the process ends.
+%% What goes back through the router when the process ends.
+-record(handback, {
     owed :: [megaphone_queue:owed()],
     %% What came for the user since, newest first; or none where that is for the stream to take.
     late :: [tuple()] | none
 }).
--opaque ended() :: #ended{}.
+-opaque handback() :: #handback{}.
 
 %% In a process that refuses its creation request it never is open.
--type phase() :: opening | {open, megaphone_transport:transport()} | {ended, ended()}.
+-type phase() :: opening | {open, megaphone_transport:transport()} | {ended, handback()}.
 
 %% What of a session has to do with its end.
 -type session() :: #{
@@ -161,8 +161,8 @@ step(flush, {Result, #{phase := {open, Transport}} = Session}) ->
     {Result, Session#{phase := {open, megaphone_transport:flush(false, Transport)}}};
 step(flush, Result) ->
     Result;
-step(hand_back, {_, #{phase := {ended, Ended}, c2s := C2s}} = Result) ->
-    ok = hand_back(Ended, C2s),
+step(hand_back, {_, #{phase := {ended, Back}, c2s := C2s}} = Result) ->
+    ok = hand_back(Back, C2s),
     Result;
 step(hand_back, Result) ->
     Result;
@@ -192,8 +192,8 @@ absorb(Sent, #{phase := {open, Transport}} = Session) ->
         {stop, _, Transport1} ->
             Session#{phase := {open, Transport1}}
     end;
-absorb(Sent, #{phase := {ended, Ended}} = Session) ->
-    Session#{phase := {ended, owes(Sent, Ended)}};
+absorb(Sent, #{phase := {ended, Back}} = Session) ->
+    Session#{phase := {ended, owes(Sent, Back)}};
 absorb(_, Session) ->
     Session.
 
@@ -211,37 +211,37 @@ finish(Reason, Error, #{sid := Sid, host := Host, who := Who, phase := {open, Tr
     ok = megaphone_sessions:close(Sid),
     lists:foreach(fun({ConnId, Body}) -> megaphone_ended:request(Sid, ConnId, Body) end, Waiting),
     Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
-    Session#{phase := {ended, #ended{owed = Owed, late = Late}}};
+    Session#{phase := {ended, #handback{owed = Owed, late = Late}}};
 finish(_, _, Session) ->
     Session.
 
 %% A stream that closes after the client's own `terminate' is no failure.
 -spec actual(condition(), megaphone_transport:transport()) -> condition().
 actual(<<"remote-connection-failed">> = Condition, Transport) ->
-    case megaphone_transport:is_terminating(Transport) of
-        true -> client;
-        false -> Condition
+    case megaphone_transport:info(Transport) of
+        #{terminating := true} -> client;
+        #{} -> Condition
     end;
 actual(Condition, _) ->
     Condition.
 
 %% @doc What comes for the user of an ended session is not to be lost; `stream': that takes it.
--spec late(Stanza :: tuple(), ended()) -> {ok, ended()} | stream.
-late(_, #ended{late = none}) -> stream;
-late(Stanza, #ended{late = Late} = Ended) -> {ok, Ended#ended{late = [Stanza | Late]}}.
+-spec late(Stanza :: tuple(), handback()) -> {ok, handback()} | stream.
+late(_, #handback{late = none}) -> stream;
+late(Stanza, #handback{late = Late} = Back) -> {ok, Back#handback{late = [Stanza | Late]}}.
 
 %% @doc What its stream sent meanwhile.
--spec owes([megaphone_socket:event()], ended()) -> ended().
-owes(Sent, #ended{owed = Owed} = Ended) ->
+-spec owes([megaphone_socket:event()], handback()) -> handback().
+owes(Sent, #handback{owed = Owed} = Back) ->
     case [{erlang:monotonic_time(millisecond), Stanza} || {owed, _, Stanza} <- Sent] of
-        [] -> Ended;
-        More -> Ended#ended{owed = Owed ++ More}
+        [] -> Back;
+        More -> Back#handback{owed = Owed ++ More}
     end.
 
--spec hand_back(ended(), c2s()) -> ok.
-hand_back(#ended{owed = [], late = none}, _) ->
+-spec hand_back(handback(), c2s()) -> ok.
+hand_back(#handback{owed = [], late = none}, _) ->
     ok;
-hand_back(#ended{owed = Owed, late = Late}, C2s) ->
+hand_back(#handback{owed = Owed, late = Late}, C2s) ->
     Oldest = case Late of none -> []; _ -> lists:reverse(Late) end,
     {Done, Failed} = megaphone_handback:requeue(Owed, Oldest, megaphone_c2s:stream(C2s)),
     ok = megaphone_stats:add(handbacks_failed, Failed),

@@ -1,8 +1,8 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% What goes to gateways: the one answer to each exchange, how far their requests were taken, and which sessions can
-%%% answer none any more. Nothing here waits for a gateway
-%%% that does not read, for it must not suspend sessions, and none is connected for the sake of an answer.
+%%% answer none any more. Nothing here waits for a gateway that does not read, for it must not suspend sessions, and
+%%% none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
 -export([answer/4, last_answer/4, repeat/1, taken/2, full/2, gone/1]).
@@ -62,6 +62,6 @@ message(ConnId, Status, Headers, Body) -> {ConnId, Status, Headers, Body}.
 -spec send(pid() | {atom(), node()}, tuple(), Bytes :: non_neg_integer()) -> ok.
 send(To, Message, Bytes) ->
     case erlang:send(To, Message, [nosuspend, noconnect]) of
-        nosuspend -> megaphone_outbox:send(To, Message, Bytes);
+        nosuspend -> megaphone_last_answers:send(To, Message, Bytes);
         _ -> ok
     end.

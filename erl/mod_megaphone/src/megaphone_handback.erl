@@ -1,9 +1,9 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What a session could not deliver goes back through ejabberd's router: messages to another resource
-%%% or to offline storage, with the time when they came; requests to their sender. But where the client logs
-%%% in again, messages go to its new session (megaphone_handover). It is the stanza as
-%%% the stream sent it, with what was noted in it on its way: archived once, it is not archived again.
+%%% What a session could not deliver goes back through ejabberd's router: messages to another resource or to offline
+%%% storage, with the time when they came; requests to their sender. But where the client logs in again, messages go to its
+%%% new session (megaphone_handover). Each stanza goes back as the stream sent it, with the notes that ejabberd made in it
+%%% on its way: one that is in the archive is not archived again.
 -module(megaphone_handback).
 
 -export([is_owed/2, is_resumable/1, requeue/3, terminated/2]).

@@ -1,8 +1,8 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What a request proves of the answers before it. A client that acknowledges says so (XEP-0124 §9.2). Of any other it
-%%% is what it may have open: no more than `requests' (§11), so all answers before those arrived. As many are kept for its
-%%% repeats (§14.3), and some more for one that goes on with new requests before it repeats a broken one.
+%%% What a request proves of the answers before it. A client that acknowledges says so (XEP-0124 §9.2). Any other
+%%% may have no more than `requests' open (§11): a new one proves that the answers to all before those arrived. As many
+%%% answers are kept for its repeats (§14.3), and some more for one that sends new requests before it repeats a broken one.
 %%%
 %%%   state  | the client                             | request          | proves all up to  | keeps, as far as there is room
 %%%   acks   | acknowledges                           | with `ack'       | that              | what comes after that

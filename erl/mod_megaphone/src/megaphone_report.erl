@@ -18,16 +18,17 @@
 %% Those of most sessions are constants, which take no memory.
 -spec gauges(phase(), who()) -> megaphone_sessions:gauges().
 gauges({open, Transport}, Who) ->
-    case {Who, megaphone_transport:is_paused(Transport), megaphone_transport:held(Transport)} of
-        {user, false, 1} -> {1, 0, 1};
-        {user, false, 0} -> {1, 0, 0};
-        {user, false, Held} -> {1, 0, Held};
-        {user, true, Held} -> {1, 1, Held};
-        {stranger, false, Held} -> {0, 0, Held};
-        {stranger, true, Held} -> {0, 1, Held}
+    case megaphone_transport:info(Transport) of
+        #{held := 1, paused := false} when Who =:= user -> {1, 0, 1};
+        #{held := 0, paused := false} when Who =:= user -> {1, 0, 0};
+        #{held := Held, paused := IsPaused} -> {count(Who =:= user), count(IsPaused), Held}
     end;
 gauges(_, _) ->
     {0, 0, 0}.
+
+-spec count(boolean()) -> 0 | 1.
+count(true) -> 1;
+count(false) -> 0.
 
 -spec info(megaphone_sid:sid(), Host :: binary(), phase(), who(), c2s()) -> info().
 info(Sid, Host, Phase, Who, Asleep) ->

@@ -4,19 +4,24 @@
 %%%
 %%%   waiting   it came before its turn, and is kept whole
 %%%   held      its turn came, what it brought went on, and its connection waits for the answer (§8)
+%%%   ..., cut  its connection is gone (`Conn' is `none'): its client will repeat it
 %%%   answered  it is here no more, but its answer is in megaphone_kept
 %%%
-%%%              | its turn | comes again                     | connection closed | answer
-%%%   waiting    | held     | the first stays; a newer        | cut               | at the session's end
-%%%              |          | connection, the older let go    |                   |
-%%%   held       |          | a newer connection, a later due | cut               | answered
-%%%   either, cut| held, cut| its new connection is the one   |                   | blank, before one that is not cut
+%%%                | its turn  | comes again | closed       | answer   | session ends | reopened
+%%%   waiting      | held      |             | waiting, cut |          | held         | -
+%%%   waiting, cut | held, cut | waiting     |              |          | held, cut    | -
+%%%   held         |           |             | held, cut    | answered |              |
+%%%   held, cut    |           | held        |              |          |              |
+%%%   answered     |           |             |              |          |              | held
 %%%
-%%% `Conn' is `none' in one that is cut: its client will repeat it.
+%%% (An empty cell: nothing changes; -: it cannot happen. The test reads this table.) Comes again: on a newer connection, and the older is let
+%%% go; what came first stays, one that is held is due later, one that is answered is megaphone_kept's. Answer: to the first
+%%% that is held with a connection; those that are cut before it become answered with it. Reopened, for the end that comes to
+%%% all: its answer waits for room still, or who asks for it may be anyone (beside the one that is held, if it is).
 -module(megaphone_requests).
 
 -export([new/4, arrive/5, next/4, closed/3, answer/2, reopen/3, finish/2]).
--export([kind/2, received/1, held/1, is_open/2, due/1, wait/1]).
+-export([kind/2, received/1, count_held/1, is_open/2, due/1, wait/1]).
 
 -export_type([requests/0]).
 
@@ -102,7 +107,7 @@ arrive_new(#{rid := Rid} = Request, Conn, {Requests, #{strict := Strict}}, #requ
         %% §14.2: beyond the window.
         Rid > Received + Most -> {stop, rid_beyond_window, R1};
         Strict, Rid =:= Received + 1 ->
-            case held(R) + length([W || #waiting{} = W <- All]) >= Most of
+            case count_held(R) + length([W || #waiting{} = W <- All]) >= Most of
                 true -> {stop, too_many_requests, R1};
                 false -> {new, R1}
             end;
@@ -116,7 +121,7 @@ next(IsCreation, Now, {Most, Limits}, #requests{done = Done, all = All, key = Ke
     case lists:keyfind(Done + 1, ?RID, All) of
         #waiting{request = Request} = W ->
             Ask = case megaphone_body:is_empty(Request) andalso not IsCreation of true -> poll; false -> other end,
-            IsFull = Ask =:= poll andalso held(R) + 1 >= Most,
+            IsFull = Ask =:= poll andalso count_held(R) + 1 >= Most,
             case {megaphone_keys:next(Request, Key), megaphone_pace:ask(Ask, IsFull, Now, Limits, Pace)} of
                 {error, _} -> {stop, wrong_key, hold(W, Now, R)};
                 {_, flood} -> {stop, too_frequent, hold(W, Now, R)};
@@ -188,13 +193,13 @@ received(#waiting{rid = Rid}, Received) when Rid =:= Received + 1 -> Rid;
 received(_, Received) -> Received.
 
 %% @doc How many are held, with a connection.
--spec held(requests()) -> non_neg_integer().
-held(#requests{all = All}) -> held(All, 0).
+-spec count_held(requests()) -> non_neg_integer().
+count_held(#requests{all = All}) -> count_held(All, 0).
 
--spec held([#held{} | #waiting{}], non_neg_integer()) -> non_neg_integer().
-held([#held{conn = none} | All], Held) -> held(All, Held);
-held([#held{} | All], Held) -> held(All, Held + 1);
-held(_, Held) -> Held.
+-spec count_held([#held{} | #waiting{}], non_neg_integer()) -> non_neg_integer().
+count_held([#held{conn = none} | All], Held) -> count_held(All, Held);
+count_held([#held{} | All], Held) -> count_held(All, Held + 1);
+count_held(_, Held) -> Held.
 
 %% @doc Did one of them come by this connection?
 -spec is_open(conn(), requests()) -> boolean().

@@ -138,7 +138,7 @@ hear({bosh_info, {From, Ref}}, B, S) ->
     From ! {Ref, megaphone_bridge:info(B)},
     next_state({ok, B}, S);
 hear({bosh_make_room, Who}, B, S) ->
-    case is_stranger(B) andalso (Who =:= any orelse megaphone_bridge:idle(B) >= ?SILENT_MS) of
+    case is_stranger(B) andalso (Who =:= any orelse is_silent(B)) of
         true -> next_state(megaphone_bridge:ends({hang_up, expired}, B), S);
         false -> next_state({ok, B}, S)
     end;
@@ -151,6 +151,10 @@ hear(Info, B, S) ->
 %% It has not logged in, nor ended.
 -spec is_stranger(megaphone_bridge:bridge()) -> boolean().
 is_stranger(B) -> megaphone_bridge:is_open(B) andalso megaphone_bridge:who(B) =:= stranger.
+
+%% Atoms sort behind numbers: `none' is the largest.
+-spec is_silent(megaphone_bridge:bridge()) -> boolean().
+is_silent(B) -> megaphone_bridge:idle_from(B) =< erlang:monotonic_time(millisecond) - ?SILENT_MS.
 
 %% The index, or the hub, is new.
 -spec announce(megaphone_bridge:bridge(), #session{}) -> ok.

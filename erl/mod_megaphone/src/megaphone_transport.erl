@@ -10,7 +10,7 @@
 -module(megaphone_transport).
 
 -export([new/4, charge/3, request/4, closed/2, asked/3, waiting/2, next/1, flow/1, sent/2, flush/2, finish/3]).
--export([due/1, is_expired/1, idle/1, is_paused/1, held/1, is_terminating/1]).
+-export([due/1, is_expired/1, info/1]).
 
 -export_type([transport/0, step/0]).
 
@@ -236,20 +236,9 @@ due(#transport{bosh = Bosh, intake = Intake}) -> min(megaphone_bosh:deadline(Bos
 -spec is_expired(transport()) -> boolean().
 is_expired(#transport{bosh = Bosh}) -> megaphone_bosh:is_expired(now_ms(), Bosh).
 
-%% @doc For how long the client has had nothing open.
--spec idle(transport()) -> ms().
-idle(#transport{bosh = Bosh}) -> megaphone_bosh:idle(now_ms(), Bosh).
-
--spec is_paused(transport()) -> boolean().
-is_paused(#transport{bosh = Bosh}) -> megaphone_bosh:is_paused(Bosh).
-
-%% @doc How many requests are held for the client.
--spec held(transport()) -> non_neg_integer().
-held(#transport{bosh = Bosh}) -> megaphone_bosh:held(Bosh).
-
-%% @doc Has the client asked for the end?
--spec is_terminating(transport()) -> boolean().
-is_terminating(#transport{bosh = Bosh}) -> megaphone_bosh:is_terminating(Bosh).
+%% @doc For whoever reports it or needs its room.
+-spec info(transport()) -> megaphone_bosh:info().
+info(#transport{bosh = Bosh}) -> megaphone_bosh:info(Bosh).
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

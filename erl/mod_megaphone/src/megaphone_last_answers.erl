@@ -1,9 +1,9 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What must wait for a gateway that does not read, and whose sender cannot try again: last answers, and
-%%% marks of what was taken. One process for each such gateway waits with it. What comes meanwhile queues here, within
-%%% limits: beyond them answers are dropped, and their clients repeat.
--module(megaphone_outbox).
+%%% What must wait for a gateway that does not read, and whose sender cannot try again: last answers, and marks of what
+%%% was taken. One process for each such gateway waits with what came first; what comes meanwhile queues here, within limits:
+%%% beyond them answers are dropped, and their clients repeat.
+-module(megaphone_last_answers).
 -behaviour(gen_server).
 
 -export([start_link/0, send/3]).

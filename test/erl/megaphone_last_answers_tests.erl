@@ -2,19 +2,19 @@
 %%%
 %%% What waits for a gateway: in order, within its bound, with one process at a time. The process that runs a
 %%% test is the gateway's, and the outbox that hears of an end only when it looks.
--module(megaphone_outbox_tests).
+-module(megaphone_last_answers_tests).
 
 -include_lib("eunit/include/eunit.hrl").
 
 send(N, Bytes, Boxes) ->
-    {noreply, After} = megaphone_outbox:handle_cast({send, self(), {self(), N}, Bytes}, Boxes),
+    {noreply, After} = megaphone_last_answers:handle_cast({send, self(), {self(), N}, Bytes}, Boxes),
     After.
 
 %% The sender has ended; what queued meanwhile goes to the next one, if there is any.
 next(Boxes) ->
     receive
         {'DOWN', _, process, _, normal} = Down ->
-            {noreply, After} = megaphone_outbox:handle_info(Down, Boxes),
+            {noreply, After} = megaphone_last_answers:handle_info(Down, Boxes),
             After
     end.
 
@@ -25,7 +25,7 @@ arrived() ->
     end.
 
 queued_test() ->
-    {ok, Empty} = megaphone_outbox:init([]),
+    {ok, Empty} = megaphone_last_answers:init([]),
     Boxes = lists:foldl(fun(N, B) -> send(N, 1000, B) end, Empty, lists:seq(1, 100)),
     ?assertEqual(1, map_size(Boxes)),
     Boxes1 = next(Boxes),
@@ -37,7 +37,7 @@ queued_test() ->
 bounded_test() ->
     ok = megaphone_stats:create(),
     #{answers_dropped := Before} = megaphone_stats:all(),
-    {ok, Empty} = megaphone_outbox:init([]),
+    {ok, Empty} = megaphone_last_answers:init([]),
     Full = lists:foldl(fun(N, B) -> send(N, 1000000, B) end, Empty, lists:seq(1, 100)),
     Boxes = send(mark, 0, Full),
     #{answers_dropped := Dropped} = megaphone_stats:all(),
