@@ -154,6 +154,25 @@ describe('sessions go on when', { timeout: 600_000 }, () => {
         || {M, File} <- code:all_loaded(), is_list(File), string:find(File, "mod_megaphone/") =/= nomatch, _ <- [1, 2]]`),
     ));
 
+  it('the hub fails with what they say at hand, and waiting; the log tells where', async () => {
+    await during(() =>
+      evaluate(`
+        Private = fun(Message) -> binary:match(term_to_binary(Message), <<"${SUBJECT}">>) =/= nomatch end,
+        Filled = fun Filled(Hub) ->
+          {messages, Messages} = process_info(Hub, messages),
+          case length([M || M <- Messages, Private(M)]) >= 2 of true -> ok; false -> timer:sleep(1), Filled(Hub) end
+        end,
+        Old = whereis(mod_megaphone),
+        ok = sys:suspend(Old),
+        ok = Filled(Old),
+        _ = sys:replace_state(Old, fun(State) -> {broken, State} end),
+        ok = sys:resume(Old),
+        Await([megaphone_sup, mod_megaphone], Old)`),
+    );
+    const where = /fault,\s*function_clause,\s*\[\{megaphone_hub,/;
+    while (!where.test(await readFile(join(folder, 'logs', 'ejabberd.log'), 'utf8'))) await sleep(50);
+  });
+
   it('its options change', () =>
     during(async () => {
       await setModuleOptions(instance, { mod_megaphone: { max_inactivity: 20 } });
@@ -194,6 +213,18 @@ describe('sessions end with a condition when', { timeout: 300_000 }, () => {
       },
       { ends: ['item-not-found'], mayLose: ['talks0', 'waits0', 'pauses'] },
     ));
+
+  it('they are killed before their first answer', async () => {
+    const hook = 'c2s_stream_started, <<"localhost">>, persistent_term:get(kills), 41';
+    await server.evaluate(
+      `persistent_term:put(kills, fun(_, _) -> exit(self(), kill) end), ejabberd_hooks:add(${hook}).`,
+    );
+    const { creation } = await BoshSession.create(instance.gatewayUrl);
+    await server.evaluate(`ejabberd_hooks:delete(${hook}).`);
+    assert.equal(condition(creation), 'internal-server-error');
+    await sweep(server);
+    await nothingLeft(server);
+  });
 
   it('they are killed at any step of the login', async () => {
     const steps = [

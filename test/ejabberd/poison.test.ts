@@ -105,13 +105,11 @@ for (const hook of HOOKS) {
         );
         const isKilled = way.includes('kill');
         const swept = sleep(isKilled ? 500 : 0).then(() => sweep(server));
-        const comes = comeAndGo('poison');
-        comes.catch(() => {});
         await Promise.all([
           witness.mutter(victim, `poison ${hook} ${i}`),
           victim.mutter(witness, `poison from ${hook} ${i}`),
-          // Of one killed before its first answer the gateway knows nothing: it answers by itself, after `answer_timeout`.
-          isKilled ? swept : comes,
+          comeAndGo('poison'),
+          swept,
         ]);
         await victim.leave();
         await server.evaluate(`ejabberd_hooks:delete(${hook}, <<"localhost">>, poison, hook, 41).`);

@@ -1,6 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% A fault at any place of a session: what is told of it holds nothing that users wrote.
+%%% A fault at any place of a session, or of what serves them all: what is told of it holds nothing that users wrote.
 -module(megaphone_fault_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -54,6 +54,29 @@ a_fault_ends_a_session_in_good_order_and_silence_test_() ->
             ?assertEqual(nomatch, re:run(Text, "alice"))
         end
      || {IsRequest, Call} <- Calls
+    ].
+
+%% With content in its state, in the message at hand, and in the mailbox.
+a_fault_of_what_serves_all_is_told_without_content_test_() ->
+    [
+        {spawn, fun() ->
+            ok = megaphone_admission:create_table(),
+            process_flag(trap_exit, true),
+            {Text, Reason} = logged(fun() ->
+                {ok, Pid} = gen_server:start_link(Module, Args, []),
+                ok = sys:suspend(Pid),
+                _ = sys:replace_state(Pid, fun(_) -> {no_state, ?SECRET} end),
+                [Pid ! Message || Message <- [Fails, Fails, Fails]],
+                ok = sys:resume(Pid),
+                receive {'EXIT', Pid, R} -> R end
+            end),
+            ?assertMatch({shutdown, {fault, _, [{Module, _, _} | _]}}, Reason),
+            ?assertEqual(nomatch, re:run([Text, io_lib:format("~0p", [Reason])], "alice"))
+        end}
+     || {Module, Args, Fails} <- [
+            {megaphone_hub, #{strangers => 1000, per_address => 0, memory => 0}, {self(), ?SECRET}},
+            {megaphone_outbox, [], {'$gen_cast', {send, self(), {self(), 200, ?SECRET}, 24}}}
+        ]
     ].
 
 status_hides_content_test() ->

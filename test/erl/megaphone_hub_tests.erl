@@ -88,3 +88,31 @@ late_test_() ->
             ]
         ]
     end}.
+
+%% Once: who was answered, or logged in, is told no more.
+killed_before_an_answer_test_() ->
+    {setup, fun start/0, fun stop/1, fun(Hub) ->
+        [
+            {Name, fun() ->
+                Self = self(),
+                {noreply, Started} = megaphone_hub:handle_info({Self, <<"no XML">>, #{}}, Hub),
+                receive {Self, _, _} -> ok end,
+                {Pid, Down} = receive {'DOWN', Ref, process, P, normal} -> {P, fun(Reason) -> {'DOWN', Ref, process, P, Reason} end} end,
+                Messages = [case M of logged_in -> {logged_in, Pid}; _ -> Down(M) end || M <- Before ++ [killed]],
+                _ = lists:foldl(fun(M, H) -> {noreply, H1} = megaphone_hub:handle_info(M, H), H1 end, Started, Messages),
+                ?assertEqual(Expected, [Answer || {S, 200, Answer} <- flush(), S =:= Self])
+            end}
+         || {Name, Before, Expected} <- [
+                {"it is told", [], [<<"<body xmlns='http://jabber.org/protocol/httpbind' type='terminate' condition='internal-server-error'/>">>]},
+                {"not after an end of its own", [normal], []},
+                {"not after a fault, of which it was told", [{shutdown, fault}], []},
+                {"not after its login", [logged_in], []}
+            ]
+        ]
+    end}.
+
+flush() ->
+    receive
+        Message -> [Message | flush()]
+    after 0 -> []
+    end.

@@ -4,16 +4,17 @@
 %%% every request to its session, unparsed. A ConnId is the pid that stands for one HTTP exchange.
 %%% It works for everybody: nothing here costs in proportion to a body.
 %%%
-%%% | from a gateway        | there is such a session  | it has ended, or never was  | a creation                    |
-%%% |-----------------------|--------------------------|-----------------------------|-------------------------------|
-%%% | a request             | is handed to it          | is answered so (megaphone_ended) | a session, or a refusal  |
-%%% | `held': is it yours?  | it is asked              | is answered so              | -                             |
-%%% | `closed'              | it is told               | -                           | -                             |
-%%% | `mark'                | `taken': everything before it was                     |||
+%%% | from a gateway       | its session lives | it has ended, or never was       | it names none: a creation      |
+%%% |----------------------|-------------------|----------------------------------|--------------------------------|
+%%% | a request            | is handed to it   | megaphone_ended answers: a kept answer, why it ended, or `item-not-found' | begins one, or hears 503 |
+%%% | `held': is it yours? | it is asked       | the same                         | -                              |
+%%% | `closed'             | it is told        | -                                | -                              |
+%%% | `mark'               | `taken': everything before it was                                |||
 %%%
-%%% What it knows itself is who the strangers are, that is who has not logged in (megaphone_admission), how often it
-%%% refused whom (megaphone_refusals), and whether this node stops. Which process serves a sid is in megaphone_sessions;
-%%% so a new hub, after a fault, lacks only the last two.
+%%% What it knows itself is who the strangers are, that is who has not logged in (megaphone_admission), and which exchange
+%%% began the session of each: it answers that where the session is killed. And how often it refused whom
+%%% (megaphone_refusals), and whether this node stops. Which process serves a sid is in megaphone_sessions. So a new hub,
+%%% after a fault, finds the strangers in their table, and lacks the rest; those exchanges gateways answer when a hub goes.
 %%%
 %%% A gateway keeps at most 1024 requests on their way here. It marks its place among them now and then,
 %%% and is told when this process comes to the mark, which in a busy server is when its turn comes: so
@@ -25,7 +26,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, logged_in/1, stranger/2, refuse/0]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -define(TICK_MS, 1000).
 
@@ -33,6 +34,8 @@
     tag :: binary(),
     admission :: megaphone_admission:admission(),
     refusals = megaphone_refusals:new() :: megaphone_refusals:refusals(),
+    %% What began the session of a stranger: where that is killed, nobody else knows who waits.
+    creations = #{} :: #{pid() => ConnId :: pid()},
     %% This node stops.
     is_stopping = false :: boolean()
 }).
@@ -41,11 +44,15 @@
 start_link() ->
     gen_server:start_link({local, mod_megaphone}, ?MODULE, mod_megaphone:node_limits(), []).
 
--spec init(megaphone_admission:limits()) -> {ok, #hub{}}.
+-spec init(megaphone_admission:limits()) -> {ok, #hub{}} | {stop, stop_reason()}.
 init(Limits) ->
     process_flag(message_queue_data, off_heap),
     _ = erlang:send_after(?TICK_MS, self(), tick),
-    {ok, #hub{tag = megaphone_sid:tag(node()), admission = megaphone_admission:new(Limits)}}.
+    try
+        {ok, #hub{tag = megaphone_sid:tag(node()), admission = megaphone_admission:new(Limits)}}
+    catch
+        _:Reason:Stack -> {stop, stop_reason(Reason, Stack)}
+    end.
 
 %% @doc The session of this process is no stranger's any more.
 -spec logged_in(pid()) -> ok.
@@ -83,39 +90,63 @@ handle_cast(refuse, Hub) ->
 handle_cast(_, Hub) ->
     {noreply, Hub}.
 
--spec handle_info(term(), #hub{}) -> {noreply, #hub{}}.
-handle_info({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
-    {noreply, request(ConnId, Body, #{}, Hub)};
-handle_info({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
-    {noreply, request(ConnId, Body, Meta, Hub)};
-handle_info({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
+%% Left to gen_server and proc_lib a fault would be told with message and mailbox, which hold users' messages.
+-spec handle_info(term(), #hub{}) -> {noreply, #hub{}} | {stop, stop_reason(), #hub{}}.
+handle_info(Info, Hub) ->
+    try
+        {noreply, hear(Info, Hub)}
+    catch
+        _:Reason:Stack -> {stop, stop_reason(Reason, Stack), Hub}
+    end.
+
+%% @doc Users' messages are in what it is to hear.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
+format_status(Status) -> megaphone_fault:hide(Status).
+
+-type stop_reason() :: {shutdown, term()}.
+
+%% The supervisor logs it.
+-spec stop_reason(term(), list()) -> stop_reason().
+stop_reason({shutdown, _} = Reason, _) ->
+    Reason;
+stop_reason(Reason, Stack) ->
+    #{reason := Kind} = megaphone_fault:hide(#{reason => Reason}),
+    {shutdown, {fault, Kind, [{M, F, proplists:get_value(line, Info, 0)} || {M, F, _, Info} <- lists:sublist(Stack, 5)]}}.
+
+-spec hear(term(), #hub{}) -> #hub{}.
+hear({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
+    request(ConnId, Body, #{}, Hub);
+hear({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
+    request(ConnId, Body, Meta, Hub);
+hear({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
     ok = megaphone_gateway:taken(node(Gateway), Place),
-    {noreply, Hub};
-handle_info({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
+    Hub;
+hear({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
     case find(Sid) of
         {ok, Pid} -> megaphone_session:asked(Pid, ConnId, Rid);
         ended -> megaphone_ended:asked(Sid, ConnId, Rid)
     end,
-    {noreply, Hub};
-handle_info({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
+    Hub;
+hear({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case find(Sid) of
         {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
         ended -> ok
     end,
-    {noreply, Hub};
-handle_info({logged_in, Pid}, Hub) ->
-    {noreply, leave(Pid, Hub)};
-handle_info({stranger, Pid, Address}, #hub{admission = Admission} = Hub) ->
-    {noreply, Hub#hub{admission = megaphone_admission:found(Pid, Address, Admission)}};
-handle_info({'DOWN', _, process, Pid, _}, Hub) ->
-    {noreply, leave(Pid, Hub)};
-handle_info(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
+    Hub;
+hear({logged_in, Pid}, Hub) ->
+    leave(Pid, Hub);
+hear({stranger, Pid, Address}, #hub{admission = Admission} = Hub) ->
+    Hub#hub{admission = megaphone_admission:found(Pid, Address, Admission)};
+hear({'DOWN', _, process, Pid, Reason}, Hub) ->
+    ok = answer_for(Pid, Reason, Hub),
+    leave(Pid, Hub);
+hear(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
     _ = erlang:send_after(?TICK_MS, self(), tick),
     {MakeRoom, Admission1} = megaphone_admission:tick(mod_megaphone:node_limits(), Admission),
     lists:foreach(fun({Pid, Who}) -> megaphone_session:make_room(Pid, Who) end, MakeRoom),
-    {noreply, Hub#hub{admission = Admission1, refusals = megaphone_refusals:tick(now_seconds(), Refusals)}};
-handle_info(_, Hub) ->
-    {noreply, Hub}.
+    Hub#hub{admission = Admission1, refusals = megaphone_refusals:tick(now_seconds(), Refusals)};
+hear(_, Hub) ->
+    Hub.
 
 -spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
 request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
@@ -144,7 +175,7 @@ find(Sid) ->
         none ->
             ended;
         unknown ->
-            %% The index is gone, and this process about to be restarted after it: no report of its last message.
+            %% The index is gone, and this process about to be restarted after it.
             exit({shutdown, no_index})
     end.
 
@@ -152,22 +183,22 @@ find(Sid) ->
 create(ConnId, Body, Meta, #hub{admission = Admission} = Hub) ->
     {Ip, _} = Peer = megaphone_opening:peer(Meta),
     Address = megaphone_admission:address(Ip),
-    Start = fun(A) -> start(ConnId, Body, Peer, Address, Hub#hub{admission = A}) end,
     case megaphone_admission:check(Address, Admission) of
         ok ->
-            Start(Admission);
+            start(ConnId, Body, Peer, Address, Hub);
         {instead_of, Pid} ->
             ok = megaphone_session:make_room(Pid, any),
-            Start(megaphone_admission:leave(Pid, Admission));
+            start(ConnId, Body, Peer, Address, leave(Pid, Hub));
         {refused, Reason} ->
             refuse(ConnId, Reason, Hub)
     end.
 
 -spec start(pid(), binary(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
-start(ConnId, Body, Peer, Address, #hub{tag = Tag, admission = Admission} = Hub) ->
+start(ConnId, Body, Peer, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
     try megaphone_session:start(megaphone_sid:new(Tag), ConnId, Body, Peer) of
         {Pid, Monitor} ->
-            Hub#hub{admission = megaphone_admission:enter(Pid, Monitor, Address, Admission)}
+            Entered = megaphone_admission:enter(Pid, Monitor, Address, Admission),
+            Hub#hub{admission = Entered, creations = Creations#{Pid => ConnId}}
     catch
         error:system_limit -> refuse(ConnId, processes, Hub)
     end.
@@ -177,8 +208,21 @@ refuse(ConnId, Reason, #hub{refusals = Refusals} = Hub) ->
     Hub#hub{refusals = megaphone_refusals:refuse(ConnId, Reason, now_seconds(), Refusals)}.
 
 -spec leave(pid(), #hub{}) -> #hub{}.
-leave(Pid, #hub{admission = Admission} = Hub) ->
-    Hub#hub{admission = megaphone_admission:leave(Pid, Admission)}.
+leave(Pid, #hub{admission = Admission, creations = Creations} = Hub) ->
+    Hub#hub{admission = megaphone_admission:leave(Pid, Admission), creations = maps:remove(Pid, Creations)}.
+
+%% Killed, it said nothing. What it answered before makes this one stale, which its gateway drops.
+-spec answer_for(pid(), Reason :: term(), #hub{}) -> ok.
+answer_for(_, Reason, _) when Reason =:= normal; Reason =:= shutdown; element(1, Reason) =:= shutdown ->
+    ok;
+answer_for(Pid, _, #hub{creations = Creations}) ->
+    case Creations of
+        #{Pid := ConnId} ->
+            {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
+            megaphone_gateway:last_answer(ConnId, Status, [], Answer);
+        #{} ->
+            ok
+    end.
 
 -spec now_seconds() -> integer().
 now_seconds() -> erlang:monotonic_time(second).

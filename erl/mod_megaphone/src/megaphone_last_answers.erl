@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 -export([start_link/0, send/3]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -type to() :: pid() | {atom(), node()}.
 
@@ -24,6 +24,7 @@
 }).
 
 -type boxes() :: #{node() => #box{}}.
+-type next_state() :: {noreply, boxes()} | {stop, {shutdown, term()}, boxes()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
 start_link() ->
@@ -42,28 +43,50 @@ init([]) ->
 handle_call(_, _, Boxes) ->
     {reply, {error, unknown_request}, Boxes}.
 
--spec handle_cast({send, to(), tuple(), non_neg_integer()}, boxes()) -> {noreply, boxes()}.
-handle_cast({send, To, Message, Bytes}, Boxes) ->
+-spec handle_cast(term(), boxes()) -> next_state().
+handle_cast(Cast, Boxes) -> guard(fun put/2, Cast, Boxes).
+
+-spec handle_info(term(), boxes()) -> next_state().
+handle_info(Info, Boxes) -> guard(fun hear/2, Info, Boxes).
+
+%% @doc Users' messages are in all of it.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
+format_status(Status) -> megaphone_fault:hide(Status).
+
+%% Left to gen_server and proc_lib a fault would be told with state and mailbox; so the supervisor tells it.
+-spec guard(fun((Message, boxes()) -> boxes()), Message, boxes()) -> next_state() when Message :: term().
+guard(Callback, Message, Boxes) ->
+    try
+        {noreply, Callback(Message, Boxes)}
+    catch
+        _:Reason:Stack ->
+            #{reason := Kind} = megaphone_fault:hide(#{reason => Reason}),
+            Places = [{M, F, proplists:get_value(line, Info, 0)} || {M, F, _, Info} <- lists:sublist(Stack, 5)],
+            {stop, {shutdown, {fault, Kind, Places}}, Boxes}
+    end.
+
+-spec put({send, to(), tuple(), non_neg_integer()}, boxes()) -> boxes().
+put({send, To, Message, Bytes}, Boxes) ->
     Gateway = gateway(To),
     case Boxes of
         #{Gateway := #box{bytes = Waiting}} when Bytes > 0, Waiting + Bytes > ?MAX_BYTES ->
             ok = megaphone_stats:add(answers_dropped, 1),
-            {noreply, Boxes};
+            Boxes;
         #{Gateway := #box{queue = Queue, bytes = Waiting} = Box} ->
-            {noreply, Boxes#{Gateway := Box#box{queue = [{To, Message} | Queue], bytes = Waiting + Bytes + ?OVERHEAD}}};
+            Boxes#{Gateway := Box#box{queue = [{To, Message} | Queue], bytes = Waiting + Bytes + ?OVERHEAD}};
         #{} ->
-            {noreply, Boxes#{Gateway => #box{sender = start_sender([{To, Message}])}}}
+            Boxes#{Gateway => #box{sender = start_sender([{To, Message}])}}
     end.
 
--spec handle_info(term(), boxes()) -> {noreply, boxes()}.
-handle_info({'DOWN', Ref, process, _, _}, Boxes) ->
+-spec hear(term(), boxes()) -> boxes().
+hear({'DOWN', Ref, process, _, _}, Boxes) ->
     [Gateway] = [G || {G, #box{sender = Sender}} <- maps:to_list(Boxes), Sender =:= Ref],
     case Boxes of
-        #{Gateway := #box{queue = []}} -> {noreply, maps:remove(Gateway, Boxes)};
-        #{Gateway := #box{queue = Queue}} -> {noreply, Boxes#{Gateway := #box{sender = start_sender(lists:reverse(Queue))}}}
+        #{Gateway := #box{queue = []}} -> maps:remove(Gateway, Boxes);
+        #{Gateway := #box{queue = Queue}} -> Boxes#{Gateway := #box{sender = start_sender(lists:reverse(Queue))}}
     end;
-handle_info(_, Boxes) ->
-    {noreply, Boxes}.
+hear(_, Boxes) ->
+    Boxes.
 
 -spec gateway(to()) -> node().
 gateway({_, Node}) -> Node;
