@@ -3,6 +3,39 @@
  *
  * Each side is a generator: it yields the messages to send, is resumed with the next message received, and is thrown
  * into with HANDSHAKE_CLOSED or HANDSHAKE_TIMEOUT by the carrier. It throws a MegaphoneError when the handshake fails.
+ *
+ *   connecting, waits for   status          challenge   ack
+ *   ok                      challenge       –           –
+ *   ok_simultaneous         challenge       –           –
+ *   alive                   challenge+true  –           –
+ *   alive, not wanted       ALIVE+false     –           –
+ *   nok                     SIMULTANEOUS    –           –
+ *   not_allowed             NOT_ALLOWED     –           –
+ *   other status            –               –           –
+ *   challenge               –               ack+reply   –
+ *   challenge of another    –               WRONG_NODE  –
+ *   challenge, no flags     –               FLAGS       –
+ *   ack                     –               –           done
+ *   ack, other cookie       –               –           WRONG_COOKIE
+ *   closed                  CLOSED          CLOSED      WRONG_COOKIE
+ *   timeout                 TIMEOUT         TIMEOUT     TIMEOUT
+ *
+ *   accepting, waits for    name                             status           reply
+ *   name, ok                reply+ok+challenge               –                –
+ *   name, ok_simultaneous   reply+ok_simultaneous+challenge  –                –
+ *   name, alive             status+alive                     –                –
+ *   name, nok               SIMULTANEOUS+nok                 –                –
+ *   name, not_allowed       NOT_ALLOWED+not_allowed          –                –
+ *   name, no flags          FLAGS+not_allowed                –                –
+ *   name of no node         NODE_BAD_NAME+not_allowed        –                –
+ *   true                    –                                reply+challenge  –
+ *   other status            –                                ALIVE            –
+ *   reply                   –                                –                done+ack
+ *   reply, other cookie     –                                –                WRONG_COOKIE
+ *   closed                  CLOSED                           CLOSED           CLOSED
+ *   timeout                 TIMEOUT                          TIMEOUT          TIMEOUT
+ *
+ * What it waits for next, or the code of its error, and behind a plus what it sends; a dash is HANDSHAKE_BAD_MESSAGE.
  */
 
 import { timingSafeEqual } from 'node:crypto';

@@ -28,11 +28,12 @@
  *   last, unread   ·         ·       ·       ·          ended+200        closed     ·           ·          ·      ·
  *   ended          ·         ·       ·       ·          ·                closed     closed      ·          ·      ·
  *
- * Behind a plus is what the client hears. due: there is an answer to come; unread: or one to be read; time, read: all was read
- * since; slow: it is to make room. What comes before all is read waits for that, as does `stop()` for it; then each request is
- * the last one, and skipped ends likewise. The ninth request while eight are due cuts it. Cut or gone it is closed for ever.
- * It costs little: this object, a response for each request that is held, listeners that all share, a parser only while a
- * request comes in, and no timer: the front's one clock calls `expire`.
+ * Behind a plus is what the client hears. due: an answer is to come; unread: one is to be read; time, read: all was read
+ * since; slow: it is to make room. An answer at once leads on from held, or to skipped, and the last request to last. What
+ * comes before all is read waits, and `stop()` for it; from then on each request is the last one, skipped or not. The ninth
+ * while eight are due cuts it. Cut or gone it is closed for ever. It costs little: this object, a response for each request
+ * held, listeners that all share, a parser only while a request comes in, and no timer: the front's one clock calls
+ * `expire`.
  */
 
 import type { Counters } from '../observe/counters.js';
