@@ -75,7 +75,7 @@ a_fault_of_what_serves_all_is_told_without_content_test_() ->
         end}
      || {Module, Args, Fails} <- [
             {megaphone_hub, #{strangers => 1000, per_address => 0, memory => 0}, {self(), ?SECRET}},
-            {megaphone_outbox, [], {'$gen_cast', {send, self(), {self(), 200, ?SECRET}, 24}}}
+            {megaphone_last_answers, [], {'$gen_cast', {send, self(), {self(), 200, ?SECRET}, 24}}}
         ]
     ].
 

@@ -44,7 +44,7 @@ handle_call(_, _, Boxes) ->
     {reply, {error, unknown_request}, Boxes}.
 
 -spec handle_cast(term(), boxes()) -> next_state().
-handle_cast(Cast, Boxes) -> guard(fun put/2, Cast, Boxes).
+handle_cast(Cast, Boxes) -> guard(fun queue/2, Cast, Boxes).
 
 -spec handle_info(term(), boxes()) -> next_state().
 handle_info(Info, Boxes) -> guard(fun hear/2, Info, Boxes).
@@ -65,8 +65,8 @@ guard(Callback, Message, Boxes) ->
             {stop, {shutdown, {fault, Kind, Places}}, Boxes}
     end.
 
--spec put({send, to(), tuple(), non_neg_integer()}, boxes()) -> boxes().
-put({send, To, Message, Bytes}, Boxes) ->
+-spec queue({send, to(), tuple(), non_neg_integer()}, boxes()) -> boxes().
+queue({send, To, Message, Bytes}, Boxes) ->
     Gateway = gateway(To),
     case Boxes of
         #{Gateway := #box{bytes = Waiting}} when Bytes > 0, Waiting + Bytes > ?MAX_BYTES ->
