@@ -1,9 +1,23 @@
 /**
  * What goes to one node, in order: what waits to be sent, and what was sent and may not have arrived.
  *
- *   wait ─▶ waiting ─▶ sent ─▶ taken: the node's module has it, and the body is let go
- *              ▲         │
- *              └─────────┘ the connection or the module broke
+ *   none       nothing of it is here: it is new, or taken: the node's module has it, and its body is let go
+ *   waiting    its body is to be sent
+ *   question   it was sent before a break, without its body now: what became of it is to be asked
+ *   sent       and may not have arrived: its body is kept while there is room
+ *
+ *   event           none      waiting  question  sent
+ *   wait            waiting   –        –         –
+ *   wait, no room   ·         –        –         –
+ *   sent            sent      sent     –         –
+ *   sent, no room   ·         sent     –         –
+ *   sentOther       ·         none     none      –
+ *   taken           ·         ·        ·         none
+ *   broken          ·         ·        –         waiting
+ *   broken, asked   question  –        question  –
+ *   forget          ·         none     none      none
+ *
+ * A dot: nothing changes; a dash: does not happen. asked: its exchange is open, and its body is not here.
  *
  * All that is sent is counted. Now and then the place is marked (`{Gateway, mark, Place}`), and the module says when it
  * comes to the mark (`{taken, Place}`): so everything before was taken, or lost in a break. No break makes that untrue.

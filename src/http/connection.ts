@@ -32,8 +32,7 @@
  * since; slow: it is to make room. An answer at once leads on from held, or to skipped, and the last request to last. What
  * comes before all is read waits, and `stop()` for it; from then on each request is the last one, skipped or not. The ninth
  * while eight are due cuts it. Cut or gone it is closed for ever. It costs little: this object, a response for each request
- * held, listeners that all share, a parser only while a request comes in, and no timer: the front's one clock calls
- * `expire`.
+ * held, listeners that all share, a parser only while a request comes in, and no timer: the front has one clock.
  */
 
 import type { Counters } from '../observe/counters.js';

@@ -6,6 +6,14 @@
  *   running     its process serves, or will soon, in the place of one that did
  *   pausing     that one ended, and the next is started a little later
  *   stopping    nothing begins any more
+ *
+ *   event       starting  running   pausing   stopping
+ *   serves      running   ·         ·         ·
+ *   ended       ·         pausing   ·         ·
+ *   pauseOver   ·         ·         running   ·
+ *   stop        stopping  stopping  stopping  ·
+ *
+ * A dot: nothing changes.
  */
 
 import { backoff } from '../node/backoff.js';

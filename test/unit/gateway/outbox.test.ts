@@ -1,7 +1,10 @@
+/** What goes to a node: each request by the table in the header of src/gateway/outbox.ts, and all of them whatever breaks. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BodyBudget, Outbox } from '../../../src/gateway/outbox.js';
+import { headerTable, SAME } from '../../support/header-table.js';
 
 const COST = 512;
 const body = (slot: number): Buffer => Buffer.from(`body ${slot}`);
@@ -13,6 +16,72 @@ function room(budget: BodyBudget): number {
   while (budget.takeToWait(empty)) count += 1;
   for (let i = 0; i < count; i += 1) budget.give(empty);
   return count;
+}
+
+const SLOT = 1;
+const BODY = Buffer.from('body');
+
+/** How the request gets there. */
+const STATES: Readonly<Record<string, (outbox: Outbox) => void>> = {
+  none: () => {},
+  waiting: (outbox) => outbox.wait(SLOT, BODY),
+  question: (outbox) => {
+    outbox.sentOther(SLOT);
+    outbox.broken([SLOT]);
+  },
+  sent: (outbox) => outbox.sent(SLOT, BODY),
+};
+
+/** Behind a comma is what is so before it happens. */
+const EVENTS: Readonly<Record<string, (outbox: Outbox) => void>> = {
+  wait: (outbox) => outbox.wait(SLOT, BODY),
+  'wait, no room': (outbox) => outbox.wait(SLOT, BODY),
+  sent: (outbox) => outbox.sent(SLOT, BODY),
+  'sent, no room': (outbox) => outbox.sent(SLOT, BODY),
+  sentOther: (outbox) => outbox.sentOther(SLOT),
+  taken: (outbox) => outbox.taken(outbox.markDue(true)),
+  broken: (outbox) => outbox.broken([]),
+  'broken, asked': (outbox) => outbox.broken([SLOT]),
+  forget: (outbox) => outbox.forget(SLOT),
+};
+
+function stateOf(outbox: Outbox): string {
+  if (!outbox.waiting.has(SLOT)) return outbox.hasBody(SLOT) ? 'sent' : 'none';
+  if (!outbox.hasBody(SLOT)) return 'question';
+  assert.deepEqual(outbox.waiting.get(SLOT), BODY);
+  return 'waiting';
+}
+
+const { columns, rows } = headerTable('src/gateway/outbox.ts', 'event');
+
+test('the table has a row for each event and a column for each state', () => {
+  assert.deepEqual(columns, Object.keys(STATES));
+  assert.deepEqual(
+    rows.map(([event]) => event),
+    Object.keys(EVENTS),
+  );
+});
+
+for (const [event, ...cells] of rows) {
+  test(`${event} → ${cells.join(', ')}`, () => {
+    for (const [index, state] of columns.entries()) {
+      const cell = cells[index];
+      if (cell === '–') continue;
+      const budget = new BodyBudget(100 * COST);
+      const all = room(budget);
+      const outbox = new Outbox(budget);
+      STATES[state]?.(outbox);
+      assert.equal(stateOf(outbox), state);
+      const left = event.endsWith('no room') ? room(budget) : 0;
+      const empty = Buffer.alloc(0);
+      for (let i = 0; i < left; i += 1) budget.takeToWait(empty);
+      EVENTS[event]?.(outbox);
+      assert.equal(stateOf(outbox), cell === SAME ? state : cell, `${state}: ${event}`);
+      for (let i = 0; i < left; i += 1) budget.give(empty);
+      outbox.forget(SLOT);
+      assert.equal(room(budget), all, `${state}: ${event}: the memory of it comes back`);
+    }
+  });
 }
 
 test('half of the memory is for those alone that wait', () => {

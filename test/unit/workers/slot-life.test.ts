@@ -1,10 +1,23 @@
+/** The life of a worker's place: by the table in the header of src/workers/slot-life.ts, and what is made of it. */
+
 /** The life of a worker's place, as a sequence of events: when the next is started, after which pause, and when never again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from '../../../src/workers/slot-life.js';
+import { headerTable, SAME } from '../../support/header-table.js';
 
 const after = (...events: readonly SlotEvent[]): SlotPhase =>
   events.reduce<SlotPhase>((phase, event) => SLOT_LIFE[event][phase], 'starting');
+
+test('it is as its header says', () => {
+  const { columns, rows } = headerTable('src/workers/slot-life.ts', 'event');
+  assert.deepEqual(columns, Object.keys(SLOT_LIFE.stop));
+  const table = Object.entries(SLOT_LIFE).map(([event, row]) => [
+    event,
+    ...Object.entries(row).map(([phase, to]) => (to === phase ? SAME : to)),
+  ]);
+  assert.deepEqual(table, rows);
+});
 
 test('one that has served is replaced, as often as it ends', () => {
   assert.equal(after('serves'), 'running');
