@@ -9,21 +9,21 @@
  *   over        its client has an answer, or is gone
  *
  *   event           waiting    starting       sent           unsure     lost
- *   turn            sent+send  starting+send  ·              sent+send  sent+send
- *   noRoom          over       over           over           over       over
+ *   turn            sent+send  starting+send  –              sent+send  sent+send
+ *   noRoom          over       over           over           –          –
  *   answer          drop       over           over           over       drop
  *   clientLeft      over       over+tell      over+tell      over       over
  *   late            over       over+tell      over+tell      over       over
- *   killed          over       ·              over           over       over
+ *   killed          over       –              over           over       over
  *   stopping        over       over+tell      over+tell      over       over
  *   moduleDown      ·          over           unsure         ·          ·
  *   connectionDown  ·          over           over           lost       ·
- *   away            over       ·              ·              over       over
- *   cannotAsk       ·          ·              ·              over       over
+ *   away            over       –              –              over       over
+ *   cannotAsk       –          –              –              over       over
  *
  * Behind the plus is what is to be done: `send` it, `tell` its node that nobody waits for the answer, or `drop` the answer,
- * where nothing else changes either. A dot: nothing changes, and most of these cannot happen. What its client hears when it
- * is over is the event's matter.
+ * where nothing else changes either. A dot: nothing changes; a dash: does not happen. What its client hears when it is over
+ * is the event's matter.
  *
  * From `unsure` and `lost` it goes on as `waiting` does; then its request is sent again, which its session takes once, or
  * the session is asked what became of it. Until then an answer to a `lost` one is not taken: an earlier one of its session
@@ -73,6 +73,8 @@ export interface Step {
 }
 
 const stays: Step = { to: 'same', effect: 'none' };
+/** It does not happen. */
+const never = stays;
 const drops: Step = { to: 'same', effect: 'drop' };
 const start: Step = { to: 'starting', effect: 'send' };
 const sends: Step = { to: 'sent', effect: 'send' };
@@ -84,15 +86,15 @@ const over: Step = { to: 'over', effect: 'none' };
 const tells: Step = { to: 'over', effect: 'tell' };
 
 export const LIFE: Readonly<Record<ExchangeEvent, Readonly<Record<ExchangeState, Step>>>> = {
-  turn: { waiting: sends, starting: start, sent: stays, unsure: sends, lost: sends },
-  noRoom: { waiting: over, starting: over, sent: over, unsure: over, lost: over },
+  turn: { waiting: sends, starting: start, sent: never, unsure: sends, lost: sends },
+  noRoom: { waiting: over, starting: over, sent: over, unsure: never, lost: never },
   answer: { waiting: drops, starting: over, sent: over, unsure: over, lost: drops },
   clientLeft: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   late: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
-  killed: { waiting: over, starting: stays, sent: over, unsure: over, lost: over },
+  killed: { waiting: over, starting: never, sent: over, unsure: over, lost: over },
   stopping: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   moduleDown: { waiting: stays, starting: over, sent: doubt, unsure: stays, lost: stays },
   connectionDown: { waiting: stays, starting: over, sent: over, unsure: loses, lost: stays },
-  away: { waiting: over, starting: stays, sent: stays, unsure: over, lost: over },
-  cannotAsk: { waiting: stays, starting: stays, sent: stays, unsure: over, lost: over },
+  away: { waiting: over, starting: never, sent: never, unsure: over, lost: over },
+  cannotAsk: { waiting: never, starting: never, sent: never, unsure: over, lost: over },
 };

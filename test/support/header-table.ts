@@ -10,8 +10,10 @@ export interface HeaderTable {
   readonly rows: readonly (readonly [name: string, ...cells: string[]])[];
 }
 
-/** A dot stands for: nothing changes. */
+/** Nothing changes. */
 export const SAME = '·';
+/** It does not happen. */
+export const NEVER = '–';
 
 /** @param corner what stands over its first column; the table ends at a line without text */
 export function headerTable(file: string, corner: string): HeaderTable {

@@ -1,6 +1,4 @@
-/** The handshake: its messages as bytes, both sides against each other, and what its errors say. */
-
-/** The handshake as bytes, and both sides of it against each other: how it succeeds, and each way it fails. */
+/** The handshake as bytes, both sides of it against each other, and what its errors say. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';

@@ -13,6 +13,7 @@ import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { ask, type FakeRequest } from './fake-client.js';
 import { FakeNode, type Registered, settled } from './fake-node.js';
+import './never.js';
 
 const PEER = 'ejabberd@localhost';
 const SID = `${tagOf(PEER)}.random`;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIFE, type Step } from '../../../src/gateway/exchange.js';
 import { STANDINGS } from '../../../src/gateway/standing.js';
-import { headerTable, SAME } from '../../support/header-table.js';
+import { headerTable, NEVER, SAME } from '../../support/header-table.js';
 
 const tableOf = (
   life: object,
@@ -27,7 +27,8 @@ test('an exchange', () => {
   assert.deepEqual(columns, Object.keys(LIFE.turn));
   assert.deepEqual(
     tableOf(LIFE, columns, (step) => stepOf(step as Step)),
-    rows,
+    // If it did happen, nothing would change.
+    rows.map((row) => row.map((cell) => (cell === NEVER ? SAME : cell))),
   );
 });
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BodyBudget, Outbox } from '../../../src/gateway/outbox.js';
-import { headerTable, SAME } from '../../support/header-table.js';
+import { headerTable, NEVER, SAME } from '../../support/header-table.js';
 
 const COST = 512;
 const body = (slot: number): Buffer => Buffer.from(`body ${slot}`);
@@ -66,7 +66,7 @@ for (const [event, ...cells] of rows) {
   test(`${event} → ${cells.join(', ')}`, () => {
     for (const [index, state] of columns.entries()) {
       const cell = cells[index];
-      if (cell === '–') continue;
+      if (cell === NEVER) continue;
       const budget = new BodyBudget(100 * COST);
       const all = room(budget);
       const outbox = new Outbox(budget);

@@ -14,6 +14,7 @@ import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { ask, type FakeRequest } from './fake-client.js';
 import { FakeNode, type Registered } from './fake-node.js';
+import './never.js';
 
 const PEERS = ['one@localhost', 'two@localhost'] as const;
 type Peer = (typeof PEERS)[number];

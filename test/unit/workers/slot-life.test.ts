@@ -1,6 +1,4 @@
-/** The life of a worker's place: by the table in the header of src/workers/slot-life.ts, and what is made of it. */
-
-/** The life of a worker's place, as a sequence of events: when the next is started, after which pause, and when never again. */
+/** The life of a worker's place: its header's table, and when the next is started, after which pause, and when never again. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from '../../../src/workers/slot-life.js';
