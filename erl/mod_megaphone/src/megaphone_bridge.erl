@@ -3,17 +3,38 @@
 %%% One session as a value, without its process: on one side the transport that reaches its client, on the other its XMPP
 %%% stream, and between them what the client sent and the stream has not got yet. How it ends is megaphone_ending's.
 %%%
-%%% | phase     | the client sends    | the stream sends  | a stanza comes for the user   | it is due           | it is to end |
-%%% |-----------|---------------------|-------------------|-------------------------------|---------------------|--------------|
-%%% | `opening' | its first: `open'   | -                 | -                             | -                   | -            |
-%%% | `open'    | to the stream, in turn | to the client  | to the stream                 | answers, or `ended' | `ended'      |
-%%% | `ended'   | it is answered so   | owed, or no more  | owed, unless it may be resumed | the stream's timeout | -          |
+%%%   opening  the first step of its process, which opens it (open/4) or refuses: nothing else finds it so but its end
+%%%   open     the client hears what the stream sends
+%%%   ended    the client was told, and its requests get late answers; its process lives on until its stream stops it, which
+%%%            the client may resume (XEP-0198)
+%%%
+%%%                             | open      | ended
+%%%   a request                 | transport | late answer
+%%%   a request that errs       | ended     | late answer
+%%%   asked for                 | transport | late answer
+%%%   connection closed         | transport |
+%%%   a stanza for the user     | stream    | owed
+%%%   ... who may resume        | stream    | stream
+%%%   any other message         | stream    | stream
+%%%   a call or cast            | stream    | stream
+%%%   the stream sent           | transport | owed
+%%%   its last word             | ended     |
+%%%   it is closed              | ended     |
+%%%   it stopped, or exited     | stops     | stops
+%%%   a fault with what it sent | stops     |
+%%%   the client is away        | ended     |
+%%%   the stream's time came    | stream    | stream
+%%%   hang up                   | ended     |
+%%%   shut down                 | stops     | stops
+%%%
+%%% (An empty cell: nothing changes. The test reads this table.) Transport, stream: it is for that side. Owed: it goes back
+%%% through the router when the process ends. Stops: the process does, and tells the client first, if it is open.
 %%%
 %%% What is done returns a step: it goes on, or its process is to stop. A step of which more may follow ends in settle/1.
 -module(megaphone_bridge).
 
--export([new/1, open/4, settle/1, ends/2, terminate/2]).
--export([request/3, asked/3, closed/2, call/3, cast/2, hear/2, due/1, tick/1]).
+-export([new/1, open/4, opened/3, settle/1, ends/2, terminate/2]).
+-export([request/3, asked/3, closed/2, stream/2, call/3, cast/2, hear/2, due/1, tick/1]).
 -export([handled/1, excess/1, sleep/1, sid/1, host/1, who/1, is_open/1, idle_from/1, address/1, gauges/1, info/1, logged_in/1]).
 
 -export_type([bridge/0, step/0]).
@@ -45,8 +66,8 @@ open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
     Limits = ejabberd_c2s_config:get_c2s_limits(),
     MaxBody = proplists:get_value(max_stanza_size, Limits, infinity),
     Transport = megaphone_transport:new(Request, ConnId, MaxBody, {Sid, Host}),
-    B1 = B#bridge{host = mod_megaphone:host(Host), phase = {open, Transport}, mailbox = megaphone_mailbox:configured()},
-    case stream(megaphone_c2s:start(Peer, Limits), B1) of
+    B1 = opened(mod_megaphone:host(Host), Transport, B),
+    case stream(megaphone_c2s:start(Peer, Limits), B1#bridge{mailbox = megaphone_mailbox:configured()}) of
         {ok, B2} ->
             case byte_size(Body) =< MaxBody andalso megaphone_allowance:has_room(Request, stranger) of
                 true -> charge(ConnId, Body, settle(B2));
@@ -55,6 +76,10 @@ open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
         Stop ->
             Stop
     end.
+
+%% @doc With a transport, and no stream yet.
+-spec opened(Host :: binary(), megaphone_transport:transport(), bridge()) -> bridge().
+opened(Host, Transport, B) -> B#bridge{host = Host, phase = {open, Transport}}.
 
 -spec charge(pid(), binary(), step()) -> step().
 charge(ConnId, Body, {ok, #bridge{phase = {open, Transport}} = B}) ->
@@ -109,7 +134,7 @@ hear({route, Stanza} = Info, #bridge{phase = {ended, Ended}, c2s = C2s} = B) ->
 hear(Info, #bridge{c2s = C2s} = B) ->
     stream(megaphone_c2s:info(Info, C2s), B).
 
-%% What a callback did; where the stream ended by it, how that was before.
+%% @doc What a callback did; where the stream ended by it, how that was before.
 -spec stream(megaphone_c2s:result(), bridge()) -> step().
 stream({ok, [], C2s}, B) ->
     {ok, B#bridge{c2s = C2s, who = who(C2s, B)}};

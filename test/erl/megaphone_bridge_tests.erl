@@ -1,0 +1,136 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The table in the header of megaphone_bridge, read from there, cell by cell. The process that runs a test is the session's
+%%% and each connection's; its stream is xmpp_stream_in, with this module in place of ejabberd_c2s.
+-module(megaphone_bridge_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+-include("xmpp.hrl").
+
+-export([handle_info/2, handle_cast/2, handle_timeout/1]).
+
+-define(SID, <<"tag.sid">>).
+-define(HOST, <<"localhost">>).
+-define(TEXT, <<"what bob wrote">>).
+-define(PAYLOAD, {xmlel, <<"message">>, [{<<"id">>, ?TEXT}], []}).
+
+%% The stream: it tells what it hears.
+handle_info(_, Stream) -> heard(Stream).
+handle_cast(_, Stream) -> heard(Stream).
+handle_timeout(Stream) -> heard(Stream).
+
+heard(Stream) -> self() ! heard_by_the_stream, Stream.
+
+c2s(More) ->
+    State = #{mod => ?MODULE, stream_state => established, stream_timeout => infinity, lang => <<>>, jid => #jid{}},
+    megaphone_c2s:new(maps:merge(State, More)).
+
+%% Its creation was answered, and request 8 is held.
+session(open, Limits, C2s) ->
+    persistent_term:put({mod_megaphone, ?HOST}, Limits),
+    Body = <<"<body rid='7' to='localhost' ver='1.11' wait='60' hold='1' xmlns='http://jabber.org/protocol/httpbind'/>">>,
+    {ok, Creation} = megaphone_body:parse(Body, 100),
+    Transport = megaphone_transport:new(Creation, self(), infinity, {?SID, ?HOST}),
+    ok = megaphone_sessions:open(?SID, self(), {0, 0, 0}),
+    {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID))),
+    [{answer, _}] = seen(),
+    {ok, B1} = settled(megaphone_bridge:request(self(), request(8), B)),
+    {_, _, 1} = megaphone_bridge:gauges(B1),
+    {ok, B2} = megaphone_bridge:stream({ok, [], C2s}, B1),
+    B2;
+session(ended, Limits, C2s) ->
+    {ok, B} = megaphone_bridge:stream({ok, [last_word()], C2s}, session(open, Limits, C2s)),
+    [{answer, _}] = seen(),
+    B.
+
+limits() -> #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false}.
+
+request(Rid) -> <<"<body rid='", (integer_to_binary(Rid))/binary, "' sid='tag.sid' xmlns='http://jabber.org/protocol/httpbind'/>">>.
+
+last_word() ->
+    Condition = {xmlel, <<"host-gone">>, [{<<"xmlns">>, <<"urn:ietf:params:xml:ns:xmpp-streams">>}], []},
+    {xmlstreamelement, {xmlel, <<"stream:error">>, [], [Condition]}}.
+
+settled({ok, B}) -> megaphone_bridge:settle(B);
+settled(Stop) -> Stop.
+
+seen() ->
+    receive
+        {Self, 200, Body} when Self =:= self() -> [{answer, Body} | seen()];
+        {Self, 503, _, _} when Self =:= self() -> [repeat | seen()];
+        heard_by_the_stream -> [heard | seen()]
+    after 0 -> []
+    end.
+
+event(<<"a request">>, B) -> megaphone_bridge:request(self(), request(9), B);
+event(<<"a request that errs">>, B) -> megaphone_bridge:request(self(), request(100), B);
+event(<<"asked for">>, B) -> megaphone_bridge:asked(self(), 5, closed(B));
+event(<<"connection closed">>, B) -> megaphone_bridge:closed(self(), B);
+event(<<"a stanza for the user">>, B) -> megaphone_bridge:hear({route, {message, ?TEXT}}, B);
+event(<<"... who may resume">>, B) -> megaphone_bridge:hear({route, {message, ?TEXT}}, B);
+event(<<"any other message">>, B) -> megaphone_bridge:hear(whatever, B);
+event(<<"a call or cast">>, B) -> megaphone_bridge:cast(whatever, B);
+event(<<"the stream sent">>, B) -> megaphone_bridge:stream({ok, [{owed, ?PAYLOAD, {message, ?TEXT}}], c2s(#{})}, B);
+event(<<"its last word">>, B) -> megaphone_bridge:stream({ok, [last_word()], none}, B);
+event(<<"it is closed">>, B) -> megaphone_bridge:stream({closed, [], none}, B);
+event(<<"it stopped, or exited">>, B) ->
+    {stop, shutdown, _} = megaphone_bridge:stream({{exit, shutdown}, [], none}, B),
+    megaphone_bridge:stream({{stop, normal}, [], none}, B);
+event(<<"a fault with what it sent">>, B) -> megaphone_bridge:stream({ok, [{xmlstreamstart, odd, odd}], none}, B);
+event(<<"the client is away">>, B) -> megaphone_bridge:tick(closed(B));
+event(<<"the stream's time came">>, B) -> megaphone_bridge:tick(B);
+event(<<"hang up">>, B) -> megaphone_bridge:ends({hang_up, closed_by_operator}, B);
+event(<<"shut down">>, B) -> megaphone_bridge:ends(shut_down, B).
+
+closed(B) -> {ok, B1} = megaphone_bridge:closed(self(), B), B1.
+
+%% What the event needs beside the session.
+needs(<<"the client is away">>) -> {(limits())#{inactivity := 0}, none};
+needs(<<"the stream's time came">>) ->
+    Stop = fun(Stream) -> {noreply, Stream, 0} end,
+    {ok, [], Due} = megaphone_c2s:run(Stop, c2s(#{stream_timeout => {0, erlang:monotonic_time(millisecond)}})),
+    {limits(), Due};
+needs(<<"... who may resume">>) -> {limits(), c2s(#{mgmt_state => pending})};
+needs(Row) ->
+    HasStream = [<<"a stanza for the user">>, <<"any other message">>, <<"a call or cast">>, <<"the stream sent">>],
+    {limits(), case lists:member(Row, HasStream) of true -> c2s(#{}); false -> none end}.
+
+%% What came of it, as the table says it.
+outcome(Before, Step) ->
+    case settled(Step) of
+        {ok, After} ->
+            case {megaphone_bridge:is_open(Before), megaphone_bridge:is_open(After), seen()} of
+                {_, _, [heard]} -> <<"stream">>;
+                {true, false, _} -> ended(After), <<"ended">>;
+                {true, true, [_]} -> <<"transport">>;
+                {true, true, []} -> ?assertMatch({{_, _, 1}, {_, _, 0}}, {megaphone_bridge:gauges(Before), megaphone_bridge:gauges(After)}), <<"transport">>;
+                {false, false, [{answer, Body}]} -> ?assertMatch({match, _}, re:run(Body, "host-gone|<body")), <<"late answer">>;
+                {false, false, []} when After =:= Before -> <<>>;
+                {false, false, []} -> ?assertMatch({_, _}, binary:match(term_to_binary(After), ?TEXT)), <<"owed">>
+            end;
+        {stop, Reason, After} ->
+            ok = megaphone_bridge:terminate(Reason, After),
+            Told = [Body || {answer, Body} <- seen(), re:run(Body, "terminate") =/= nomatch],
+            ?assertEqual({megaphone_bridge:is_open(Before), none}, {Told =/= [], megaphone_sessions:find(?SID)}),
+            <<"stops">>
+    end.
+
+%% It is in the index no more, but known for late requests unless it expired.
+ended(_) -> ?assertEqual(none, megaphone_sessions:find(?SID)).
+
+table_test_() ->
+    {foreach,
+        fun() ->
+            ok = megaphone_stats:create(),
+            ok = megaphone_chars:prepare(),
+            ok = megaphone_sessions:create_table(),
+            ok = megaphone_ended:create_table()
+        end,
+        fun(_) -> _ = seen(), [ets:delete(Table) || Table <- [megaphone_sessions, megaphone_ended]] end, [
+            {lists:flatten(io_lib:format("~ts: ~ts", [Phase, Row])), fun() ->
+                {Limits, C2s} = needs(Row),
+                B = session(binary_to_existing_atom(Phase), Limits, C2s),
+                ?assertEqual(Cell, outcome(B, event(Row, B)))
+            end}
+         || {Row, Cells} <- megaphone_table:read(megaphone_bridge), {Phase, Cell} <- Cells
+        ]}.
