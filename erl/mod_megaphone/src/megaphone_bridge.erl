@@ -15,8 +15,7 @@
 %%%   connection closed         | transport |
 %%%   a stanza for the user     | stream    | owed
 %%%   ... who may resume        | stream    | stream
-%%%   any other message         | stream    | stream
-%%%   a call or cast            | stream    | stream
+%%%   another message, or call  | stream    | stream
 %%%   the stream sent           | transport | owed
 %%%   its last word             | ended     |
 %%%   it is closed              | ended     |
@@ -35,7 +34,7 @@
 
 -export([new/1, open/4, opened/3, settle/1, ends/2, terminate/2]).
 -export([request/3, asked/3, closed/2, stream/2, call/3, cast/2, hear/2, due/1, tick/1]).
--export([handled/1, excess/1, sleep/1, sid/1, host/1, who/1, is_open/1, idle_from/1, address/1, gauges/1, info/1, logged_in/1]).
+-export([handled/1, excess/1, sleep/1, sid/1, who/1, gauges/1, parts/1]).
 
 -export_type([bridge/0, step/0]).
 
@@ -258,7 +257,7 @@ expire(#bridge{phase = Phase, c2s = C2s} = B) ->
 
 -spec ends(megaphone_ending:way(), bridge()) -> step().
 ends(Way, B) ->
-    {Result, #{phase := Phase, c2s := C2s, pending := Pending}} = megaphone_ending:run(Way, to_ending(B)),
+    {Result, #{phase := Phase, c2s := C2s, pending := Pending}} = megaphone_ending:run(Way, parts(B)),
     B1 = B#bridge{phase = Phase, c2s = C2s, pending = Pending},
     case Result of
         ok -> {ok, B1};
@@ -267,21 +266,14 @@ ends(Way, B) ->
 
 %% @doc Its process ends.
 -spec terminate(ProcessReason :: term(), bridge()) -> ok.
-terminate(Reason, B) -> megaphone_ending:terminate(Reason, to_ending(B)).
-
--spec to_ending(bridge()) -> megaphone_ending:session().
-to_ending(#bridge{sid = Sid, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
-    #{sid => Sid, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.
+terminate(Reason, B) -> megaphone_ending:terminate(Reason, parts(B)).
 
 %%% What it is like
 
 %% @doc A message of its process' mailbox less.
 -spec handled(bridge()) -> bridge().
 handled(#bridge{mailbox = Mailbox} = B) ->
-    case megaphone_mailbox:handled(Mailbox) of
-        Mailbox -> B;
-        Mailbox1 -> B#bridge{mailbox = Mailbox1}
-    end.
+    case megaphone_mailbox:handled(Mailbox) of Mailbox -> B; Mailbox1 -> B#bridge{mailbox = Mailbox1} end.
 
 %% @doc The length of its process' mailbox, where that is too long.
 -spec excess(bridge()) -> pos_integer() | none.
@@ -295,28 +287,13 @@ sleep(#bridge{host = Host, c2s = C2s} = B) -> B#bridge{c2s = megaphone_c2s:sleep
 -spec sid(bridge()) -> megaphone_sid:sid().
 sid(#bridge{sid = Sid}) -> Sid.
 
--spec host(bridge()) -> binary().
-host(#bridge{host = Host}) -> Host.
-
 -spec who(bridge()) -> megaphone_allowance:who().
 who(#bridge{who = Who}) -> Who.
-
--spec is_open(bridge()) -> boolean().
-is_open(#bridge{phase = {open, _}}) -> true;
-is_open(_) -> false.
-
-%% @doc Since when its client has had nothing open, if it has not.
--spec idle_from(bridge()) -> ms() | none.
-idle_from(#bridge{phase = {open, Transport}}) -> maps:get(idle_from, megaphone_transport:info(Transport)).
-
--spec address(bridge()) -> inet:ip_address() | unknown.
-address(#bridge{c2s = C2s}) -> megaphone_c2s:address(C2s).
 
 -spec gauges(bridge()) -> megaphone_sessions:gauges().
 gauges(#bridge{phase = Phase, who = Who}) -> megaphone_report:gauges(Phase, Who).
 
--spec info(bridge()) -> megaphone_report:info().
-info(#bridge{sid = Sid, host = Host, phase = Phase, who = Who, c2s = C2s}) -> megaphone_report:info(Sid, Host, Phase, Who, C2s).
-
--spec logged_in(bridge()) -> ok.
-logged_in(#bridge{sid = Sid, host = Host, c2s = C2s}) -> megaphone_report:logged_in(Sid, Host, C2s).
+%% @doc For what ends it, or tells of it.
+-spec parts(bridge()) -> megaphone_ending:session().
+parts(#bridge{sid = Sid, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
+    #{sid => Sid, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.

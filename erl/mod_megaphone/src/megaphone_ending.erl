@@ -198,10 +198,10 @@ absorb(_, Session) ->
     Session.
 
 -spec finish(reason(), iodata(), session()) -> session().
-finish(Reason, Error, #{sid := Sid, host := Host, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
+finish(Reason, Error, #{sid := Sid, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
     Condition = actual(megaphone_condition:of_reason(Reason), Transport),
     ok = megaphone_stats:add({terminated, Condition}, 1),
-    ok = megaphone_report:ends({Condition, Reason}, Who, Sid, Host, C2s),
+    ok = megaphone_report:ends(Condition, Reason, Session),
     {Owed, Ended, Waiting} = megaphone_transport:finish(Condition, Error, Transport),
     case Reason of
         %% §10: silently; to the client the session exists no more.

@@ -3,7 +3,7 @@
 %%% What a session tells of itself: what it adds to the gauges, what operators see of it, and its two lines in the log.
 -module(megaphone_report).
 
--export([gauges/2, info/5, logged_in/3, ends/5]).
+-export([gauges/2, info/1, is_stranger/1, is_silent/2, logged_in/1, ends/3]).
 
 -export_type([info/0]).
 
@@ -11,7 +11,7 @@
 
 -type phase() :: megaphone_ending:phase().
 -type who() :: megaphone_allowance:who().
--type c2s() :: megaphone_c2s:c2s().
+-type session() :: megaphone_ending:session().
 %% Session id, user, address, state, requests held and bytes of the process.
 -type info() :: {megaphone_sid:sid(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}.
 
@@ -30,8 +30,8 @@ gauges(_, _) ->
 count(true) -> 1;
 count(false) -> 0.
 
--spec info(megaphone_sid:sid(), Host :: binary(), phase(), who(), c2s()) -> info().
-info(Sid, Host, Phase, Who, Asleep) ->
+-spec info(session()) -> info().
+info(#{sid := Sid, host := Host, phase := Phase, who := Who, c2s := Asleep}) ->
     {memory, Memory} = erlang:process_info(self(), memory),
     C2s = megaphone_c2s:wake(Asleep),
     {_, _, Held} = Gauges = gauges(Phase, Who),
@@ -43,23 +43,33 @@ state(_, {_, 1, _}) -> "paused";
 state(_, {1, _, _}) -> "established";
 state(_, _) -> "opening".
 
--spec logged_in(megaphone_sid:sid(), Host :: binary(), c2s()) -> ok.
-logged_in(Sid, Host, C2s) ->
-    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", name(Sid, Host, C2s)).
+%% @doc It has not logged in, nor ended.
+-spec is_stranger(session()) -> boolean().
+is_stranger(#{phase := {open, _}, who := Who}) -> Who =:= stranger;
+is_stranger(_) -> false.
+
+%% @doc Has the client of one that is open had nothing open for so long?
+-spec is_silent(Ms :: pos_integer(), session()) -> boolean().
+is_silent(Ms, #{phase := {open, Transport}}) ->
+    #{idle_from := From} = megaphone_transport:info(Transport),
+    is_integer(From) andalso erlang:monotonic_time(millisecond) - From >= Ms.
+
+-spec logged_in(session()) -> ok.
+logged_in(Session) ->
+    ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", name(Session)).
 
 %% @doc Different ends are told apart, where the client is told the same.
--spec ends({megaphone_condition:condition(), megaphone_condition:reason()}, who(), megaphone_sid:sid(), binary(), c2s()) ->
-    ok.
-ends({Condition, Reason}, Who, Sid, Host, C2s) ->
+-spec ends(megaphone_condition:condition(), megaphone_condition:reason(), session()) -> ok.
+ends(Condition, Reason, #{who := Who} = Session) ->
     %% Anyone can begin and end sessions without a login, faster than anyone reads.
     Level = case Who of stranger -> debug; user -> info end,
-    ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts~ts", name(Sid, Host, C2s) ++ [Condition, detail(Reason)]).
+    ?LOG(Level, "Megaphone session ~ts of ~ts from ~ts ends: ~ts~ts", name(Session) ++ [Condition, detail(Reason)]).
 
 -spec detail(megaphone_condition:reason()) -> iolist().
 detail(Reason) when Reason =:= client; is_binary(Reason) -> [];
 detail(Reason) -> [" (", atom_to_list(Reason), ")"].
 
 %% As the option `hide_sensitive_log_data' allows.
--spec name(megaphone_sid:sid(), Host :: binary(), c2s()) -> [term()].
-name(Sid, Host, C2s) ->
+-spec name(session()) -> [term()].
+name(#{sid := Sid, host := Host, c2s := C2s}) ->
     [megaphone_sid:short(Sid), megaphone_c2s:user(Host, C2s), ejabberd_config:may_hide_data(megaphone_c2s:ip(C2s))].

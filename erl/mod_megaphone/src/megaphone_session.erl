@@ -126,19 +126,20 @@ hear({timeout, _, tick}, B, S) ->
 hear(timeout, B, S) ->
     {noreply, S#session{bridge = megaphone_bridge:sleep(B)}, hibernate};
 hear({bosh_stop, Host, {From, Ref}}, B, S) ->
-    case Host =:= all orelse Host =:= megaphone_bridge:host(B) of
-        true -> next_state(megaphone_bridge:ends(shut_down, B), S);
-        false -> From ! {Ref, staying}, next_state({ok, B}, S)
+    case megaphone_bridge:parts(B) of
+        #{host := Own} when Host =:= all; Host =:= Own -> next_state(megaphone_bridge:ends(shut_down, B), S);
+        #{} -> From ! {Ref, staying}, next_state({ok, B}, S)
     end;
-hear({bosh_announce, {From, Ref}}, B, S) ->
-    ok = announce(B, S),
+hear({bosh_announce, {From, Ref}}, B, #session{gauged = Gauged} = S) ->
+    ok = announce(megaphone_bridge:parts(B), Gauged),
     From ! {Ref, here},
     next_state({ok, B}, S);
 hear({bosh_info, {From, Ref}}, B, S) ->
-    From ! {Ref, megaphone_bridge:info(B)},
+    From ! {Ref, megaphone_report:info(megaphone_bridge:parts(B))},
     next_state({ok, B}, S);
 hear({bosh_make_room, Who}, B, S) ->
-    case is_stranger(B) andalso (Who =:= any orelse is_silent(B)) of
+    Parts = megaphone_bridge:parts(B),
+    case megaphone_report:is_stranger(Parts) andalso (Who =:= any orelse megaphone_report:is_silent(?SILENT_MS, Parts)) of
         true -> next_state(megaphone_bridge:ends({hang_up, expired}, B), S);
         false -> next_state({ok, B}, S)
     end;
@@ -148,19 +149,13 @@ hear({bosh_close, {From, Ref}}, B, S) ->
 hear(Info, B, S) ->
     next_state(megaphone_bridge:hear(Info, B), S).
 
-%% It has not logged in, nor ended.
--spec is_stranger(megaphone_bridge:bridge()) -> boolean().
-is_stranger(B) -> megaphone_bridge:is_open(B) andalso megaphone_bridge:who(B) =:= stranger.
-
-%% Atoms sort behind numbers: `none' is the largest.
--spec is_silent(megaphone_bridge:bridge()) -> boolean().
-is_silent(B) -> megaphone_bridge:idle_from(B) =< erlang:monotonic_time(millisecond) - ?SILENT_MS.
-
 %% The index, or the hub, is new.
--spec announce(megaphone_bridge:bridge(), #session{}) -> ok.
-announce(B, #session{gauged = Gauged}) ->
-    _ = megaphone_bridge:is_open(B) andalso megaphone_sessions:open(megaphone_bridge:sid(B), self(), Gauged),
-    _ = is_stranger(B) andalso megaphone_hub:stranger(self(), megaphone_bridge:address(B)),
+-spec announce(megaphone_ending:session(), megaphone_sessions:gauges()) -> ok.
+announce(#{sid := Sid, phase := {open, _}, c2s := C2s} = Session, Gauged) ->
+    ok = megaphone_sessions:open(Sid, self(), Gauged),
+    _ = megaphone_report:is_stranger(Session) andalso megaphone_hub:stranger(self(), megaphone_c2s:address(C2s)),
+    ok;
+announce(_, _) ->
     ok.
 
 %% The stream may end its process from within a callback.
@@ -216,9 +211,9 @@ next_state({stop, Reason, B}, S) ->
 %% As ejabberd ends its own processes by `max_fsm_queue'. What is in the mailbox goes back through the router.
 -spec crowded(pos_integer(), #session{}) -> next_state().
 crowded(Length, #session{bridge = B} = S) ->
-    case megaphone_bridge:is_open(B) of
-        true -> next_state(megaphone_bridge:ends({hang_up, mailbox_too_long}, B), S);
-        false -> {stop, {shutdown, {process_limit, {max_queue, Length}}}, S}
+    case megaphone_bridge:parts(B) of
+        #{phase := {open, _}} -> next_state(megaphone_bridge:ends({hang_up, mailbox_too_long}, B), S);
+        #{} -> {stop, {shutdown, {process_limit, {max_queue, Length}}}, S}
     end.
 
 -spec gauge(#session{}) -> #session{}.
@@ -228,16 +223,16 @@ gauge(#session{gauged = Before, bridge = B} = S) ->
             S;
         Now ->
             ok = megaphone_sessions:gauge(megaphone_bridge:sid(B), Now),
-            element(1, Now) > element(1, Before) andalso logged_in(B),
+            element(1, Now) > element(1, Before) andalso logged_in(megaphone_bridge:parts(B)),
             S#session{gauged = Now}
     end.
 
--spec logged_in(megaphone_bridge:bridge()) -> ok.
-logged_in(B) ->
+-spec logged_in(megaphone_ending:session()) -> ok.
+logged_in(Session) ->
     ok = megaphone_hub:logged_in(self()),
     %% It was used to make ids for the login, and would stay for the session's life.
     _ = erase(rand_seed),
-    megaphone_bridge:logged_in(B).
+    megaphone_report:logged_in(Session).
 
 %% A timer that fires too early is cheaper than one that is moved with every message.
 -spec rearm(#session{}) -> #session{}.
