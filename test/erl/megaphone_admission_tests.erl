@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Who may begin a session, and who makes room for whom.
 -module(megaphone_admission_tests).
 
 -include_lib("eunit/include/eunit.hrl").

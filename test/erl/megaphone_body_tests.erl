@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What of a <body/> is read, what is refused, and how one is written.
 -module(megaphone_body_tests).
 
 -include_lib("eunit/include/eunit.hrl").

@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Bodies wait until ejabberd's shaper is paid for those before them, each in its turn.
 -module(megaphone_intake_tests).
 
 -include_lib("eunit/include/eunit.hrl").

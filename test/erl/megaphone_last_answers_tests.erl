@@ -1,7 +1,7 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What waits for a gateway: in order, within its bound, with one process at a time. The process that runs a
-%%% test is the gateway's, and the outbox that hears of an end only when it looks.
+%%% What waits for a gateway: in order, within its bound, with one process at a time. The process that runs a test is the
+%%% gateway's, and that of the module, which so hears of an end only when it looks.
 -module(megaphone_last_answers_tests).
 
 -include_lib("eunit/include/eunit.hrl").

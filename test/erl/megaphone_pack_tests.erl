@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Streams that are packed at once, or share what they hold, come back as they were and take no more than what is theirs.
 -module(megaphone_pack_tests).
 
 -include_lib("eunit/include/eunit.hrl").

@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What is found in a first tag without parsing is what the parser finds, and what both languages find.
 -module(megaphone_peek_tests).
 
 -include_lib("eunit/include/eunit.hrl").

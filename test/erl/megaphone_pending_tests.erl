@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What requests brought goes to the stream one by one, and only as far as there is room.
 -module(megaphone_pending_tests).
 
 -include_lib("eunit/include/eunit.hrl").

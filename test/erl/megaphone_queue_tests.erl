@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% What waits for a client leaves in whole stanzas and in order, within the size of an answer.
 -module(megaphone_queue_tests).
 
 -include_lib("eunit/include/eunit.hrl").

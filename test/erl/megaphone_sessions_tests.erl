@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The index of sessions: who was killed is swept out, and the gauges are what the others say.
 -module(megaphone_sessions_tests).
 
 -include_lib("eunit/include/eunit.hrl").

@@ -1,4 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Session ids are unique, and begin with what a gateway computes from their node's name.
 -module(megaphone_sid_tests).
 
 -include_lib("eunit/include/eunit.hrl").

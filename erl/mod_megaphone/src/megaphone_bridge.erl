@@ -12,22 +12,22 @@
 %%%   a request                 | transport | late answer
 %%%   a request that errs       | ended     | late answer
 %%%   asked for                 | transport | late answer
-%%%   connection closed         | transport |
+%%%   connection closed         | transport | ·
 %%%   a stanza for the user     | stream    | owed
 %%%   ... who may resume        | stream    | stream
 %%%   another message, or call  | stream    | stream
 %%%   the stream sent           | transport | owed
-%%%   its last word             | ended     |
-%%%   it is closed              | ended     |
-%%%   it stopped, or exited     | stops     | stops
-%%%   a fault with what it sent | stops     |
-%%%   the client is away        | ended     |
+%%%   the stream's last word    | ended     | ·
+%%%   the stream is closed      | ended     | ·
+%%%   the stream stopped        | stops     | stops
+%%%   a fault with what it sent | stops     | ·
+%%%   the client is away        | ended     | ·
 %%%   the stream's time came    | stream    | stream
-%%%   hang up                   | ended     |
+%%%   hang up                   | ended     | ·
 %%%   shut down                 | stops     | stops
 %%%
-%%% (An empty cell: nothing changes. The test reads this table.) Transport, stream: it is for that side. Owed: it goes back
-%%% through the router when the process ends. Stops: the process does, and tells the client first, if it is open.
+%%% (·: nothing changes. The test reads this table.) Transport, stream: it is for that side. Owed: it goes back through the
+%%% router when the process ends. Stops: the process does, and tells the client first, if the session is open.
 %%%
 %%% What is done returns a step: it goes on, or its process is to stop. A step of which more may follow ends in settle/1.
 -module(megaphone_bridge).

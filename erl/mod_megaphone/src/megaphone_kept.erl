@@ -7,20 +7,20 @@
 %%%   lost       no copy left: the client waits for it, and nothing later may reach it first
 %%%   missed     the last copy did not leave, and the client waits for it; one before did
 %%%   settled    the client provably has it, or it has no payload, so that there is nothing to prove
-%%%   unsent, X  there was no room for it on the way to connection C, which waits; without that it would be X
+%%%   unsent, X  there was no room for it on the way to connection C, which waits; once that is gone it is X
 %%%
 %%%                   | copied  | gone   | busy            | C closed | proved          | acknowledged    | too old | ends
-%%%   sent            | resent  | lost   | unsent, lost    |          | settled         | dropped         | dropped | dropped
-%%%   resent          | resent  | missed | unsent, missed  |          | settled         | dropped         | dropped | dropped
-%%%   lost            | sent    |        | unsent, lost    |          |                 | dropped         |         | dropped
-%%%   missed          | resent  |        | unsent, missed  |          | settled         | dropped         | dropped | dropped
-%%%   settled         |         |        | unsent, settled |          |                 | dropped         | dropped |
-%%%   unsent, lost    | sent    |        | unsent, lost    | lost     |                 | unsent, settled |         | dropped
-%%%   unsent, missed  | resent  |        | unsent, missed  | missed   | unsent, settled | unsent, settled |         | dropped
-%%%   unsent, settled | settled |        | unsent, settled | settled  |                 |                 |         | dropped
+%%%   sent            | resent  | lost   | unsent, lost    | ·        | settled         | dropped         | dropped | dropped
+%%%   resent          | resent  | missed | unsent, missed  | ·        | settled         | dropped         | dropped | dropped
+%%%   lost            | sent    | ·      | unsent, lost    | ·        | ·               | dropped         | ·       | dropped
+%%%   missed          | resent  | ·      | unsent, missed  | ·        | settled         | dropped         | dropped | dropped
+%%%   settled         | ·       | ·      | unsent, settled | ·        | ·               | dropped         | dropped | ·
+%%%   unsent, lost    | sent    | ·      | unsent, lost    | lost     | ·               | unsent, settled | ·       | dropped
+%%%   unsent, missed  | resent  | ·      | unsent, missed  | missed   | unsent, settled | unsent, settled | ·       | dropped
+%%%   unsent, settled | settled | ·      | unsent, settled | settled  | ·               | ·               | ·       | dropped
 %%%
-%%% (An empty cell: nothing changes. The test reads this table.) Copied: it is given out once more, for a repeat or because
-%%% it was unsent; then C is who gets it now. Gone: there is no way to the gateway of the last copy; busy: no room on it.
+%%% (·: nothing changes. The test reads this table.) Copied: it is given out once more, for a repeat or because it was
+%%% unsent. Gone: there is no way to the gateway of the last copy; busy: no room on it, and C is the connection of that copy.
 %%% Ends: the session does, and what is dropped is answered anew or handed back.
 %%%
 %%% That it was asked for again proves nothing of others, and not even that the client lacks this one: the repeat may have

@@ -8,16 +8,17 @@
 %%%   answered  it is here no more, but its answer is in megaphone_kept
 %%%
 %%%                | its turn  | comes again | closed       | answer   | session ends | reopened
-%%%   waiting      | held      |             | waiting, cut |          | held         | -
-%%%   waiting, cut | held, cut | waiting     |              |          | held, cut    | -
-%%%   held         |           |             | held, cut    | answered |              |
-%%%   held, cut    |           | held        |              |          |              |
-%%%   answered     |           |             |              |          |              | held
+%%%   waiting      | held      | ·           | waiting, cut | ·        | held         | –
+%%%   waiting, cut | held, cut | waiting     | ·            | ·        | held, cut    | –
+%%%   held         | ·         | ·           | held, cut    | answered | ·            | ·
+%%%   held, cut    | ·         | held        | ·            | ·        | ·            | ·
+%%%   answered     | ·         | ·           | ·            | ·        | ·            | held
 %%%
-%%% (An empty cell: nothing changes; -: it cannot happen. The test reads this table.) Comes again: on a newer connection, and the older is let
-%%% go; what came first stays, one that is held is due later, one that is answered is megaphone_kept's. Answer: to the first
-%%% that is held with a connection; those that are cut before it become answered with it. Reopened, for the end that comes to
-%%% all: its answer waits for room still, or who asks for it may be anyone (beside the one that is held, if it is).
+%%% (·: nothing changes; –: it cannot happen. The test reads this table.) Comes again: on a newer connection, and the older
+%%% is let go; what came first stays, one that is held is due later, the answer of one that is answered is megaphone_kept's.
+%%% Answer: to the first that is held with a connection; those that are cut before it become answered with it. Reopened, for
+%%% the end that comes to all: its answer waits for room still, or who asks for it may be anyone. Of one that is held this
+%%% makes another one beside it.
 -module(megaphone_requests).
 
 -export([new/4, arrive/5, next/4, closed/3, answer/2, reopen/3, finish/2]).
