@@ -23,6 +23,8 @@
 %%% | the mailbox is too long once more        | has been told                    | `terminate' | stops                     |
 %%% | the process is killed                    | item-not-found, by megaphone_index | none      | -                         |
 %%%
+%%% (What each way comes to is in steps/1, and row by row in megaphone_ending_tests.)
+%%%
 %%% From `finish' on it has left the index, and megaphone_ended answers late requests; but of one that expired nothing
 %%% is kept. Its process lives on until its stream ends it: a moment, or much longer where the client may resume the
 %%% stream (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack

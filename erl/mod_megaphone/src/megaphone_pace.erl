@@ -18,6 +18,8 @@
 %%%
 %%%   sooner than the shortest wait, or at another age than before | the first in a row
 %%%   at the same age, more or less                                | the next in a row: the third shortens `wait'
+%%%
+%%% (megaphone_pace_tests has each row: keep them alike.)
 -module(megaphone_pace).
 
 -export([new/2, ask/5, again/2, answered/2, cut/3, wait/1]).

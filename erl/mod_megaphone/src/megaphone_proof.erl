@@ -11,7 +11,8 @@
 %%%          | was held                               | any other        | the window's end  | `requests' and some more
 %%%   beside | did, as some do that keep two open     | any              | the window's end  | `requests' and some more
 %%%
-%%% With one that ends the session or pauses it, one more may be open (§11): the window ends one sooner.
+%%% With one that ends the session or pauses it, one more may be open (§11): the window ends one sooner. (megaphone_proof_tests has each
+%%% row: keep them alike.)
 -module(megaphone_proof).
 
 -export([new/1, of_request/5]).
