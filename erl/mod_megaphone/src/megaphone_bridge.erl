@@ -141,8 +141,10 @@ stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = 
     B1 = B#bridge{c2s = C2s, who = who(C2s, B)},
     try megaphone_transport:sent(Sent, Transport) of
         {ended, Condition, Error, Rest, Transport1} ->
-            {ok, B2} = ends({stream, Condition, Error, Before}, B1#bridge{phase = {open, Transport1}}),
-            stream({Outcome, Rest, C2s}, B2);
+            case ends({stream, Condition, Error, Before}, B1#bridge{phase = {open, Transport1}}) of
+                {ok, B2} -> stream({Outcome, Rest, C2s}, B2);
+                Stop -> Stop
+            end;
         {ok, Transport1} when Outcome =:= closed ->
             ends({stream, <<"remote-connection-failed">>, [], Before}, B1#bridge{phase = {open, Transport1}});
         Step when Outcome =:= ok; Outcome =:= closed ->
@@ -173,9 +175,22 @@ who(_, _) -> user.
 
 %%% Between them
 
-%% @doc Takes what is next of the client's, gives the stream what may go there, and answers what is due.
+%% @doc Takes what is next of the client's, gives the stream what may go there, and answers what is due. A fault at one of
+%% these undoes none of those before it: what was said is not said again, and who logged in is logged out.
 -spec settle(bridge()) -> step().
-settle(#bridge{phase = {open, Transport}} = B) ->
+settle(#bridge{phase = {open, _}} = B) ->
+    try advance(B) of
+        {more, B1} -> settle(B1);
+        Step -> Step
+    catch
+        Class:Reason:Stack -> {stop, megaphone_ending:fault(Class, Reason, Stack, none), B}
+    end;
+settle(B) ->
+    {ok, B}.
+
+%% By one; `more' may follow.
+-spec advance(bridge()) -> step() | {more, bridge()}.
+advance(#bridge{phase = {open, Transport}} = B) ->
     case take_pending(B) of
         {Event, B1} ->
             deliver(Event, B1);
@@ -185,19 +200,17 @@ settle(#bridge{phase = {open, Transport}} = B) ->
                 {stop, Reason, Transport1} -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport1}});
                 none -> flush(B)
             end
-    end;
-settle(B) ->
-    {ok, B}.
+    end.
 
--spec receive_request(megaphone_body:request(), bridge()) -> step().
+-spec receive_request(megaphone_body:request(), bridge()) -> step() | {more, bridge()}.
 receive_request(#{els := Els, bytes := Bytes} = Request, #bridge{host = Host, pending = Pending} = B) ->
     ok = megaphone_stats:add(stanzas_in, length(Els)),
     case megaphone_pending:leave(Bytes, megaphone_stream:events(Request, Host), Pending) of
-        {ok, Pending1} -> settle(B#bridge{pending = Pending1});
+        {ok, Pending1} -> {more, B#bridge{pending = Pending1}};
         flood -> ends({hang_up, too_much_pending}, B)
     end.
 
--spec flush(bridge()) -> step().
+-spec flush(bridge()) -> step() | {more, bridge()}.
 flush(#bridge{phase = {open, Transport}, pending = Pending} = B) ->
     %% There is more for the stream, and only the mailbox keeps it back.
     IsBusy = not megaphone_pending:is_empty(Pending) andalso megaphone_transport:flow(Transport) =:= open,
@@ -205,7 +218,7 @@ flush(#bridge{phase = {open, Transport}, pending = Pending} = B) ->
     %% The answers may have made room.
     case take_pending(B1) of
         none -> {ok, B1};
-        {Event, B2} -> deliver(Event, B2)
+        _ -> {more, B1}
     end.
 
 %% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
@@ -221,11 +234,11 @@ take_pending(#bridge{phase = {open, Transport}, pending = Pending, mailbox = Mai
             end
     end.
 
--spec deliver(megaphone_stream:event(), bridge()) -> step().
+-spec deliver(megaphone_stream:event(), bridge()) -> step() | {more, bridge()}.
 deliver(Event, #bridge{c2s = C2s, mailbox = Mailbox} = B) ->
     Before = megaphone_mailbox:length(),
     case stream(megaphone_c2s:event(Event, C2s), B) of
-        {ok, B1} -> settle(B1#bridge{mailbox = megaphone_mailbox:asked(Before, megaphone_mailbox:length(), Mailbox)});
+        {ok, B1} -> {more, B1#bridge{mailbox = megaphone_mailbox:asked(Before, megaphone_mailbox:length(), Mailbox)}};
         Stop -> Stop
     end.
 
@@ -255,14 +268,18 @@ expire(#bridge{phase = Phase, c2s = C2s} = B) ->
         true -> stream(megaphone_c2s:info(timeout, C2s), B)
     end.
 
+%% After a fault its process ends, with what was done until then.
 -spec ends(megaphone_ending:way(), bridge()) -> step().
 ends(Way, B) ->
-    {Result, #{phase := Phase, c2s := C2s, pending := Pending}} = megaphone_ending:run(Way, parts(B)),
-    B1 = B#bridge{phase = Phase, c2s = C2s, pending = Pending},
-    case Result of
-        ok -> {ok, B1};
-        {stop, Reason} -> {stop, Reason, B1}
+    try megaphone_ending:run(Way, parts(B)) of
+        {ok, Session} -> {ok, ended(Session, B)};
+        {{stop, Reason}, Session} -> {stop, Reason, ended(Session, B)}
+    catch
+        Class:Reason:Stack -> {stop, megaphone_ending:fault(Class, Reason, Stack, none), B}
     end.
+
+-spec ended(megaphone_ending:session(), bridge()) -> bridge().
+ended(#{phase := Phase, c2s := C2s, pending := Pending}, B) -> B#bridge{phase = Phase, c2s = C2s, pending = Pending}.
 
 %% @doc Its process ends.
 -spec terminate(ProcessReason :: term(), bridge()) -> ok.

@@ -19,6 +19,7 @@
 %%% | ejabberd stops the stream's process      | remote-connection-failed         | `stopped', `terminate' | stops          |
 %%% | a fault in what ejabberd does            | internal-server-error            | `terminate' | stops                     |
 %%% | a fault in what we do with what it sent  | internal-server-error            | `fault'     | stops                     |
+%%% | a fault in what we do after that         | internal-server-error            | `terminate' | stops, with what was done |
 %%% | any other fault of ours                  | internal-server-error, who asked at once | `terminate' | stops, as before the message |
 %%% | the mailbox is too long once more        | has been told                    | `terminate' | stops                     |
 %%% | the process is killed                    | item-not-found, by megaphone_index | none      | -                         |

@@ -197,16 +197,21 @@ begin_with(ConnId, Body, Peer, #session{bridge = B} = S) ->
 next_state({ok, B}, S) ->
     case megaphone_bridge:settle(B) of
         {ok, B1} ->
-            S1 = rearm(gauge(S#session{bridge = B1})),
-            case megaphone_bridge:excess(B1) of
-                none -> {noreply, S1, ?SLEEP_AFTER_MS};
-                Length -> crowded(Length, S1)
-            end;
+            S1 = S#session{bridge = B1},
+            try wait(S1) catch Class:Reason:Stack -> {stop, megaphone_ending:fault(Class, Reason, Stack, none), S1} end;
         Stop ->
             next_state(Stop, S)
     end;
 next_state({stop, Reason, B}, S) ->
     {stop, Reason, S#session{bridge = B}}.
+
+-spec wait(#session{}) -> next_state().
+wait(#session{bridge = B} = S) ->
+    S1 = rearm(gauge(S)),
+    case megaphone_bridge:excess(B) of
+        none -> {noreply, S1, ?SLEEP_AFTER_MS};
+        Length -> crowded(Length, S1)
+    end.
 
 %% As ejabberd ends its own processes by `max_fsm_queue'. What is in the mailbox goes back through the router.
 -spec crowded(pos_integer(), #session{}) -> next_state().
