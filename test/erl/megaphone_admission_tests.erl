@@ -48,6 +48,18 @@ the_oldest_makes_room_where_all_places_are_taken() ->
     ?assertEqual(3, megaphone_admission:count()),
     ?assertEqual({refused, strangers}, megaphone_admission:check({1, 2, 3, 4}, enter(Less))).
 
+%% The hub does this for each, whatever waits for it meanwhile.
+who_leaves_costs_no_look_into_the_mailbox_test() ->
+    with_table(fun() ->
+        {Pid, Monitor} = spawn_monitor(fun() -> ok end),
+        A = megaphone_admission:enter(Pid, Monitor, {1, 2, 3, 4}, new(?LIMITS)),
+        Down = {'DOWN', Monitor, process, Pid, normal},
+        receive Down -> self() ! Down end,
+        _ = megaphone_admission:leave(Pid, A),
+        ?assertEqual(0, megaphone_admission:count()),
+        receive Down -> ok after 0 -> error(mailbox_read) end
+    end).
+
 with_table(Test) ->
     ok = megaphone_admission:create_table(),
     try Test() after ets:delete(megaphone_strangers) end.

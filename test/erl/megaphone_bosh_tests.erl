@@ -268,6 +268,14 @@ terminate_answers_the_held_and_the_last_test() ->
     ?assertEqual([{101, 2, 200, ?EMPTY}, {102, 3, 200, Terminated}], Answers),
     ?assertMatch(#{kept := [{102, 200, Terminated} | _]}, Ended).
 
+what_comes_behind_a_terminate_does_not_take_it_back_test() ->
+    {[], B} = request(101, 2, 0, session(#{})),
+    {[], B1} = arrive(102, 3, 0, #{terminate => true}, B),
+    {[], B2} = arrive(103, 4, 0, #{}, B1),
+    {[{deliver, #{rid := 102}}], B3} = megaphone_bosh:next(0, B2),
+    {[{deliver, #{rid := 103}}], B4} = megaphone_bosh:next(0, B3),
+    ?assertMatch(#{terminating := true}, megaphone_bosh:info(B4)).
+
 end_with_nothing_open_is_kept_for_the_next_request_test() ->
     {[], [], Ended} = finish(<<"remote-stream-error">>, 0, stanza(session(#{}))),
     ?assertEqual(
@@ -386,6 +394,13 @@ unsent() ->
 unsent({Rid, Conn, _, _}, Now, Bosh) -> megaphone_bosh:undelivered({busy, Rid, Conn}, Now, Bosh).
 
 lost(Rid, Bosh) -> megaphone_bosh:undelivered({gone, Rid, none}, 0, Bosh).
+
+%% Not even when to try again, which would have each later event search for what waits.
+of_an_answer_that_left_at_last_nothing_stays_test() ->
+    {_, B} = unsent(),
+    {[_], Left} = flush(50, B),
+    {[], Later} = flush(150, Left),
+    ?assert(erts_debug:flat_size(Later) < erts_debug:flat_size(Left)).
 
 unsent_answer_is_given_again_after_pauses_that_double_test() ->
     {Answer, B} = unsent(),

@@ -132,6 +132,13 @@ unsent_are_tried_again_in_order_after_pauses_that_double_test() ->
     {[_, _, _], Left} = megaphone_kept:retry(Now + 5000, unsent([1], Now + 1, Kept)),
     ?assertEqual(Now + 20050, megaphone_kept:due(unsent([1], Now + 20000, Left))).
 
+%% It is as if they never had been: who looks for what waits does not search for ever.
+once_all_have_left_nothing_is_due_test() ->
+    Kept = kept(blank, []),
+    {[_], Left} = megaphone_kept:retry(50, event({busy, c}, Kept)),
+    ?assertEqual({[], Left}, megaphone_kept:retry(149, Left)),
+    ?assertEqual({[], Kept}, megaphone_kept:retry(150, Left)).
+
 %% Its request is held still: that was the older connection of it.
 what_is_not_kept_is_not_tried_again_test() ->
     ?assertEqual(infinity, megaphone_kept:due(unsent([4], 0, some()))).

@@ -143,9 +143,11 @@ next(Now, #bosh{requests = Requests, say = Say, limits = Limits} = B) ->
     end.
 
 -spec accept(megaphone_body:request(), ms(), bosh()) -> {[effect()], bosh()}.
-accept(Request, Now, #bosh{kept = Kept, proof = Proof, say = Say, hold = Hold, limits = #{maxpause := Max, queue := Bytes}} = B) ->
+accept(Request, Now, #bosh{kept = Kept, proof = Proof, say = Say, hold = Hold} = B) ->
+    #bosh{terminating = Terminating, limits = #{maxpause := Max, queue := Bytes}} = B,
     {Missed, Kept1, Proof1} = megaphone_proof:of_request(Request, count_held(B), {Hold, Bytes}, Kept, Proof),
-    IsLast = is_map_key(terminate, Request),
+    %% What comes behind its goodbye takes nothing back.
+    IsLast = Terminating orelse is_map_key(terminate, Request),
     B1 = B#bosh{kept = Kept1, proof = Proof1, say = megaphone_answer:report(Missed, Now, Say), terminating = IsLast, pause = none},
     IsBehind = megaphone_kept:size(Kept1) > ?KEPT_FACTOR * requests(B),
     case Request of
@@ -171,8 +173,8 @@ enqueue(Item, Kind, Now, #bosh{out = Out, limits = #{group := Group, queue := Li
 -spec flush(Busy :: boolean(), ms(), bosh()) -> {[effect()], bosh()}.
 flush(Busy, Now, #bosh{kept = Kept} = B) ->
     case megaphone_kept:retry(Now, Kept) of
-        {[], _} when B#bosh.busy =:= Busy -> answer_due(Now, B, []);
-        {[], _} -> answer_due(Now, B#bosh{busy = Busy}, []);
+        {[], Kept} when B#bosh.busy =:= Busy -> answer_due(Now, B, []);
+        {[], Kept1} -> answer_due(Now, B#bosh{busy = Busy, kept = Kept1}, []);
         {Again, Kept1} -> answer_due(Now, B#bosh{busy = Busy, kept = Kept1, idle_from = Now}, [{answer, A} || A <- lists:reverse(Again)])
     end.
 

@@ -199,16 +199,17 @@ due(#kept{retry = {Due, _}} = Kept) -> case awaited(Kept) of [] -> infinity; _ -
 
 %% @doc What to try again now, oldest first.
 -spec retry(ms(), kept()) -> {[answer()], kept()}.
-retry(Now, #kept{retry = Retry} = Kept) ->
-    case due(Kept) of
-        Due when Due =< Now ->
-            Again = awaited(Kept),
+retry(Now, #kept{retry = {Due, Before}} = Kept) when Due =< Now ->
+    case awaited(Kept) of
+        [] ->
+            {[], Kept#kept{retry = none}};
+        Again ->
             Copied = lists:foldl(fun(Rid, K) -> change(Rid, copied, K) end, Kept, [Rid || {Rid, _, _, _} <- Again]),
-            Pause = min(2 * element(2, Retry), ?LONGEST_PAUSE),
-            {Again, Copied#kept{retry = {Now + Pause, Pause}}};
-        _ ->
-            {[], Kept}
-    end.
+            Pause = min(2 * Before, ?LONGEST_PAUSE),
+            {Again, Copied#kept{retry = {Now + Pause, Pause}}}
+    end;
+retry(_, Kept) ->
+    {[], Kept}.
 
 %% @doc The session ends: the answers that the client may not have leave. What they owe it, oldest first; and those that
 %% wait: for which requests.
