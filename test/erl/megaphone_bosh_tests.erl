@@ -102,6 +102,13 @@ creation_answer_test() ->
         ]
     ].
 
+%% Or it could not come back.
+a_creation_that_pauses_is_told_its_sid_test() ->
+    Request = #{rid => 100, els => [], to => <<"h">>, ver => {1, 11}, hold => 1, wait => 60, pause => 10},
+    {[{100, 1, 200, Body}], _} = ask(megaphone_bosh:new(Request, 1, 0, {<<"sid">>, limits()}), 0),
+    {xmlel, _, Attrs, []} = fxml_stream:parse_element(Body),
+    ?assertEqual({<<"sid">>, <<"sid">>}, lists:keyfind(<<"sid">>, 1, Attrs)).
+
 held_until_wait_test() ->
     {[], B} = request(101, 2, 0, session(#{})),
     ?assertEqual(60000, megaphone_bosh:deadline(B)),

@@ -277,15 +277,19 @@ flush(#world{bosh = Bosh, now = Now, hold = Hold} = W) ->
     true = megaphone_bosh:deadline(Bosh1) > Now orelse megaphone_bosh:is_expired(Now, Bosh1),
     send(Effects, W#world{bosh = Bosh1}).
 
-%% The first that finds no room makes those behind it wait, too.
 send([], W) ->
     W;
-send([{answer, {Rid, Conn, _, _}} | Effects], #world{busy = true, bosh = Bosh, now = Now} = W) ->
-    send(Effects, W#world{bosh = megaphone_bosh:undelivered({busy, Rid, Conn}, Now, Bosh)});
+send([{answer, _} | _] = Effects, #world{busy = true, bosh = Bosh, now = Now} = W) ->
+    {Bosh1, Others} = without_room(Effects, Now, Bosh),
+    send(Others, W#world{bosh = Bosh1});
 send([{answer, Answer} | Effects], W) ->
     send(Effects, send_one(Answer, W));
 send([{repeat, Conn} | Effects], #world{open = Open} = W) ->
     send(Effects, lists:foldl(fun(Rid, Acc) -> broken(Rid, Conn, Acc) end, W, maps:keys(Open))).
+
+without_room(Effects, Now, Bosh) ->
+    {Undelivered, Others} = megaphone_effects:without_room(Effects),
+    {lists:foldl(fun(Answer, B) -> megaphone_bosh:undelivered(Answer, Now, B) end, Bosh, Undelivered), Others}.
 
 carry(Rid, Body, Carried) -> maps:merge(#{Rid => numbers(Body)}, Carried).
 
@@ -411,8 +415,9 @@ carry_out([], Answered, _, Bosh) ->
     {ok, Answered, Bosh};
 carry_out([{stop, Reason}], Answered, _, Bosh) ->
     {stop, Reason, Answered, Bosh};
-carry_out([{answer, {Rid, Conn, _, _}} | Effects], #{busy := true} = Answered, Now, Bosh) ->
-    carry_out(Effects, Answered, Now, megaphone_bosh:undelivered({busy, Rid, Conn}, Now, Bosh));
+carry_out([{answer, _} | _] = Effects, #{busy := true} = Answered, Now, Bosh) ->
+    {Bosh1, Others} = without_room(Effects, Now, Bosh),
+    carry_out(Others, Answered, Now, Bosh1);
 carry_out([{answer, Answer} | Effects], Answered, Now, Bosh) ->
     carry_out(Effects, answered(Answer, Answered), Now, Bosh);
 carry_out([{refuse, Conn, Status, Body} | Effects], Answered, Now, Bosh) ->

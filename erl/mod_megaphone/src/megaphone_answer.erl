@@ -55,7 +55,7 @@ report(none, _, Say) -> Say.
 %% @doc Answers the first request that has a connection, within the limit of an answer. Those before it get one with nothing
 %% in it, kept for their repeats. `Received': up to this rid we have all requests of one that acknowledges (§9.1).
 -spec first(what(), {say(), Received :: rid() | none, Legacy :: boolean(), Limit :: pos_integer()}, Now :: integer(), Requests, Kept, Out) ->
-    {megaphone_bosh:answer(), Requests, Kept, Out}
+    {megaphone_kept:answer(), Requests, Kept, Out}
 when
     Requests :: megaphone_requests:requests(), Kept :: megaphone_kept:kept(), Out :: megaphone_queue:queue().
 first(What, {Say, Received, Legacy, Limit}, Now, Requests, Kept, Out) ->

@@ -6,7 +6,7 @@
 
 -export([parse/2, rid/1, is_empty/1, extra/1, write/2, attribute/2, escape/1]).
 
--export_type([request/0, rid/0, xmlel/0, parse_error/0]).
+-export_type([request/0, rid/0, xmlel/0]).
 
 -include("megaphone_markup.hrl").
 

@@ -21,13 +21,12 @@
 -export([new/4, authid/2, arrive/4, refuse/3, asked/4, closed/3, next/2, enqueue/4, flush/3, undelivered/3, present/2, finish/4]).
 -export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1]).
 
--export_type([bosh/0, conn/0, answer/0, info/0]).
+-export_type([bosh/0, info/0]).
 
--type conn() :: pid().
+-type conn() :: megaphone_requests:conn().
 -type ms() :: integer().
 -type rid() :: megaphone_body:rid().
-%% What goes back to the client of one request.
--type answer() :: {rid(), conn(), megaphone_kept:http_status(), Body :: binary()}.
+-type answer() :: megaphone_kept:answer().
 -type effect() :: megaphone_effects:effect().
 %% Requests held; is the client away as it asked to (§10); has it asked for the end (§13); since when it has had no request
 %% open, if it has none.
@@ -79,10 +78,10 @@ authid(Id, #bosh{say = Say} = B) -> B#bosh{say = megaphone_answer:authid(Id, Say
 arrive(#{rid := Rid} = Request, Conn, Now, #bosh{requests = Requests, limits = Limits} = B) ->
     case megaphone_requests:arrive(Request, Conn, Now, {requests(B), Limits}, Requests) of
         {new, Requests1} -> {[], B#bosh{requests = Requests1, idle_from = Now}};
-        {again, none, Requests1} -> {[], B#bosh{requests = Requests1, idle_from = Now}};
         {again, Older, Requests1} ->
             %% That connection is let go, with nothing.
-            {[{answer, {Rid, Older, 200, megaphone_answer:blank(none, none)}}], B#bosh{requests = Requests1, idle_from = Now}};
+            LetGo = [{answer, {Rid, Older, 200, megaphone_answer:blank(none, none)}} || Older =/= none],
+            {LetGo, B#bosh{requests = Requests1, idle_from = Now}};
         answered -> repeat(Request, Conn, Now, B);
         {stop, Reason, Requests1} -> {[{stop, Reason}], B#bosh{requests = Requests1}}
     end.
@@ -143,11 +142,10 @@ next(Now, #bosh{requests = Requests, say = Say, limits = Limits} = B) ->
     end.
 
 -spec accept(megaphone_body:request(), ms(), bosh()) -> {[effect()], bosh()}.
-accept(Request, Now, #bosh{kept = Kept, proof = Proof, say = Say, hold = Hold} = B) ->
-    #bosh{terminating = Terminating, limits = #{maxpause := Max, queue := Bytes}} = B,
+accept(Request, Now, #bosh{kept = Kept, proof = Proof, say = Say, hold = Hold, limits = #{maxpause := Max, queue := Bytes}} = B) ->
     {Missed, Kept1, Proof1} = megaphone_proof:of_request(Request, count_held(B), {Hold, Bytes}, Kept, Proof),
     %% What comes behind its goodbye takes nothing back.
-    IsLast = Terminating orelse is_map_key(terminate, Request),
+    IsLast = B#bosh.terminating orelse is_map_key(terminate, Request),
     B1 = B#bosh{kept = Kept1, proof = Proof1, say = megaphone_answer:report(Missed, Now, Say), terminating = IsLast, pause = none},
     IsBehind = megaphone_kept:size(Kept1) > ?KEPT_FACTOR * requests(B),
     case Request of
@@ -221,7 +219,8 @@ undelivered({busy, Rid, Conn}, Now, #bosh{kept = Kept} = B) -> B#bosh{kept = meg
 %%% The end
 
 %% @doc Every open request is answered. `Error' is a <stream:error/> or nothing. What the client may not have and is owed
-%% to its user, oldest first, is for the caller to deliver by another way; one that says goodbye has all that it wants (§13).
+%% to its user, oldest first, is for the caller to deliver by another way; one that says goodbye wants no more than its last
+%% answers have room for (§13), but what they had none for is owed.
 -spec finish(megaphone_condition:condition(), Error :: iodata(), ms(), bosh()) ->
     {[effect()], [megaphone_queue:owed()], megaphone_ended:ended()}.
 finish(client, _, Now, #bosh{kept = Kept, legacy = Legacy} = B) ->

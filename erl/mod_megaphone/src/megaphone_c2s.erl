@@ -9,14 +9,16 @@
 %%% | returns             | `ok'                                    | its new state              |
 %%% | ... disconnected    | `closed': it has ended, or is resumable | its new state              |
 %%% | stops               | `{stop, Reason}'                        | its new state              |
-%%% | exits               | `{exit, Reason}': so it may end, too    | that from before           |
+%%% | exits in good order | `{exit, Reason}': so it may end, too    | that from before           |
 %%% | fails               | `{exit, {shutdown, fault}}', logged     | that from before           |
+%%%
+%%% In good order: `normal', `shutdown' or `{shutdown, _}'; any other exit is a failure.
 -module(megaphone_c2s).
 
 -export([none/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
 -export([due/1, sleep/2, wake/1, stream/1, is_established/1, takes_late/1, user/2, ip/1, address/1]).
 
--export_type([c2s/0, outcome/0, result/0]).
+-export_type([c2s/0, result/0]).
 
 -type stream() :: xmpp_stream_in:state().
 -type ms() :: integer().

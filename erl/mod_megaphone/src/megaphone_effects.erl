@@ -1,15 +1,15 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% What the protocol between a client and its session (megaphone_bosh) wants done: it decides, and knows no process; this
-%%% carries it out, and decides nothing.
+%%% carries it out, and decides only what waits where there is no room (without_room/1).
 -module(megaphone_effects).
 
--export([carry_out/2]).
+-export([carry_out/2, without_room/1]).
 
 -export_type([effect/0, undelivered/0, rest/0]).
 
--type conn() :: megaphone_bosh:conn().
--type answer() :: megaphone_bosh:answer().
+-type conn() :: megaphone_requests:conn().
+-type answer() :: megaphone_kept:answer().
 -type effect() ::
     %% If it does not leave, the protocol is to be told; of those behind it, too, where there was no room for it.
     {answer, answer()}
@@ -41,10 +41,9 @@ carry_out([{answer, {Rid, ConnId, Status, Body}} | Effects] = All, Headers, Unde
             ok = megaphone_stats:add(answers_lost, 1),
             carry_out(Effects, Headers, [{gone, Rid, ConnId} | Undelivered]);
         busy ->
-            %% What came behind it would overtake it.
-            {Delayed, Others} = lists:partition(fun(Effect) -> element(1, Effect) =:= answer end, All),
+            {Delayed, Others} = without_room(All),
             ok = megaphone_stats:add(answers_delayed, length(Delayed)),
-            carry_out(Others, Headers, lists:reverse([{busy, R, C} || {answer, {R, C, _, _}} <- Delayed], Undelivered))
+            carry_out(Others, Headers, lists:reverse(Delayed, Undelivered))
     end;
 carry_out([{last, {_, ConnId, Status, Body}} | Effects], Headers, Undelivered) ->
     ok = count_answer(Body),
@@ -61,6 +60,12 @@ carry_out([{count, Counter} | Effects], Headers, Undelivered) ->
     carry_out(Effects, Headers, Undelivered);
 carry_out(Rest, _, Undelivered) ->
     {lists:reverse(Undelivered), Rest}.
+
+%% @doc There is no room for the first of these: an answer behind it would overtake it, but all else goes on.
+-spec without_room([effect()]) -> {[undelivered()], [effect()]}.
+without_room(Effects) ->
+    {Answers, Others} = lists:partition(fun(Effect) -> element(1, Effect) =:= answer end, Effects),
+    {[{busy, Rid, ConnId} || {answer, {Rid, ConnId, _, _}} <- Answers], Others}.
 
 -spec count_answer(binary()) -> ok.
 count_answer(Body) ->

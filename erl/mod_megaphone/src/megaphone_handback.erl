@@ -53,7 +53,7 @@ is_resumable(_) -> false.
 -spec requeue([owed()], Late :: [stanza()], xmpp_stream_in:state()) -> {non_neg_integer(), Failed :: non_neg_integer()}.
 requeue(Owed, Late, Stream) ->
     Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
-    [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, megaphone_mailbox:take_routed()]],
+    [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, megaphone_handover:take_routed()]],
     ok = megaphone_handover:offer(),
     lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late1 ++ Waiting),
     {length(Stanzas) + length(Late1), length(Owed) - length(Stanzas)}.

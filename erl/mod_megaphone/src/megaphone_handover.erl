@@ -8,7 +8,7 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([offer/0, closed/3, opened/3]).
+-export([take_routed/0, offer/0, closed/3, opened/3]).
 
 -type stanza() :: tuple().
 
@@ -17,6 +17,14 @@
 -define(WAIT_MS, 5000).
 %% While the mailbox is put in order more may come, which then is to be moved, too.
 -define(ROUNDS, 10).
+
+%% @doc Takes the stanzas that came for the user out of the mailbox, oldest first.
+-spec take_routed() -> [stanza()].
+take_routed() ->
+    receive
+        {route, Stanza} -> [Stanza | take_routed()]
+    after 0 -> []
+    end.
 
 %% @doc The stanzas in the mailbox of this process, whose session ends, are for a session that replaces it.
 -spec offer() -> ok.
@@ -30,7 +38,7 @@ closed({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
     case erase(?OFFERED) =:= true andalso successor(Sid, Jid) of
         false -> ok;
         none -> ok;
-        Successor -> lists:foreach(fun(Stanza) -> hand_over(Stanza, Successor) end, megaphone_mailbox:take_routed())
+        Successor -> lists:foreach(fun(Stanza) -> hand_over(Stanza, Successor) end, take_routed())
     end;
 closed(_, _, _) ->
     ok.
@@ -92,7 +100,7 @@ put_in_order(Rounds) ->
         true ->
             ok;
         false ->
-            {First, Then} = lists:partition(fun is_marked/1, megaphone_mailbox:take_routed()),
+            {First, Then} = lists:partition(fun is_marked/1, take_routed()),
             lists:foreach(fun(Stanza) -> self() ! {route, mark(Stanza)} end, First ++ Then),
             put_in_order(Rounds - 1)
     end.

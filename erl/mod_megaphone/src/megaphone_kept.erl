@@ -31,13 +31,14 @@
 -export([new/0, add/6, copy/3, gone/2, busy/4, closed/2, received/2, acknowledged/2, trim/3]).
 -export([due/1, retry/2, has_lost/1, unproved/1, sent_at/2, is_awaited/2, awaited/1, size/1, to_list/1, take_owed/1]).
 
--export_type([kept/0, http_status/0]).
+-export_type([kept/0, answer/0, http_status/0]).
 
 -type rid() :: megaphone_body:rid().
 -type ms() :: integer().
--type conn() :: megaphone_bosh:conn().
--type answer() :: megaphone_bosh:answer().
+-type conn() :: megaphone_requests:conn().
 -type http_status() :: 200 | 400 | 403 | 404.
+%% What goes back to the client of one request.
+-type answer() :: {rid(), conn(), http_status(), Body :: binary()}.
 -type state() :: sent | resent | lost | missed | settled | {unsent, conn(), lost | missed | settled}.
 -type event() :: copied | gone | {busy, conn()} | {closed, conn()} | proved | acknowledged | too_old | ends.
 

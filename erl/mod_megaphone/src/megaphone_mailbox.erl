@@ -5,7 +5,7 @@
 %%% messages are counted, as far as they stand in the mailbox still.
 -module(megaphone_mailbox).
 
--export([new/0, new/1, configured/0, length/0, asked/3, handled/1, is_too_long/2, is_behind/1, take_routed/0]).
+-export([new/0, new/1, configured/0, length/0, asked/3, handled/1, is_too_long/2, is_behind/1]).
 
 -export_type([mailbox/0]).
 
@@ -58,11 +58,3 @@ is_too_long(Length, Longest) -> Length > Longest.
 -spec is_behind(mailbox()) -> boolean().
 is_behind({_, AskedFor, _}) when AskedFor > ?MOST_ASKED_FOR -> length() > ?MOST_ASKED_FOR;
 is_behind(_) -> false.
-
-%% @doc Takes out the stanzas that came for the user, oldest first.
--spec take_routed() -> [Stanza :: tuple()].
-take_routed() ->
-    receive
-        {route, Stanza} -> [Stanza | take_routed()]
-    after 0 -> []
-    end.

@@ -24,12 +24,12 @@
 -export([new/4, arrive/5, next/4, closed/3, answer/2, reopen/3, finish/2]).
 -export([kind/2, received/1, count_held/1, is_open/2, due/1, wait/1]).
 
--export_type([requests/0]).
+-export_type([requests/0, conn/0]).
 
 -type rid() :: megaphone_body:rid().
 -type ms() :: integer().
 -type key() :: binary() | none.
--type conn() :: megaphone_bosh:conn().
+-type conn() :: pid().
 -type limits() :: mod_megaphone:limits().
 -type reason() :: megaphone_condition:reason().
 
