@@ -45,6 +45,11 @@ asking_test_() ->
      || {Wait, Answer, What, Full, Now, Kind} = Row <- Rows
     ].
 
+%% What had a payload, or was to restart, makes no poll early, though its answer was empty.
+a_poll_after_something_else_is_in_time_test() ->
+    {ok, 0, Pace} = ask(other, false, 0, megaphone_pace:new(0, -100000)),
+    ?assertEqual({in_time, 1}, kind(poll, true, 1, megaphone_pace:answered(blank, Pace))).
+
 %% A poll that waits for its time counts as asked then; what is sent meanwhile, once more, waits as long.
 a_poll_waits_for_its_time_test() ->
     {ok, 5000, P1} = ask(poll, true, 1000, asked(0, blank)),

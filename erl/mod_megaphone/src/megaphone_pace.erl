@@ -7,8 +7,8 @@
 %%%                                           | session that holds requests   | polling session (§12)
 %%%   with payload, or to pause, restart, end | in time                       | in time
 %%%   empty, `polling' or more after the last | in time                       | in time
-%%%   empty, and sooner                       | early, if as many are open    | early, if it had nothing but
-%%%                                           | as may be (§11)               | empty answers since
+%%%   empty, and sooner                       | early, if as many are open    | early, if the last was empty, too,
+%%%                                           | as may be (§11)               | and all answers since
 %%%
 %%%   in time: held for `wait', which a polling session has none of
 %%%   early: the same, but a poll waits for its time first; it adds to the haste, which time takes off again
