@@ -26,6 +26,20 @@ may_wait_test_() ->
      || {May, Who, N} <- [{true, stranger, 2048}, {false, stranger, 2049}, {true, user, 100000}]
     ].
 
+check_test_() ->
+    Request = #{els => lists:duplicate(9, {xmlel, <<"iq">>, [], []})},
+    Long = binary:copy(<<"x">>, 2049),
+    [
+        ?_assertEqual(Expected, megaphone_allowance:check(R, Body, IsEarly, Who))
+     || {Expected, R, Body, IsEarly, Who} <- [
+            {ok, #{els => []}, Long, false, stranger},
+            {{error, too_much_ahead}, #{els => []}, Long, true, stranger},
+            {{error, body_too_large}, Request, <<>>, false, stranger},
+            {{error, body_too_large}, Request, Long, true, stranger},
+            {ok, Request, Long, true, user}
+        ]
+    ].
+
 read_test_() ->
     Attributes = "sid='a' rid='1' xmlns='http://jabber.org/protocol/httpbind'",
     Body = fun(Els) -> iolist_to_binary(["<body ", Attributes, ">", Els, "</body>"]) end,
@@ -39,7 +53,6 @@ read_test_() ->
             {"too long", body_too_large, stranger, infinity, Body(Long)},
             {"too long for ejabberd, and no XML", body_too_large, user, 100, binary:copy(<<"<">>, 101)},
             {"long", ok, user, infinity, Body(Long)},
-            {"too many payloads", body_too_large, stranger, infinity, Body(lists:duplicate(9, "<a/>"))},
             {"many payloads", ok, user, infinity, Body(Many)},
             {"too many parts", <<"bad-request">>, stranger, infinity, Body(["<a>", Many, "</a>"])},
             {"no XML", <<"bad-request">>, user, infinity, <<"<body">>}

@@ -27,10 +27,9 @@ c2s(More) ->
 
 %% Its creation was answered, and request 8 is held.
 session(open, Limits, C2s) ->
-    persistent_term:put({mod_megaphone, ?HOST}, Limits),
     Body = <<"<body rid='7' to='localhost' ver='1.11' wait='60' hold='1' xmlns='http://jabber.org/protocol/httpbind'/>">>,
     {ok, Creation} = megaphone_body:parse(Body, 100),
-    Transport = megaphone_transport:new(Creation, self(), infinity, {?SID, ?HOST}),
+    {ok, Transport} = megaphone_transport:new(Creation, {self(), Body}, infinity, {?SID, Limits}),
     ok = megaphone_sessions:open(?SID, self(), {0, 0, 0}),
     {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID))),
     [{answer, _}] = seen(),

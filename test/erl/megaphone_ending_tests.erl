@@ -38,9 +38,10 @@ session(Phase) ->
 
 open() ->
     Limits = #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false},
-    persistent_term:put({mod_megaphone, <<"localhost">>}, Limits),
-    {ok, Request} = megaphone_body:parse(<<"<body rid='7' to='localhost' ver='1.11' xmlns='http://jabber.org/protocol/httpbind'/>">>, 100),
-    {open, megaphone_transport:new(Request, self(), infinity, {?SID, <<"localhost">>})}.
+    Body = <<"<body rid='7' to='localhost' ver='1.11' xmlns='http://jabber.org/protocol/httpbind'/>">>,
+    {ok, Request} = megaphone_body:parse(Body, 100),
+    {ok, Transport} = megaphone_transport:new(Request, {self(), Body}, infinity, {?SID, Limits}),
+    {open, Transport}.
 
 with_tables_test_() ->
     {foreach,
@@ -53,6 +54,7 @@ with_tables_test_() ->
         end,
         fun(_) -> [ets:delete(Table) || Table <- [megaphone_sessions, megaphone_ended]] end, [
             fun() -> every_way_ends_an_open_session_once() end,
+            fun() -> one_whose_stream_is_stopped_gets_what_is_due_and_ends() end,
             fun() -> of_one_that_expired_nothing_is_kept() end,
             fun() -> one_that_never_was_open_leaves_the_index() end,
             fun() -> who_asks_while_it_terminates_is_answered() end
@@ -64,6 +66,7 @@ ways() ->
 every_way_ends_an_open_session_once() ->
     [
         begin
+            ok = megaphone_sessions:open(?SID, self(), {0, 0, 0}),
             true = ets:delete(megaphone_ended, ?SID),
             {_, #{phase := {ended, _}} = Ended} = megaphone_ending:run(First, session(open())),
             ?assertMatch([Answer] when is_binary(Answer), answers()),
@@ -75,6 +78,18 @@ every_way_ends_an_open_session_once() ->
         end
      || First <- ways()
     ].
+
+%% Its end is for its process to come to.
+one_whose_stream_is_stopped_gets_what_is_due_and_ends() ->
+    {open, Transport} = open(),
+    {ok, _, _, Taken} = megaphone_transport:next(<<"localhost">>, Transport),
+    {{stop, normal}, #{phase := {open, _}} = Stopped} = megaphone_ending:run({stopped, normal, none}, session({open, Taken})),
+    [Creation] = answers(),
+    ?assertMatch({match, _}, re:run(Creation, "sid='tag.sid'")),
+    ?assertMatch({ok, _}, megaphone_sessions:find(?SID)),
+    ok = megaphone_ending:terminate(normal, Stopped),
+    ?assertEqual({[], none}, {answers(), megaphone_sessions:find(?SID)}),
+    {ended, #{kept := [{7, 200, Creation}]}} = megaphone_ended:find(?SID).
 
 of_one_that_expired_nothing_is_kept() ->
     {ok, #{phase := {ended, _}}} = megaphone_ending:run({hang_up, expired}, session(open())),

@@ -4,7 +4,7 @@
 %%% may be answered with more than itself, and anyone can send it: no login needs more.
 -module(megaphone_allowance).
 
--export([read/3, bytes/2, parts/1, has_room/2, may_wait/2]).
+-export([read/3, bytes/2, parts/1, check/4, has_room/2, may_wait/2]).
 
 -export_type([who/0]).
 
@@ -27,12 +27,18 @@ read(Body, Who, Max) ->
         false ->
             {error, body_too_large};
         {ok, Request} ->
-            case has_room(Request, Who) of
-                true -> {ok, Request};
-                false -> {error, body_too_large}
-            end;
+            {ok, Request};
         {error, _} ->
             {error, <<"bad-request">>}
+    end.
+
+%% @doc Is it taken? `IsEarly': it came before its turn.
+-spec check(megaphone_body:request(), Body :: binary(), IsEarly :: boolean(), who()) -> ok | {error, body_too_large | too_much_ahead}.
+check(Request, Body, IsEarly, Who) ->
+    case has_room(Request, Who) of
+        false -> {error, body_too_large};
+        true when IsEarly -> case may_wait(Body, Who) of true -> ok; false -> {error, too_much_ahead} end;
+        true -> ok
     end.
 
 %% @doc The longest body, where ejabberd takes `Max'.

@@ -1,7 +1,8 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% One session as a value, without its process: on one side the transport that reaches its client, on the other its XMPP
-%%% stream, and between them what the client sent and the stream has not got yet. How it ends is megaphone_ending's.
+%%% One session as a value: on one side the transport that reaches its client, on the other its XMPP stream, and between them
+%%% what the client sent and the stream has not got yet. Of its process it reads how long the mailbox is. How it ends is
+%%% megaphone_ending's.
 %%%
 %%%   opening  the first step of its process, which opens it (open/4) or refuses: nothing else finds it so but its end
 %%%   open     the client hears what the stream sends
@@ -62,18 +63,15 @@ new(Sid) -> #bridge{sid = Sid}.
 -spec open({megaphone_body:request(), Host :: binary()}, {ConnId :: pid(), Body :: binary()}, Peer, bridge()) -> step() when
     Peer :: megaphone_socket:endpoint().
 open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
-    Limits = ejabberd_c2s_config:get_c2s_limits(),
-    MaxBody = proplists:get_value(max_stanza_size, Limits, infinity),
-    Transport = megaphone_transport:new(Request, ConnId, MaxBody, {Sid, Host}),
-    B1 = opened(mod_megaphone:host(Host), Transport, B),
-    case stream(megaphone_c2s:start(Peer, Limits), B1#bridge{mailbox = megaphone_mailbox:configured()}) of
-        {ok, B2} ->
-            case byte_size(Body) =< MaxBody andalso megaphone_allowance:has_room(Request, stranger) of
-                true -> charge(ConnId, Body, settle(B2));
-                false -> ends({hang_up, body_too_large}, B2)
-            end;
-        Stop ->
-            Stop
+    #{host := Own} = Limits = mod_megaphone:limits(Host),
+    C2sLimits = ejabberd_c2s_config:get_c2s_limits(),
+    MaxBody = proplists:get_value(max_stanza_size, C2sLimits, infinity),
+    {First, Transport} = megaphone_transport:new(Request, {ConnId, Body}, MaxBody, {Sid, Limits}),
+    B1 = opened(Own, Transport, B#bridge{mailbox = megaphone_mailbox:configured()}),
+    case stream(megaphone_c2s:start(Peer, C2sLimits), B1) of
+        {ok, B2} when First =:= ok -> charge(ConnId, Body, settle(B2));
+        {ok, B2} -> ends({hang_up, First}, B2);
+        Stop -> Stop
     end.
 
 %% @doc With a transport, and no stream yet.
@@ -157,16 +155,12 @@ stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = 
             ends({fault, Sent}, B1)
     end;
 stream({Outcome, Sent, C2s}, #bridge{phase = {ended, Ended}, c2s = Before} = B) ->
-    B1 = B#bridge{c2s = C2s, phase = {ended, megaphone_ending:owes(Sent, Ended)}},
-    case Outcome of
-        ok -> {ok, B1};
-        closed -> {ok, B1};
-        Stop -> stop(Stop, Before, B1)
-    end.
+    stop(Outcome, Before, B#bridge{c2s = C2s, phase = {ended, megaphone_ending:owes(Sent, Ended)}}).
 
--spec stop({stop | exit, ProcessReason :: term()}, Before :: c2s(), bridge()) -> step().
+-spec stop(ok | closed | {stop | exit, ProcessReason :: term()}, Before :: c2s(), bridge()) -> step().
 stop({stop, Reason}, Before, B) -> ends({stopped, Reason, Before}, B);
-stop({exit, Reason}, _, B) -> {stop, Reason, B}.
+stop({exit, Reason}, _, B) -> {stop, Reason, B};
+stop(_, _, B) -> {ok, B}.
 
 %% Once it has logged in, it has.
 -spec who(c2s(), bridge()) -> megaphone_allowance:who().
@@ -190,22 +184,21 @@ settle(B) ->
 
 %% By one; `more' may follow.
 -spec advance(bridge()) -> step() | {more, bridge()}.
-advance(#bridge{phase = {open, Transport}} = B) ->
+advance(#bridge{host = Host, phase = {open, Transport}} = B) ->
     case take_pending(B) of
         {Event, B1} ->
             deliver(Event, B1);
         none ->
-            case megaphone_transport:next(Transport) of
-                {ok, Request, Transport1} -> receive_request(Request, B#bridge{phase = {open, Transport1}});
+            case megaphone_transport:next(Host, Transport) of
+                {ok, Bytes, Events, Transport1} -> leave(Bytes, Events, B#bridge{phase = {open, Transport1}});
                 {stop, Reason, Transport1} -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport1}});
                 none -> flush(B)
             end
     end.
 
--spec receive_request(megaphone_body:request(), bridge()) -> step() | {more, bridge()}.
-receive_request(#{els := Els, bytes := Bytes} = Request, #bridge{host = Host, pending = Pending} = B) ->
-    ok = megaphone_stats:add(stanzas_in, length(Els)),
-    case megaphone_pending:leave(Bytes, megaphone_stream:events(Request, Host), Pending) of
+-spec leave(Bytes :: pos_integer(), [megaphone_stream:event()], bridge()) -> step() | {more, bridge()}.
+leave(Bytes, Events, #bridge{pending = Pending} = B) ->
+    case megaphone_pending:leave(Bytes, Events, Pending) of
         {ok, Pending1} -> {more, B#bridge{pending = Pending1}};
         flood -> ends({hang_up, too_much_pending}, B)
     end.
@@ -216,22 +209,15 @@ flush(#bridge{phase = {open, Transport}, pending = Pending} = B) ->
     IsBusy = not megaphone_pending:is_empty(Pending) andalso megaphone_transport:flow(Transport) =:= open,
     B1 = B#bridge{phase = {open, megaphone_transport:flush(IsBusy, Transport)}},
     %% The answers may have made room.
-    case take_pending(B1) of
-        none -> {ok, B1};
-        _ -> {more, B1}
-    end.
+    case take_pending(B1) of none -> {ok, B1}; _ -> {more, B1} end.
 
 %% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
 -spec take_pending(bridge()) -> {megaphone_stream:event(), bridge()} | none.
 take_pending(#bridge{phase = {open, Transport}, pending = Pending, mailbox = Mailbox} = B) ->
-    case megaphone_pending:is_empty(Pending) orelse megaphone_mailbox:is_behind(Mailbox) of
-        true ->
-            none;
-        false ->
-            case megaphone_pending:take(megaphone_transport:flow(Transport), Pending) of
-                none -> none;
-                {Event, Pending1} -> {Event, B#bridge{pending = Pending1}}
-            end
+    IsLeft = megaphone_pending:is_empty(Pending) orelse megaphone_mailbox:is_behind(Mailbox),
+    case IsLeft orelse megaphone_pending:take(megaphone_transport:flow(Transport), Pending) of
+        {Event, Pending1} -> {Event, B#bridge{pending = Pending1}};
+        _ -> none
     end.
 
 -spec deliver(megaphone_stream:event(), bridge()) -> step() | {more, bridge()}.
@@ -252,10 +238,7 @@ due(#bridge{c2s = C2s}) -> megaphone_c2s:due(C2s).
 
 -spec tick(bridge()) -> step().
 tick(#bridge{phase = {open, Transport}, who = Who} = B) ->
-    case client(megaphone_transport:waiting(Who, Transport), B) of
-        {ok, B1} -> expire(B1);
-        Stop -> Stop
-    end;
+    case client(megaphone_transport:waiting(Who, Transport), B) of {ok, B1} -> expire(B1); Stop -> Stop end;
 tick(B) ->
     expire(B).
 
@@ -272,14 +255,12 @@ expire(#bridge{phase = Phase, c2s = C2s} = B) ->
 -spec ends(megaphone_ending:way(), bridge()) -> step().
 ends(Way, B) ->
     try megaphone_ending:run(Way, parts(B)) of
-        {ok, Session} -> {ok, ended(Session, B)};
-        {{stop, Reason}, Session} -> {stop, Reason, ended(Session, B)}
+        {Result, #{phase := Phase, c2s := C2s, pending := Pending}} ->
+            B1 = B#bridge{phase = Phase, c2s = C2s, pending = Pending},
+            case Result of ok -> {ok, B1}; {stop, Reason} -> {stop, Reason, B1} end
     catch
         Class:Reason:Stack -> {stop, megaphone_ending:fault(Class, Reason, Stack, none), B}
     end.
-
--spec ended(megaphone_ending:session(), bridge()) -> bridge().
-ended(#{phase := Phase, c2s := C2s, pending := Pending}, B) -> B#bridge{phase = Phase, c2s = C2s, pending = Pending}.
 
 %% @doc Its process ends.
 -spec terminate(ProcessReason :: term(), bridge()) -> ok.

@@ -16,7 +16,9 @@
 %%% | too much waits for it, here or in the mailbox | policy-violation (which)    | `hang_up'   | the same                  |
 %%% | the operator closes it                   | policy-violation (closed_by_operator) | `hang_up' | the same               |
 %%% | the module or the node stops             | system-shutdown                  | `shut_down' | stops                     |
-%%% | ejabberd stops the stream's process      | remote-connection-failed         | `stopped', `terminate' | stops          |
+%%% | ejabberd stops the stream's process: `normal' | remote-connection-failed    | `stopped', `terminate' | stops          |
+%%% | ... `shutdown'                           | system-shutdown                  | the same    | stops                     |
+%%% | ... for any other reason                 | internal-server-error            | the same    | stops                     |
 %%% | a fault in what ejabberd does            | internal-server-error            | `terminate' | stops                     |
 %%% | a fault in what we do with what it sent  | internal-server-error            | `fault'     | stops                     |
 %%% | a fault in what we do after that         | internal-server-error            | `terminate' | stops, with what was done |
@@ -29,7 +31,7 @@
 %%% From `finish' on it has left the index, and megaphone_ended answers late requests; but of one that expired nothing
 %%% is kept. Its process lives on until its stream ends it: a moment, or much longer where the client may resume the
 %%% stream (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack
-%%% and what came for its user meanwhile. What a client's own `terminate' leaves unfetched is given to nobody (§13).
+%%% and what came for its user meanwhile. What was in answers to a client that said `terminate' itself is given to nobody (§13).
 -module(megaphone_ending).
 
 -export([steps/1, run/2, terminate/2, fault/4, late/2, owes/2]).
@@ -138,7 +140,7 @@ terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
         try
             megaphone_c2s:terminate(case Reason of {shutdown, fault} -> fault; _ -> Reason end, C2s)
         after
-            answer_rest(Sid)
+            megaphone_transport:answer_rest(Sid)
         end
     end.
 
@@ -205,14 +207,13 @@ finish(Reason, Error, #{sid := Sid, who := Who, phase := {open, Transport}, c2s 
     Condition = actual(megaphone_condition:of_reason(Reason), Transport),
     ok = megaphone_stats:add({terminated, Condition}, 1),
     ok = megaphone_report:ends(Condition, Reason, Session),
-    {Owed, Ended, Waiting} = megaphone_transport:finish(Condition, Error, Transport),
-    case Reason of
+    For = case Reason of
         %% §10: silently; to the client the session exists no more.
-        expired -> megaphone_stats:add(sessions_expired, 1);
-        _ -> megaphone_ended:put(Sid, Ended, Who)
+        expired -> ok = megaphone_stats:add(sessions_expired, 1), nobody;
+        _ -> Who
     end,
+    Owed = megaphone_transport:finish(Condition, Error, For, Transport),
     ok = megaphone_sessions:close(Sid),
-    lists:foreach(fun({ConnId, Body}) -> megaphone_ended:request(Sid, ConnId, Body) end, Waiting),
     Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
     Session#{phase := {ended, #handback{owed = Owed, late = Late}}};
 finish(_, _, Session) ->
@@ -249,16 +250,3 @@ hand_back(#handback{owed = Owed, late = Late}, C2s) ->
     {Done, Failed} = megaphone_handback:requeue(Owed, Oldest, megaphone_c2s:stream(C2s)),
     ok = megaphone_stats:add(handbacks_failed, Failed),
     megaphone_stats:add(stanzas_handed_back, Done).
-
-%% Requests that nobody will take any more.
--spec answer_rest(megaphone_sid:sid()) -> ok.
-answer_rest(Sid) ->
-    receive
-        {bosh_request, ConnId, Body} ->
-            ok = megaphone_ended:request(Sid, ConnId, Body),
-            answer_rest(Sid);
-        {bosh_asked, ConnId, Rid} ->
-            ok = megaphone_ended:asked(Sid, ConnId, Rid),
-            answer_rest(Sid)
-    after 0 -> ok
-    end.

@@ -4,12 +4,12 @@
 %%% and this carries out. Requests come in as they are, past the shaper (megaphone_intake) and within what one may
 %%% bring (megaphone_allowance); what the stream sent goes out as answers.
 %%%
-%%% A session asks of its transport: what the client sent next (next/1), whether it may go to the stream (flow/1), to
+%%% A session asks of its transport: what the client sent next (next/2), whether it may go to the stream (flow/1), to
 %%% take what the stream sent (sent/2), to let go what is due (flush/2), when it is due (due/1), whether the client is
-%%% gone (is_expired/1), and, last of all, to take leave of the client (finish/3).
+%%% gone (is_expired/1), and, last of all, to take leave of the client (finish/4).
 -module(megaphone_transport).
 
--export([new/4, charge/3, request/4, closed/2, asked/3, waiting/2, next/1, flow/1, sent/2, flush/2, finish/3]).
+-export([new/4, charge/3, request/4, closed/2, asked/3, waiting/2, next/2, flow/1, sent/2, flush/2, finish/4, answer_rest/1]).
 -export([due/1, is_expired/1, info/1]).
 
 -export_type([transport/0, step/0]).
@@ -21,6 +21,7 @@
 -type ms() :: integer().
 
 -record(transport, {
+    sid :: megaphone_sid:sid(),
     bosh :: megaphone_bosh:bosh(),
     headers :: [{binary(), binary()}],
     max_body :: pos_integer() | infinity,
@@ -39,15 +40,18 @@
 %% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
 -define(WAITING_BODIES, 8).
 
-%% @doc From the creation request; ejabberd takes bodies up to `MaxBody'.
--spec new(megaphone_body:request(), ConnId :: pid(), MaxBody, {megaphone_sid:sid(), Host :: binary()}) -> transport() when
-    MaxBody :: pos_integer() | infinity.
-new(Request, ConnId, MaxBody, {Sid, Host}) ->
-    #transport{
-        bosh = megaphone_bosh:new(Request, ConnId, now_ms(), {Sid, mod_megaphone:limits(Host)}),
+%% @doc From the creation request, and why the session is to end if that is too much; ejabberd takes bodies up to `MaxBody'.
+-spec new(megaphone_body:request(), {ConnId :: pid(), Body :: binary()}, MaxBody, {megaphone_sid:sid(), mod_megaphone:limits()}) ->
+    {ok | body_too_large, transport()} when MaxBody :: pos_integer() | infinity.
+new(Request, {ConnId, Body}, MaxBody, {Sid, Limits}) ->
+    IsTaken = byte_size(Body) =< MaxBody andalso megaphone_allowance:has_room(Request, stranger),
+    T = #transport{
+        sid = Sid,
+        bosh = megaphone_bosh:new(Request, ConnId, now_ms(), {Sid, Limits}),
         headers = megaphone_opening:headers(Request),
         max_body = MaxBody
-    }.
+    },
+    {case IsTaken of true -> ok; false -> body_too_large end, T}.
 
 %% @doc The creation request is charged late: the shaper is there once the stream has begun.
 -spec charge(pid(), binary(), transport()) -> transport().
@@ -95,9 +99,9 @@ read(ConnId, Body, Who, #transport{bosh = Bosh, max_body = MaxBody} = T) ->
         {ok, #{rid := Rid} = Request} ->
             Kind = megaphone_bosh:kind(Rid, Bosh),
             ok = count(Kind),
-            case Kind =/= overtaking orelse megaphone_allowance:may_wait(Body, Who) of
-                true -> arrive(Request, ConnId, T);
-                false -> refuse(ConnId, too_much_ahead, T)
+            case megaphone_allowance:check(Request, Body, Kind =:= overtaking, Who) of
+                ok -> arrive(Request, ConnId, T);
+                {error, Reason} -> refuse(ConnId, Reason, T)
             end;
         {error, Reason} ->
             refuse(ConnId, Reason, T)
@@ -109,12 +113,14 @@ count(overtaking) -> ok = megaphone_stats:add(requests_overtaken, 1), megaphone_
 count(repeat) -> megaphone_stats:add(requests_repeated, 1).
 
 -spec arrive(megaphone_body:request(), pid(), transport()) -> step().
-arrive(#{rid := Rid} = Request, ConnId, #transport{bosh = Bosh} = T) ->
+arrive(#{rid := Rid} = Request, ConnId, #transport{sid = Sid, bosh = Bosh} = T) ->
     {Effects, _} = Arrived = megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh),
     case Effects of
         %% Its sender may have lost its session, which then expires; or be nobody any more.
-        [{refuse, _, _, _}] -> ?LOG_DEBUG("Megaphone session ~p goes on: request ~B is not kept any more", [self(), Rid]);
-        _ -> ok
+        [{refuse, _, _, _}] ->
+            ?LOG_DEBUG("Megaphone session ~ts goes on: request ~B is not kept any more", [megaphone_sid:short(Sid), Rid]);
+        _ ->
+            ok
     end,
     done(carry_out(Arrived, T)).
 
@@ -140,13 +146,18 @@ asked(ConnId, Rid, #transport{bosh = Bosh, intake = Intake} = T) ->
         false -> {[], T1} = carry_out(megaphone_bosh:asked(Rid, ConnId, now_ms(), Bosh), T), T1
     end.
 
-%% @doc What the client sent next, in its order.
--spec next(transport()) -> {ok, megaphone_body:request(), transport()} | {stop, reason(), transport()} | none.
-next(#transport{bosh = Bosh} = T) ->
+%% @doc What the client sent next, in its order, for its stream at `Host': how many bytes it took, and what it says.
+-spec next(Host :: binary(), transport()) ->
+    {ok, Bytes :: pos_integer(), [megaphone_stream:event()], transport()} | {stop, reason(), transport()} | none.
+next(Host, #transport{bosh = Bosh} = T) ->
     case carry_out(megaphone_bosh:next(now_ms(), Bosh), T) of
-        {[{deliver, Request}], T1} -> {ok, Request, T1};
-        {[{stop, Reason}], T1} -> {stop, Reason, T1};
-        {[], _} -> none
+        {[{deliver, #{els := Els, bytes := Bytes} = Request}], T1} ->
+            ok = megaphone_stats:add(stanzas_in, length(Els)),
+            {ok, Bytes, megaphone_stream:events(Request, Host), T1};
+        {[{stop, Reason}], T1} ->
+            {stop, Reason, T1};
+        {[], _} ->
+            none
     end.
 
 %% @doc May that go on, or does too much wait for the client?
@@ -217,14 +228,28 @@ carry_out({Effects, Bosh}, #transport{headers = Headers} = T) ->
 done({[], T}) -> {ok, T};
 done({[{stop, Reason}], T}) -> {stop, Reason, T}.
 
-%% @doc Answers every open request. Returns what the client may lack and its user is owed, how late requests are to be
-%% answered, and the requests that still wait for their time. `Error' is the stream's last word.
--spec finish(megaphone_condition:condition(), Error :: iodata(), transport()) ->
-    {[megaphone_queue:owed()], megaphone_ended:ended(), [{ConnId :: pid(), Body :: binary()}]}.
-finish(Condition, Error, #transport{bosh = Bosh, headers = Headers, intake = Intake}) ->
+%% @doc Answers every open request, those that still wait for their time, and later ones, if there is somebody to do so `For'.
+%% Returns what the client may lack and its user is owed. `Error' is the stream's last word.
+-spec finish(megaphone_condition:condition(), Error :: iodata(), For :: who() | nobody, transport()) -> [megaphone_queue:owed()].
+finish(Condition, Error, For, #transport{sid = Sid, bosh = Bosh, headers = Headers, intake = Intake}) ->
     {Effects, Owed, Ended} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh),
     {[], []} = megaphone_effects:carry_out(Effects, Headers),
-    {Owed, Ended, megaphone_intake:all(Intake)}.
+    ok = case For of nobody -> ok; _ -> megaphone_ended:put(Sid, Ended, For) end,
+    lists:foreach(fun({ConnId, Body}) -> megaphone_ended:request(Sid, ConnId, Body) end, megaphone_intake:all(Intake)),
+    Owed.
+
+%% @doc The process ends: what is in its mailbox for the transport nobody will take any more.
+-spec answer_rest(megaphone_sid:sid()) -> ok.
+answer_rest(Sid) ->
+    receive
+        {bosh_request, ConnId, Body} ->
+            ok = megaphone_ended:request(Sid, ConnId, Body),
+            answer_rest(Sid);
+        {bosh_asked, ConnId, Rid} ->
+            ok = megaphone_ended:asked(Sid, ConnId, Rid),
+            answer_rest(Sid)
+    after 0 -> ok
+    end.
 
 %%% What it is like
 

@@ -6,13 +6,15 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, session_seconds/0, host/1, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
+-export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
 
 -export_type([limits/0]).
 
 %% Of one session. Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
 %% milliseconds that presence may wait for more of its kind. `strict': who asks too early is ended (XEP-0124 §11).
 -type limits() :: #{
+    %% Its own name, as one term for all sessions.
+    host := binary(),
     wait := non_neg_integer(),
     hold := pos_integer(),
     inactivity := pos_integer(),
@@ -118,11 +120,6 @@ reload(Host, NewOpts, _OldOpts) ->
 -spec depends(binary(), gen_mod:opts()) -> [{mod_offline, soft}].
 depends(_Host, _Opts) -> [{mod_offline, soft}].
 
-%% @doc The same name, as one term for all sessions.
--spec host(binary()) -> binary().
-host(Host) ->
-    persistent_term:get({?MODULE, host, Host}, Host).
-
 %% @doc The limits of a new session on this host. One term for all sessions, which is not copied.
 -spec limits(binary()) -> limits().
 limits(Host) ->
@@ -148,8 +145,8 @@ set_limits(Host, Opts) ->
     %% What is held when the last sign came is answered after `max_wait' at the latest, and only then nobody is there.
     Longest = max(Get(max_wait) + Get(max_inactivity), Get(max_pause)) div 1000 + ?TIMERS_SECONDS,
     persistent_term:put({?MODULE, session_seconds}, max(Longest, session_seconds())),
-    persistent_term:put({?MODULE, host, Host}, Host),
     persistent_term:put({?MODULE, Host}, #{
+        host => Host,
         wait => Get(max_wait) div 1000,
         hold => Get(max_hold),
         inactivity => Get(max_inactivity) div 1000,
