@@ -28,8 +28,12 @@ check() {
   row+=("$(awk '/All [0-9]+ tests passed/ {n += $2} / Passed: [0-9]+/ {n += $NF} /OK: Passed/ {n++} /^ℹ pass / {n += $3} END {print n + 0}' "$log")$verdict")
 }
 
-# compiled FOLDER: what its tests are compiled to, less two that need more than debian.sh installs: compilers and Chromium.
-compiled() { (cd test && find "$1" -name '*.test.ts' ! -name readme.test.ts ! -name browser.test.ts) | sed 's,\(.*\)\.ts$,dist/test/\1.js,' | sort; }
+# compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, proxies and
+# Chromium.
+compiled() {
+  (cd test && find "$1" -name '*.test.ts' ! -name documents.test.ts ! -name examples.test.ts ! -name browser.test.ts) |
+    sed 's,\(.*\)\.ts$,dist/test/\1.js,' | sort
+}
 
 mkdir -p "$logs"
 [ $# -gt 0 ] || set -- here trixie sid
