@@ -31,8 +31,8 @@ check() {
 # compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, proxies and
 # Chromium.
 compiled() {
-  (cd test && find "$1" -name '*.test.ts' ! -name documents.test.ts ! -name examples.test.ts ! -name browser.test.ts) |
-    sed 's,\(.*\)\.ts$,dist/test/\1.js,' | sort
+  find "test/$1" -name '*.test.ts' | sed 's,\(.*\)\.ts$,dist/\1.js,' |
+    grep -vE '/(other-speakers|documents|examples|browser|foreign-page)\.test\.js$' | sort
 }
 
 mkdir -p "$logs"
