@@ -54,7 +54,10 @@ export function messageTable(results: MessageResults, pattern: Pattern): string[
       row('— of it ejabberd', ejabberdCpu, cpuMs),
       row('— p50', p50, ms),
       row('— p99', p99, ms, GOALS.p99),
-      ...(isLate ? [row('— late by seconds', late, whole)] : []),
+      // None at all on one side makes no ratio.
+      ...(isLate
+        ? [row('— late by seconds', late, whole).map((cell, i) => (i > SUBJECTS.length ? '' : cell))]
+        : []),
     ];
   });
   const head = SUBJECTS.map((subject) => NAMES[subject]);
