@@ -1,4 +1,4 @@
-/** Preloaded by `make unit`: each property is tried for some seconds, where `make test` tries it to its number of cases. */
+/** Preloaded by `make unit`: each property is tried for a second, where `make test` tries it to its number of cases. */
 import fc from 'fast-check';
 
-fc.configureGlobal({ interruptAfterTimeLimit: 3000 });
+fc.configureGlobal({ interruptAfterTimeLimit: 1000 });

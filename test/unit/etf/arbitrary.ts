@@ -71,25 +71,35 @@ const key = fc.oneof(
   fc.array(keyScalar, { maxLength: 4 }).map((all) => new Tuple(all)),
 );
 
-export const arbitraryTerm: fc.Arbitrary<Term> = fc.letrec<{ term: Term }>((tie) => ({
-  term: fc.oneof(
-    { maxDepth: 6, withCrossShrink: true },
-    scalar,
-    fc.array(tie('term')),
-    fc.uint8Array({ maxLength: 100 }).map((bytes) => Array.from(bytes)),
-    fc.array(tie('term')).map((elements) => new Tuple(elements)),
-    fc.array(scalar, { minLength: 250, maxLength: 260 }).map((elements) => new Tuple(elements)),
-    fc
-      .tuple(fc.array(tie('term'), { minLength: 1 }), scalar)
-      .map(([items, tail]) => new ImproperList(items, tail)),
+const tupleOf = (elements: readonly Term[]): Term => new Tuple(elements);
+
+/** Large ones come now and then only: each term would be large, as they contain one another. */
+export const arbitraryTerm: fc.Arbitrary<Term> = fc.letrec<{ term: Term }>((tie) => {
+  const mapOf = (maxLength: number): fc.Arbitrary<Term> =>
     fc
       .uniqueArray(fc.tuple(key, tie('term')), {
-        maxLength: 50,
+        maxLength,
         selector: ([aKey]) => encode(aKey).toString('latin1'),
       })
-      .map((pairs) => new Map(pairs)),
-  ),
-})).term;
+      .map((pairs) => new Map(pairs));
+  const improper = fc
+    .tuple(fc.array(tie('term'), { minLength: 1 }), scalar)
+    .map(([items, tail]) => new ImproperList(items, tail));
+  const bytes = fc.uint8Array({ maxLength: 100 }).map((all) => Array.from(all));
+  const large = fc.oneof(fc.array(scalar, { minLength: 250, maxLength: 260 }).map(tupleOf), mapOf(50));
+  return {
+    term: fc.oneof(
+      { maxDepth: 6, withCrossShrink: true },
+      { weight: 20, arbitrary: scalar },
+      { weight: 10, arbitrary: fc.array(tie('term')) },
+      { weight: 10, arbitrary: fc.array(tie('term')).map(tupleOf) },
+      { weight: 10, arbitrary: improper },
+      { weight: 10, arbitrary: mapOf(8) },
+      { weight: 10, arbitrary: bytes },
+      { weight: 1, arbitrary: large },
+    ),
+  };
+}).term;
 
 /** The term with all maps in one order: Erlang keeps none. */
 export function ordered(term: Term): Term {

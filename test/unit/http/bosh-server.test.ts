@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { configSchema } from '../../../src/config/schema.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
+import { until } from '../../support/until.js';
 
 const HELD = `<body sid='${tagOf('ejabberd@localhost')}.1'/>`;
 const services: Service[] = [];
@@ -53,10 +53,6 @@ class RawClient {
   async receives(pattern: RegExp): Promise<void> {
     await until(() => pattern.test(this.received));
   }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(5);
 }
 
 const rawPost = (body: string): string =>

@@ -4,16 +4,21 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Phase } from '../../../src/http/connection.js';
 import { headerTable, SAME } from '../../support/header-table.js';
-import { HEADER_TIMEOUT, KEEP_ALIVE_TIMEOUT, MAX_BODY, Machine, REQUEST_TIMEOUT } from './machine.js';
-
-const HEAD = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
-const CLOSE = 'Connection: close\r\n';
-const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
-const BODY = '5\r\nhello\r\n0\r\n\r\n';
-const POST = HEAD + CHUNKED + BODY;
-const GET = 'GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n';
-const lastOf = (request: string): string => request.replace('\r\n', `\r\n${CLOSE}`);
-const LARGE = `14\r\n${'x'.repeat(20)}\r\n0\r\n\r\n`;
+import {
+  BODY,
+  CHUNKED,
+  fullRoom,
+  GET,
+  HEAD,
+  HEADER_TIMEOUT,
+  KEEP_ALIVE_TIMEOUT,
+  LARGE,
+  lastOf,
+  MAX_BODY,
+  Machine,
+  POST,
+  REQUEST_TIMEOUT,
+} from './machine.js';
 
 /** What is still to be sent of the request, by its parts; `bad` instead of them is no HTTP. */
 interface Rest {
@@ -248,72 +253,17 @@ test('the time of a body runs from its first byte, and that of unread answers fr
   assert.equal(lasts(slower), REQUEST_TIMEOUT + 1);
 });
 
-/** What a request hears when its head is read: the phase it leads to, without and with a held request before it. */
-const LENGTH = (bytes: number): string => `Content-Length: ${bytes}\r\n`;
-const EXPECT = 'Expect: 100-continue\r\n';
-const HEADS: readonly (readonly [head: string, alone: string, behind: string])[] = [
-  [`${HEAD + LENGTH(5)}\r\n`, 'body', 'body'],
-  [`${HEAD + LENGTH(5) + EXPECT}\r\n`, 'body+100', 'body'],
-  [`${HEAD + LENGTH(MAX_BODY + 1)}\r\n`, 'skipped+413', 'skipped'],
-  [`${HEAD + CLOSE + LENGTH(MAX_BODY + 1)}\r\n`, 'ended+413', 'last'],
-  [`${HEAD + LENGTH(MAX_BODY + 1) + EXPECT}\r\n`, 'ended+413', 'last'],
-  [`${(HEAD + LENGTH(5) + EXPECT).replace('/bosh', '/nothing')}\r\n`, 'ended+404', 'last'],
-  [`${(HEAD + LENGTH(5)).replace('/bosh', '/nothing')}\r\n`, 'body', 'body'],
-  [`${HEAD + CLOSE + LENGTH(5)}\r\n`, 'body', 'body'],
-];
-
-for (const [head, alone, behind] of HEADS) {
-  test(`${JSON.stringify(head.slice(HEAD.length))} → ${alone}, and ${behind} behind one that is held`, () => {
-    const first = new Machine();
-    first.send(head);
-    assert.equal([first.phase, ...first.statuses].join('+'), alone);
-    const second = new Machine();
-    second.send(POST + head);
-    second.turn();
-    assert.equal([second.phase, ...second.statuses].join('+'), behind);
-  });
-}
-
-/** Whole requests: the phase, and what the client hears. */
-const REQUESTS: readonly (readonly [request: string, result: string])[] = [
-  [POST, 'held'],
-  [lastOf(POST), 'last'],
-  [GET, 'idle+200'],
-  [lastOf(GET), 'ended+200'],
-  [GET.replace('GET', 'PUT'), 'ended+405'],
-  [GET.replace('/bosh', '/nothing'), 'ended+404'],
-  [GET.replace('1.1', '1.0'), 'ended+200'],
-  [`\r\n${GET}\r\n`, 'idle+200'],
-  [HEAD + CHUNKED + LARGE, 'idle+413'],
-  [lastOf(HEAD + CHUNKED + LARGE), 'ended+413'],
-];
-
-for (const [request, result] of REQUESTS) {
-  test(`${JSON.stringify(request.slice(0, 70))} → ${result}`, () => {
-    const machine = new Machine();
-    machine.send(request);
-    assert.equal([machine.phase, ...machine.statuses].join('+'), result);
-  });
-  test(`${JSON.stringify(request.slice(0, 70))} is the last one while the gateway stops`, () => {
-    const machine = new Machine();
-    machine.stop();
-    assert.equal(machine.phase, 'ahead');
-    machine.send(request);
-    assert.equal(machine.phase, result === 'held' || result === 'last' ? 'last' : 'ended');
-  });
-}
-
 test('where there is no room it waits as long as for a head, and hears 503 to whatever it asks', () => {
-  const silent = new Machine(true);
+  const silent = new Machine(fullRoom());
   assert.equal(lasts(silent), HEADER_TIMEOUT + 1);
   assert.equal(silent.front.counters.refused.overload, 0);
-  const asking = new Machine(true);
+  const asking = new Machine(fullRoom());
   asking.send(POST);
   assert.equal([asking.phase, ...asking.statuses].join('+'), 'ended+503');
   // It was told, and is counted once, even if it has to make room.
   asking.connection.destroy();
   assert.equal(asking.front.counters.refused.overload, 1);
-  const untold = new Machine(true);
+  const untold = new Machine(fullRoom());
   untold.connection.destroy();
   assert.equal(untold.front.counters.refused.overload, 1);
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Phase } from '../../../src/http/connection.js';
-import { MAX_BODY, Machine } from './machine.js';
+import { fullRoom, MAX_BODY, Machine } from './machine.js';
 
 /** The requests of a client: their text, and what they may hear beside 503. */
 interface Kind {
@@ -65,7 +65,7 @@ class Run {
   readonly #reached: Set<Phase>;
 
   constructor(requests: readonly Kind[], isRefused: boolean, reached: Set<Phase>) {
-    this.machine = new Machine(isRefused);
+    this.machine = new Machine(isRefused ? fullRoom() : undefined);
     this.#requests = requests;
     this.#unsent = requests.map(({ text }, index) => text(bodyOf(index))).join('');
     this.#reached = reached;

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GatewayProcess } from '../../support/gateway-process.js';
+import { until } from '../../support/until.js';
 
 const FILES = 164;
 
@@ -14,10 +14,6 @@ before(async () => {
   gateway = await GatewayProcess.start(FILES, {});
 });
 after(() => gateway.process.kill('SIGKILL'));
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(10);
-}
 
 const get = async (path: string, port: number): Promise<string> =>
   (await fetch(`http://127.0.0.1:${port}${path}`)).text();

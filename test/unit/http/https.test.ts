@@ -7,7 +7,6 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
@@ -18,6 +17,7 @@ import { Counters } from '../../../src/observe/counters.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import type { Health } from '../../../src/observe/report.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
+import { until } from '../../support/until.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-https-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -115,30 +115,13 @@ for (const workers of [1, 2]) {
       gateway.process.kill('SIGHUP');
       await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
       // Connections are dealt out in turn.
-      for (let i = 0; i < workers; i += 1) (await open(second.pem, gateway.port)).destroy();
+      for (let i = 0; i < 2 * workers; i += 1) (await open(second.pem, gateway.port)).destroy();
     } finally {
       gateway.process.kill();
       await ended;
     }
   });
 }
-
-test('SIGHUP to the primary of several workers has each of them read the files again', async () => {
-  install(first);
-  const settings = { tls_cert: used.cert, tls_key: used.key, workers: '2' };
-  const gateway = await GatewayProcess.start(1024, settings);
-  try {
-    install(second);
-    gateway.process.kill('SIGHUP');
-    const told = () =>
-      gateway.lines.filter(({ msg }) => msg.startsWith('new connections get the certificate'));
-    await gateway.logs(() => told().length === 2);
-    // Dealt out in turns.
-    for (let i = 0; i < 4; i += 1) (await open(second.pem, gateway.port)).destroy();
-  } finally {
-    gateway.process.kill('SIGKILL');
-  }
-});
 
 /** A connection's session, for others to take it up. */
 async function begin(port: number, maxVersion: SecureVersion): Promise<Buffer> {
@@ -166,36 +149,39 @@ async function resume(port: number, maxVersion: SecureVersion, session: Buffer):
   return reused;
 }
 
-for (const workers of ['1', '3']) {
-  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    test(`a session is taken up again, whatever becomes of its worker and certificate: ${workers}, ${version}`, async () => {
-      install(first);
-      const gateway = await GatewayProcess.start(1024, {
-        tls_cert: used.cert,
-        tls_key: used.key,
-        workers,
-      });
-      const { port } = gateway;
-      try {
-        const session = await begin(port, version);
-        assert.equal(await resume(port, version, session), 12);
-        const before = await healthOf(gateway);
-        for (const { pid } of Object.values(before.workers ?? {}).slice(0, 2)) process.kill(pid, 'SIGKILL');
-        while (!isReplaced(before, await healthOf(gateway))) await sleep(20);
-        assert.equal(await resume(port, version, session), 12);
-        install(second);
-        gateway.process.kill('SIGHUP');
-        await gateway.logs(
-          ({ msg }) => msg.startsWith('new connections get the certificate'),
-          Number(workers),
-        );
-        assert.equal(await resume(port, version, session), 12);
-      } finally {
-        gateway.process.kill();
-        await once(gateway.process, 'exit');
-      }
+for (const workers of [1, 3]) {
+  test(`a session is taken up again, whatever becomes of its worker and certificate: ${workers} worker(s)`, async () => {
+    install(first);
+    const gateway = await GatewayProcess.start(1024, {
+      tls_cert: used.cert,
+      tls_key: used.key,
+      workers: `${workers}`,
     });
-  }
+    const { port } = gateway;
+    try {
+      const sessions = [
+        ['TLSv1.2', await begin(port, 'TLSv1.2')],
+        ['TLSv1.3', await begin(port, 'TLSv1.3')],
+      ] as const;
+      const areTakenUp = async (): Promise<void> => {
+        for (const [version, session] of sessions) {
+          assert.equal(await resume(port, version, session), 12, version);
+        }
+      };
+      await areTakenUp();
+      const before = await healthOf(gateway);
+      for (const { pid } of Object.values(before.workers ?? {}).slice(0, 2)) process.kill(pid, 'SIGKILL');
+      await until(async () => isReplaced(before, await healthOf(gateway)));
+      await areTakenUp();
+      install(second);
+      gateway.process.kill('SIGHUP');
+      await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
+      await areTakenUp();
+    } finally {
+      gateway.process.kill();
+      await once(gateway.process, 'exit');
+    }
+  });
 }
 
 async function healthOf({ adminPort }: GatewayProcess): Promise<Health> {
@@ -257,7 +243,7 @@ test('handshakes that do not go on make room for those that come, the oldest fir
   await serve();
   const closed: number[] = [];
   const half: Socket[] = [];
-  const ends = (): unknown => closed.length + 3 >= half.length;
+  const ends = (): boolean => closed.length + 3 >= half.length;
   for (let i = 0; i < 20; i += 1) {
     const socket = connectPlain(front.port, '127.0.0.1');
     half.push(socket);
@@ -267,7 +253,7 @@ test('handshakes that do not go on make room for those that come, the oldest fir
     socket.write(Buffer.from([22, 3, 1, 2]));
     await once(socket, 'connect');
     // A quarter of ten connections.
-    while (!ends()) await sleep(2);
+    await until(ends);
   }
   assert.deepEqual(
     closed,

@@ -18,6 +18,16 @@ export const HEADER_TIMEOUT = 10;
 export const REQUEST_TIMEOUT = 30;
 export const KEEP_ALIVE_TIMEOUT = 75;
 
+/** Requests and their parts; `LARGE` is a body beyond the limit. */
+export const HEAD = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
+export const CLOSE = 'Connection: close\r\n';
+export const CHUNKED = 'Transfer-Encoding: chunked\r\n\r\n';
+export const BODY = '5\r\nhello\r\n0\r\n\r\n';
+export const POST = HEAD + CHUNKED + BODY;
+export const GET = 'GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n';
+export const lastOf = (request: string): string => request.replace('\r\n', `\r\n${CLOSE}`);
+export const LARGE = `14\r\n${'x'.repeat(20)}\r\n0\r\n\r\n`;
+
 /** The kernel takes all at once, or nothing while the client does not read. */
 export class TestWire implements Wire {
   written = '';
@@ -61,6 +71,8 @@ export class TestWire implements Wire {
   }
 }
 
+export const fullRoom = (): Room<Connection> => new Room<Connection>(0, 10);
+
 export class Machine {
   readonly wire = new TestWire();
   readonly connection: Connection;
@@ -75,9 +87,9 @@ export class Machine {
   answered = 0;
   #soon: (() => void)[] = [];
 
-  /** @param isRefused there is no room for it */
-  constructor(isRefused = false) {
-    this.room = new Room<Connection>(isRefused ? 0 : 10, 10);
+  /** @param now of the front's clock */
+  constructor(room = new Room<Connection>(10, 10), now = 1000) {
+    this.room = room;
     this.front = {
       service: {
         request: (exchange, request) => this.#request(exchange, request),
@@ -94,9 +106,9 @@ export class Machine {
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
       isTls: false,
-      room: this.room,
+      room,
       turns: new Turns((next) => this.#soon.push(next)),
-      now: 1000,
+      now,
       isStopping: false,
     };
     this.connection = new Connection(this.wire, this.front);

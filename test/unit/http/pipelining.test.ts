@@ -7,7 +7,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
@@ -15,6 +15,7 @@ import type { HttpExchange } from '../../../src/gateway/ports.js';
 import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
 import { REST_BYTES } from '../../../src/http/rest.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { until } from '../../support/until.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-pipelining-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -95,10 +96,6 @@ function open(port: number, text: string): Socket {
   socket.write(text, 'latin1');
   cleanups.push(() => socket.destroy());
   return socket;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(2);
 }
 
 test('a burst is read one request a turn, each when all answers before are out', async () => {

@@ -35,7 +35,10 @@ class Link implements Member<Link> {
 
 function inOrder(queue: Queue<Link>): Link[] {
   const links: Link[] = [];
-  for (let link = queue.oldest; link !== undefined; link = link.newer) links.push(link);
+  for (let link = queue.oldest; link !== undefined; link = link.newer) {
+    assert.ok(!links.includes(link), 'a circle');
+    links.push(link);
+  }
   return links;
 }
 

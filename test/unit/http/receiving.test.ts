@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
@@ -12,6 +11,7 @@ import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Receiving, type Slow } from '../../../src/http/receiving.js';
 import { RequestParser } from '../../../src/http/request-parser.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { until } from '../../support/until.js';
 
 class Request implements Slow {
   bytes = 0;
@@ -107,10 +107,6 @@ const service = {
   },
   closed(): void {},
 };
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(2);
-}
 
 test('connections that never finish take no more than the limit, whatever they send, and others are served', async () => {
   const maxReceiving = 1_000_000;

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Connection } from '../../../src/http/connection.js';
 import { type Guest, Room } from '../../../src/http/room.js';
+import { Machine } from './machine.js';
 
 class Client implements Guest {
   freeSince = 0;
@@ -73,4 +75,36 @@ test('the one goes that has waited for no answer for longest, be it idle or busy
   assert.equal(room.enter(new Client(), 4), true);
   assert.equal(idle.isDestroyed, true);
   assert.equal(held.isDestroyed, false);
+});
+
+test('connections make room that were opened ahead, lie idle or whose request does not end, held ones never', () => {
+  const room = new Room<Connection>(4, 10);
+  const post = 'POST /bosh HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na';
+  const [held, drip, idle, ahead] = [0, 1, 2, 3].map(() => new Machine(room));
+  assert.ok(held && drip && idle && ahead);
+  held.send(post);
+  drip.send(post.slice(0, -1));
+  idle.send('GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n');
+  const refused = (now: number): void => {
+    const comes = new Machine(room, now);
+    comes.send(post);
+    assert.deepEqual(
+      [comes.phase, comes.statuses, comes.front.counters.refused.overload],
+      ['ended', [503], 1],
+    );
+  };
+  // One that is opened ahead may be about to be used.
+  refused(1001);
+  for (const gone of [ahead, drip, idle]) {
+    assert.equal(gone.wire.isDestroyed, false);
+    const comes = new Machine(room, 1002);
+    assert.deepEqual([gone.phase, gone.wire.isDestroyed], ['closed', true]);
+    comes.send(post);
+    assert.deepEqual([comes.phase, comes.bodies], ['held', ['a']]);
+  }
+  assert.deepEqual([drip.statuses, ahead.statuses, idle.statuses], [[], [], [200]]);
+  // Nobody is left to make room, however long it takes.
+  refused(2000);
+  held.answer('~a');
+  assert.equal(held.phase, 'idle');
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const unread = fileURLToPath(new URL('../../../../test/support/unread.py', impor
 
 const root = mkdtempSync(join(tmpdir(), 'megaphone-unread-'));
 after(() => rmSync(root, { recursive: true }));
-// The line that tells of a renewed certificate is as long as its name.
+// The line that tells of a missing certificate is twice as long as its name.
 const folder = join(root, ...Array.from({ length: 18 }, () => 'x'.repeat(200)));
 mkdirSync(folder, { recursive: true });
 const certificate = makeCertificate(folder, 'localhost');
@@ -30,6 +30,7 @@ class Gateway {
   readonly #port: number;
   readonly #admin: number;
   readonly #pid: number;
+  readonly #cert: string;
   /** What was read of the log. */
   log = '';
 
@@ -38,13 +39,15 @@ class Gateway {
     const flags = ['--node', `unread${port}@localhost`, '--nodes', 'ejabberd@localhost=127.0.0.1:1'];
     flags.push('--epmd-port', '0', '--http-ip', '127.0.0.1', '--http-port', `${port}`);
     flags.push('--admin-port', `${admin}`, '--workers', workers);
-    flags.push('--tls-cert', certificate.cert, '--tls-key', certificate.key);
+    const cert = join(folder, `${port}.pem`);
+    copyFileSync(certificate.cert, cert);
+    flags.push('--tls-cert', cert, '--tls-key', certificate.key);
     const reader = spawn('python3', [unread, output, process.execPath, program, 'start', ...flags], {
       env: { ...process.env, MEGAPHONE_COOKIE: 'test' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const [pid] = (await once(reader.stdout, 'data')) as [Buffer];
-    const gateway = new Gateway(reader, port, admin, Number(pid));
+    const gateway = new Gateway(reader, port, admin, Number(pid), cert);
     // Before all is up, SIGHUP ends it.
     const up = /^megaphone_worker_up.* 1$/gm;
     const expected = workers === '1' ? 0 : Number(workers);
@@ -53,20 +56,22 @@ class Gateway {
     return gateway;
   }
 
-  private constructor(reader: ChildProcess, port: number, admin: number, pid: number) {
+  private constructor(reader: ChildProcess, port: number, admin: number, pid: number, cert: string) {
     this.#reader = reader;
     this.#port = port;
     this.#admin = admin;
     this.#pid = pid;
+    this.#cert = cert;
     reader.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.log += text;
     });
   }
 
-  /** Each worker reads its certificate again, and says so. */
+  /** Each worker reads its certificate again and again, and says that it cannot. */
   async fillLog(): Promise<void> {
+    rmSync(this.#cert);
     while ((await this.#linesLost()) === 0) {
-      for (let i = 0; i < 100; i += 1) {
+      for (let i = 0; i < 50; i += 1) {
         process.kill(this.#pid, 'SIGHUP');
         await sleep(2);
       }

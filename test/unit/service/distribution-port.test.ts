@@ -4,15 +4,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { type Config, configSchema } from '../../../src/config/schema.js';
 import { workerConfigs } from '../../../src/config/workers.js';
 import { encodeName } from '../../../src/distribution/handshake-messages.js';
 import { Cookie } from '../../../src/node/cookie.js';
-import { names } from '../../../src/node/epmd-client.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Service } from '../../../src/service/service.js';
+import { until } from '../../support/until.js';
 
 const COOKIE = 'nobody-may-read-this';
 const config = (settings: Readonly<Record<string, unknown>> = {}): Config =>
@@ -52,10 +51,6 @@ async function stranger(port: number, host = '127.0.0.1'): Promise<Socket> {
   await once(socket, 'connect');
   return socket;
 }
-
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await sleep(5);
-};
 
 test('a flood is counted, and told in a line for each kind of refusal', async () => {
   const { service, lines } = await start();
@@ -122,18 +117,4 @@ test('an EPMD that talks on after its answer is left, and the log is not filled 
   for (let times = 0; times < 2; times += 1) await once(service.node, 'epmdLost');
   assert.ok(registrations >= 2);
   assert.equal(lines.filter(({ msg }) => msg.includes('EPMD')).length, 1);
-});
-
-test('an EPMD that sends a byte now and then is given up', async () => {
-  const epmd = createServer((socket) => {
-    const drip = setInterval(() => socket.write(Buffer.of(118)), 1_000);
-    socket.on('error', () => {}).on('close', () => clearInterval(drip));
-    socket.resume();
-  }).listen(0, '127.0.0.1');
-  await once(epmd, 'listening');
-  cleanUp.push(() => epmd.close());
-
-  await assert.rejects(names('127.0.0.1', (epmd.address() as { port: number }).port), {
-    code: 'EPMD_UNREACHABLE',
-  });
 });
