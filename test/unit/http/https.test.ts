@@ -100,29 +100,6 @@ test('a certificate that was replaced is used for new connections, and open ones
   }
 });
 
-for (const workers of [1, 2]) {
-  test(`SIGHUP has the files read again, by each of ${workers} worker(s)`, async () => {
-    install(first);
-    const gateway = await GatewayProcess.start(1024, {
-      tls_cert: used.cert,
-      tls_key: used.key,
-      workers: `${workers}`,
-    });
-    const ended = once(gateway.process, 'exit');
-    try {
-      await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${gateway.port}/bosh`);
-      install(second);
-      gateway.process.kill('SIGHUP');
-      await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
-      // Connections are dealt out in turn.
-      for (let i = 0; i < 2 * workers; i += 1) (await open(second.pem, gateway.port)).destroy();
-    } finally {
-      gateway.process.kill();
-      await ended;
-    }
-  });
-}
-
 /** A connection's session, for others to take it up. */
 async function begin(port: number, maxVersion: SecureVersion): Promise<Buffer> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: first.pem, maxVersion });
@@ -150,7 +127,7 @@ async function resume(port: number, maxVersion: SecureVersion, session: Buffer):
 }
 
 for (const workers of [1, 3]) {
-  test(`a session is taken up again, whatever becomes of its worker and certificate: ${workers} worker(s)`, async () => {
+  test(`SIGHUP has the files read again, and sessions outlive their worker and certificate: ${workers} worker(s)`, async () => {
     install(first);
     const gateway = await GatewayProcess.start(1024, {
       tls_cert: used.cert,
@@ -158,7 +135,9 @@ for (const workers of [1, 3]) {
       workers: `${workers}`,
     });
     const { port } = gateway;
+    const ended = once(gateway.process, 'exit');
     try {
+      await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${port}/bosh`);
       const sessions = [
         ['TLSv1.2', await begin(port, 'TLSv1.2')],
         ['TLSv1.3', await begin(port, 'TLSv1.3')],
@@ -177,9 +156,11 @@ for (const workers of [1, 3]) {
       gateway.process.kill('SIGHUP');
       await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
       await areTakenUp();
+      // Connections are dealt out in turn.
+      for (let i = 0; i < 2 * workers; i += 1) (await open(second.pem, port)).destroy();
     } finally {
       gateway.process.kill();
-      await once(gateway.process, 'exit');
+      await ended;
     }
   });
 }
