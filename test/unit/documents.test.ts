@@ -119,7 +119,8 @@ test('the index of error codes has those of the source, each once, and no other'
 const CODE = /'((?:CONFIG|EPMD|ETF|GATEWAY|HANDSHAKE|HTTP|LINK|LOG|NODE)_[A-Z_]+)'/g;
 
 test('every metric that the documents name is one of the gateway or the module', () => {
-  const source = [...filesIn('src', '.ts'), ...filesIn('erl', '.erl')].map(read).join('\n');
+  const erlang = [...filesIn('erl', '.erl'), ...filesIn('test/erl', '.erl')];
+  const source = [...filesIn('src', '.ts'), ...erlang].map(read).join('\n');
   for (const document of DOCUMENTS) {
     for (const [, prefix = '', name = ''] of read(document).matchAll(
       /\bmegaphone_(ejabberd_)?(?!\w+_tests\b)([a-z_]+)\b(?![.(])/g,
