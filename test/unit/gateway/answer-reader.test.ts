@@ -1,3 +1,5 @@
+/** The quick way to read an answer reads what the general way reads, or nothing. */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

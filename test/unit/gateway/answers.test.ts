@@ -1,3 +1,5 @@
+/** Which terms are answers to an exchange, and the bytes of iodata of any form. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

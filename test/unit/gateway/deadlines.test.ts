@@ -1,3 +1,5 @@
+/** Each slot is due after its time, once and in order, whatever else is added and removed. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

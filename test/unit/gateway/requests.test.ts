@@ -1,3 +1,5 @@
+/** The hand-written messages to a node, against what the codec writes. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,5 @@
+/** What a request tells of its session without being parsed: the tag of a node, the sid and the rid, of any bytes at all. */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,3 +1,5 @@
+/** The table of open exchanges behaves as a map from ConnIds that are never used twice. */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
