@@ -17,7 +17,7 @@ import type { Gateway } from './gateway.js';
 
 export const PROCESS_NAME = 'megaphone';
 
-export interface Reports {
+export interface PlainReports {
   stats(): Promise<Plain>;
   health(): Plain;
 }
@@ -25,9 +25,9 @@ export interface Reports {
 export class MegaphoneProcess implements NamedProcess {
   readonly #node: Pick<HiddenNode, 'reply'>;
   readonly #gateway: Gateway;
-  readonly #reports: Reports;
+  readonly #reports: PlainReports;
 
-  constructor(node: Pick<HiddenNode, 'reply'>, gateway: Gateway, reports: Reports) {
+  constructor(node: Pick<HiddenNode, 'reply'>, gateway: Gateway, reports: PlainReports) {
     this.#node = node;
     this.#gateway = gateway;
     this.#reports = reports;

@@ -16,16 +16,16 @@ export interface Wire {
   resume(): unknown;
 }
 
-export interface Listener {
+export interface SocketListener {
   receive(bytes: Buffer): void;
   closed(): void;
 }
 
 const LISTENER = Symbol('listener');
-type AttachedSocket = Socket & { [LISTENER]?: Listener };
+type AttachedSocket = Socket & { [LISTENER]?: SocketListener };
 
 /** From now on `listener` hears what happens on the socket. */
-export function attach(socket: Socket, listener: Listener): void {
+export function attach(socket: Socket, listener: SocketListener): void {
   (socket as AttachedSocket)[LISTENER] = listener;
   socket.on('data', onData);
   socket.on('error', onError);
