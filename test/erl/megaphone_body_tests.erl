@@ -104,6 +104,8 @@ refused_test_() ->
             {stray_text, ?BODY("rid='1'", "<a/>text<b/>")},
             {bad_attribute, ?BODY("", "")},
             {bad_attribute, ?BODY("rid=''", "")},
+            {bad_attribute, ?BODY("rid='0'", "")},
+            {bad_attribute, ?BODY("rid='00'", "")},
             {bad_attribute, ?BODY("rid='-1'", "")},
             {bad_attribute, ?BODY("rid='+1'", "")},
             {bad_attribute, ?BODY("rid='1.5'", "")},

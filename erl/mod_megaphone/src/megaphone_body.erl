@@ -132,7 +132,7 @@ is_blank(<<C, Rest/binary>>) when ?IS_SPACE(C) -> is_blank(Rest);
 is_blank(Text) -> Text =:= <<>>.
 
 -spec put_attribute({binary(), binary()}, All :: [{binary(), binary()}], map()) -> map().
-put_attribute({<<"rid">>, V}, _, R) -> R#{rid => integer(V, ?MAX_RID)};
+put_attribute({<<"rid">>, V}, _, R) -> case rid(V) of none -> throw(bad_attribute); Rid -> R#{rid => Rid} end;
 put_attribute({<<"sid">>, V}, _, R) -> R#{sid => V};
 put_attribute({<<"ack">>, V}, _, R) -> R#{ack => integer(V, ?MAX_RID)};
 put_attribute({<<"wait">>, V}, _, R) -> R#{wait => integer(V, ?MAX_RID)};
@@ -165,10 +165,15 @@ put_xbosh(_, _, false, R) -> R.
 is_xbosh(<<"xmpp">>, _) -> true;
 is_xbosh(Prefix, All) -> lists:member({<<"xmlns:", Prefix/binary>>, ?NS_XBOSH}, All).
 
-%% @doc §14.1: an attribute's value as a rid.
+%% @doc §14.1: an attribute's value as a rid, a positive integer.
 -spec rid(binary()) -> rid() | none.
 rid(Value) ->
-    try integer(Value, ?MAX_RID) catch throw:bad_attribute -> none end.
+    try integer(Value, ?MAX_RID) of
+        0 -> none;
+        Rid -> Rid
+    catch
+        throw:bad_attribute -> none
+    end.
 
 -spec integer(binary(), non_neg_integer()) -> non_neg_integer().
 integer(<<First, _/binary>> = Value, Max) when First >= $0, First =< $9, byte_size(Value) =< 16 ->

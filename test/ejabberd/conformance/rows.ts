@@ -446,6 +446,7 @@ export const cases: readonly Case[] = [
       const session = await login(url, { rid: 2 ** 53 - 100 });
       assert.equal((await session.ask({}, ping())).status, 200);
       assert.equal(condition((await create(url, { rid: '9007199254740992' })).creation), 'bad-request');
+      assert.equal(condition((await create(url, { rid: '0' })).creation), 'bad-request');
       assert.equal(condition((await create(url, { rid: 'one' })).creation), 'bad-request');
       assert.equal(condition((await create(url, { rid: undefined })).creation), 'bad-request');
     },
