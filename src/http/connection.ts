@@ -1,38 +1,40 @@
 /**
  * One connection of a web client: bytes to requests, and answers to bytes in the order of the requests.
  *
- *   phase     what it waits for                                    for how long
- *   ahead     its first request, for which it was opened ahead     keepAliveTimeout (headerTimeout, if there is no room for it)
- *   idle      the next request                                     keepAliveTimeout
- *   unread    the client, to read the answers                      requestTimeout
- *   held      the gateway, for answers                             - (requestTimeout, while there are unread ones)
- *   head      the rest of a request's head                         headerTimeout, from its first byte on
- *   body      the rest of its body                                 requestTimeout, from its first byte on
- *   skipped   the rest of a body whose request has its answer      as body
- *   last      the gateway, for the last answers                    as held
- *   ended     the client, to close: all was written, and the end   LINGER (requestTimeout, while there are unread answers)
+ *   phase      what it waits for                                      for how long
+ *   ahead      its first request, for which it was opened ahead       keepAliveTimeout (headerTimeout, if there is no room for it)
+ *   idle       the next request                                       keepAliveTimeout
+ *   unread     the client, to read the answers                        requestTimeout
+ *   held       the gateway, for answers                               - (requestTimeout, while there are unread ones)
+ *   head       the rest of a request's head                           headerTimeout, from its first byte on
+ *   expecting  the gateway, for answers before its 100 Continue       -
+ *   body       the rest of its body                                   requestTimeout, from its first byte or 100 on
+ *   skipped    the rest of a body whose request has its answer        as body
+ *   last       the gateway, for the last answers                      as held
+ *   ended      the client, to close: all was written, and the end     LINGER (requestTimeout, while there are unread answers)
  *
- *   in phase       1st byte  head    all     no HTTP    answered         time       time, read  slow       stop   stopWait
- *   ahead          head      body    held    ended+400  ·                closed     closed      ·          ·      ended
- *   idle           head      body    held    ended+400  ·                closed     closed      ·          ended  ended
- *   unread         ·         ·       ·       ·          ·                closed     idle        ·          ended  ended
- *   held           head      body    held    last       idle+200         ·          ·           ·          last   last
- *   held, unread   ·         ·       ·       ·          unread+200       closed     ·           ·          last   last
- *   head           ·         body    held    ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
- *   head, due      ·         body    held    last       head+200         last       last        last       ·      last
- *   body           ·         ·       held    ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
- *   body, due      ·         ·       held    last       body+200         last       last        last       ·      last
- *   skipped        ·         ·       idle    ended      ·                ended      ended       ended      ·      ended
- *   skipped, due   ·         ·       held    last       skipped+200+413  last       last        last       ·      last
- *   last           ·         ·       ·       ·          ended+200        ·          ·           ·          ·      ·
- *   last, unread   ·         ·       ·       ·          ended+200        closed     ·           ·          ·      ·
- *   ended          ·         ·       ·       ·          ·                closed     closed      ·          ·      ·
+ *   in phase      1st byte  head  all   too large    no HTTP    answered         time       time, read  slow       stop   stopWait
+ *   ahead         head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ·      ended
+ *   idle          head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ended  ended
+ *   unread        ·         ·     ·     ·            ·          ·                closed     idle        ·          ended  ended
+ *   held          head      body  held  skipped      last       idle+200         ·          ·           ·          last   last
+ *   held, unread  ·         ·     ·     ·            ·          unread+200       closed     ·           ·          last   last
+ *   head          ·         body  held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
+ *   head, due     ·         body  held  skipped      last       head+200         last       last        last       ·      last
+ *   expecting     body      body  held  skipped      last       body+200+100     ·          ·           last       ·      last
+ *   body          ·         ·     held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
+ *   body, due     ·         ·     held  skipped      last       body+200         last       last        last       ·      last
+ *   skipped       ·         ·     idle  ended        ended      ·                ended      ended       ended      ·      ended
+ *   skipped, due  ·         ·     held  last         last       skipped+200+413  last       last        last       ·      last
+ *   last          ·         ·     ·     ·            ·          ended+200        ·          ·           ·          ·      ·
+ *   last, unread  ·         ·     ·     ·            ·          ended+200        closed     ·           ·          ·      ·
+ *   ended         ·         ·     ·     ·            ·          ·                closed     closed      ·          ·      ·
  *
- * Behind a plus is what the client hears. due: an answer is to come; unread: one is to be read; time, read: all was read
- * since; slow: it is to make room. An answer at once leads on from held, or to skipped, and the last request to last. What
- * comes before all is read waits, and `stop()` for it; from then on each request is the last one, skipped or not. The ninth
- * while eight are due cuts it. Cut or gone it is closed for ever. It costs little: this object, a response for each request
- * held, listeners that all share, a parser only while a request comes in, and no timer: the front has one clock.
+ * Behind a plus is what the client hears. due: an answer is to come; unread: one is to be read; too large: a body beyond what
+ * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to
+ * skipped, and the last request to last. What comes before all is read waits, and `stop()` for it; from then on each request
+ * is the last one, skipped or not. The ninth while eight are due cuts it. Cut or gone it is closed for ever. It costs this
+ * object, a response for each request held, and a parser only while one comes in; the front has one clock for all.
  */
 
 import type { Counters } from '../observe/counters.js';
@@ -40,14 +42,13 @@ import type { Front } from './front.js';
 import { Incoming, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
 import { PendingResponse } from './pending-response.js';
-import type { RequestParser } from './request-parser.js';
 import { CONTINUE } from './response.js';
 import { Rest } from './rest.js';
 import type { Guest } from './room.js';
 import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
 
-type Open = 'ahead' | 'idle' | 'unread' | 'held' | 'head' | 'body' | 'skipped';
+type Open = 'ahead' | 'idle' | 'unread' | 'held' | 'head' | 'expecting' | 'body' | 'skipped';
 export type Phase = Open | 'last' | 'ended' | 'closed';
 
 /** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
@@ -65,7 +66,7 @@ export class Connection implements Guest {
   #phase: Phase = 'ahead';
   /** When this phase has lasted too long, in seconds of the front's clock. */
   #deadline: number;
-  /** In the phases head, body and skipped. */
+  /** In the phases head, expecting, body and skipped. */
   #request: Incoming | undefined = undefined;
   /** What came behind the last request, while the wire is paused. */
   #rest: Rest | undefined = undefined;
@@ -106,7 +107,7 @@ export class Connection implements Guest {
     const at = parser.read(bytes, begin);
     if (parser.status !== 0) this.#giveUp(request, malformed(parser.status));
     else if (parser.isComplete) this.#complete(request);
-    else this.#goOn(request);
+    else this.#goOn(request, at - begin);
     return skipEmptyLines(bytes, at);
   }
 
@@ -120,7 +121,10 @@ export class Connection implements Guest {
     const isOver = this.#pending.write(this.#wire, this.#front.keepAliveLines);
     if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
     if (isOver) this.#end();
-    else this.#await(wasRead);
+    else if (this.#phase === 'expecting' && this.#pending.size === 0) {
+      this.#become('body', this.#after(this.#front.requestTimeout));
+      this.#wire.write(CONTINUE);
+    } else this.#await(wasRead);
   }
 
   /** What is due, is there to be read, or on its way to one that was opened ahead, becomes its last one. */
@@ -144,9 +148,7 @@ export class Connection implements Guest {
   closed(): void {
     this.#close();
     this.#front.room.leave(this);
-    for (let due = this.#pending.first; due !== undefined; due = due.next) {
-      if (due.handle !== 0) this.#front.service.closed(due.handle);
-    }
+    this.#pending.abandon(this.#front.service);
   }
 
   refuseSlow(): void {
@@ -183,9 +185,11 @@ export class Connection implements Guest {
     return this.#request;
   }
 
-  #goOn(request: Incoming): void {
+  #goOn(request: Incoming, read: number): void {
     if (request.bytes === 0) this.#front.room.begin(this, this.#front.now);
     if (this.#phase === 'head' && request.parser.hasHead) this.#endHead(request);
+    else if (this.#phase === 'expecting') this.#become('body', this.#after(this.#front.requestTimeout));
+    else if (this.#phase === 'skipped' && !request.skip(read)) this.#finish();
     if (this.#phase === 'body' && request.parser.isTooLarge) {
       this.#refuseBody(request, this.#front.tooLarge, !request.parser.shouldKeepAlive);
     }
@@ -196,44 +200,44 @@ export class Connection implements Guest {
   #endHead(request: Incoming): void {
     this.#become('body', this.#after(this.#front.requestTimeout, request.since));
     if (!request.parser.expectsContinue) return;
-    const reply = this.#replyTo(request.parser);
+    const reply = this.#replyTo(request);
     // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
     if (reply !== undefined) this.#refuseBody(request, reply, true);
     // Before the answer to another request it would be taken for one of that (RFC 9112 §9.3.2).
-    else if (this.#pending.size === 0) this.#wire.write(CONTINUE);
+    else if (this.#pending.size > 0) this.#become('expecting', NEVER);
+    else this.#wire.write(CONTINUE);
   }
 
   #refuseBody(request: Incoming, reply: Reply, mustBeLast: boolean): void {
-    const due = this.#add(request.parser, mustBeLast);
+    const due = this.#add(request, mustBeLast);
     if (!due.isLast) this.#become('skipped', this.#deadline);
     this.answer(due, reply);
   }
 
   #complete(request: Incoming): void {
-    const { parser } = request;
     const isAnswered = this.#phase === 'skipped';
     this.#release();
     if (isAnswered) {
       this.#await();
       return;
     }
-    const reply = this.#replyTo(parser);
-    const due = this.#add(parser, !parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
+    const reply = this.#replyTo(request);
+    const due = this.#add(request, !request.parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
     if (reply === undefined) due.handle = this.#front.service.request(due, request);
     else this.answer(due, reply);
   }
 
-  #replyTo(parser: RequestParser): Reply | undefined {
+  #replyTo({ parser }: Incoming): Reply | undefined {
     return this.#isRefused ? TOO_MANY : route(parser, this.#front.tooLarge);
   }
 
   /** The rest of it is not waited for. Where another one would begin is not known: nothing more is read. */
-  #giveUp({ parser }: Incoming, reply: Reply): void {
+  #giveUp(request: Incoming, reply: Reply): void {
     if (this.#phase === 'skipped') this.#finish();
-    else this.answer(this.#add(parser, true), reply);
+    else this.answer(this.#add(request, true), reply);
   }
 
-  #add(parser: RequestParser, mustBeLast: boolean): PendingResponse {
+  #add({ parser }: Incoming, mustBeLast: boolean): PendingResponse {
     const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
     const due = new PendingResponse(this, lines, parser.method === 'HEAD');
     this.#pending.add(due);
@@ -248,10 +252,8 @@ export class Connection implements Guest {
     this.#release();
     this.#rest?.end();
     this.#become('last', this.#deadline);
-    const { last } = this.#pending;
-    if (last !== undefined) last.isLast = true;
-    if (last === undefined) this.#end();
-    else this.#await();
+    if (this.#pending.markLast()) this.#await();
+    else this.#end();
   }
 
   #end(): void {
@@ -265,12 +267,9 @@ export class Connection implements Guest {
     const isDue = this.#pending.size > 0;
     const isUnread = this.#wire.writableLength > 0;
     const phase = this.#phase === 'last' ? 'last' : isDue ? 'held' : isUnread ? 'unread' : 'idle';
-    if (!isUnread) {
-      this.#become(phase, isDue ? NEVER : this.#after(this.#front.keepAliveTimeout));
-    } else {
-      const deadline = this.#after(this.#front.requestTimeout);
-      this.#become(phase, isNew ? deadline : Math.min(deadline, this.#deadline));
-    }
+    const readBy = this.#after(this.#front.requestTimeout);
+    if (isUnread) this.#become(phase, isNew ? readBy : Math.min(readBy, this.#deadline));
+    else this.#become(phase, isDue ? NEVER : this.#after(this.#front.keepAliveTimeout));
   }
 
   /** No request is coming in any more. */

@@ -23,6 +23,7 @@ export class Incoming implements HttpRequest, Slow {
   readonly #receiver: Receiver;
   readonly #wire: Wire;
   readonly #front: Front;
+  #skipped = 0;
 
   constructor(receiver: Receiver, wire: Wire, front: Front) {
     this.#receiver = receiver;
@@ -40,10 +41,19 @@ export class Incoming implements HttpRequest, Slow {
     return clientInfo(this.#wire, this.parser, this.#front);
   }
 
+  /** Passes over so many bytes more of its body. @returns `false`: those were too many */
+  skip(bytes: number): boolean {
+    this.#skipped += bytes;
+    return this.#skipped <= MAX_SKIPPED;
+  }
+
   refuse(): void {
     this.#receiver.refuseSlow();
   }
 }
+
+/** Bytes of a body that is too large, so that its client hears why before the connection ends (RFC 9110 §15.5.14). */
+export const MAX_SKIPPED = 1024 ** 2;
 
 const CR = 13;
 const LF = 10;

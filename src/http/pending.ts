@@ -1,5 +1,6 @@
 /** Requests of one connection whose answers are not written, in the order in which they came (RFC 9112 §9.3.2). */
 
+import type { BoshService } from './front.js';
 import type { PendingResponse } from './pending-response.js';
 import type { Wire } from './wire.js';
 
@@ -13,10 +14,6 @@ export class Pending {
 
   get first(): PendingResponse | undefined {
     return this.#first;
-  }
-
-  get last(): PendingResponse | undefined {
-    return this.#last;
   }
 
   get size(): number {
@@ -42,6 +39,19 @@ export class Pending {
       isOver = next.isLast;
     }
     return isOver;
+  }
+
+  /** The last of them is its connection's last one. @returns whether there is any */
+  markLast(): boolean {
+    if (this.#last !== undefined) this.#last.isLast = true;
+    return this.#last !== undefined;
+  }
+
+  /** Nobody is there any more to hear them. */
+  abandon(service: Pick<BoshService, 'closed'>): void {
+    for (let due = this.#first; due !== undefined; due = due.next) {
+      if (due.handle !== 0) service.closed(due.handle);
+    }
   }
 
   #shift(): PendingResponse | undefined {

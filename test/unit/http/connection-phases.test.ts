@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Phase } from '../../../src/http/connection.js';
+import { MAX_SKIPPED } from '../../../src/http/incoming.js';
 import { headerTable, SAME } from '../../support/header-table.js';
 import {
   BODY,
@@ -20,21 +21,32 @@ import {
   REQUEST_TIMEOUT,
 } from './machine.js';
 
-/** What is still to be sent of the request, by its parts; `bad` instead of them is no HTTP. */
+const EXPECT = 'Expect: 100-continue\r\n';
+/** As much of a body as is too large. */
+const BEYOND = LARGE.slice(0, MAX_BODY + 5);
+
+/** What is still to be sent of the request, by its parts; `bad` instead of them is no HTTP, and `large` has no end. */
 interface Rest {
   readonly head: string;
   readonly body: string;
   readonly bad: string;
+  readonly large: string;
 }
-const WHOLE: Rest = { head: HEAD + CHUNKED, body: BODY, bad: '\0' };
+const WHOLE: Rest = { head: HEAD + CHUNKED, body: BODY, bad: '\0', large: HEAD + CHUNKED + BEYOND };
 const REST: Readonly<Record<Phase, Rest>> = {
   ahead: WHOLE,
   idle: WHOLE,
   unread: WHOLE,
   held: WHOLE,
-  head: { head: CHUNKED, body: BODY, bad: '\0' },
-  body: { head: 'l', body: BODY.slice(6), bad: 'llo.' },
-  skipped: { head: 'x', body: LARGE.slice(MAX_BODY + 6), bad: 'x'.repeat(30) },
+  head: { head: CHUNKED, body: BODY, bad: '\0', large: CHUNKED + BEYOND },
+  expecting: { head: '5', body: BODY.slice(1), bad: '\0', large: BEYOND },
+  body: { head: 'l', body: BODY.slice(6), bad: 'llo.', large: `llo\r\n${BEYOND}` },
+  skipped: {
+    head: 'x',
+    body: LARGE.slice(MAX_BODY + 6),
+    bad: 'x'.repeat(30),
+    large: `${'x'.repeat(9)}\r\nfffffff\r\n${'x'.repeat(MAX_SKIPPED)}`,
+  },
   last: WHOLE,
   ended: WHOLE,
   closed: WHOLE,
@@ -60,14 +72,18 @@ const STATES: Readonly<Record<string, (machine: Machine) => void>> = {
     machine.send(POST + HEAD);
     machine.turn();
   },
+  expecting: (machine) => {
+    machine.send(POST + HEAD + EXPECT + CHUNKED);
+    machine.turn();
+  },
   body: (machine) => machine.send(HEAD + CHUNKED + BODY.slice(0, 5)),
   'body, due': (machine) => {
     machine.send(POST + HEAD + CHUNKED + BODY.slice(0, 5));
     machine.turn();
   },
-  skipped: (machine) => machine.send(HEAD + CHUNKED + LARGE.slice(0, MAX_BODY + 5)),
+  skipped: (machine) => machine.send(HEAD + CHUNKED + BEYOND),
   'skipped, due': (machine) => {
-    machine.send(POST + HEAD + CHUNKED + LARGE.slice(0, MAX_BODY + 5));
+    machine.send(POST + HEAD + CHUNKED + BEYOND);
     machine.turn();
   },
   last: (machine) => machine.send(lastOf(POST)),
@@ -92,6 +108,7 @@ const EVENTS: Readonly<Record<string, (machine: Machine, rest: Rest) => void>> =
   '1st byte': (machine, { head, bad }) => machine.send((head || bad).slice(0, 1)),
   head: (machine, { head }) => machine.send(head),
   all: (machine, { head, body }) => machine.send(head + body),
+  'too large': (machine, { large }) => machine.send(large),
   'no HTTP': (machine, { bad }) => machine.send(bad),
   answered: (machine) => machine.answerAll(),
   time: (machine) => machine.wait(LONG),
@@ -178,6 +195,51 @@ test('a request that was refused before its end is skipped to that, and the last
   assert.deepEqual([behind.phase, behind.bodies.length], ['last', 1]);
 });
 
+test('of a body that is too large so much is skipped, and no byte more', () => {
+  for (const bytes of [MAX_SKIPPED, MAX_SKIPPED + 1]) {
+    const [machine] = inState('skipped');
+    const rest = `${'x'.repeat(9)}\r\nfffffff\r\n`;
+    machine.send(rest);
+    for (let left = bytes - rest.length; left > 0; left -= 50_000)
+      machine.send('x'.repeat(Math.min(left, 50_000)));
+    assert.equal(machine.phase, bytes > MAX_SKIPPED ? 'ended' : 'skipped');
+    assert.deepEqual(machine.statuses, [413]);
+  }
+});
+
+test('a body is invited once, when all answers before are written, and has its time from then on', () => {
+  for (const head of [`${HEAD + EXPECT}Content-Length: 5\r\n\r\n`, HEAD + EXPECT + CHUNKED]) {
+    const machine = new Machine();
+    machine.send(POST + POST + POST);
+    machine.turn();
+    machine.turn();
+    machine.send(head);
+    machine.exchanges[2]?.answer(200, [], Buffer.from('c'));
+    machine.wait(LONG);
+    assert.deepEqual([machine.phase, machine.statuses], ['expecting', []]);
+    machine.answer('a');
+    assert.deepEqual([machine.phase, machine.statuses], ['expecting', [200]]);
+    machine.answer('b');
+    assert.deepEqual([machine.phase, machine.statuses], ['body', [200, 200, 200, 100]]);
+    assert.match(machine.wire.written, /cHTTP\/1\.1 100 Continue\r\n\r\n$/);
+    machine.wait(REQUEST_TIMEOUT);
+    machine.send(head.includes('chunked') ? BODY : 'hello');
+    assert.deepEqual([machine.phase, machine.bodies[3]], ['held', 'hello']);
+    machine.exchanges[3]?.answer(200, [], Buffer.from('d'));
+    assert.deepEqual([machine.phase, machine.statuses], ['idle', [200, 200, 200, 100, 200]]);
+  }
+  const late = inState('expecting')[0];
+  late.answer();
+  assert.equal(lasts(late), REQUEST_TIMEOUT + 1);
+  // It did not wait for that: nor does its time.
+  const early = inState('expecting')[0];
+  early.wait(LONG);
+  early.send('5\r\nh');
+  assert.equal(lasts(early), REQUEST_TIMEOUT + 1);
+  early.answer();
+  assert.deepEqual(early.statuses, [200, 503]);
+});
+
 test('empty lines behind answers that are not read are not waited for', () => {
   const machine = inState('unread')[0];
   machine.send('\r\n');
@@ -195,6 +257,7 @@ const TIMES: Readonly<Record<string, number>> = {
   'held, unread': REQUEST_TIMEOUT,
   head: HEADER_TIMEOUT,
   'head, due': HEADER_TIMEOUT,
+  expecting: Number.POSITIVE_INFINITY,
   body: REQUEST_TIMEOUT,
   'body, due': REQUEST_TIMEOUT,
   skipped: REQUEST_TIMEOUT,

@@ -10,22 +10,25 @@ import { fullRoom, MAX_BODY, Machine } from './machine.js';
 interface Kind {
   readonly text: (body: string) => string;
   readonly hears: (body: string) => string;
+  readonly mayBeInvited?: boolean;
 }
 const line = (method: string, ...headers: string[]): string =>
   [`${method} HTTP/1.1`, 'Host: x', ...headers, '', ''].join('\r\n');
 const length = (bytes: number): string => `Content-Length: ${bytes}`;
 const CLOSE = 'Connection: close';
 const LARGE = 'x'.repeat(3 * MAX_BODY);
+const EXPECT = 'Expect: 100-continue';
 const post = (...headers: string[]): Kind => ({
   text: (body) => line('POST /bosh', length(body.length), ...headers) + body,
   hears: (body) => `200 ~${body}`,
+  mayBeInvited: headers.includes(EXPECT),
 });
 const fixed = (text: string, hears: string): Kind => ({ text: () => text, hears: () => hears });
 const KINDS: readonly Kind[] = [
   post(),
   post(),
   post(CLOSE),
-  post('Expect: 100-continue'),
+  ...Array.from({ length: 4 }, () => post(EXPECT)),
   fixed(line('GET /bosh'), '200 This'),
   fixed(line('GET /bosh', CLOSE), '200 This'),
   fixed(`\r\n${line('HEAD /bosh')}\r\n`, '200 '),
@@ -38,6 +41,7 @@ const KINDS: readonly Kind[] = [
 
 const EVENTS = {
   send: (run: Run, n: number) => run.send(1 + (n % 200)),
+  sendHead: (run: Run) => run.sendHead(),
   sendAll: (run: Run) => run.send(Number.POSITIVE_INFINITY),
   answer: (run: Run, n: number) => run.answer(n),
   stall: (run: Run) => {
@@ -78,6 +82,11 @@ class Run {
     this.#unsent = this.#unsent.slice(bytes);
   }
 
+  /** No further than the next head goes. */
+  sendHead(): void {
+    this.send(this.#unsent.indexOf('\r\n\r\n') + 4);
+  }
+
   /** Answers one of the held requests, not the oldest one always; once, as the gateway does. */
   answer(n: number): void {
     const open = this.machine.exchanges.flatMap((exchange, index) =>
@@ -109,6 +118,10 @@ class Run {
     assert.ok(!this.#wasClosed || phase === 'closed', 'a closed one stays closed');
     this.#wasClosed = phase === 'closed';
     assert.equal(wire.isEnded || wire.isDestroyed, phase === 'ended' || phase === 'closed');
+    assert.ok(phase !== 'expecting' || this.#answered.size < this.machine.exchanges.length);
+    const invited = invitedIn(wire.written);
+    assert.equal(new Set(invited).size, invited.length, 'invited twice');
+    for (const index of invited) assert.ok(this.#requests[index]?.mayBeInvited, `${index} is invited`);
     const responses = responsesIn(wire.written);
     for (const [index, { text, isClose }] of responses.entries()) {
       const kind = this.#requests[index] ?? assert.fail(`an answer to nothing: ${text}`);
@@ -137,6 +150,14 @@ class Run {
 /** What a POST carries, so that its answer can be told from another's. */
 const bodyOf = (index: number): string => `${index}`.padStart(3, '0');
 
+/** Which requests were told to go on, by their number: each 100 Continue comes behind the answers to all before. */
+function invitedIn(written: string): number[] {
+  const statuses = [...written.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+  return statuses.flatMap((status, at) =>
+    status === '100' ? [statuses.slice(0, at).filter((before) => before !== '100').length] : [],
+  );
+}
+
 /** All but 100 Continue. */
 function responsesIn(written: string): { text: string; isClose: boolean }[] {
   return written
@@ -150,12 +171,12 @@ function responsesIn(written: string): { text: string; isClose: boolean }[] {
 
 test('each request has at most one answer, in order, nothing is written behind the end, and nothing stays', () => {
   const reached = new Set<Phase>();
-  const requests = fc.array(fc.constantFrom(...KINDS), { minLength: 1, maxLength: 12 });
+  const requests = fc.array(fc.constantFrom(...KINDS), { minLength: 1, maxLength: 12, size: 'max' });
   const names = Object.keys(EVENTS) as EventName[];
   // Most of what happens is traffic.
-  const traffic = names.slice(0, 7);
+  const traffic = names.slice(0, 8);
   const name = fc.oneof({ weight: 12, arbitrary: fc.constantFrom(...traffic) }, fc.constantFrom(...names));
-  const events = fc.array(fc.tuple(name, fc.nat(1000)), { maxLength: 60 });
+  const events = fc.array(fc.tuple(name, fc.nat(1000)), { maxLength: 60, size: 'max' });
   fc.assert(
     fc.property(requests, fc.integer({ min: 0, max: 9 }), events, (kinds, room, happening) => {
       const run = new Run(kinds, room === 0, reached);
@@ -171,6 +192,7 @@ test('each request has at most one answer, in order, nothing is written behind t
     'unread',
     'held',
     'head',
+    'expecting',
     'body',
     'skipped',
     'last',

@@ -162,6 +162,33 @@ test('a client that reads a large answer in time goes on', async () => {
   client.socket.destroy();
 });
 
+test('100 Continue comes behind the answer that it waits for, and the body behind that is taken', async () => {
+  const { held, port } = await serve();
+  for (const [index, length] of ['Content-Length: 5', 'Transfer-Encoding: chunked'].entries()) {
+    const head = `POST /bosh HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${length}\r\n\r\n`;
+    const client = new Client(port, post('a') + head);
+    await until(() => held.exchanges.length === 2 * index + 1);
+    held.answer(2 * index, '~a');
+    await until(() => /^HTTP\/1\.1 200 [^~]*~aHTTP\/1\.1 100 Continue\r\n\r\n$/.test(client.received));
+    client.socket.write(index === 0 ? 'hello' : '5\r\nhello\r\n0\r\n\r\n');
+    await until(() => held.exchanges.length === 2 * index + 2);
+    assert.equal(held.bodies.at(-1), 'hello');
+    client.socket.destroy();
+  }
+});
+
+test('a body that is too large and has no end costs its connection', async () => {
+  const { held, port } = await serve();
+  const head = 'POST /bosh HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n';
+  const client = new Client(port, head);
+  const more = setInterval(() => client.socket.write('x'.repeat(100_000)), 1);
+  const received = await client.ended();
+  clearInterval(more);
+  assert.match(received, /^HTTP\/1\.1 413 /);
+  assert.deepEqual(held.bodies, []);
+  client.socket.destroy();
+});
+
 test('closing answers what is held, ends what is idle, and takes nothing new', async () => {
   const { held, port, front } = await serve();
   const idle = new Client(port);

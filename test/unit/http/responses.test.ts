@@ -54,7 +54,7 @@ const LENGTH = (bytes: number): string => `Content-Length: ${bytes}\r\n`;
 const EXPECT = 'Expect: 100-continue\r\n';
 const HEADS: readonly (readonly [head: string, alone: string, behind: string])[] = [
   [`${HEAD + LENGTH(5)}\r\n`, 'body', 'body'],
-  [`${HEAD + LENGTH(5) + EXPECT}\r\n`, 'body+100', 'body'],
+  [`${HEAD + LENGTH(5) + EXPECT}\r\n`, 'body+100', 'expecting'],
   [`${HEAD + LENGTH(MAX_BODY + 1)}\r\n`, 'skipped+413', 'skipped'],
   [`${HEAD + CLOSE + LENGTH(MAX_BODY + 1)}\r\n`, 'ended+413', 'last'],
   [`${HEAD + LENGTH(MAX_BODY + 1) + EXPECT}\r\n`, 'ended+413', 'last'],
