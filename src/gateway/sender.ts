@@ -57,6 +57,8 @@ export class Sender {
 
   /** The client went away, or waits no more. */
   closed(slot: number, generation: number, { node, sid }: Exchange): void {
+    // A shell that had the request may have ended, and its name be anybody's.
+    if (node.kind === undefined) return;
     const bytes = Buffer.from(sid ?? '', 'latin1');
     const head = this.#encoder.closedHead(slot, generation, bytes.length);
     this.#node.sendToName(node.name, MODULE, head, bytes);

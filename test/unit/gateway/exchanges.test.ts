@@ -203,3 +203,19 @@ test('what its node does not read is refused at once', async () => {
   assert.deepEqual(ask(gateway, 5, SID), { rid: 5, sid: SID, slot: 0, heard: ['503'] });
   assert.equal(counters.refused.overload, 2);
 });
+
+test('whoever comes after a shell that had the request is told nothing of it', async () => {
+  for (const afterwards of ['nobody', 'other module', 'mute'] as const) {
+    for (const event of ['the client leaves', 'the time to answer is over', 'the gateway stops']) {
+      const node = new FakeNode();
+      const gateway = gatewayOn(node, new Counters());
+      await node.up(PEER, 'shell');
+      const request = ask(gateway, 5, SID);
+      await node.crash(PEER, afterwards);
+      const before = node.sent.length;
+      await EVENTS[event]?.({ node, gateway, request });
+      assert.equal(gateway.openExchanges, 0, event);
+      assert.deepEqual(node.sent.slice(before), [], `${afterwards}: ${event}`);
+    }
+  }
+});

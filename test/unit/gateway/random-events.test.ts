@@ -185,6 +185,7 @@ class World {
   check(peer: string, term: readonly Term[]): void {
     const [connId, second] = term;
     assert.ok(connId instanceof Pid);
+    assert.notEqual(this.gateway.cluster.find(peer)?.kind, undefined, 'sent to a node out of service');
     if (isNamed(second, 'mark')) {
       this.#marks.set(peer, Number(term[2]));
     } else if (isNamed(second, 'closed')) {
