@@ -115,9 +115,11 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-main().catch((error: unknown) => {
-  if (!(error instanceof MegaphoneError)) throw error;
-  const hint = error.hint === undefined ? '' : `\n  → ${error.hint}`;
-  process.stderr.write(`megaphone: ${error.message} [${error.code}]${hint}\n`);
-  process.exitCode = 1;
-});
+main()
+  .catch((error: unknown) => {
+    if (!(error instanceof MegaphoneError)) throw error;
+    const hint = error.hint === undefined ? '' : `\n  → ${error.hint}`;
+    process.stderr.write(`megaphone: ${error.message} [${error.code}]${hint}\n`);
+    process.exitCode = 1;
+  })
+  .finally(() => standardOutput.flushed());

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MegaphoneError } from '../errors.js';
 import { standardFile, standardOutput } from '../observe/log-output.js';
@@ -10,6 +9,7 @@ import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { Dealer, Worker } from './dealer.js';
 import { type Begin, fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
+import { passOn } from './pass-on.js';
 
 /** So many reports missing, and it is not up: its event loop stands still. */
 const SILENT = 5;
@@ -45,8 +45,8 @@ export class WorkerProcess implements Worker {
     // The name is for `ps`.
     const output = standardFile.mustNotBeShared ? 'pipe' : 'inherit';
     const child = fork(PROGRAM, [config.node], { stdio: ['ignore', output, output, 'ipc'] });
-    passOn(child.stdout, standardOutput);
-    passOn(child.stderr, process.stderr);
+    if (child.stdout) passOn(child.stdout, standardOutput);
+    if (child.stderr) passOn(child.stderr, process.stderr);
     this.#child = child;
     this.ended = new Promise((resolve) => {
       // Not 'exit', which may come before the last messages are read: a connection that was taken must not be redealt.
@@ -153,16 +153,6 @@ export class WorkerProcess implements Worker {
   #send(message: ToWorker): void {
     this.#child.send(message, () => {});
   }
-}
-
-/** Whole lines, for others write there, too. */
-function passOn(from: Readable | null, to: Writable): void {
-  let begun = '';
-  from?.setEncoding('utf8').on('data', (text: string) => {
-    const end = text.lastIndexOf('\n') + 1;
-    if (end > 0) to.write(begun + text.slice(0, end));
-    begun = end > 0 ? text.slice(end) : begun + text;
-  });
 }
 
 function died(node: string, code: number | null, signal: string | null): MegaphoneError {

@@ -51,6 +51,7 @@ async function begin({ config, ticketKeys }: Begin): Promise<void> {
   } catch (error) {
     if (!(error instanceof MegaphoneError)) throw error;
     await tellPrimary({ type: 'failed', error: toReport(error) });
+    await standardOutput.flushed();
     process.exit(1);
   }
   const { reports } = service;
