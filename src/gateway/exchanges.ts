@@ -69,10 +69,10 @@ export class Exchanges implements NodeListener {
       refusals.refuse(http, this.#counters, refusals.OVERLOAD);
       return 0;
     }
-    const isOpen = node.takesRequests
-      ? this.#send(slot, exchange, request.body, request)
-      : this.#wait(slot, exchange, request.body);
-    return isOpen ? slot : 0;
+    if (!node.takesRequests) return this.#wait(slot, exchange, request.body) ? slot : 0;
+    if (!this.#send(slot, exchange, request.body, request)) return 0;
+    this.#due(this.#answerDue, slot);
+    return slot;
   }
 
   /** `false`: the answer is of no use. */
@@ -140,16 +140,13 @@ export class Exchanges implements NodeListener {
     }
   }
 
-  /** Every second. */
-  tick(): void {
+  /** Every second. @param nodes may have been sent something since their last marks */
+  tick(nodes: Iterable<ClusterNode>): void {
     this.#expire(this.#answerDue, (slot, exchange) =>
       this.#refuse(slot, exchange, 'late', refusals.UNANSWERED),
     );
     this.#expire(this.#returnDue, (slot, exchange) => this.#refuse(slot, exchange, 'away', lossOf(exchange)));
-  }
-
-  mark(node: ClusterNode): void {
-    this.#sender.mark(node, true);
+    for (const node of nodes) this.#sender.mark(node, true);
   }
 
   /** Clients repeat their requests at another gateway, and sessions keep what was not answered. */
@@ -184,7 +181,6 @@ export class Exchanges implements NodeListener {
         : this.#sender.request(slot, this.#table.generation(slot), exchange, body, from);
     if (!isSent) return !this.#refuse(slot, exchange, 'noRoom', refusals.OVERLOAD);
     if (exchange.sid === undefined) exchange.node.countSession();
-    this.#due(this.#answerDue, slot);
     return true;
   }
 

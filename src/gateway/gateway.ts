@@ -132,9 +132,8 @@ export class Gateway implements PidOwner {
   /** Once a second. @param now seconds, never running backwards */
   tick(now: number): void {
     this.#clock.now = now;
-    this.#exchanges.tick();
+    this.#exchanges.tick(this.cluster.nodes);
     this.cluster.tick();
-    for (const each of this.cluster.nodes) this.#exchanges.mark(each);
   }
 
   /** Ends every exchange with 503. */

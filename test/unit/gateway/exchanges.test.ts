@@ -121,8 +121,8 @@ async function isThere({ node, gateway }: Scene, registered: Registered): Promis
   await settled();
 }
 
-function takeAll(node: FakeNode, gateway: Gateway): void {
-  gateway.tick(0);
+function takeAll(node: FakeNode, gateway: Gateway, now = 0): void {
+  gateway.tick(now);
   const marks = node.sent.filter(({ term }) => kindOf(term) === 'mark');
   const [peer] = gateway.cluster.nodes;
   assert.ok(peer);
@@ -218,4 +218,18 @@ test('whoever comes after a shell that had the request is told nothing of it', a
       assert.deepEqual(node.sent.slice(before), [], `${afterwards}: ${event}`);
     }
   }
+});
+
+test('what waited for its node to catch up has no more time to be answered than others', async () => {
+  const node = new FakeNode();
+  const gateway = gatewayOn(node, new Counters());
+  await node.up(PEER);
+  fallBehind(node, gateway);
+  const request = ask(gateway, 5, SID);
+  const before = node.sent.length;
+  takeAll(node, gateway, ANSWER_TIMEOUT - 1);
+  assert.ok(node.sent.slice(before).some(({ term }) => kindOf(term) === 'request'));
+  assert.deepEqual(request.heard, []);
+  gateway.tick(ANSWER_TIMEOUT);
+  assert.deepEqual(request.heard, ['504']);
 });
