@@ -76,6 +76,8 @@ export class Connection implements Guest {
     this.#front = front;
     this.#wire = wire;
     this.#isRefused = !front.room.enter(this, front.now);
+    // Here, and not where it hears so: it may leave, or have to make room, before it asks anything.
+    if (this.#isRefused) front.counters.refused.overload += 1;
     this.#deadline = this.#after(this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
   }
 
@@ -141,7 +143,6 @@ export class Connection implements Guest {
 
   /** It makes room for others, without a word. */
   destroy(): void {
-    if (this.#isRefused && !this.#isDeaf) this.counters.refused.overload += 1;
     this.#cut();
   }
 

@@ -35,10 +35,8 @@ const NOT_FROM_A_PAGE: Reply = {
 };
 const NOT_ALLOWED: Reply = { ...text(405, 'BOSH requests are sent with POST.', METHODS), reason: 'method' };
 
-export const TOO_MANY: Reply = {
-  ...text(503, 'Too many connections are open here.', ['retry-after', '2']),
-  reason: 'overload',
-};
+/** Counted already, as its connection came. */
+export const TOO_MANY: Reply = text(503, 'Too many connections are open here.', ['retry-after', '2']);
 
 export const STOPPING: Reply = {
   ...text(503, 'This gateway is stopping.', ['retry-after', '2']),
