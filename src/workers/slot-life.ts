@@ -21,11 +21,12 @@ import { backoff } from '../node/backoff.js';
 export type SlotPhase = 'starting' | 'running' | 'pausing' | 'stopping';
 export type SlotEvent = 'serves' | 'ended' | 'pauseOver' | 'stop';
 
-export const SLOT_LIFE: Readonly<Record<SlotEvent, Readonly<Record<SlotPhase, SlotPhase>>>> = {
-  serves: { starting: 'running', running: 'running', pausing: 'pausing', stopping: 'stopping' },
-  ended: { starting: 'starting', running: 'pausing', pausing: 'pausing', stopping: 'stopping' },
-  pauseOver: { starting: 'starting', running: 'running', pausing: 'running', stopping: 'stopping' },
-  stop: { starting: 'stopping', running: 'stopping', pausing: 'stopping', stopping: 'stopping' },
+/** What is not in a row changes nothing, and has nothing done. */
+export const SLOT_LIFE: Readonly<Record<SlotEvent, Readonly<Partial<Record<SlotPhase, SlotPhase>>>>> = {
+  serves: { starting: 'running' },
+  ended: { running: 'pausing' },
+  pauseOver: { pausing: 'running' },
+  stop: { starting: 'stopping', running: 'stopping', pausing: 'stopping' },
 };
 
 /** Who lives shorter than this has failed to start. */
@@ -33,7 +34,7 @@ const STABLE_MS = 10_000;
 /** So often in a row is no accident. */
 const FAILING = 3;
 
-export interface Replacement {
+interface Replacement {
   /** Ends in a row, each soon after its start. */
   readonly failures: number;
   readonly isFailing: boolean;

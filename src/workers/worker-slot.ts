@@ -84,21 +84,22 @@ export class WorkerSlot {
   #onEnded({ stats, age }: WorkerProcess, error: MegaphoneError): void {
     this.#process = undefined;
     if (stats !== undefined) this.#retire(stats);
-    if (this.#on('ended') !== 'pausing') return;
+    if (!this.#on('ended')) return;
     const { failures, isFailing, pause } = replacement(this.#failures, age);
     this.#failures = failures;
     this.#log.error({ err: isFailing ? failing(this.name, error) : error }, 'replacing a worker');
     this.#timer = setTimeout(() => {
-      if (this.#on('pauseOver') !== 'running') return;
+      if (!this.#on('pauseOver')) return;
       this.#restarts += 1;
       this.#begin();
     }, pause);
   }
 
-  /** The one place where its phase changes. */
-  #on(event: SlotEvent): SlotPhase {
-    this.#phase = SLOT_LIFE[event][this.#phase];
-    return this.#phase;
+  /** The one place where its phase changes. @returns whether it did */
+  #on(event: SlotEvent): boolean {
+    const to = SLOT_LIFE[event][this.#phase];
+    if (to !== undefined) this.#phase = to;
+    return to !== undefined;
   }
 }
 
