@@ -45,7 +45,6 @@ export class ClusterNode {
   readonly #log: Logger;
   readonly #listener: NodeListener;
   #standing: Standing = 'apart';
-  #kind: PeerKind | undefined;
   #reason = 'not connected yet';
   /** Since this second it has been out of service, if it is. */
   #awaySince = 0;
@@ -80,7 +79,7 @@ export class ClusterNode {
 
   /** `undefined` while out of service. */
   get kind(): PeerKind | undefined {
-    return this.#kind;
+    return this.#standing === 'module' || this.#standing === 'plain' ? this.#standing : undefined;
   }
 
   /** Why it is out of service, for people; empty while it is in. */
@@ -98,7 +97,7 @@ export class ClusterNode {
 
   /** In service, and not behind. A shell does not say what it took, and need not. */
   get takesRequests(): boolean {
-    return this.#kind === 'plain' || (this.#kind === 'module' && this.outbox.hasRoom);
+    return this.#standing === 'plain' || (this.#standing === 'module' && this.outbox.hasRoom);
   }
 
   get takesSessions(): boolean {
@@ -107,12 +106,12 @@ export class ClusterNode {
 
   /** In service, and takes no new sessions by its own word. */
   get isFull(): boolean {
-    return this.#kind !== undefined && this.#fullUntil > this.#clock.now;
+    return this.kind !== undefined && this.#fullUntil > this.#clock.now;
   }
 
   /** None of its sessions can live any more, unless their clients reach it on another way. */
   get isGone(): boolean {
-    return this.#kind === undefined && this.#clock.now - this.#awaySince > this.#sessionSeconds;
+    return this.kind === undefined && this.#clock.now - this.#awaySince > this.#sessionSeconds;
   }
 
   countSession(): void {
@@ -140,7 +139,7 @@ export class ClusterNode {
   /** Every second: looks again for a module that was not there, and asks one that is what may have changed. */
   tick(): void {
     this.#on('second');
-    if (this.#kind === 'module' && this.#clock.now - this.#askedAt >= ASKED_EVERY) {
+    if (this.#standing === 'module' && this.#clock.now - this.#askedAt >= ASKED_EVERY) {
       this.#askedAt = this.#clock.now;
       this.#askSessionSeconds();
     }
@@ -155,17 +154,16 @@ export class ClusterNode {
   #on(event: StandingEvent, error?: MegaphoneError): void {
     const to = STANDINGS[event][this.#standing];
     if (to === undefined) return;
-    const kind = this.#kind;
+    const before = this.kind;
     this.#standing = to;
-    this.#kind = to === 'module' || to === 'plain' ? to : undefined;
     if (to === 'apart' || to === 'absent' || to === 'asked') this.#endMonitor();
-    if (this.#kind !== undefined) {
-      this.#enterService(this.#kind);
+    if (to === 'module' || to === 'plain') {
+      this.#enterService(to);
       return;
     }
-    if (kind !== undefined) {
+    if (before !== undefined) {
       this.#awaySince = this.#clock.now;
-      this.#listener.outOfService(this, kind);
+      this.#listener.outOfService(this, before);
     }
     if (error !== undefined) this.#tell(error);
     if (to === 'asked') this.#probe();

@@ -31,8 +31,9 @@
 export type Standing = 'apart' | 'absent' | 'asked' | 'foreign' | 'plain' | 'module';
 
 export type StandingEvent =
+  /** There is a connection; */
   | 'up'
-  /** Likewise, to a node that tells no ends of processes. */
+  /** or there is one to a node that tells no ends of processes. */
   | 'upWithoutEnds'
   | 'down'
   | 'ourContract'

@@ -24,6 +24,8 @@ type Event = (fake: FakeNode, node: ClusterNode) => void | Promise<void>;
 
 const EVENTS: Readonly<Record<string, Event>> = {
   'comes with the module': (fake) => fake.up(PEER),
+  'comes with a stranger': (fake) => fake.up(PEER, 'stranger'),
+  'comes with a slow rex': (fake) => fake.up(PEER, 'slow'),
   'comes without telling ends': (fake) => fake.up(PEER, 'mute', false),
   'the connection goes': (fake) => fake.down(PEER),
   'cannot be reached': (_, node) => node.unreachable(new MegaphoneError('NODE_UNREACHABLE', 'no way')),
@@ -40,6 +42,8 @@ const EVENTS: Readonly<Record<string, Event>> = {
 const TABLE = `
                            | apart  | absent | asked  | foreign | plain  | module
 comes with the module      | module | module | module | module  | module | module
+comes with a stranger      | plain  | plain  | plain  | plain   | plain  | plain
+comes with a slow rex      | absent | absent | absent | absent  | absent | absent
 comes without telling ends | plain  | plain  | plain  | plain   | plain  | plain
 the connection goes        | apart  | apart  | apart  | apart   | apart  | apart
 cannot be reached          | apart  | absent | asked  | foreign | plain  | module

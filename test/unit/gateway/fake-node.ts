@@ -3,14 +3,21 @@
 import { EventEmitter } from 'node:events';
 import { MegaphoneError } from '../../../src/errors.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
-import { atom, type Pid, type Term, Tuple } from '../../../src/etf/terms.js';
+import { atom, type Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import type { ErlangNode } from '../../../src/gateway/ports.js';
 
 const LOST = new MegaphoneError('LINK_CLOSED', 'gone');
+const TIMEOUT = new MegaphoneError('NODE_TIMEOUT', 'no answer');
+const UNDEFINED = new MegaphoneError('NODE_BADRPC', 'failed', {
+  cause: tuple(atom('EXIT'), tuple(atom('undef'), [])),
+});
 
-/** What is registered as `mod_megaphone`: another module is one that speaks another version of the contract. */
-export type Registered = 'module' | 'other module' | 'shell' | 'nobody' | 'mute';
+/**
+ * What is registered as `mod_megaphone`: another module is one that speaks another version of the contract, a stranger has
+ * no such function, a shell's node has no `rex`, and the `rex` beside a mute one or a slow one answers never, or too late.
+ */
+export type Registered = 'module' | 'other module' | 'stranger' | 'shell' | 'nobody' | 'mute' | 'slow';
 
 interface Peer {
   isUp: boolean;
@@ -113,7 +120,8 @@ export class FakeNode extends EventEmitter {
   rpc(name: string, _module: string, fun: string): Promise<Term> {
     const { registered } = this.#peer(name);
     if (registered === 'mute') return new Promise(() => {});
-    if (registered === 'nobody') return Promise.reject(new MegaphoneError('NODE_TIMEOUT', 'no answer'));
+    if (registered === 'nobody' || registered === 'slow') return Promise.reject(TIMEOUT);
+    if (registered === 'stranger') return Promise.reject(UNDEFINED);
     if (registered === 'shell') return Promise.reject(new MegaphoneError('NODE_NOPROC', 'no rex'));
     if (fun === 'contract') return Promise.resolve(CONTRACT_VERSION + (registered === 'module' ? 0 : 1));
     this.asked += 1;

@@ -240,7 +240,9 @@ class World {
 type Action = (world: World) => void | Promise<void>;
 
 const peer = fc.constantFrom(...PEERS);
-const registered = fc.constantFrom<Registered>('module', 'module', 'shell', 'nobody', 'mute', 'other module');
+const registered = fc.constantFrom<Registered>(
+  ...(['module', 'module', 'other module', 'stranger', 'shell', 'nobody', 'mute', 'slow'] as const),
+);
 const any = fc.nat(1000);
 const pick = <Item>(items: readonly Item[], index: number): Item | undefined => items[index % items.length];
 
