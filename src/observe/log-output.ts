@@ -6,8 +6,9 @@
  *   flowing   is written         stalled, the line waits    the line is lost            ·
  *   stalled   waits, or is lost  ·                          the line is lost            flowing, when none waits any more
  *
- * A line is lost behind `MAX_WAITING` bytes of others, or where the disk is full or the reader gone. Lines lost are counted,
- * and as soon as one can be written again, a listener is told how many.
+ * It is stalled as long as a line waits. A line is lost behind `MAX_WAITING` bytes of others, or where the disk is full or the
+ * reader gone. Where a part of it was written before, it is torn, and a line break goes before the next one, which waits or is
+ * lost with that. Lines lost are counted, and as soon as one can be written again, `goesOn` is emitted with how many.
  */
 
 import { Writable } from 'node:stream';
@@ -23,17 +24,16 @@ const LAST_MS = 1000;
 const NEWLINE = Buffer.from('\n');
 
 export class LogOutput extends Writable {
-  /** Given the number of lines that were lost since it was called last. */
-  onGoesOn: (lost: number) => void = () => {};
   readonly #file: Pick<UnblockedFile, 'write'>;
   /** In order; empty while it flows. */
   readonly #waiting = new Set<Buffer>();
   #waitingBytes = 0;
   /** Bytes of the first line that were written. */
   #written = 0;
-  /** A line was given up that was written in part: the next one must not continue it. */
+  /** The next line must not continue the one before. */
   #isTorn = false;
   #lost = 0;
+  /** Of these, since `goesOn` was emitted last. */
   #untold = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -76,7 +76,7 @@ export class LogOutput extends Writable {
     if (!isWritten || this.#untold === 0) return;
     const untold = this.#untold;
     this.#untold = 0;
-    this.onGoesOn(untold);
+    this.emit('goesOn', untold);
   }
 
   /** Resolves when nothing waits, or soon: for a process that is about to end. */

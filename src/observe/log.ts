@@ -15,8 +15,9 @@ export function createLogger(level: LogLevel, worker?: string): Logger {
     ? prettyStream({ destination: standardOutput, translateTime: 'SYS:HH:MM:ss' })
     : standardOutput;
   const log = pino(loggerOptions(level, worker), stream);
-  standardOutput.onGoesOn = (count) =>
-    log.warn({ code: 'LOG_LINES_LOST', count }, `${count} lines of the log were lost: nobody took them`);
+  standardOutput.on('goesOn', (count: number) =>
+    log.warn({ code: 'LOG_LINES_LOST', count }, `${count} lines of the log were lost: nobody took them`),
+  );
   // What a crash left.
   process.on('exit', () => standardOutput.flush());
   return log;

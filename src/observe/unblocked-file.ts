@@ -1,8 +1,11 @@
 /**
- * A file descriptor of ours that other processes may have, too, written to without ever waiting for a reader.
+ * A file descriptor of ours that other processes may have, too, written to without waiting for a reader, where it can be.
  *
  *   pipe, FIFO, terminal   is opened a second time, as whether one blocks is a property of what was opened
- *   socket                 cannot be: it is switched for all who have it, as node:net does with every one
+ *   socket, or a pipe      cannot be: it is switched for all who have it, as node:net does with every one
+ *     of another user
+ *   terminal               cannot be either, nor be switched, as a person's shell has it, too: it is written to as it is, and
+ *     of another user      who stops it (Ctrl-S) stops the gateway. One has it behind `su`, or in a container with -t and a USER
  *   file                   has no reader
  */
 

@@ -24,7 +24,7 @@ function start() {
   const file = new File();
   const output = new LogOutput(file);
   const told: number[] = [];
-  output.onGoesOn = (lost) => told.push(lost);
+  output.on('goesOn', (lost: number) => told.push(lost));
   return { file, output, told };
 }
 
