@@ -75,7 +75,7 @@ class Run {
     this.#reached = reached;
   }
 
-  /** A paused wire, and one that is cut, brings nothing. */
+  /** A paused wire brings nothing. */
   send(bytes: number): void {
     if (this.machine.wire.isPaused) return;
     this.machine.send(this.#unsent.slice(0, bytes));
