@@ -16,7 +16,7 @@ import { PidMessages } from './pid-messages.js';
 import { type Watch, Watches } from './watches.js';
 
 /** Queues a frame: a control message with its 131, and for some a payload with its 131. */
-export type WriteFrame = (control: Uint8Array, payload?: Uint8Array) => void;
+type WriteFrame = (control: Uint8Array, payload?: Uint8Array) => void;
 
 type OnDown = (reason: Term) => void;
 

@@ -43,7 +43,7 @@ export interface Exchange {
   state: ExchangeState;
 }
 
-export type ExchangeState = 'waiting' | 'starting' | 'sent' | 'unsure' | 'lost';
+type ExchangeState = 'waiting' | 'starting' | 'sent' | 'unsure' | 'lost';
 
 export type ExchangeEvent =
   /** Its node takes it now. */

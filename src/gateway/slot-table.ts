@@ -7,7 +7,7 @@
  */
 
 export class SlotTable<Exchange> {
-  readonly capacity: number;
+  readonly #capacity: number;
   readonly #exchanges: (Exchange | undefined)[] = [undefined];
   readonly #generations: Uint32Array;
   /** Freed slots, the latest on top: a quiet table stays within few cache lines. */
@@ -16,7 +16,7 @@ export class SlotTable<Exchange> {
   #size = 0;
 
   constructor(capacity: number) {
-    this.capacity = capacity;
+    this.#capacity = capacity;
     this.#generations = new Uint32Array(capacity + 1);
     this.#freed = new Uint32Array(capacity);
   }
@@ -32,7 +32,7 @@ export class SlotTable<Exchange> {
     if (this.#freedCount > 0) {
       this.#freedCount -= 1;
       slot = this.#freed[this.#freedCount] ?? 0;
-    } else if (this.#exchanges.length <= this.capacity) {
+    } else if (this.#exchanges.length <= this.#capacity) {
       slot = this.#exchanges.length;
     } else {
       return 0;

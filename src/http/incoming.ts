@@ -8,7 +8,7 @@ import type { Slow } from './receiving.js';
 import { RequestParser } from './request-parser.js';
 import type { Wire } from './wire.js';
 
-export interface Receiver {
+interface Receiver {
   /** The request has to make room for others. */
   refuseSlow(): void;
 }

@@ -6,7 +6,7 @@ import type { Counters } from '../observe/counters.js';
 import { CLOSE, encodeResponse, type Response } from './response.js';
 import { onlyAllowed } from './response-headers.js';
 
-export interface Answering {
+interface Answering {
   readonly counters: Counters;
   /** The answer to that request has come. */
   answer(due: PendingResponse, response: Response): void;
