@@ -17,6 +17,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/observe', 'log, counters, statistics, metrics'],
   ['src/gateway', 'exchanges and their ConnIds, nodes in service'],
   ['src/config', 'the settings'],
+  ['src/websocket', 'WebSocket frames and upgrades, bytes in and values out'],
   ['src/http', 'the BOSH endpoint, and the pages for operators'],
   ['src/service', 'the composition root: a whole gateway'],
   ['src/workers', 'several of them, in processes'],

@@ -23,6 +23,35 @@ export interface HttpExchange {
   answer(status: number, headers: readonly Header[], body: Buffer): void;
 }
 
+/** A client's WebSocket. */
+export interface ClientSocket {
+  /** The upgrade is granted. Called once, if `refuse` is not. */
+  accept(): void;
+  /** It is not, and this is said instead. Nothing follows. */
+  refuse(status: number, headers: readonly Header[], body: Buffer): void;
+  /**
+   * One text frame.
+   * @param number where it is not 0, `read` is to be called with it when the client provably has this frame
+   */
+  send(text: Buffer, number: number): void;
+  /** Frames may come again, after `frame` returned `false`. */
+  resume(): void;
+  /** The last frame. Nothing follows. */
+  close(code: number, reason: Buffer): void;
+}
+
+/** Who serves WebSockets: the gateway, as the HTTP front sees it. */
+export interface SocketService {
+  /** A handle for the other calls, or 0 where it is refused already. */
+  open(socket: ClientSocket, client: ClientInfo): number;
+  /** A whole text message of the client. `false`: no more until `resume`. */
+  frame(handle: number, text: Buffer): boolean;
+  /** The client has what was sent with this number, and all before. */
+  read(handle: number, number: number): void;
+  /** The socket is gone, or about to be. Nothing follows. @param code RFC 6455 §7.4 */
+  closed(handle: number, code: number): void;
+}
+
 /** Coarse: set once a second. */
 export interface Clock {
   /** Seconds, never running backwards. */
