@@ -1,4 +1,19 @@
-/** A node's standing: in each, whatever can happen happens once, and the table says where that leads. */
+/**
+ * A node's standing: in each, whatever can happen happens once, and the table says where that leads.
+ *
+ *   event                       apart   absent  asked   foreign  plain   module
+ *   comes with the module       module  module  module  module   module  module
+ *   comes with a stranger       plain   plain   plain   plain    plain   plain
+ *   comes with a slow rex       absent  absent  absent  absent   absent  absent
+ *   comes without telling ends  plain   plain   plain   plain    plain   plain
+ *   the connection goes         ·       apart   apart   apart    apart   apart
+ *   cannot be reached           ·       ·       ·       ·        ·       ·
+ *   a second passes             ·       module  ·       ·        ·       ·
+ *   crashes, and is back        ·       ·       module  module   module  module
+ *   crashes, and is not back    ·       ·       absent  absent   absent  absent
+ *
+ * A dot: it stays. A node that is connected already goes before it comes again.
+ */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,6 +21,7 @@ import { pino } from 'pino';
 import { MegaphoneError } from '../../../src/errors.js';
 import { ClusterNode } from '../../../src/gateway/cluster-node.js';
 import { BodyBudget } from '../../../src/gateway/outbox.js';
+import { headerTable, SAME } from '../../support/header-table.js';
 import { FakeNode, type Registered, settled } from './fake-node.js';
 
 const PEER = 'ejabberd@localhost';
@@ -38,20 +54,6 @@ const EVENTS: Readonly<Record<string, Event>> = {
   'crashes, and is not back': (fake) => fake.crash(PEER, 'nobody'),
 };
 
-// A node that is connected already goes before it comes again.
-const TABLE = `
-                           | apart  | absent | asked  | foreign | plain  | module
-comes with the module      | module | module | module | module  | module | module
-comes with a stranger      | plain  | plain  | plain  | plain   | plain  | plain
-comes with a slow rex      | absent | absent | absent | absent  | absent | absent
-comes without telling ends | plain  | plain  | plain  | plain   | plain  | plain
-the connection goes        | apart  | apart  | apart  | apart   | apart  | apart
-cannot be reached          | apart  | absent | asked  | foreign | plain  | module
-a second passes            | apart  | module | asked  | foreign | plain  | module
-crashes, and is back       | apart  | absent | module | module  | module | module
-crashes, and is not back   | apart  | absent | absent | absent  | absent | absent
-`;
-
 const NONE = { inService() {}, outOfService() {}, connectionLost() {} };
 
 async function open(registered: Registered | undefined, listener = NONE, clock = { now: 0 }) {
@@ -71,25 +73,24 @@ function standing(fake: FakeNode, node: ClusterNode): string {
   return node.reason.includes('speaks version') ? 'foreign' : 'asked';
 }
 
-const [[, ...states] = [], ...rows] = TABLE.trim()
-  .split('\n')
-  .map((line) => line.split('|').map((cell) => cell.trim()));
+const { columns, rows } = headerTable('test/unit/gateway/cluster-node.test.ts', 'event');
 
 test('the table has a row for each event and a column for each standing', () => {
-  assert.deepEqual(states, Object.keys(STATES));
+  assert.deepEqual(columns, Object.keys(STATES));
   assert.deepEqual(
     rows.map(([event]) => event),
     Object.keys(EVENTS),
   );
 });
 
-for (const [event = '', ...cells] of rows) {
+for (const [event, ...cells] of rows) {
   test(event, async () => {
-    for (const [index, state] of states.entries()) {
+    for (const [index, state] of columns.entries()) {
       const { fake, node } = await open(STATES[state]);
       assert.equal(standing(fake, node), state);
       await EVENTS[event]?.(fake, node);
-      assert.equal(standing(fake, node), cells[index], `${state}: ${event}`);
+      const to = cells[index];
+      assert.equal(standing(fake, node), to === SAME ? state : to, `${state}: ${event}`);
       // Empty in service, and only there.
       assert.equal(node.reason === '', node.kind !== undefined);
     }

@@ -1,6 +1,20 @@
 /**
  * The life of an exchange as its client and its node see it: in each state whatever can happen happens once, and the
- * table says what the client hears and what the node is sent.
+ * table says what the client hears and what the node is sent; a dot: nothing.
+ *
+ *   event                           waiting         behind          starting    sent            unsure          lost            lost, behind    unsure, taken   lost, taken
+ *   the module is there again       request         ·               ·           ·               request         request         ·               question        question
+ *   a shell is there instead        request         ·               ·           ·               request         request         ·               503             503
+ *   there again, but reads nothing  503             ·               ·           ·               503             503             ·               503             503
+ *   what was sent is taken          ·               request         ·           ·               ·               ·               request         ·               ·
+ *   answer                          dropped         dropped         200         200             200             dropped         dropped         200             dropped
+ *   the client leaves               ·               ·               closed      closed          ·               ·               ·               ·               ·
+ *   the time to answer is over      503             504             closed 504  closed 504      503             503             504             503             503
+ *   the time to come back is over   503             ·               ·           ·               503             503             ·               503             503
+ *   the session is killed           item-not-found  item-not-found  ·           item-not-found  item-not-found  item-not-found  item-not-found  item-not-found  item-not-found
+ *   the module crashes              ·               ·               503         ·               ·               ·               ·               ·               ·
+ *   the connection breaks           ·               ·               503         ·               ·               ·               ·               ·               ·
+ *   the gateway stops               503             503             closed 503  closed 503      503             503             503             503             503
  */
 
 import assert from 'node:assert/strict';
@@ -11,6 +25,7 @@ import { Atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { headerTable, SAME } from '../../support/header-table.js';
 import { ask, type FakeRequest } from './fake-client.js';
 import { FakeNode, type Registered, settled } from './fake-node.js';
 import './never.js';
@@ -97,22 +112,6 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
   'the gateway stops': ({ gateway }) => gateway.stop(),
 };
 
-const TABLE = `
-                               | waiting        | behind         | starting   | sent           | unsure         | lost           | lost, behind   | unsure, taken  | lost, taken
-the module is there again      | request        |                |            |                | request        | request        |                | question       | question
-a shell is there instead       | request        |                |            |                | request        | request        |                | 503            | 503
-there again, but reads nothing | 503            |                |            |                | 503            | 503            |                | 503            | 503
-what was sent is taken         |                | request        |            |                |                |                | request        |                |
-answer                         | dropped        | dropped        | 200        | 200            | 200            | dropped        | dropped        | 200            | dropped
-the client leaves              |                |                | closed     | closed         |                |                |                |                |
-the time to answer is over     | 503            | 504            | closed 504 | closed 504     | 503            | 503            | 504            | 503            | 503
-the time to come back is over  | 503            |                |            |                | 503            | 503            |                | 503            | 503
-the session is killed          | item-not-found | item-not-found |            | item-not-found | item-not-found | item-not-found | item-not-found | item-not-found | item-not-found
-the module crashes             |                |                | 503        |                |                |                |                |                |
-the connection breaks          |                |                | 503        |                |                |                |                |                |
-the gateway stops              | 503            | 503            | closed 503 | closed 503     | 503            | 503            | 503            | 503            | 503
-`;
-
 /** Where the node is in service already, nothing happens. */
 async function isThere({ node, gateway }: Scene, registered: Registered): Promise<void> {
   node.register(PEER, registered);
@@ -170,24 +169,22 @@ async function outcome(state: string, event: string): Promise<string> {
   const isOver = request.heard.length > 0 || counters.closed > closed;
   assert.equal(gateway.openExchanges, isOver ? 0 : 1, `${state}: ${event}`);
   assert.equal(node.ended.length, isOver ? 1 : 0);
-  return [...said.filter((kind) => kind !== 'mark'), ...dropped, ...request.heard].join(' ');
+  return [...said.filter((kind) => kind !== 'mark'), ...dropped, ...request.heard].join(' ') || SAME;
 }
 
-const [[, ...states] = [], ...rows] = TABLE.trim()
-  .split('\n')
-  .map((line) => line.split('|').map((cell) => cell.trim()));
+const { columns, rows } = headerTable('test/unit/gateway/exchanges.test.ts', 'event');
 
 test('the table has a row for each event and a column for each state', () => {
-  assert.deepEqual(states, Object.keys(STATES));
+  assert.deepEqual(columns, Object.keys(STATES));
   assert.deepEqual(
     rows.map(([event]) => event),
     Object.keys(EVENTS),
   );
 });
 
-for (const [event = '', ...cells] of rows) {
+for (const [event, ...cells] of rows) {
   test(event, async () => {
-    for (const [index, state] of states.entries()) {
+    for (const [index, state] of columns.entries()) {
       assert.equal(await outcome(state, event), cells[index], `${state}: ${event}`);
     }
   });
