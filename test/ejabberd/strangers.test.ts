@@ -116,7 +116,9 @@ describe('strangers', { timeout: 600_000 }, () => {
     });
     await noStrangers();
     // The hub takes new options once a second: until then all of the flood would be let in.
-    await sleep(2_000);
+    await until(async () =>
+      (await server.print('sys:get_state(mod_megaphone)')).includes(`per_address => ${PER_ADDRESS}`),
+    );
     await logInWhenThereIsRoom();
     const before = await refused('full');
     const refusedBefore = await server.counted('refused_address');
