@@ -36,9 +36,9 @@ lint: test-packages node_modules/.package-lock.json ## Formatting, types, layers
 	@node dist/scripts/layers.js
 	@shellcheck -x scripts/*.sh .ci/run
 
-unit: build-gateway ## The gateway's unit tests alone: ten seconds, no ejabberd (IN=test/unit/http for some)
-	@NODE_ENV=test node --enable-source-maps --import ./dist/test/support/quick.js --test \
-		--test-reporter=./dist/test/support/reporter.js --disable-warning=ExperimentalWarning --test-timeout=120000 --test-concurrency=16 \
+unit: build-gateway ## The gateway's unit tests alone: twenty seconds, no ejabberd (IN=test/unit/http for some)
+	@NODE_ENV=test node --enable-source-maps --test \
+		--test-reporter=./dist/test/support/reporter.js --disable-warning=ExperimentalWarning --test-timeout=120000 --test-concurrency=10 \
 		$$(find $(IN) -name '*.test.ts' | sed 's,.*,dist/&,;s,ts$$,js,' | sort)
 
 IN = test/unit

@@ -129,7 +129,7 @@ describe('Channel: messages', () => {
         hear({ op: 'REG_SEND', from: theirs, to: 'hub' }, payload);
         assert.deepEqual(delivered.at(-1), { to: 'hub', payload });
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 });

@@ -112,10 +112,15 @@ async function begin(port: number, maxVersion: SecureVersion): Promise<Buffer> {
   return ticket;
 }
 
-/** How many of twelve connections took it up. */
-async function resume(port: number, maxVersion: SecureVersion, session: Buffer): Promise<number> {
+/** How many of so many connections took it up. */
+async function resume(
+  port: number,
+  maxVersion: SecureVersion,
+  session: Buffer,
+  count: number,
+): Promise<number> {
   let reused = 0;
-  for (let i = 0; i < 12; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const ca = [first.pem, second.pem];
     const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca, maxVersion, session });
     await once(socket, 'secureConnect');
@@ -135,6 +140,8 @@ for (const workers of [1, 3]) {
       workers: `${workers}`,
     });
     const { port } = gateway;
+    // They are dealt out in turn.
+    const count = 2 * workers;
     const ended = once(gateway.process, 'exit');
     try {
       await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${port}/bosh`);
@@ -144,7 +151,7 @@ for (const workers of [1, 3]) {
       ] as const;
       const areTakenUp = async (): Promise<void> => {
         for (const [version, session] of sessions) {
-          assert.equal(await resume(port, version, session), 12, version);
+          assert.equal(await resume(port, version, session, count), count, version);
         }
       };
       await areTakenUp();
@@ -156,8 +163,7 @@ for (const workers of [1, 3]) {
       gateway.process.kill('SIGHUP');
       await gateway.logs(({ msg }) => msg.startsWith('new connections get the certificate'), workers);
       await areTakenUp();
-      // Connections are dealt out in turn.
-      for (let i = 0; i < 2 * workers; i += 1) (await open(second.pem, port)).destroy();
+      for (let i = 0; i < count; i += 1) (await open(second.pem, port)).destroy();
     } finally {
       gateway.process.kill();
       await ended;

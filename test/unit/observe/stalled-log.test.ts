@@ -73,7 +73,7 @@ class Gateway {
     while ((await this.#linesLost()) === 0) {
       for (let i = 0; i < 50; i += 1) {
         process.kill(this.#pid, 'SIGHUP');
-        await sleep(2);
+        await sleep(4);
       }
     }
   }
@@ -112,7 +112,7 @@ class Gateway {
   }
 }
 
-describe('a log that nobody reads', { concurrency: 3, timeout: 120_000 }, () => {
+describe('a log that nobody reads', { concurrency: 6, timeout: 120_000 }, () => {
   for (const [output, workers, isReadLater] of [
     ['pipe', '1', false],
     ['pipe', '2', true],
