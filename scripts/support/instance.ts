@@ -27,6 +27,9 @@ export class Instance {
   /** ejabberd's own BOSH and the gateway's. */
   readonly ejabberdUrl: string;
   readonly gatewayUrl: string;
+  /** The same for WebSocket. */
+  readonly ejabberdWebSocketUrl: string;
+  readonly gatewayWebSocketUrl: string;
   alice!: Account;
   bob!: Account;
 
@@ -50,6 +53,8 @@ export class Instance {
     this.gatewayNode = `megaphone${this.#suffix}@localhost`;
     this.ejabberdUrl = `http://127.0.0.1:${ejabberdHttp}/bosh`;
     this.gatewayUrl = `http://127.0.0.1:${http}/bosh`;
+    this.ejabberdWebSocketUrl = `ws://127.0.0.1:${ejabberdHttp}/ws`;
+    this.gatewayWebSocketUrl = `ws://127.0.0.1:${http}/ws`;
     // A test that dies, or is ended by the test runner, must not leave servers behind.
     process.once('exit', this.#stopNow);
     process.once('SIGTERM', () => process.exit(143));
