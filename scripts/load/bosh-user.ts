@@ -4,31 +4,17 @@
  */
 
 import * as bosh from './bosh-body.js';
-import { HttpConnection, type Target } from './http-connection.js';
+import { HttpConnection } from './http-connection.js';
 import type { HttpResponse } from './http-response.js';
-
-/** Where users log in, and how long their requests may be held. */
-export interface Service {
-  readonly target: Target;
-  /** The virtual host. */
-  readonly host: string;
-  /** Seconds. */
-  readonly wait: number;
-}
-
-export interface UserListener {
-  online(): void;
-  /** The server puts the login off. */
-  refused(): void;
-  /** Messages have arrived. */
-  arrived(marks: readonly bosh.Mark[]): void;
-  /** The same ones later, if need be: when they are next in the order of their requests. */
-  ordered(marks: readonly bosh.Mark[]): void;
-  /** An open request is to be repeated, because of this. */
-  broken(reason: string): void;
-  /** The session is over. `reason` is undefined where the user logged out. */
-  ended(wasOnline: boolean, reason: string | undefined): void;
-}
+import { type Mark, readJid, readMarks } from './stanzas.js';
+import {
+  OVERDUE_SECONDS,
+  PATIENCE_MS,
+  repeatDelay,
+  type Service,
+  type User,
+  type UserListener,
+} from './user.js';
 
 /** Until its answer is the next in the order of rids. */
 interface OpenRequest {
@@ -40,7 +26,7 @@ interface OpenRequest {
   repeats: number;
   /** `undefined` while it waits to be repeated. */
   connection: HttpConnection | undefined;
-  answer: { readonly body: string; readonly marks: readonly bosh.Mark[] } | undefined;
+  answer: { readonly body: string; readonly marks: readonly Mark[] } | undefined;
 }
 
 /** The one whose answer tells the user's JID. */
@@ -51,16 +37,9 @@ const MAX_STANZAS = 100;
 const REQUESTS = 2;
 /** Requests behind one that broke, itself among them: servers keep few answers for repeats (§14.3). */
 const WINDOW = 5;
-/** The first repeat comes after about this, each further one after twice the time. */
-const REPEAT_MS = 250;
-const MAX_REPEAT_MS = 4_000;
-/** A request that fails for longer ends the session. */
-const PATIENCE_MS = 120_000;
 const IDLE_MS = 5_000;
-/** An answer that does not come this long after the server's `wait` is not awaited any more. */
-const OVERDUE_SECONDS = 30;
 
-export class BoshUser {
+export class BoshUser implements User {
   /** Full JID, once online. */
   jid = '';
   /** Requests sent, repeats included. */
@@ -132,7 +111,7 @@ export class BoshUser {
       connection.close();
     }
     if (status === 200) {
-      request.answer = { body, marks: bosh.readMarks(body) };
+      request.answer = { body, marks: readMarks(body) };
       if (request.answer.marks.length > 0) this.#listener.arrived(request.answer.marks);
       this.#takeAnswers();
     } else if (status >= 500) {
@@ -170,7 +149,7 @@ export class BoshUser {
   #advance(answer: string): void {
     if (this.#step === 0) this.#sid = bosh.readSid(answer) ?? this.#sid;
     if (!answer.includes(bosh.LOGIN[this.#step]?.until ?? '')) return;
-    if (this.#step === JID_STEP) this.jid = bosh.readJid(answer) ?? '';
+    if (this.#step === JID_STEP) this.jid = readJid(answer) ?? '';
     this.#step += 1;
     if (!this.#nextStep()) {
       this.#state = 'online';
@@ -237,11 +216,8 @@ export class BoshUser {
       this.#end(reason);
       return;
     }
-    const pause = retryAfter === undefined ? REPEAT_MS * 2 ** request.repeats : retryAfter * 1000;
+    const delay = repeatDelay(request.repeats, retryAfter);
     request.repeats += 1;
-    // Not all users at the same moment.
-    const delay =
-      Math.min(pause, retryAfter === undefined ? MAX_REPEAT_MS : PATIENCE_MS) * (1 + Math.random());
     setTimeout(() => {
       if (this.#state !== 'ended') this.#post(request);
     }, delay);

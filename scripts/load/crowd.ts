@@ -4,17 +4,20 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { message } from './bosh-body.js';
-import { BoshUser, type UserListener } from './bosh-user.js';
+import { BoshUser } from './bosh-user.js';
+import { Target } from './client-socket.js';
 import { nowMicroseconds } from './clock.js';
 import { type Counters, increment, noCounters } from './counters.js';
 import { Histogram } from './histogram.js';
-import { Target } from './http-connection.js';
 import { type Due, type Plan, schedule } from './schedule.js';
 import { Sequences } from './sequences.js';
+import { message } from './stanzas.js';
+import type { Transport, User, UserListener } from './user.js';
+import { WebSocketUser } from './websocket-user.js';
 
 export interface CrowdOptions {
   readonly url: string;
+  readonly transport: Transport;
   /** The virtual host of the users. */
   readonly host: string;
   readonly users: number;
@@ -49,7 +52,7 @@ export class Crowd {
   readonly #latencies = new Histogram();
   readonly #lags = new Histogram();
   readonly #options: CrowdOptions;
-  readonly #users: BoshUser[];
+  readonly #users: User[];
   readonly #counters = noCounters();
   readonly #sequences = new Sequences();
   /** Messages sent, by pair of users. */
@@ -61,11 +64,13 @@ export class Crowd {
   #talkBegin = 0;
 
   constructor(options: CrowdOptions) {
-    const { url, host, users, wait } = options;
+    const { url, transport, host, users, wait } = options;
     this.#options = options;
     const service = { target: new Target(url), host, wait };
     const listener = this.#listener();
-    this.#users = Array.from({ length: users }, () => new BoshUser(service, listener));
+    this.#users = Array.from({ length: users }, () =>
+      transport === 'bosh' ? new BoshUser(service, listener) : new WebSocketUser(service, listener),
+    );
     setInterval(() => {
       const now = Date.now();
       for (const user of this.#users) user.sweep(now);
@@ -138,9 +143,9 @@ export class Crowd {
   }
 
   async #inTurn(
-    users: readonly BoshUser[],
+    users: readonly User[],
     { concurrency, perSecond }: Pace,
-    go: (user: BoshUser) => Promise<void>,
+    go: (user: User) => Promise<void>,
   ): Promise<void> {
     // Shared by all lanes.
     const waiting = users.values();

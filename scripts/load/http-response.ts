@@ -22,7 +22,7 @@ interface Head {
   readonly length: number | undefined;
 }
 
-const STATUS = /^HTTP\/1\.([01]) (\d{3})/;
+const STATUS = /^HTTP\/1\.[01] (\d{3})/;
 const LENGTH = /\r\ncontent-length:[ \t]*(\d+)[ \t]*\r\n/i;
 const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n/i;
 const CLOSE = /\r\nconnection:[ \t]*close[ \t]*\r\n/i;
@@ -51,20 +51,30 @@ export class ResponseReader {
   }
 }
 
+/** @throws Error where it is not HTTP/1.x */
+export function readStatus(head: string): number {
+  const status = STATUS.exec(head)?.[1];
+  if (status === undefined) throw new Error(`no HTTP response: ${JSON.stringify(head.slice(0, 40))}`);
+  return Number(status);
+}
+
+export function readRetryAfter(head: string): number | undefined {
+  const seconds = RETRY_AFTER.exec(head)?.[1];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
 function readHead(text: string): Head | undefined {
   const blank = text.indexOf('\r\n\r\n');
   if (blank < 0) return undefined;
   const head = text.slice(0, blank + 2);
-  const [, minor, status] = STATUS.exec(head) ?? [];
-  if (status === undefined) throw new Error(`no HTTP response: ${JSON.stringify(head.slice(0, 40))}`);
+  const status = readStatus(head);
   const length = LENGTH.exec(head)?.[1];
   if (length === undefined && !CHUNKED.test(head)) throw new Error('a response without a length');
-  // Of interest only with what is repeated.
-  const seconds = status.startsWith('5') ? RETRY_AFTER.exec(head)?.[1] : undefined;
   return {
-    status: Number(status),
-    retryAfter: seconds === undefined ? undefined : Number(seconds),
-    keepAlive: minor === '1' && !CLOSE.test(head),
+    status,
+    // Of interest only with what is repeated.
+    retryAfter: status >= 500 ? readRetryAfter(head) : undefined,
+    keepAlive: head.startsWith('HTTP/1.1') && !CLOSE.test(head),
     end: blank + 4,
     length: length === undefined ? undefined : Number(length),
   };

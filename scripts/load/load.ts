@@ -1,4 +1,4 @@
-/** A load generator: real BOSH users in as many processes as their connections need, seen as one crowd. */
+/** A load generator: real users of BOSH or WebSocket in as many processes as their connections need, seen as one crowd. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from './child.js';
@@ -8,6 +8,7 @@ import type { Pace } from './crowd.js';
 import { Histogram } from './histogram.js';
 import { cpuSeconds, pinProcess, residentBytes } from './linux-process.js';
 import type { Pattern } from './schedule.js';
+import type { Transport } from './user.js';
 import type { Commands } from './worker.js';
 
 /** Longer than the kernel takes to try again where a server did not accept a connection. */
@@ -19,12 +20,14 @@ export type { Pace };
 
 export interface LoadOptions {
   readonly url: string;
+  /** Default BOSH. */
+  readonly transport?: Transport;
   /** The virtual host, which must allow anonymous logins. */
   readonly host: string;
   readonly users: number;
   /** Seconds that the server may hold a request. Default 60. */
   readonly wait?: number;
-  /** Default 8,000: who talks has up to two connections, and a process may have 20,000 files on many machines. */
+  /** Default 8,000: who talks over BOSH has up to two connections, and a process may have 20,000 files on many machines. */
   readonly usersPerProcess?: number;
 }
 
@@ -39,14 +42,14 @@ export class Load {
 
   /** Logs nobody in yet. */
   static async start(options: LoadOptions): Promise<Load> {
-    const { url, host, users, wait = 60, usersPerProcess = 8_000 } = options;
+    const { url, transport = 'bosh', host, users, wait = 60, usersPerProcess = 8_000 } = options;
     const count = Math.ceil(users / usersPerProcess);
     const workers = Array.from({ length: count }, () => new Child<Commands>(WORKER));
     await Promise.all(
       workers.map((worker, index) => {
         const first = Math.floor((users * index) / count);
         const share = Math.floor((users * (index + 1)) / count) - first;
-        return worker.ask('begin', { url, host, users: share, first, everybody: users, wait });
+        return worker.ask('begin', { url, transport, host, users: share, first, everybody: users, wait });
       }),
     );
     return new Load(users, workers);

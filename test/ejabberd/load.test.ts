@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../../scripts/load/child.js';
 import { Load } from '../../scripts/load/load.js';
+import { PATTERNS } from '../../scripts/load/schedule.js';
 import type { Commands } from '../../scripts/load/socketless/process.js';
 import { Instance } from '../../scripts/support/instance.js';
 
@@ -96,6 +97,61 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
     assert.deepEqual(await instance.connectedUsers(), []);
   });
 });
+
+/** Without the gateway's, until it stands. */
+const SOCKET_URLS = { "ejabberd's own WebSocket": () => instance.ejabberdWebSocketUrl };
+
+for (const [name, url] of Object.entries(SOCKET_URLS)) {
+  describe(`a load on ${name}`, { timeout: 120_000 }, () => {
+    let load: Load;
+    before(async () => {
+      load = await Load.start({
+        url: url(),
+        transport: 'websocket',
+        host: 'localhost',
+        users: USERS,
+        usersPerProcess: USERS / 2,
+      });
+    });
+    after(() => load.close());
+
+    it('logs its users in', async () => {
+      await load.login(PACE);
+      assert.equal((await load.counters()).online, USERS);
+      assert.equal((await instance.connectedUsers()).length, USERS);
+    });
+
+    it('sends every message once, in order, and times it', async () => {
+      for (const pattern of PATTERNS) {
+        const before = await load.counters();
+        await load.talk(RATE, pattern);
+        while ((await load.counters()).delivered < before.delivered + RATE) await sleep(20);
+        await load.settle();
+        const { sent, delivered, doubled, reordered, broken, ended } = await load.counters();
+        assert.deepEqual(
+          { delivered, doubled, reordered, broken, ended },
+          { delivered: sent, doubled: 0, reordered: 0, broken: {}, ended: {} },
+        );
+        assert.equal((await load.times()).latencies.total, sent - before.sent);
+      }
+    });
+
+    it('tells of a session that ended otherwise', async () => {
+      const [jid = ''] = await instance.connectedUsers();
+      const [, user = '', resource = ''] = /^(.*)@localhost\/(.*)$/.exec(jid) ?? [];
+      await instance.ctl('kick_session', user, 'localhost', resource, 'enough');
+      while ((await load.counters()).online === USERS) await sleep(20);
+      assert.deepEqual((await load.counters()).ended, { conflict: 1 });
+    });
+
+    it('logs its users out', async () => {
+      await load.logout(PACE);
+      const { online, ended } = await load.counters();
+      assert.deepEqual({ online, ended }, { online: 0, ended: { conflict: 1 } });
+      assert.deepEqual(await instance.connectedUsers(), []);
+    });
+  });
+}
 
 describe('sessions without sockets', { timeout: 60_000 }, () => {
   const SESSIONS = 201;

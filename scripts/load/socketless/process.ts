@@ -9,11 +9,11 @@ import { MegaphoneProcess, PROCESS_NAME } from '../../../src/gateway/megaphone-p
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { message } from '../bosh-body.js';
 import { serve } from '../child.js';
 import { nowMicroseconds } from '../clock.js';
 import { increment } from '../counters.js';
 import { Histogram } from '../histogram.js';
+import { message } from '../stanzas.js';
 import { type Crowd, SocketlessUser } from './user.js';
 
 export interface Begin {

@@ -7,6 +7,7 @@ import type { Gateway } from '../../../src/gateway/gateway.js';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
 import type { HttpExchange } from '../../../src/gateway/ports.js';
 import * as bosh from '../bosh-body.js';
+import { type Mark, readJid, readMarks } from '../stanzas.js';
 
 export interface Crowd {
   readonly gateway: Pick<Gateway, 'request'>;
@@ -14,7 +15,7 @@ export interface Crowd {
   readonly host: string;
   readonly wait: number;
   online(user: SocketlessUser): void;
-  arrived(marks: readonly bosh.Mark[]): void;
+  arrived(marks: readonly Mark[]): void;
   ended(reason: string): void;
 }
 
@@ -67,7 +68,7 @@ export class SocketlessUser implements HttpExchange {
     if (this.#step < bosh.LOGIN.length) {
       this.#advance(text);
     } else {
-      const marks = bosh.readMarks(text);
+      const marks = readMarks(text);
       if (marks.length > 0) this.#crowd.arrived(marks);
     }
     if (this.#open === 0) this.send('');
@@ -76,7 +77,7 @@ export class SocketlessUser implements HttpExchange {
   #advance(text: string): void {
     if (this.#step === 0) this.#sid = bosh.readSid(text) ?? '';
     if (!text.includes(bosh.LOGIN[this.#step]?.until ?? '')) return;
-    if (this.#step === JID_STEP && this.#keepsJid) this.jid = bosh.readJid(text) ?? '';
+    if (this.#step === JID_STEP && this.#keepsJid) this.jid = readJid(text) ?? '';
     this.#step += 1;
     if (this.#step < bosh.LOGIN.length) {
       this.#rid += 1;

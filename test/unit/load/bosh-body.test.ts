@@ -1,7 +1,8 @@
 /** What the load generator finds in an answer without parsing it as XML. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { message, readEnd, readJid, readMarks, readSid } from '../../../scripts/load/bosh-body.js';
+import { readEnd, readSid } from '../../../scripts/load/bosh-body.js';
+import { message, readJid, readMarks } from '../../../scripts/load/stanzas.js';
 
 const NS = "xmlns='http://jabber.org/protocol/httpbind'";
 

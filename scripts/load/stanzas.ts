@@ -1,0 +1,40 @@
+/** What users send whichever way they are connected, and what they look for in what comes back. All is ASCII. */
+
+export const AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
+export const BIND =
+  "<iq type='set' id='bind' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+export const PRESENCE = "<presence xmlns='jabber:client'/>";
+export const UNAVAILABLE = "<presence type='unavailable' xmlns='jabber:client'/>";
+
+export const readJid = (answer: string): string | undefined => copied(/<jid>([^<]+)</.exec(answer)?.[1]);
+
+/** What is cut out of an answer keeps all of it in memory. */
+export const copied = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : Buffer.from(text, 'latin1').toString('latin1');
+
+/** What a message carries to be accounted for. */
+export interface Mark {
+  /** Number of the pair of sender and recipient. */
+  readonly pair: number;
+  /** Number of this message among theirs, from 1. */
+  readonly seq: number;
+  /** When it was to be sent, in µs of the machine's monotonic clock. */
+  readonly at: number;
+}
+
+/** About as long as a line of chat. */
+const TEXT = 'and some words that people would write to each other on the web';
+
+export const message = (to: string, { pair, seq, at }: Mark): string =>
+  `<message to='${to}' type='chat' xmlns='jabber:client'><body>flood:${pair}:${seq}:${at}; ${TEXT}</body></message>`;
+
+/** The marks of the messages in an answer, in their order. */
+export function readMarks(answer: string): Mark[] {
+  // Most answers bring none.
+  if (!answer.includes('flood:')) return [];
+  return Array.from(answer.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, pair, seq, at]) => ({
+    pair: Number(pair),
+    seq: Number(seq),
+    at: Number(at),
+  }));
+}
