@@ -43,32 +43,20 @@
 %% @doc Parses the body of one HTTP request of at most so many elements and attributes. Attributes that no row of the
 %% standard names are ignored.
 -spec parse(binary(), MaxParts :: pos_integer()) -> {ok, request()} | {error, parse_error()}.
-%% Not one of them is shorter than 4 bytes.
-parse(Binary, MaxParts) when byte_size(Binary) =< 4 * MaxParts ->
-    case megaphone_xml:read(Binary) of
-        {ok, El} -> wrapper(El, byte_size(Binary));
-        unsure -> checked(Binary, MaxParts)
-    end;
 parse(Binary, MaxParts) ->
-    checked(Binary, MaxParts).
-
--spec checked(binary(), pos_integer()) -> {ok, request()} | {error, parse_error()}.
-checked(Binary, MaxParts) ->
-    case megaphone_markup:check(Binary, MaxParts) of
-        ok -> wrapper(fxml_stream:parse_element(Binary), byte_size(Binary));
+    case megaphone_markup:parse(Binary, MaxParts) of
+        {ok, El} -> wrapper(El, byte_size(Binary));
         {error, _} = Error -> Error
     end.
 
--spec wrapper(xmlel() | {error, term()}, pos_integer()) -> {ok, request()} | {error, parse_error()}.
+-spec wrapper(xmlel(), pos_integer()) -> {ok, request()} | {error, parse_error()}.
 wrapper({xmlel, <<"body">>, Attrs, Children}, Bytes) ->
     case lists:keyfind(<<"xmlns">>, 1, Attrs) of
         {_, ?NS_BOSH} -> body(Attrs, Children, Bytes);
         _ -> {error, not_a_body}
     end;
-wrapper({xmlel, _, _, _}, _) ->
-    {error, not_a_body};
-wrapper({error, _}, _) ->
-    {error, not_well_formed}.
+wrapper(_, _) ->
+    {error, not_a_body}.
 
 %% @doc Does it ask for nothing but what there is for its client?
 -spec is_empty(request()) -> boolean().

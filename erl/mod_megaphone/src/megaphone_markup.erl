@@ -2,10 +2,11 @@
 %%%
 %%% What the XML parser is given: XML as XMPP has it (RFC 6120 §11), in UTF-8, with no comments,
 %%% processing instructions or DTDs (XEP-0124 §6), and no more of anything than stanzas have. One walk
-%%% over the bytes; that names match and references are known is left to the parser.
+%%% over the bytes; that names match and references are known is left to the parser. Most of what comes is
+%%% so plain that it needs neither (megaphone_xml).
 -module(megaphone_markup).
 
--export([check/2]).
+-export([parse/2, check/2]).
 
 -export_type([error/0]).
 
@@ -21,6 +22,29 @@
 -define(MAX_NAME, 256).
 %% Of the rest of ASCII.
 -define(IS_PRINTED(C), (C >= $\s andalso C < 128 orelse C =:= $\t orelse C =:= $\r orelse C =:= $\n)).
+
+%% @doc A document's one element, with at most so many elements and attributes in it. What is plain takes no parser.
+-spec parse(binary(), MaxParts :: pos_integer()) -> {ok, megaphone_body:xmlel()} | {error, error()}.
+%% Not one of them is shorter than 4 bytes.
+parse(Xml, MaxParts) when byte_size(Xml) =< 4 * MaxParts ->
+    case megaphone_xml:read(Xml) of
+        {ok, El} -> {ok, El};
+        unsure -> checked(Xml, MaxParts)
+    end;
+parse(Xml, MaxParts) ->
+    checked(Xml, MaxParts).
+
+-spec checked(binary(), pos_integer()) -> {ok, megaphone_body:xmlel()} | {error, error()}.
+checked(Xml, MaxParts) ->
+    case check(Xml, MaxParts) of
+        ok ->
+            case fxml_stream:parse_element(Xml) of
+                {error, _} -> {error, not_well_formed};
+                El -> {ok, El}
+            end;
+        {error, _} = Error ->
+            Error
+    end.
 
 %% @doc At most so many elements and attributes, too.
 -spec check(binary(), MaxParts :: pos_integer()) -> ok | {error, error()}.

@@ -1,0 +1,294 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% One client's WebSocket as a pure state machine: events go in, with the time in milliseconds, and effects come out, to be
+%%% carried out in their order. It knows no process, no socket and no clock. A frame has left once its gateway was sent it,
+%%% and is with the client once that proved it (read/3). Its state is that of the way to the client:
+%%%
+%%%   clear  nothing waits: a frame leaves as it comes
+%%%   full   so much is not known to be with the client that what comes waits
+%%%   busy   there was no room on the way to the gateway: what was to leave is tried again, and all else waits behind it
+%%%   gone   nothing reaches the client any more
+%%%
+%%%         | a frame that fits | one that does not | some is read | all is read | no room | its time came | no way
+%%%   clear | clear, leaves     | full              | ·            | ·           | busy    | ·             | gone
+%%%   full  | full              | full              | full, leaves | clear, leaves | busy  | ·             | gone
+%%%   busy  | busy              | busy              | ·            | ·           | busy    | clear, leaves | gone
+%%%   gone  | gone              | gone              | ·            | ·           | ·       | ·             | ·
+%%%
+%%% (·: nothing changes. The test reads this table.) Leaves: frames do, as many as there is room for. No room, no way: for what
+%%% was to leave (undelivered/4), or its socket is gone (closed/1). Its time: flush/2's, after pauses that double.
+%%%
+%%% What is owed (megaphone_handback) is kept until it is read. Nothing is asked for twice: of two frames that are to be
+%%% read, the later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3)
+%%% and as its stream takes them (took/2), and its gateway sends no more than a window ahead of that.
+-module(megaphone_websocket).
+
+-export([new/3, came/3, took/2, closing/1, closed/1, enqueue/3, read/3, flush/2, undelivered/4, finish/4]).
+-export([conn/1, flow/1, due/1, is_expired/2, info/1]).
+
+-export_type([websocket/0, effect/0]).
+
+-type conn() :: pid().
+-type ms() :: integer().
+-type reason() :: megaphone_condition:reason().
+-type effect() ::
+    {frame, conn(), Body :: iodata()}
+    %% When the client has it, read/3 is to be told.
+    | {frame, conn(), Body :: iodata(), Number :: pos_integer()}
+    | {taken, conn(), Count :: pos_integer()}
+    %% The last of all.
+    | {close, conn(), Code :: 1000..4999, Reason :: binary()}
+    | {count, stanzas_out}
+    | {stop, reason()}.
+%% Asked for, newest first: the bytes since the one before it, and what it owes.
+-type asked() :: [{Number :: pos_integer(), Bytes :: pos_integer(), megaphone_queue:owed() | none}].
+-type way() :: clear | full | {busy, Unsent :: [effect(), ...], Due :: ms()} | gone.
+
+-record(ws, {
+    conn :: conn(),
+    limits :: mod_megaphone:limits(),
+    %% When the client last said something; has it said that it goes.
+    heard :: ms(),
+    closing = false :: boolean(),
+    %% Frames of the client's that were reported as taken; those since, in number and bytes, and how far they were taken.
+    reported = 0 :: non_neg_integer(),
+    came = 0 :: non_neg_integer(),
+    came_bytes = 0 :: non_neg_integer(),
+    took = 0 :: non_neg_integer(),
+    took_bytes = 0 :: non_neg_integer(),
+    way = clear :: way(),
+    %% How long there was no room, as long as that lasts.
+    pause = 0 :: ms(),
+    %% What has not left.
+    queue = megaphone_queue:new() :: megaphone_queue:queue(),
+    %% Frames that left; bytes of those that the client is not known to have, and of those behind the last that was asked for.
+    sent = 0 :: non_neg_integer(),
+    unread = 0 :: non_neg_integer(),
+    unasked = 0 :: non_neg_integer(),
+    asked = [] :: asked()
+}).
+
+-opaque websocket() :: #ws{}.
+
+%% How far the gateway may be ahead; one frame may go beyond the bytes.
+-define(WINDOW_FRAMES, 64).
+-define(WINDOW_BYTES, 65536).
+-define(REPORT_FRAMES, 16).
+-define(REPORT_BYTES, 16384).
+%% How much may be unread. Less than that is unasked for: there always is something to wait for.
+-define(UNREAD_BYTES, 131072).
+-define(ASK_BYTES, 16384).
+-define(FIRST_PAUSE, 50).
+-define(LONGEST_PAUSE, 5000).
+
+-spec new(conn(), ms(), mod_megaphone:limits()) -> websocket().
+new(Conn, Now, Limits) -> #ws{conn = Conn, limits = Limits, heard = Now}.
+
+%%% What the client sends
+
+%% @doc A frame of so many bytes.
+-spec came(Bytes :: non_neg_integer(), ms(), websocket()) -> {[effect()], websocket()}.
+came(_, _, #ws{came = Came, came_bytes = Before} = W) when Came >= ?WINDOW_FRAMES; Before >= ?WINDOW_BYTES ->
+    {[{stop, too_much_pending}], W};
+came(Bytes, Now, #ws{came = Came, came_bytes = Before} = W) ->
+    {[], W#ws{came = Came + 1, came_bytes = Before + Bytes, heard = Now}}.
+
+%% @doc The oldest of those that came went to the stream.
+-spec took(Bytes :: non_neg_integer(), websocket()) -> {[effect()], websocket()}.
+took(Bytes, #ws{took = Took, took_bytes = Before} = W) -> report(W#ws{took = Took + 1, took_bytes = Before + Bytes}).
+
+-spec report(websocket()) -> {[effect()], websocket()}.
+report(#ws{took = Took, took_bytes = Bytes, way = Way} = W) when
+    Took < ?REPORT_FRAMES, Bytes < ?REPORT_BYTES; Way =:= gone; is_tuple(Way)
+->
+    {[], W};
+report(#ws{conn = Conn, reported = Before, came = Came, came_bytes = CameBytes, took = Took, took_bytes = Bytes} = W) ->
+    Count = Before + Took,
+    {[{taken, Conn, Count}], W#ws{reported = Count, came = Came - Took, came_bytes = CameBytes - Bytes, took = 0, took_bytes = 0}}.
+
+%% @doc It said that it goes (RFC 7395 §3.6), but listens until we say so.
+-spec closing(websocket()) -> websocket().
+closing(W) -> W#ws{closing = true}.
+
+%% @doc Its socket is gone.
+-spec closed(websocket()) -> {[effect()], websocket()}.
+closed(#ws{way = gone} = W) -> {[], W};
+closed(W) -> {[{stop, <<"remote-connection-failed">>}], W#ws{way = gone}}.
+
+%%% What is for the client
+
+%% @doc A frame for it. It is to be slow for a time, but not for ever, and not without bounds.
+-spec enqueue(megaphone_queue:item(), ms(), websocket()) -> {[effect()], websocket()}.
+enqueue({Body, _} = Item, Now, #ws{way = clear, unread = Unread} = W) ->
+    Bytes = iolist_size(Body),
+    case Unread + Bytes =< ?UNREAD_BYTES orelse W#ws.asked =:= [] of
+        true -> {Frame, W1} = leave(Item, Bytes, W), {[{count, stanzas_out}, Frame], W1};
+        false -> wait(Item, Now, W#ws{way = full})
+    end;
+enqueue(Item, Now, W) ->
+    wait(Item, Now, W).
+
+-spec wait(megaphone_queue:item(), ms(), websocket()) -> {[effect()], websocket()}.
+wait(Item, Now, #ws{queue = Queue, limits = #{queue := Limit, inactivity := Inactivity}} = W) ->
+    Queue1 = megaphone_queue:add(Item, stanza, Now, 0, Queue),
+    Ends = [{stop, too_much_queued} || megaphone_queue:is_too_slow(Now, Limit, Inactivity * 1000, Queue1)],
+    {[{count, stanzas_out} | Ends], W#ws{queue = Queue1}}.
+
+-spec leave(megaphone_queue:item(), Bytes :: non_neg_integer(), websocket()) -> {effect(), websocket()}.
+leave({Body, none}, Bytes, #ws{conn = Conn, sent = Sent, unread = Unread, unasked = Unasked} = W) when Unasked + Bytes < ?ASK_BYTES ->
+    {{frame, Conn, Body}, W#ws{sent = Sent + 1, unread = Unread + Bytes, unasked = Unasked + Bytes}};
+leave({Body, Owed}, Bytes, #ws{conn = Conn, sent = Sent, unread = Unread, unasked = Unasked, asked = Asked} = W) ->
+    Number = Sent + 1,
+    {{frame, Conn, Body, Number}, W#ws{
+        sent = Number, unread = Unread + Bytes, unasked = 0, asked = [{Number, Unasked + Bytes, Owed} | Asked]
+    }}.
+
+%% @doc The client has the frame with this number, and all before it.
+-spec read(Number :: pos_integer(), ms(), websocket()) -> {[effect()], websocket()}.
+read(Number, Now, #ws{unread = Unread, asked = Asked} = W) ->
+    {Left, Bytes} = unread(Number, Asked),
+    W1 = W#ws{unread = Unread - Bytes, asked = Left},
+    case W1 of
+        #ws{way = full} -> drain(Now, W1);
+        _ -> {[], W1}
+    end.
+
+-spec unread(pos_integer(), asked()) -> {asked(), Read :: non_neg_integer()}.
+unread(Number, [{Newer, _, _} = Frame | Asked]) when Newer > Number ->
+    {Left, Bytes} = unread(Number, Asked),
+    {[Frame | Left], Bytes};
+unread(_, Asked) ->
+    {[], lists:foldl(fun({_, Bytes, _}, Sum) -> Sum + Bytes end, 0, Asked)}.
+
+%% As much as there is room for; and whatever is first, where nothing is unread that one could wait for.
+-spec drain(ms(), websocket()) -> {[effect()], websocket()}.
+drain(Now, #ws{queue = Queue, unread = Unread, asked = Asked} = W) ->
+    Room = ?UNREAD_BYTES - Unread,
+    case megaphone_queue:size(Queue) of
+        0 ->
+            {[], W#ws{way = clear}};
+        _ ->
+            case Asked =:= [] orelse megaphone_queue:has_room(Room, Queue) of
+                true ->
+                    {Items, _, Queue1} = megaphone_queue:take(Room, Now, Queue),
+                    {Frames, W1} = leave_all(Items, W#ws{queue = Queue1}),
+                    {More, W2} = drain(Now, W1),
+                    {Frames ++ More, W2};
+                false ->
+                    {[], W#ws{way = full}}
+            end
+    end.
+
+-spec leave_all([megaphone_queue:item()], websocket()) -> {[effect()], websocket()}.
+leave_all(Items, W) -> lists:mapfoldl(fun({Body, _} = Item, Acc) -> leave(Item, iolist_size(Body), Acc) end, W, Items).
+
+%% @doc What is due leaves. Where nothing is, the last try was not in vain.
+-spec flush(ms(), websocket()) -> {[effect()], websocket()}.
+flush(Now, #ws{way = {busy, Unsent, Due}} = W) when Due =< Now ->
+    {Taken, W1} = report(W#ws{way = full}),
+    {Frames, W2} = drain(Now, W1),
+    {Unsent ++ Taken ++ Frames, W2};
+flush(_, #ws{way = {busy, _, _}} = W) ->
+    {[], W};
+flush(_, #ws{pause = 0} = W) ->
+    {[], W};
+flush(_, W) ->
+    {[], W#ws{pause = 0}}.
+
+%% @doc The first of these effects did not leave, so none of those for the gateway may: `busy', there is no room on the way
+%% to it; `gone', there is no way. The others are left to be carried out.
+-spec undelivered(busy | gone, [effect(), ...], ms(), websocket()) -> {[effect()], websocket()}.
+undelivered(Why, Effects, Now, W) ->
+    {Others, Unsent} = lists:partition(fun(Effect) -> lists:member(element(1, Effect), [count, stop]) end, Effects),
+    {More, W1} = unsent(Why, Unsent, Now, W),
+    {Others ++ More, W1}.
+
+-spec unsent(busy | gone, [effect(), ...], ms(), websocket()) -> {[effect()], websocket()}.
+unsent(gone, _, _, W) ->
+    closed(W);
+unsent(busy, Effects, _, #ws{way = {busy, Unsent, Due}} = W) ->
+    {[], W#ws{way = {busy, Unsent ++ Effects, Due}}};
+unsent(busy, _, _, #ws{way = gone} = W) ->
+    {[], W};
+unsent(busy, Effects, Now, #ws{pause = Before} = W) ->
+    Pause = case Before of 0 -> ?FIRST_PAUSE; _ -> min(2 * Before, ?LONGEST_PAUSE) end,
+    {[], W#ws{way = {busy, Effects, Now + Pause}, pause = Pause}}.
+
+%%% The end
+
+%% @doc The last frames. `Error' is the stream's, or nothing where the condition is to be told. What the client may not have
+%% and is owed to its user, oldest first, is for the caller to deliver by another way; one that says goodbye gets what
+%% waits, as far as there is room, and what there is none for is owed.
+-spec finish(megaphone_condition:condition(), Error :: iodata(), ms(), websocket()) -> {[effect()], [megaphone_queue:owed()]}.
+finish(client, _, _, #ws{way = gone, queue = Queue}) ->
+    {[], megaphone_queue:all_owed(Queue)};
+finish(_, _, _, #ws{way = gone} = W) ->
+    {[], owed(W)};
+finish(client, _, Now, #ws{conn = Conn, way = Way} = W) ->
+    {Frames, #ws{queue = Left}} = drain(Now, W),
+    Unsent = case Way of {busy, Waiting, _} -> Waiting; _ -> [] end,
+    {Unsent ++ Frames ++ [{frame, Conn, megaphone_framing:close()}, {close, Conn, 1000, <<>>}], megaphone_queue:all_owed(Left)};
+finish(Condition, Error, _, #ws{conn = Conn} = W) ->
+    Frames = [{frame, Conn, Body} || Body <- [stream_error(Condition, Error), megaphone_framing:close()], Body =/= []],
+    {Frames ++ [{close, Conn, code(Condition), Condition}], owed(W)}.
+
+-spec owed(websocket()) -> [megaphone_queue:owed()].
+owed(#ws{asked = Asked, queue = Queue}) ->
+    lists:reverse([Owed || {_, _, Owed} <- Asked, Owed =/= none]) ++ megaphone_queue:all_owed(Queue).
+
+%% BOSH's conditions (XEP-0124 §17.2) that are none of a stream's have another name there, or none: then the stream has
+%% said what there was to say.
+-spec stream_error(binary(), iodata()) -> iodata().
+stream_error(Condition, []) ->
+    case Condition of
+        <<"remote-connection-failed">> -> [];
+        <<"remote-stream-error">> -> [];
+        <<"item-not-found">> -> megaphone_framing:error(<<"connection-timeout">>);
+        <<"bad-request">> -> megaphone_framing:error(<<"bad-format">>);
+        _ -> megaphone_framing:error(Condition)
+    end;
+stream_error(_, Error) ->
+    Error.
+
+%% RFC 6455 §7.4, and 1012 as IANA has it: come back, but not all at once.
+-spec code(binary()) -> 1000..4999.
+code(<<"policy-violation">>) -> 1008;
+code(<<"internal-server-error">>) -> 1011;
+code(<<"system-shutdown">>) -> 1012;
+code(_) -> 1000.
+
+%%% What it is like
+
+%% @doc Of the socket.
+-spec conn(websocket()) -> conn().
+conn(#ws{conn = Conn}) -> Conn.
+
+%% @doc May what it sends go on, or does too much wait for it?
+-spec flow(websocket()) -> megaphone_pending:flow().
+flow(#ws{way = clear}) ->
+    open;
+flow(#ws{queue = Queue, closing = Closing, limits = #{queue := Limit}}) ->
+    case megaphone_queue:is_full(Limit, Queue) of
+        false -> open;
+        true when Closing -> leaving;
+        true -> full
+    end.
+
+%% @doc When flush/2 or is_expired/2 will next have something to say.
+-spec due(websocket()) -> ms() | infinity.
+due(#ws{way = {busy, _, Due}}) -> Due;
+due(#ws{way = full} = W) -> patience(W);
+due(_) -> infinity.
+
+%% @doc Did the client read nothing for too long? Where no room is on the way to it, it is held up by us; and that its
+%% socket lives is its gateway's to know.
+-spec is_expired(ms(), websocket()) -> boolean().
+is_expired(Now, #ws{way = full} = W) -> Now >= patience(W);
+is_expired(_, _) -> false.
+
+-spec patience(websocket()) -> ms().
+patience(#ws{queue = Queue, limits = #{inactivity := Inactivity}}) -> megaphone_queue:since(Queue) + Inactivity * 1000.
+
+%% @doc For whoever reports it or needs its room.
+-spec info(websocket()) -> megaphone_bosh:info().
+info(#ws{heard = Heard, closing = Closing}) -> #{held => 0, paused => false, terminating => Closing, idle_from => Heard}.
