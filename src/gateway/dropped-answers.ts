@@ -20,11 +20,15 @@ export class DroppedAnswers {
   }
 
   stale(peer: string): void {
-    this.#tell('stale', peer, () => 'an answer to an exchange that is over');
+    this.#tell('stale', peer, () => 'something for an exchange or a WebSocket that is over');
   }
 
   unknownShape(term: Term, peer: string): void {
     this.#tell('unknown_shape', peer, () => `a message that is no answer: ${shapeOf(term)}`);
+  }
+
+  notText(peer: string): void {
+    this.#tell('unknown_shape', peer, () => 'a frame for a WebSocket that is no UTF-8');
   }
 
   malformed(error: unknown, peer: string): void {

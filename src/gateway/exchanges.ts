@@ -14,7 +14,7 @@ import { type Exchange, type ExchangeEvent, LIFE, type Step } from './exchange.j
 import type { Unsent } from './outbox.js';
 import type { Clock, ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
-import { Sender } from './sender.js';
+import type { Sender } from './sender.js';
 import { SlotTable } from './slot-table.js';
 
 export interface ExchangeLimits {
@@ -36,14 +36,14 @@ export class Exchanges implements NodeListener {
   readonly #returnDue: Deadlines;
   readonly #sender: Sender;
 
-  constructor(node: ErlangNode, limits: ExchangeLimits, counters: Counters, clock: Clock) {
+  constructor(node: ErlangNode, sender: Sender, limits: ExchangeLimits, counters: Counters, clock: Clock) {
     this.#node = node;
+    this.#sender = sender;
     this.#counters = counters;
     this.#clock = clock;
     this.#table = new SlotTable(limits.maxExchanges);
     this.#answerDue = new Deadlines(limits.maxExchanges, limits.answerTimeout);
     this.#returnDue = new Deadlines(limits.maxExchanges, limits.nodeReturnWait);
-    this.#sender = new Sender(node);
   }
 
   /** How many are open. */

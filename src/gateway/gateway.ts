@@ -24,7 +24,7 @@
 
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
-import type { Pid, Term } from '../etf/terms.js';
+import { Pid, type Term, Tuple } from '../etf/terms.js';
 import type { PidOwner } from '../node/processes.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
@@ -36,9 +36,12 @@ import { type ExchangeLimits, Exchanges } from './exchanges.js';
 import { BodyBudget } from './outbox.js';
 import type { ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
+import { Sender } from './sender.js';
 import { peek } from './sid.js';
+import { SocketInbox } from './socket-inbox.js';
+import { type SocketLimits, Sockets } from './sockets.js';
 
-export interface GatewayOptions extends ExchangeLimits {
+export interface GatewayOptions extends ExchangeLimits, SocketLimits {
   /** Full names of the ejabberd nodes. */
   readonly nodes: readonly string[];
   /** Bytes of all requests that wait for their node or are on their way to it, each with some for itself. */
@@ -48,9 +51,11 @@ export interface GatewayOptions extends ExchangeLimits {
 export class Gateway implements PidOwner {
   readonly cluster: Cluster;
   readonly counters: Counters;
+  readonly sockets: Sockets;
   readonly #node: ErlangNode;
   readonly #exchanges: Exchanges;
   readonly #answers: AnswerReader;
+  readonly #socketInbox: SocketInbox;
   readonly #dropped: DroppedAnswers;
   /** One for all deadlines. */
   readonly #clock = { now: 0 };
@@ -59,11 +64,24 @@ export class Gateway implements PidOwner {
   constructor(node: ErlangNode, options: GatewayOptions, counters: Counters, log: Logger) {
     this.#node = node;
     this.counters = counters;
-    this.#exchanges = new Exchanges(node, options, counters, this.#clock);
+    const sender = new Sender(node);
+    this.#exchanges = new Exchanges(node, sender, options, counters, this.#clock);
+    this.sockets = new Sockets(node, sender, () => this.#nodeForSession(), options, counters, this.#clock);
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#dropped = new DroppedAnswers(counters, log);
+    this.#socketInbox = new SocketInbox(node, this.sockets, this.#dropped);
     const budget = new BodyBudget(options.maxWaiting);
-    this.cluster = new Cluster(node, options.nodes, budget, this.#clock, log, this.#exchanges);
+    this.cluster = new Cluster(node, options.nodes, budget, this.#clock, log, {
+      inService: (peer) => this.#exchanges.inService(peer),
+      outOfService: (peer, kind) => {
+        this.#exchanges.outOfService(peer, kind);
+        this.sockets.outOfService(peer);
+      },
+      connectionLost: (peer) => {
+        this.#exchanges.connectionLost(peer);
+        this.sockets.connectionLost(peer);
+      },
+    });
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
     node.adoptPids(this);
   }
@@ -94,10 +112,14 @@ export class Gateway implements PidOwner {
 
   /** A message to one of our ConnIds. */
   deliver(to: Pid, bytes: Buffer, start: number, end: number, peer: string): void {
-    const answer = this.#answers.read(bytes, start, end);
-    if (answer !== undefined) {
-      this.#settle(answer.connId, answer, peer);
-      return;
+    if (this.sockets.owns(to.id)) {
+      if (this.#socketInbox.deliver(bytes, start, end, peer)) return;
+    } else {
+      const answer = this.#answers.read(bytes, start, end);
+      if (answer !== undefined && !this.sockets.owns(answer.connId.id)) {
+        this.#settle(answer.connId, answer, peer);
+        return;
+      }
     }
     const term = this.#decode(bytes.subarray(start, end), peer);
     if (term !== undefined) this.answer(term, to, peer);
@@ -105,17 +127,23 @@ export class Gateway implements PidOwner {
 
   /** @param to the ConnId the term was sent to; `undefined` where it was sent to our name */
   answer(term: Term, to: Pid | undefined, peer: string): void {
-    const answer = readAnswer(term);
-    const connId = answer?.connId ?? to;
-    if (answer === undefined || connId === undefined || connId.node !== this.#node.name) {
+    const connId = namedIn(term) ?? to;
+    if (connId === undefined || connId.node !== this.#node.name) {
       this.#dropped.unknownShape(term, peer);
-      return;
+    } else if (connId.creation !== this.#node.creation) {
+      this.#dropped.stale(peer);
+    } else if (this.sockets.owns(connId.id)) {
+      this.#socketInbox.answer(connId, term, peer);
+    } else {
+      const answer = readAnswer(term);
+      if (answer === undefined) this.#dropped.unknownShape(term, peer);
+      else this.#settle(connId, answer, peer);
     }
-    this.#settle(connId, answer, peer);
   }
 
+  /** @param connId of this life of the gateway */
   isAlive(connId: Pid): boolean {
-    return this.#exchanges.isOpen(connId);
+    return this.#exchanges.isOpen(connId) || this.sockets.find(connId.id, connId.serial) !== 0;
   }
 
   /** The node's module came to that mark. */
@@ -133,14 +161,21 @@ export class Gateway implements PidOwner {
   tick(now: number): void {
     this.#clock.now = now;
     this.#exchanges.tick(this.cluster.nodes);
+    this.sockets.tick();
     this.cluster.tick();
   }
 
-  /** Ends every exchange with 503. */
+  /** Ends every exchange with 503, and every WebSocket with 1012. */
   stop(): void {
     this.#isStopping = true;
     this.cluster.stop();
     this.#exchanges.stop();
+    this.sockets.stop();
+  }
+
+  #nodeForSession(): ClusterNode | refusals.Refusal {
+    if (this.#isStopping) return refusals.STOPPING;
+    return this.cluster.route(undefined) ?? this.#whyNoSession();
   }
 
   #whyNoSession(): refusals.Refusal {
@@ -166,4 +201,10 @@ export class Gateway implements PidOwner {
   #settle(connId: Pid, answer: Answer, peer: string): void {
     if (!this.#exchanges.answer(connId, answer)) this.#dropped.stale(peer);
   }
+}
+
+/** The ConnId that a term begins with. */
+function namedIn(term: Term): Pid | undefined {
+  const first = term instanceof Tuple ? term.elements[0] : undefined;
+  return first instanceof Pid ? first : undefined;
 }

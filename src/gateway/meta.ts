@@ -15,7 +15,14 @@ export interface ClientInfo {
   readonly userAgent: string;
 }
 
-/** The bytes of the map without a version byte, to stand inside a tuple. */
-export function encodeMeta({ ip, port, secure, path, origin, userAgent }: ClientInfo): Buffer {
-  return encodePlain({ ip, port, secure, path, origin, user_agent: userAgent });
+/**
+ * The bytes of the map without a version byte, to stand inside a tuple.
+ * @param transport said only where it is not BOSH
+ */
+export function encodeMeta(
+  { ip, port, secure, path, origin, userAgent }: ClientInfo,
+  transport?: 'websocket',
+): Buffer {
+  const client = { ip, port, secure, path, origin, user_agent: userAgent };
+  return encodePlain(transport === undefined ? client : { ...client, transport });
 }

@@ -7,7 +7,17 @@ import type { ClientInfo } from './meta.js';
 /** The hidden node. */
 export type ErlangNode = Pick<
   HiddenNode,
-  'name' | 'creation' | 'on' | 'adoptPids' | 'exited' | 'sendToName' | 'tellsEnds' | 'monitor' | 'rpc'
+  | 'name'
+  | 'creation'
+  | 'on'
+  | 'adoptPids'
+  | 'exited'
+  | 'sendToName'
+  | 'sendToPid'
+  | 'tell'
+  | 'tellsEnds'
+  | 'monitor'
+  | 'rpc'
 >;
 
 /** A request, as it came in over HTTP. */

@@ -5,7 +5,7 @@
 
 import type { Counters } from '../observe/counters.js';
 import type { Header } from './answers.js';
-import type { HttpExchange } from './ports.js';
+import type { ClientSocket, HttpExchange } from './ports.js';
 
 type Reason = keyof Counters['refused'] | 'timeout';
 
@@ -51,12 +51,18 @@ export const UNKNOWN_SID: Refusal = {
   ),
 };
 
-export function refuse(
-  http: HttpExchange,
-  counters: Counters,
-  { reason, status, headers, body }: Refusal,
-): void {
+export function refuse(http: HttpExchange, counters: Counters, refusal: Refusal): void {
+  count(counters, refusal);
+  http.answer(refusal.status, refusal.headers, refusal.body);
+}
+
+/** A WebSocket is not opened: its client hears the same. */
+export function refuseSocket(socket: ClientSocket, counters: Counters, refusal: Refusal): void {
+  count(counters, refusal);
+  socket.refuse(refusal.status, refusal.headers, refusal.body);
+}
+
+function count(counters: Counters, { reason }: Refusal): void {
   if (reason === 'timeout') counters.timeouts += 1;
   else counters.refused[reason] += 1;
-  http.answer(status, headers, body);
 }

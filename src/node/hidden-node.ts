@@ -9,6 +9,7 @@ import { encodeControl, type ProcessId } from '../distribution/control.js';
 import { DEFAULT_EPMD_PORT } from '../distribution/epmd.js';
 import { FLAGS, OUR_FLAGS } from '../distribution/flags.js';
 import { parseNodeName } from '../distribution/names.js';
+import { type PidNumbers, SendControls } from '../distribution/send-controls.js';
 import { MegaphoneError } from '../errors.js';
 import { encodeVersioned } from '../etf/encode.js';
 import { Atom, atom, Pid, type Term, tuple } from '../etf/terms.js';
@@ -82,8 +83,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   readonly #processes: Processes;
   /** The node itself, as sender of messages. */
   readonly #pid: Pid;
-  /** Control messages by recipient's name: the few names that we send to are sent to all the time. */
-  readonly #regSends = new Map<string, Buffer>();
+  readonly #controls: SendControls;
 
   /**
    * Listens, and registers at EPMD.
@@ -115,6 +115,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
       this.emit('unusable', peer, error),
     );
     this.#pid = new Pid(this.name, 0, 0, this.creation);
+    this.#controls = new SendControls(this.#pid);
     const self = { name: this.name, creation: this.creation, flags: OUR_FLAGS };
     const timeoutMs = options.connectTimeoutMs ?? 7_000;
     this.#connections = new Connections(
@@ -185,7 +186,17 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
    * 16 KiB are copied and may be changed afterwards.
    */
   sendToName(node: string, name: string, head: Uint8Array, body?: Uint8Array, tail?: Uint8Array): boolean {
-    return this.#connections.get(node)?.send(this.#regSend(name), head, body, tail) ?? false;
+    return this.#connections.get(node)?.send(this.#controls.toName(name), head, body, tail) ?? false;
+  }
+
+  /** The same, to a pid of that node. */
+  sendToPid(node: string, to: PidNumbers, head: Uint8Array, body?: Uint8Array): boolean {
+    return this.#connections.get(node)?.send(this.#controls.toPid(node, to), head, body) ?? false;
+  }
+
+  /** Like `send`, and never refused: a connection that is not read at all ends instead. */
+  tell(to: Pid, payload: Uint8Array): void {
+    this.#connections.get(to.node)?.channel.send(to, payload);
   }
 
   /** Answers a call. Like `send`. */
@@ -264,10 +275,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.#connections.keepConnected(node, endpoint);
   }
 
-  /**
-   * Connects once; resolves at once when there is a connection.
-   * @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_…
-   */
+  /** Connects once, unless there is a connection. @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_… */
   connect(node: string, endpoint?: Endpoint): Promise<void> {
     return this.#connections.connect(node, endpoint);
   }
@@ -287,14 +295,5 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   async stop(): Promise<void> {
     this.#listener.close();
     await Promise.all([this.#registration?.close(), this.#connections.stop()]);
-  }
-
-  #regSend(name: string): Buffer {
-    let control = this.#regSends.get(name);
-    if (control === undefined) {
-      control = encodeControl({ op: 'REG_SEND', from: this.#pid, to: name });
-      this.#regSends.set(name, control);
-    }
-    return control;
   }
 }

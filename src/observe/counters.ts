@@ -48,6 +48,30 @@ export class Counters {
     path: 0,
   };
 
+  /** WebSockets whose upgrade was granted, their text frames, and the bytes of these. */
+  readonly websocket = { opened: 0, frames_in: 0, frames_out: 0, bytes_in: 0, bytes_out: 0 };
+  /** Those that ended, by close code (RFC 6455 §7.4): the usual ones, and all others together. */
+  readonly websocketClosed: Record<string, number> = {
+    '1000': 0,
+    '1001': 0,
+    '1002': 0,
+    '1005': 0,
+    '1006': 0,
+    '1007': 0,
+    '1008': 0,
+    '1009': 0,
+    '1011': 0,
+    '1012': 0,
+    '1013': 0,
+    other: 0,
+  };
+
+  countClose(code: number): void {
+    const closed = this.websocketClosed;
+    const key = String(code) in closed ? String(code) : 'other';
+    closed[key] = (closed[key] ?? 0) + 1;
+  }
+
   countAnswer(status: number): void {
     if (status < 300) this.answers['2xx'] += 1;
     else if (status < 400) this.answers['3xx'] += 1;

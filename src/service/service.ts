@@ -76,6 +76,7 @@ export class Service {
       {
         nodes: config.nodes.map(({ name }) => name),
         maxExchanges: config.max_exchanges,
+        maxSockets: config.max_connections,
         answerTimeout: config.answer_timeout,
         nodeReturnWait: config.node_return_wait,
         maxWaiting: config.max_waiting,

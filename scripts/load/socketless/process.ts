@@ -152,6 +152,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     {
       nodes: [ejabberd],
       maxExchanges: sessions + 10_000,
+      maxSockets: 0,
       answerTimeout: wait * 2,
       nodeReturnWait: 10,
       maxWaiting: 64 * 1024 * 1024,

@@ -25,6 +25,7 @@ async function start(registered: Registered = 'module'): Promise<void> {
   const options = {
     nodes: [PEER],
     maxExchanges: 100,
+    maxSockets: 100,
     answerTimeout: 1000,
     nodeReturnWait: WAIT,
     maxWaiting: 1e6,

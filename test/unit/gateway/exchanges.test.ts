@@ -144,6 +144,7 @@ function gatewayOn(node: FakeNode, counters: Counters): Gateway {
   const options = {
     nodes: [PEER],
     maxExchanges: 100,
+    maxSockets: 100,
     answerTimeout: ANSWER_TIMEOUT,
     nodeReturnWait: RETURN_WAIT,
     maxWaiting: 1e6,

@@ -1,9 +1,10 @@
 /** A hidden node without sockets: its peers come and go, run the module or not, and read or not, at the test's word. */
 
 import { EventEmitter } from 'node:events';
+import type { PidNumbers } from '../../../src/distribution/send-controls.js';
 import { MegaphoneError } from '../../../src/errors.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
-import { atom, type Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
+import { atom, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import type { ErlangNode } from '../../../src/gateway/ports.js';
 
@@ -31,6 +32,8 @@ export interface Sent {
   readonly peer: string;
   /** The elements of the term. */
   readonly term: readonly Term[];
+  /** `undefined` where it was sent to the name. */
+  readonly to?: Pid;
 }
 
 export class FakeNode extends EventEmitter {
@@ -110,11 +113,20 @@ export class FakeNode extends EventEmitter {
   }
 
   sendToName(name: string, _registered: string, ...parts: readonly (Uint8Array | undefined)[]): boolean {
-    const { isUp, reads } = this.#peer(name);
-    if (!isUp || !reads) return false;
-    const term = decodeVersioned(Buffer.concat(parts.filter((part) => part !== undefined)));
-    this.sent.push({ peer: name, term: term instanceof Tuple ? term.elements : [term] });
-    return true;
+    return this.#send(name, undefined, parts);
+  }
+
+  sendToPid(
+    name: string,
+    { id, serial, creation }: PidNumbers,
+    ...parts: readonly (Uint8Array | undefined)[]
+  ): boolean {
+    return this.#send(name, new Pid(name, id >>> 0, serial >>> 0, creation >>> 0), parts);
+  }
+
+  /** Never refused. */
+  tell(to: Pid, payload: Uint8Array): void {
+    if (this.isUp(to.node)) this.sent.push({ peer: to.node, to, term: elements(payload) });
   }
 
   rpc(name: string, _module: string, fun: string): Promise<Term> {
@@ -126,6 +138,14 @@ export class FakeNode extends EventEmitter {
     if (fun === 'contract') return Promise.resolve(CONTRACT_VERSION + (registered === 'module' ? 0 : 1));
     this.asked += 1;
     return Promise.resolve(this.sessionSeconds);
+  }
+
+  #send(peer: string, to: Pid | undefined, parts: readonly (Uint8Array | undefined)[]): boolean {
+    const { isUp, reads } = this.#peer(peer);
+    if (!isUp || !reads) return false;
+    const term = elements(Buffer.concat(parts.filter((part) => part !== undefined)));
+    this.sent.push(to === undefined ? { peer, term } : { peer, to, term });
+    return true;
   }
 
   #peer(name: string): Peer {
@@ -140,6 +160,11 @@ export class FakeNode extends EventEmitter {
   #end(peer: Peer, reason: string): void {
     for (const onDown of peer.monitors.splice(0)) onDown(atom(reason));
   }
+}
+
+function elements(bytes: Uint8Array): readonly Term[] {
+  const term = decodeVersioned(bytes);
+  return term instanceof Tuple ? term.elements : [term];
 }
 
 /** What was asked meanwhile is answered. */

@@ -69,6 +69,7 @@ class World {
     const options = {
       nodes: PEERS,
       maxExchanges: 20,
+      maxSockets: 100,
       answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 16 * 600,

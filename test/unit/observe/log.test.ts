@@ -51,7 +51,7 @@ test('of each kind of dropped answers one is logged, with its shape and never it
   const [first, second, ...others] = lines.map((line) => JSON.parse(line));
   assert.match(first.msg, /^dropped from a@h: a message that is no answer: \{pid, .*binary\(120\)\}$/);
   assert.deepEqual(first.dropped, { stale: 0, unknown_shape: 1, malformed: 0 });
-  assert.equal(second.msg, 'dropped from a@h: an answer to an exchange that is over');
+  assert.equal(second.msg, 'dropped from a@h: something for an exchange or a WebSocket that is over');
   assert.deepEqual(others, []);
   assert.doesNotMatch(lines.join(''), /secret/);
   assert.deepEqual(counters.dropped, { stale: 60, unknown_shape: 60, malformed: 0 });

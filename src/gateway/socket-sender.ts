@@ -1,0 +1,73 @@
+/**
+ * The messages about WebSockets to `{mod_megaphone, Node}` and to sessions:
+ *
+ *   {ConnId, open, Meta}      a client asks for an upgrade
+ *   {ConnId, Frame}           a text frame of the client
+ *   {ConnId, read, Number}    the client has what was sent with this number, and all before it
+ *   {ConnId, closed, Code}    the socket is gone
+ *
+ * The first goes to the name, the others to the session's pid, or where there is none (kind `plain`) to the name as well. The
+ * second is nearly all there is, and is written like a request of BOSH: the same bytes, of which only the numbers are patched.
+ */
+
+import { encodeVersioned } from '../etf/encode.js';
+import { atom, Opaque, Pid, tuple } from '../etf/terms.js';
+import { MODULE } from './contract.js';
+import { type ClientInfo, encodeMeta } from './meta.js';
+import type { ErlangNode } from './ports.js';
+import { RequestEncoder } from './requests.js';
+import type { Sender } from './sender.js';
+import type { Socket } from './socket.js';
+
+const OPEN = atom('open');
+const READ = atom('read');
+const CLOSED = atom('closed');
+
+export class SocketSender {
+  readonly #node: ErlangNode;
+  readonly #sender: Sender;
+  readonly #encoder: RequestEncoder;
+
+  /** @param sender counts what is sent to the name */
+  constructor(node: ErlangNode, sender: Sender) {
+    this.#node = node;
+    this.#sender = sender;
+    this.#encoder = new RequestEncoder(node.name, node.creation);
+  }
+
+  /** `false`, here and below: nothing was sent, for the node does not read what waits for it already. */
+  open(connId: Pid, { node }: Socket, client: ClientInfo): boolean {
+    const meta = new Opaque(encodeMeta(client, 'websocket'));
+    if (!this.#node.sendToName(node.name, MODULE, encodeVersioned(tuple(connId, OPEN, meta)))) return false;
+    node.outbox.sentOther(connId.id);
+    this.#sender.mark(node, false);
+    return true;
+  }
+
+  frame(id: number, serial: number, socket: Socket, text: Buffer): boolean {
+    return this.#send(socket, this.#encoder.requestHead(id, serial, text.length, false), text);
+  }
+
+  read(connId: Pid, socket: Socket, number: number): boolean {
+    return this.#send(socket, encodeVersioned(tuple(connId, READ, number)));
+  }
+
+  /** Never refused: a session that does not hear it would wait for a client that is gone. */
+  closed(connId: Pid, socket: Socket, code: number): void {
+    const { node, state, id, serial, creation } = socket;
+    if (state === 'plain') {
+      this.#node.sendToName(node.name, MODULE, closedTerm(connId, code));
+    } else {
+      this.#node.tell(new Pid(node.name, id >>> 0, serial >>> 0, creation >>> 0), closedTerm(connId, code));
+    }
+  }
+
+  #send(socket: Socket, head: Buffer, body?: Buffer): boolean {
+    const { name } = socket.node;
+    return socket.state === 'plain'
+      ? this.#node.sendToName(name, MODULE, head, body)
+      : this.#node.sendToPid(name, socket, head, body);
+  }
+}
+
+export const closedTerm = (connId: Pid, code: number): Buffer => encodeVersioned(tuple(connId, CLOSED, code));

@@ -1,0 +1,263 @@
+/**
+ * The WebSockets: carries out what their life (socket.ts) asks for when something happens to one, or to its node.
+ *
+ * Each has a slot (slot-table.ts) in a table of its own, and a ConnId as an exchange has, whose id lies behind those of all
+ * exchanges: so an id tells which of the two a ConnId means.
+ */
+
+import { atom, Pid } from '../etf/terms.js';
+import type { Counters } from '../observe/counters.js';
+import type { Answer } from './answers.js';
+import type { ClusterNode, NodeListener } from './cluster-node.js';
+import { Deadlines } from './deadlines.js';
+import { FrameWindow } from './frame-window.js';
+import type { ClientInfo } from './meta.js';
+import { Paced } from './paced.js';
+import type { ClientSocket, Clock, ErlangNode, SocketService } from './ports.js';
+import * as refusals from './refusals.js';
+import type { Sender } from './sender.js';
+import { SlotTable } from './slot-table.js';
+import { SOCKET_LIFE, type Socket, type SocketEvent, type SocketStep } from './socket.js';
+import * as endings from './socket-endings.js';
+import { SocketSender } from './socket-sender.js';
+
+export interface SocketLimits {
+  /** Ids up to this one are those of exchanges. */
+  readonly maxExchanges: number;
+  readonly maxSockets: number;
+  /** Seconds until an upgrade that nobody answers ends with 504. */
+  readonly answerTimeout: number;
+}
+
+const NORMAL = atom('normal');
+
+export class Sockets implements SocketService, Pick<NodeListener, 'outOfService' | 'connectionLost'> {
+  readonly #node: ErlangNode;
+  readonly #route: () => ClusterNode | refusals.Refusal;
+  readonly #counters: Counters;
+  readonly #clock: Clock;
+  /** The id of a ConnId is this more than the slot. */
+  readonly #offset: number;
+  readonly #table: SlotTable<Socket>;
+  readonly #answerDue: Deadlines;
+  readonly #sender: SocketSender;
+  readonly #lost = new Paced((slot) => this.#end(slot, 'turn', endings.NODE_LOST));
+
+  /** @param route where a new one goes, or why it goes nowhere */
+  constructor(
+    node: ErlangNode,
+    sender: Sender,
+    route: () => ClusterNode | refusals.Refusal,
+    limits: SocketLimits,
+    counters: Counters,
+    clock: Clock,
+  ) {
+    this.#node = node;
+    this.#route = route;
+    this.#counters = counters;
+    this.#clock = clock;
+    this.#offset = limits.maxExchanges;
+    this.#table = new SlotTable(limits.maxSockets);
+    this.#answerDue = new Deadlines(limits.maxSockets, limits.answerTimeout);
+    this.#sender = new SocketSender(node, sender);
+  }
+
+  /** How many there are, with those that are asked for. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Whether a ConnId with this id is a socket's. */
+  owns(id: number): boolean {
+    return id > this.#offset;
+  }
+
+  /** The slot of the one that a ConnId means, 0 where that is over. */
+  find(id: number, serial: number): number {
+    const slot = id - this.#offset;
+    return this.#table.find(slot, serial) === undefined ? 0 : slot;
+  }
+
+  open(client: ClientSocket, info: ClientInfo): number {
+    const node = this.#route();
+    if ('body' in node) return this.#refuseNew(client, node);
+    const isPlain = node.kind === 'plain';
+    const window = isPlain ? undefined : new FrameWindow();
+    const state = isPlain ? 'plain' : 'asked';
+    const socket: Socket = { client, node, state, id: 0, serial: 0, creation: 0, window };
+    const slot = this.#table.add(socket);
+    if (slot === 0) return this.#refuseNew(client, refusals.OVERLOAD);
+    if (!this.#sender.open(this.#connId(slot), socket, info)) {
+      this.#end(slot, 'noRoom', endings.FULL);
+      return 0;
+    }
+    node.countSession();
+    // Its slot is known then to whoever asked.
+    if (isPlain) queueMicrotask(() => this.#table.get(slot) === socket && this.#accept(slot, socket));
+    else this.#answerDue.add(slot, this.#clock.now);
+    return slot;
+  }
+
+  frame(slot: number, text: Buffer): boolean {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'clientFrame').effect !== 'pass') return false;
+    if (!this.#sender.frame(this.#offset + slot, this.#table.generation(slot), socket, text)) {
+      this.#end(slot, 'linkFull', endings.FULL);
+      return false;
+    }
+    this.#counters.websocket.frames_in += 1;
+    this.#counters.websocket.bytes_in += text.length;
+    const { window } = socket;
+    window?.sent(text.length);
+    return window?.isOpen ?? true;
+  }
+
+  read(slot: number, number: number): void {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'clientRead').effect !== 'pass') return;
+    if (this.#sender.read(this.#connId(slot), socket, number)) return;
+    this.#end(slot, 'linkFull', endings.FULL);
+  }
+
+  closed(slot: number, code: number): void {
+    const socket = this.#table.get(slot);
+    if (socket === undefined) return;
+    if (socket.state === 'asked') this.#counters.closed += 1;
+    else this.#counters.countClose(code);
+    this.#step(slot, socket, 'clientLeft', code);
+  }
+
+  /**
+   * The upgrade is granted, or another process takes the session's place. `false`, here and below: it is of no use.
+   * @param pid of the node that it was opened at
+   */
+  session(slot: number, pid: Pid): boolean {
+    const socket = this.#table.get(slot);
+    // No word of its end would come from another node.
+    if (socket === undefined || pid.node !== socket.node.name) return false;
+    const { effect } = this.#step(slot, socket, 'session');
+    if (effect === 'drop') return false;
+    socket.id = pid.id | 0;
+    socket.serial = pid.serial | 0;
+    socket.creation = pid.creation | 0;
+    if (effect === 'accept') this.#accept(slot, socket);
+    return true;
+  }
+
+  /** Instead: an answer of HTTP. */
+  answer(slot: number, { status, headers, body }: Answer): boolean {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'answer').effect !== 'refuse') return false;
+    this.#counters.countAnswer(status);
+    socket.client.refuse(status, headers, body);
+    return true;
+  }
+
+  /** @param text is UTF-8 */
+  serverFrame(slot: number, text: Buffer, number: number): boolean {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'serverFrame').effect !== 'send') return false;
+    this.#counters.websocket.frames_out += 1;
+    this.#counters.websocket.bytes_out += text.length;
+    socket.client.send(text, number);
+    return true;
+  }
+
+  taken(slot: number, count: number): boolean {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'taken').effect !== 'take') return false;
+    if (socket.window?.taken(count)) socket.client.resume();
+    return true;
+  }
+
+  notText(slot: number): boolean {
+    return this.#end(slot, 'notText', endings.NOT_TEXT);
+  }
+
+  serverClose(slot: number, code: number, reason: Buffer): boolean {
+    return this.#end(slot, 'serverClose', endings.byServer(code, reason));
+  }
+
+  outOfService(node: ClusterNode): void {
+    this.#lose(node, 'moduleDown');
+  }
+
+  connectionLost(node: ClusterNode): void {
+    this.#lose(node, 'connectionDown');
+  }
+
+  /** Every second. */
+  tick(): void {
+    const { now } = this.#clock;
+    for (let slot = this.#answerDue.takeDue(now); slot !== 0; slot = this.#answerDue.takeDue(now)) {
+      this.#end(slot, 'late', endings.UNANSWERED);
+    }
+  }
+
+  /** Ends those that are left. */
+  stop(): void {
+    this.#lost.stop();
+    this.#table.forEach((_, slot) => {
+      this.#end(slot, 'stopping', endings.STOPPING);
+    });
+  }
+
+  /** Those of a node that are not at their end by this are closed in their turn. */
+  #lose(node: ClusterNode, event: SocketEvent): void {
+    const lost: number[] = [];
+    this.#table.forEach((socket, slot) => {
+      if (socket.node !== node || this.#end(slot, event, endings.NODE_LOST)) return;
+      if (socket.state === 'lost') lost.push(slot);
+    });
+    this.#lost.add(lost);
+  }
+
+  /** The one place where a socket's state changes. @param code what its server hears where it is told of the end */
+  #step(slot: number, socket: Socket, event: SocketEvent, code = 0): SocketStep {
+    const step = SOCKET_LIFE[event][socket.state];
+    if (step.effect === 'tell' || step.effect === 'end')
+      this.#sender.closed(this.#connId(slot), socket, code);
+    if (step.to === 'over') this.#free(slot);
+    else if (step.to !== 'same') socket.state = step.to;
+    return step;
+  }
+
+  /** Where this event is its end, its client hears of it. Returns whether it is. */
+  #end(slot: number, event: SocketEvent, { refusal, code, reason }: endings.Ending): boolean {
+    const socket = this.#table.get(slot);
+    if (socket === undefined) return false;
+    const { to, effect } = this.#step(slot, socket, event, code);
+    if (to !== 'over') return false;
+    if (effect === 'refuse') {
+      refusals.refuseSocket(socket.client, this.#counters, refusal);
+    } else {
+      this.#counters.countClose(code);
+      socket.client.close(code, reason);
+    }
+    return true;
+  }
+
+  #accept(slot: number, socket: Socket): void {
+    this.#answerDue.remove(slot);
+    this.#counters.websocket.opened += 1;
+    socket.client.accept();
+  }
+
+  #refuseNew(client: ClientSocket, refusal: refusals.Refusal): 0 {
+    refusals.refuseSocket(client, this.#counters, refusal);
+    return 0;
+  }
+
+  #connId(slot: number): Pid {
+    const { name, creation } = this.#node;
+    return new Pid(name, this.#offset + slot, this.#table.generation(slot), creation);
+  }
+
+  /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
+  #free(slot: number): void {
+    const connId = this.#connId(slot);
+    this.#answerDue.remove(slot);
+    this.#table.remove(slot);
+    this.#node.exited(connId, NORMAL);
+  }
+}
