@@ -3,7 +3,10 @@
  * with a Close frame (codes: RFC 6455 §7.4.1 and IANA's WebSocket Close Code Number Registry).
  */
 
+import { FAULT, RESTART } from '../websocket/close-codes.js';
 import * as refusals from './refusals.js';
+
+const TRY_AGAIN_LATER = 1013;
 
 export interface Ending {
   readonly refusal: refusals.Refusal;
@@ -18,11 +21,11 @@ const ending = (refusal: refusals.Refusal, code: number, reason: string): Ending
 });
 
 /** Its node does not read what waits for it already. */
-export const FULL = ending(refusals.OVERLOAD, 1013, 'the server does not keep up');
-export const UNANSWERED = ending(refusals.UNANSWERED, 1011, 'the server does not answer');
-export const NODE_LOST = ending(refusals.NODE_LOST, 1012, 'the server was lost');
-export const STOPPING = ending(refusals.STOPPING, 1012, 'this gateway is stopping');
-export const NOT_TEXT = ending(refusals.NODE_LOST, 1011, 'the server sent what is no text');
+export const FULL = ending(refusals.OVERLOAD, TRY_AGAIN_LATER, 'the server does not keep up');
+export const UNANSWERED = ending(refusals.UNANSWERED, FAULT, 'the server does not answer');
+export const NODE_LOST = ending(refusals.NODE_LOST, RESTART, 'the server was lost');
+export const STOPPING = ending(refusals.STOPPING, RESTART, 'this gateway is stopping');
+export const NOT_TEXT = ending(refusals.NODE_LOST, FAULT, 'the server sent what is no text');
 
 /** The server's own, where it gives no answer of HTTP. */
 export const byServer = (code: number, reason: Buffer): Ending => ({

@@ -2,15 +2,13 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { Pid, Term } from '../etf/terms.js';
+import { ABNORMAL } from '../websocket/close-codes.js';
 import type { DroppedAnswers } from './dropped-answers.js';
 import type { ErlangNode } from './ports.js';
 import { readSocketMessage, type SocketMessage } from './socket-messages.js';
 import { SocketReader } from './socket-reader.js';
 import { closedTerm } from './socket-sender.js';
 import type { Sockets } from './sockets.js';
-
-/** What a session hears that comes for a client which left. */
-const LEFT = 1006;
 
 export class SocketInbox {
   readonly #node: ErlangNode;
@@ -62,7 +60,8 @@ export class SocketInbox {
     switch (message.kind) {
       case 'session':
         if (this.#sockets.session(slot, message.pid)) return true;
-        this.#node.tell(message.pid, closedTerm(connId, LEFT));
+        // Its client left meanwhile.
+        this.#node.tell(message.pid, closedTerm(connId, ABNORMAL));
         return false;
       case 'taken':
         return this.#sockets.taken(slot, message.count);

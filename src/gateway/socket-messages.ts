@@ -15,6 +15,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { Atom, Pid, type Term, Tuple } from '../etf/terms.js';
+import { isValidCode, NORMAL } from '../websocket/close-codes.js';
 import { type Answer, readAnswer } from './answers.js';
 import { iodataToBuffer } from './iodata.js';
 
@@ -26,9 +27,6 @@ export type SocketMessage =
   | { readonly kind: 'close'; readonly code: number; readonly reason: Buffer }
   | { readonly kind: 'answer'; readonly answer: Answer };
 
-const NORMAL = 1000;
-/** Never in a Close frame: they stand for what was not said. */
-const RESERVED: ReadonlySet<number> = new Set([1004, 1005, 1006, 1015]);
 /** What a control frame has room for behind the code. */
 const MAX_REASON = 123;
 const NO_REASON = Buffer.alloc(0);
@@ -60,7 +58,7 @@ function frame(body: Term | undefined, number: number): SocketMessage | undefine
 
 /** A reason that cannot be sent is left out: the end counts. */
 function close(code: Term, reason: Term): SocketMessage | undefined {
-  if (typeof code !== 'number' || !(code >= 1000 && code <= 4999) || RESERVED.has(code)) return undefined;
+  if (typeof code !== 'number' || !isValidCode(code)) return undefined;
   const bytes = iodataToBuffer(reason);
   if (bytes === undefined) return undefined;
   const fits = bytes.length <= MAX_REASON && isUtf8(bytes);

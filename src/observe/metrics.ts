@@ -1,9 +1,18 @@
 /** The statistics in Prometheus' text format 0.0.4. */
 
+import type { Counters } from './counters.js';
 import { escapeLabel, head } from './prometheus.js';
 import type { Stats, WorkerReport } from './report.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+const WEBSOCKET: Readonly<Record<keyof Counters['websocket'], string>> = {
+  opened: 'WebSockets opened',
+  frames_in: 'Text frames of clients',
+  frames_out: 'Text frames to clients',
+  bytes_in: 'Bytes of text frames of clients',
+  bytes_out: 'Bytes of text frames to clients',
+};
 
 export function prometheusText(stats: Stats): string {
   const nodes = Object.entries(stats.nodes);
@@ -39,10 +48,20 @@ export function prometheusText(stats: Stats): string {
     ),
     single('bytes_in_total', 'Bytes of request bodies', stats.bytes_in),
     single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
+    ...Object.entries(WEBSOCKET).map(([member, help]) =>
+      single(`websocket_${member}_total`, help, stats.websocket[member] ?? 0),
+    ),
+    labelled(
+      'websocket_closed_total',
+      'WebSockets that ended, by close code',
+      'code',
+      Object.entries(stats.websocket_closed),
+    ),
     single('log_lines_lost_total', 'Lines of the log that could not be written', stats.log_lines_lost),
     single('connections', 'HTTP connections', stats.connections),
     single('receiving_bytes', 'Memory of requests that are coming in', stats.receiving_bytes),
     single('open_exchanges', 'Requests held', stats.open_exchanges),
+    single('websockets', 'WebSockets, with those that ejabberd has yet to grant', stats.websockets),
     single('uptime_seconds', 'Seconds since the start', stats.uptime_seconds),
     labelled(
       'node_in_service',

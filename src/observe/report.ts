@@ -26,6 +26,7 @@ export interface Sources {
   /** Date.now() of the start. */
   readonly startedAt: number;
   readonly openExchanges: () => number;
+  readonly websockets: () => number;
   readonly connections: () => number;
   readonly receiving: () => number;
 }
@@ -84,6 +85,9 @@ export type Stats = Health & {
   readonly refused_handshakes: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
+  readonly websockets: number;
+  readonly websocket: { readonly [what: string]: number };
+  readonly websocket_closed: { readonly [code: string]: number };
   readonly log_lines_lost: number;
 };
 
@@ -121,6 +125,9 @@ export function stats(sources: Sources): Stats {
     refused_handshakes: counters.refusedHandshakes,
     bytes_in: counters.bytesIn,
     bytes_out: counters.bytesOut,
+    websockets: sources.websockets(),
+    websocket: { ...counters.websocket },
+    websocket_closed: { ...counters.websocketClosed },
     log_lines_lost: standardOutput.lost,
   };
 }

@@ -39,6 +39,9 @@ export const NOTHING: Tally = {
   refused_handshakes: 0,
   bytes_in: 0,
   bytes_out: 0,
+  websockets: 0,
+  websocket: {},
+  websocket_closed: {},
   log_lines_lost: 0,
 };
 
@@ -66,6 +69,7 @@ export function retire(before: Tally, last: Tally): Tally {
     connections: 0,
     receiving_bytes: 0,
     open_exchanges: 0,
+    websockets: 0,
     nodes: Object.fromEntries(nodes),
   });
 }
@@ -96,6 +100,9 @@ function add(a: Tally, b: Tally): Tally {
     refused_handshakes: a.refused_handshakes + b.refused_handshakes,
     bytes_in: a.bytes_in + b.bytes_in,
     bytes_out: a.bytes_out + b.bytes_out,
+    websockets: a.websockets + b.websockets,
+    websocket: addCounts(a.websocket, b.websocket),
+    websocket_closed: addCounts(a.websocket_closed, b.websocket_closed),
     log_lines_lost: a.log_lines_lost + b.log_lines_lost,
   };
 }

@@ -110,6 +110,7 @@ export class Service {
       nodes: gateway.cluster.nodes,
       startedAt: Date.now(),
       openExchanges: () => gateway.openExchanges,
+      websockets: () => gateway.sockets.size,
       connections: () => bosh.connections,
       receiving: () => bosh.receiving,
     };

@@ -68,6 +68,7 @@ function onTheWay(): number | undefined {
     nodes: cluster.nodes,
     startedAt: 0,
     openExchanges: none,
+    websockets: none,
     connections: none,
     receiving: none,
   };

@@ -33,6 +33,7 @@ const sources: Sources = {
   nodes,
   startedAt: Date.now(),
   openExchanges: () => 7,
+  websockets: () => 6,
   connections: () => 9,
   receiving: () => 5,
 };
@@ -128,6 +129,8 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
 test('/metrics is text that Prometheus reads: every sample of a metric that was described before', async () => {
   sources.counters.requests = 42;
   sources.counters.countAnswer(200);
+  sources.counters.websocket.frames_in = 11;
+  for (const code of [1000, 1012, 1012, 3000, 4999, Number.NaN]) sources.counters.countClose(code);
   const response = await get('/metrics');
   assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8');
   const text = await response.text();
@@ -143,6 +146,12 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_requests_total 42',
     'megaphone_answers_total{status="2xx"} 1',
     'megaphone_open_exchanges 7',
+    'megaphone_websockets 6',
+    'megaphone_websocket_frames_in_total 11',
+    'megaphone_websocket_opened_total 0',
+    'megaphone_websocket_closed_total{code="1000"} 1',
+    'megaphone_websocket_closed_total{code="1012"} 2',
+    'megaphone_websocket_closed_total{code="other"} 3',
     'megaphone_connections 9',
     'megaphone_receiving_bytes 5',
     'megaphone_node_in_service{node="b@h"} 0',

@@ -44,8 +44,17 @@ test('counters and gauges are summed, key by key', () => {
   const stats = total(
     WHOLE,
     [
-      worker(1, { stats: report({ requests: 2, connections: 3, answers: { '2xx': 1, '5xx': 4 } }) }),
-      worker(2, { stats: report({ requests: 5, connections: 1, answers: { '2xx': 6 } }) }),
+      worker(1, {
+        stats: report({
+          requests: 2,
+          connections: 3,
+          answers: { '2xx': 1, '5xx': 4 },
+          websocket: { opened: 3 },
+        }),
+      }),
+      worker(2, {
+        stats: report({ requests: 5, connections: 1, answers: { '2xx': 6 }, websocket: { opened: 4 } }),
+      }),
     ],
     NOTHING,
   );
@@ -54,6 +63,7 @@ test('counters and gauges are summed, key by key', () => {
   assert.equal(stats.requests, 7);
   assert.equal(stats.connections, 4);
   assert.deepEqual(stats.answers, { '2xx': 7, '5xx': 4 });
+  assert.deepEqual(stats.websocket, { opened: 7 });
 });
 
 test('a node is in service if it is for some worker, and says why not for another', () => {
@@ -145,6 +155,9 @@ test('however workers count and die, no sum falls', () => {
           live[at] = report({
             requests: (stats?.requests ?? 0) + requests,
             answers: { '2xx': (stats?.answers['2xx'] ?? 0) + ok },
+            websockets: ok,
+            websocket: { opened: (stats?.websocket.opened ?? 0) + ok },
+            websocket_closed: { '1000': (stats?.websocket_closed['1000'] ?? 0) + requests },
             nodes: { 'a@h': node(true, '', (stats?.nodes['a@h']?.sessions_started ?? 0) + sessions) },
           });
         }
