@@ -37,7 +37,8 @@ export class FrameWindow {
     if (this.#sent - this.#groupStart < GROUP_FRAMES && this.#groupBytes < GROUP_BYTES) return;
     this.#groups ??= [];
     this.#groups.push(this.#sent, this.#groupBytes);
-    this.#startGroup();
+    this.#groupStart = this.#sent;
+    this.#groupBytes = 0;
   }
 
   /** The session took so many; what cannot be is ignored. Returns whether the window opened. */
@@ -45,26 +46,12 @@ export class FrameWindow {
     if (count <= this.#taken || count > this.#sent) return false;
     const wasOpen = this.isOpen;
     this.#taken = count;
-    if (count === this.#sent) this.#allTaken();
-    else this.#takeGroups(count);
-    return !wasOpen && this.isOpen;
-  }
-
-  #allTaken(): void {
-    this.#groups = undefined;
-    this.#bytes = 0;
-    this.#startGroup();
-  }
-
-  #takeGroups(count: number): void {
-    for (let end = this.#groups?.[0]; end !== undefined && end <= count; end = this.#groups?.[0]) {
-      this.#bytes -= this.#groups?.[1] ?? 0;
-      this.#groups?.splice(0, 2);
+    const groups = this.#groups ?? [];
+    for (let end = groups[0]; end !== undefined && end <= count; end = groups[0]) {
+      this.#bytes -= groups[1] ?? 0;
+      groups.splice(0, 2);
     }
-  }
-
-  #startGroup(): void {
-    this.#groupStart = this.#sent;
-    this.#groupBytes = 0;
+    if (groups.length === 0) this.#groups = undefined;
+    return !wasOpen && this.isOpen;
   }
 }

@@ -180,3 +180,126 @@ for (const [event = '', ...cells] of rows) {
     }
   });
 }
+
+test('the module is told who asks, once, in a counted place', async () => {
+  const { node, gateway, connId } = await scene('module');
+  const [cluster] = gateway.cluster.nodes;
+  assert.equal(cluster?.outbox.onTheWay, 1);
+  assert.equal(cluster?.sessionsStarted, 1);
+  const opens = node.sent.filter(({ term }) => told({ peer: PEER, term }).startsWith('open'));
+  assert.equal(opens.length, 1);
+  const meta = opens[0]?.term[2];
+  assert.ok(meta instanceof Map);
+  const plain = [...meta].map(([key, value]) => [
+    String(key),
+    value instanceof Atom ? value.name === 'true' : typeof value === 'number' ? value : String(value),
+  ]);
+  assert.deepEqual(Object.fromEntries(plain), {
+    ip: '192.0.2.1',
+    port: 1,
+    secure: true,
+    path: '/ws',
+    origin: 'o',
+    user_agent: 'u',
+    transport: 'websocket',
+  });
+  node.down(PEER);
+  await node.up(PEER);
+  assert.equal(node.sent.filter(({ term }) => told({ peer: PEER, term }).startsWith('open')).length, 1);
+  assert.ok(node.ended.some((pid) => pid.id === connId.id));
+});
+
+test('without a node, without room or while stopping it is refused as a creation is', async () => {
+  const counters = new Counters();
+  const { node, gateway } = await scene('module', counters);
+  const refused = (): string[] => {
+    const socket = new FakeSocket();
+    assert.equal(gateway.sockets.open(socket, CLIENT), 0);
+    return socket.heard;
+  };
+  gateway.cluster.nodes[0]?.full(10);
+  assert.deepEqual(refused(), ['refuse 503']);
+  gateway.tick(11);
+  node.reads(PEER, false);
+  assert.deepEqual(refused(), ['refuse 503']);
+  node.reads(PEER, true);
+  const second = new FakeSocket();
+  assert.notEqual(gateway.sockets.open(second, CLIENT), 0);
+  assert.deepEqual(refused(), ['refuse 503'], 'the table has two slots');
+  node.down(PEER);
+  assert.deepEqual(refused(), ['refuse 503']);
+  gateway.stop();
+  assert.deepEqual(refused(), ['refuse 503']);
+  const { full, overload, no_node, stopping, node_lost } = counters.refused;
+  assert.deepEqual([full, overload, no_node, stopping, node_lost], [1, 2, 1, 1, 2]);
+});
+
+test('a client is read no further while its session has not taken enough, and again when it has', async () => {
+  const set = await scene('module');
+  const { gateway, socket } = set;
+  say(set, atom('session'), SESSION);
+  const send = (): boolean => gateway.sockets.frame(socket.handle, Buffer.from('x'));
+  for (let frame = 1; frame < 64; frame += 1) assert.ok(send());
+  assert.equal(send(), false);
+  for (const nonsense of [65, -1, 0]) say(set, atom('taken'), nonsense);
+  assert.equal(socket.heard.includes('resume'), false);
+  say(set, atom('taken'), 16);
+  assert.equal(socket.heard.filter((word) => word === 'resume').length, 1);
+  say(set, atom('taken'), 32);
+  assert.equal(socket.heard.filter((word) => word === 'resume').length, 1);
+  assert.ok(send());
+});
+
+test('a shell says nothing of what it took, and need not', async () => {
+  const { gateway, socket } = await scene('shell');
+  for (let frame = 0; frame < 1000; frame += 1) {
+    assert.ok(gateway.sockets.frame(socket.handle, Buffer.alloc(1000, 'x')));
+  }
+});
+
+test('frames go to whichever process was named last', async () => {
+  const set = await scene('module');
+  const { node, gateway, socket } = set;
+  for (const session of [SESSION, NEXT_SESSION]) {
+    say(set, atom('session'), session);
+    gateway.sockets.frame(socket.handle, Buffer.from('x'));
+    assert.deepEqual(node.sent.at(-1)?.to, session);
+  }
+  assert.deepEqual(socket.heard, ['accept']);
+});
+
+test('a process to which a shell hands its client over keeps it when the shell is gone', async () => {
+  const set = await scene('shell');
+  say(set, atom('session'), SESSION);
+  await set.node.crash(PEER, 'nobody');
+  mock.timers.tick(10_000);
+  assert.ok(set.gateway.sockets.frame(set.socket.handle, Buffer.from('x')));
+  assert.deepEqual(set.socket.heard, ['accept']);
+});
+
+test('the ConnId of a slot that is taken again is stale', async () => {
+  const set = await scene('module');
+  const { node, gateway, socket } = set;
+  gateway.sockets.closed(socket.handle, 1006);
+  const next = new FakeSocket();
+  assert.equal(gateway.sockets.open(next, CLIENT), socket.handle);
+  const before = node.sent.length;
+  say(set, atom('session'), SESSION);
+  say(set, atom('frame'), Buffer.from('for the first'));
+  say(set, atom('close'), 1000, Buffer.from(''));
+  assert.deepEqual(next.heard, []);
+  assert.deepEqual(node.sent.slice(before).map(told), ['@closed 1006']);
+  assert.equal(gateway.counters.dropped.stale, 3);
+  assert.ok(!gateway.isAlive(set.connId));
+});
+
+test('what ends is counted by its code', async () => {
+  const set = await scene('module');
+  say(set, atom('session'), SESSION);
+  set.gateway.sockets.frame(set.socket.handle, Buffer.from('four'));
+  say(set, atom('frame'), Buffer.from('seven..'));
+  set.gateway.sockets.closed(set.socket.handle, 1001);
+  const { websocket, websocketClosed } = set.gateway.counters;
+  assert.deepEqual(websocket, { opened: 1, frames_in: 1, frames_out: 1, bytes_in: 4, bytes_out: 7 });
+  assert.equal(websocketClosed['1001'], 1);
+});
