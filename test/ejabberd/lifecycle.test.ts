@@ -82,7 +82,7 @@ describe('whoever asks a session that ends', { timeout: 60_000 }, () => {
     // Once the hub has passed it on, its state can be had.
     const answer = await server.print(`
       P = ${processOf(session)}, ok = sys:suspend(P), Me = self(),
-      P ! {bosh_stop, all, {Me, make_ref()}},
+      P ! {megaphone_stop, all, {Me, make_ref()}},
       mod_megaphone ! {Me, held, <<"${session.sid}">>, ${session.rid}},
       _ = sys:get_state(mod_megaphone), ok = sys:resume(P),
       receive {Me, Status, _} -> Status; {Me, Status, _, _} -> Status after 10000 -> nothing end`);

@@ -29,11 +29,11 @@ c2s(More) ->
 session(open, Limits, C2s) ->
     Body = <<"<body rid='7' to='localhost' ver='1.11' wait='60' hold='1' xmlns='http://jabber.org/protocol/httpbind'/>">>,
     {ok, Creation} = megaphone_body:parse(Body, 100),
-    {ok, Transport} = megaphone_transport:new(Creation, {self(), Body}, infinity, {?SID, Limits}),
+    {ok, Transport} = megaphone_via_bosh:new(Creation, {self(), Body}, infinity, {?SID, Limits}),
     ok = megaphone_sessions:open(?SID, self(), {0, 0, 0}),
-    {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID))),
+    {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID, megaphone_via_bosh))),
     [{answer, _}] = seen(),
-    {ok, B1} = settled(megaphone_bridge:request(self(), request(8), B)),
+    {ok, B1} = settled(asks(8, B)),
     {_, _, 1} = megaphone_bridge:gauges(B1),
     {ok, B2} = megaphone_bridge:stream({ok, [], C2s}, B1),
     B2;
@@ -61,10 +61,10 @@ seen() ->
     after 0 -> []
     end.
 
-event(<<"a request">>, B) -> megaphone_bridge:request(self(), request(9), B);
-event(<<"a request that errs">>, B) -> megaphone_bridge:request(self(), request(100), B);
-event(<<"asked for">>, B) -> megaphone_bridge:asked(self(), 5, closed(B));
-event(<<"connection closed">>, B) -> megaphone_bridge:closed(self(), B);
+asks(Rid, B) -> megaphone_bridge:client({bosh_request, self(), request(Rid)}, B).
+
+event(<<"the client's message">>, B) -> asks(9, B);
+event(<<"the client's fault">>, B) -> asks(100, B);
 event(<<"a stanza for the user">>, B) -> megaphone_bridge:hear({route, {message, ?TEXT}}, B);
 event(<<"... who may resume">>, B) -> megaphone_bridge:hear({route, {message, ?TEXT}}, B);
 event(<<"another message, or call">>, B) ->
@@ -85,7 +85,7 @@ event(<<"shut down">>, B) -> megaphone_bridge:ends(shut_down, B).
 
 is_open(B) -> case megaphone_bridge:parts(B) of #{phase := {open, _}} -> true; #{} -> false end.
 
-closed(B) -> {ok, B1} = megaphone_bridge:closed(self(), B), B1.
+closed(B) -> {ok, B1} = megaphone_bridge:client({bosh_closed, self()}, B), B1.
 
 %% What the event needs beside the session.
 needs(<<"the client is away">>) -> {(limits())#{inactivity := 0}, none};
@@ -107,7 +107,7 @@ outcome(Before, Step) ->
                 {true, false, _} -> ?assertEqual(none, megaphone_sessions:find(?SID)), <<"ended">>;
                 {true, true, [_]} -> <<"transport">>;
                 {true, true, []} -> ?assertMatch({_, _, 0}, megaphone_bridge:gauges(After)), <<"transport">>;
-                {false, false, [{answer, _}]} -> <<"late answer">>;
+                {false, false, [{answer, _}]} -> <<"late">>;
                 {false, false, []} when After =:= Before -> same;
                 {false, false, []} -> ?assertMatch({_, _}, binary:match(term_to_binary(After), ?TEXT)), <<"owed">>
             end;

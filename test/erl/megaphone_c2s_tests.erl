@@ -17,7 +17,7 @@ outcomes_test_() ->
             ok = megaphone_stats:create(),
             Callback = fun(Stream) ->
                 ?assertEqual(Old, Stream),
-                ok = megaphone_socket:send_xml(megaphone_socket:new({{127, 0, 0, 1}, 1}), ?SENT),
+                ok = megaphone_socket:send_xml(megaphone_socket:new({{127, 0, 0, 1}, 1}, http_bind), ?SENT),
                 Act()
             end,
             [

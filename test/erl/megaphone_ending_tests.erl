@@ -34,13 +34,13 @@ ways_test_() ->
 
 %% One that has no stream, for one that has none gets no words.
 session(Phase) ->
-    #{sid => ?SID, host => <<"localhost">>, who => stranger, phase => Phase, c2s => none, pending => megaphone_pending:new()}.
+    #{sid => ?SID, via => megaphone_via_bosh, host => <<"localhost">>, who => stranger, phase => Phase, c2s => none, pending => megaphone_pending:new()}.
 
 open() ->
     Limits = #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false},
     Body = <<"<body rid='7' to='localhost' ver='1.11' xmlns='http://jabber.org/protocol/httpbind'/>">>,
     {ok, Request} = megaphone_body:parse(Body, 100),
-    {ok, Transport} = megaphone_transport:new(Request, {self(), Body}, infinity, {?SID, Limits}),
+    {ok, Transport} = megaphone_via_bosh:new(Request, {self(), Body}, infinity, {?SID, Limits}),
     {open, Transport}.
 
 with_tables_test_() ->
@@ -82,7 +82,7 @@ every_way_ends_an_open_session_once() ->
 %% Its end is for its process to come to.
 one_whose_stream_is_stopped_gets_what_is_due_and_ends() ->
     {open, Transport} = open(),
-    {ok, _, _, Taken} = megaphone_transport:next(<<"localhost">>, Transport),
+    {ok, _, _, Taken} = megaphone_via_bosh:next(<<"localhost">>, Transport),
     {{stop, normal}, #{phase := {open, _}} = Stopped} = megaphone_ending:run({stopped, normal, none}, session({open, Taken})),
     [Creation] = answers(),
     ?assertMatch({match, _}, re:run(Creation, "sid='tag.sid'")),

@@ -28,10 +28,10 @@ bridge(C2s) ->
     ok = megaphone_chars:prepare(),
     Body = body(7, []),
     {ok, Request} = megaphone_body:parse(Body, 100),
-    {ok, Transport} = megaphone_transport:new(Request, {self(), Body}, infinity, {?SID, ?LIMITS}),
-    {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID))),
+    {ok, Transport} = megaphone_via_bosh:new(Request, {self(), Body}, infinity, {?SID, ?LIMITS}),
+    {ok, B} = megaphone_bridge:settle(megaphone_bridge:opened(?HOST, Transport, megaphone_bridge:new(?SID, megaphone_via_bosh))),
     receive {_, 200, _} -> ok end,
-    {ok, B1} = megaphone_bridge:request(not_a_process, body(8, []), B),
+    {ok, B1} = megaphone_bridge:client({bosh_request, not_a_process, body(8, [])}, B),
     {ok, B2} = megaphone_bridge:settle(B1),
     {ok, B3} = megaphone_bridge:stream({ok, [], C2s}, B2),
     B3.
@@ -44,16 +44,16 @@ what_the_stream_sent_before_a_fault_is_owed_test() ->
     {stop, {shutdown, fault}, {session, After, _, _}} =
         megaphone_session:handle_info({route, Message}, {session, bridge(stream()), {1, 0, 1}, none}),
     #{phase := {open, Transport}} = megaphone_bridge:parts(After),
-    Closed = megaphone_transport:closed(not_a_process, Transport),
-    ?assertMatch([{_, Message}], megaphone_transport:finish(<<"internal-server-error">>, [], nobody, Closed)).
+    {ok, Closed} = megaphone_via_bosh:hear({bosh_closed, not_a_process}, ?SID, user, Transport),
+    ?assertMatch([{_, Message}], megaphone_via_bosh:finish(<<"internal-server-error">>, [], nobody, ?SID, Closed)).
 
 %% Nobody answers who asked beside the session: it does so itself as it ends.
 what_the_stream_got_before_a_fault_is_not_said_again_test() ->
-    {ok, B} = megaphone_bridge:request(self(), body(9, "<message/>"), bridge(megaphone_c2s:none())),
+    {ok, B} = megaphone_bridge:client({bosh_request, self(), body(9, "<message/>")}, bridge(megaphone_c2s:none())),
     {stop, {shutdown, fault}, After} = megaphone_bridge:settle(B),
     #{phase := {open, Transport}, pending := Pending} = megaphone_bridge:parts(After),
     ?assert(megaphone_pending:is_empty(Pending)),
-    ?assertEqual(none, megaphone_transport:next(?HOST, Transport)),
+    ?assertEqual(none, megaphone_via_bosh:next(?HOST, Transport)),
     ?assertEqual(none, receive {_, 200, _} -> answer after 0 -> none end).
 
 a_fault_in_the_end_itself_stops_the_process_test() ->

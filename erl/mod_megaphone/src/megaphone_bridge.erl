@@ -6,14 +6,12 @@
 %%%
 %%%   opening  the first step of its process, which opens it (open/4) or refuses: nothing else finds it so but its end
 %%%   open     the client hears what the stream sends
-%%%   ended    the client was told, and its requests get late answers; its process lives on until its stream stops it, which
+%%%   ended    the client was told, and will be if it asks late; its process lives on until its stream stops it, which
 %%%            the client may resume (XEP-0198)
 %%%
 %%%                             | open      | ended
-%%%   a request                 | transport | late answer
-%%%   a request that errs       | ended     | late answer
-%%%   asked for                 | transport | late answer
-%%%   connection closed         | transport | ·
+%%%   the client's message      | transport | late
+%%%   the client's fault        | ended     | late
 %%%   a stanza for the user     | stream    | owed
 %%%   ... who may resume        | stream    | stream
 %%%   another message, or call  | stream    | stream
@@ -27,24 +25,27 @@
 %%%   hang up                   | ended     | ·
 %%%   shut down                 | stops     | stops
 %%%
-%%% (·: nothing changes. The test reads this table.) Transport, stream: it is for that side. Owed: it goes back through the
-%%% router when the process ends. Stops: the process does, and tells the client first, if the session is open.
+%%% (·: nothing changes. The test reads this table.) Transport, stream: it is for that side. Late: for what the transport is
+%%% without a session. Owed: it goes back through the router when the process ends. Stops: the process does, and tells the client first, if the session is open.
 %%%
 %%% What is done returns a step: it goes on, or its process is to stop. A step of which more may follow ends in settle/1.
 -module(megaphone_bridge).
 
--export([new/1, open/4, opened/3, settle/1, ends/2, terminate/2]).
--export([request/3, asked/3, closed/2, stream/2, call/3, cast/2, hear/2, due/1, tick/1]).
+-export([new/2, open/4, opened/3, settle/1, ends/2, terminate/2]).
+-export([client/2, stream/2, call/3, cast/2, hear/2, due/1, tick/1]).
 -export([handled/1, excess/1, sleep/1, sid/1, who/1, gauges/1, parts/1]).
 
 -export_type([bridge/0, step/0]).
 
 -type ms() :: integer().
 -type c2s() :: megaphone_c2s:c2s().
+-type transport() :: megaphone_transport:transport().
 
 -record(bridge, {
     sid :: megaphone_sid:sid(),
-    %% Virtual host; empty until the creation request was understood.
+    %% The transport's module.
+    via :: module(),
+    %% Virtual host; empty until the client named it.
     host = <<>> :: binary(),
     phase = opening :: megaphone_ending:phase(),
     c2s = megaphone_c2s:none() :: c2s(),
@@ -56,62 +57,48 @@
 
 -type step() :: {ok, bridge()} | {stop, ProcessReason :: term(), bridge()}.
 
--spec new(megaphone_sid:sid()) -> bridge().
-new(Sid) -> #bridge{sid = Sid}.
+%% @doc One whose transport is this module's.
+-spec new(megaphone_sid:sid(), module()) -> bridge().
+new(Sid, Via) -> #bridge{sid = Sid, via = Via}.
 
-%% @doc From the creation request of a client at `Peer', which is for a host of ours.
--spec open({megaphone_body:request(), Host :: binary()}, {ConnId :: pid(), Body :: binary()}, Peer, bridge()) -> step() when
-    Peer :: megaphone_socket:endpoint().
-open({Request, Host}, {ConnId, Body}, Peer, #bridge{sid = Sid} = B) ->
-    #{host := Own} = Limits = mod_megaphone:limits(Host),
-    C2sLimits = ejabberd_c2s_config:get_c2s_limits(),
-    MaxBody = proplists:get_value(max_stanza_size, C2sLimits, infinity),
-    {First, Transport} = megaphone_transport:new(Request, {ConnId, Body}, MaxBody, {Sid, Limits}),
-    B1 = opened(Own, Transport, B#bridge{mailbox = megaphone_mailbox:configured()}),
-    case stream(megaphone_c2s:start(Peer, C2sLimits), B1) of
-        {ok, B2} when First =:= ok -> charge(ConnId, Body, settle(B2));
-        {ok, B2} -> ends({hang_up, First}, B2);
-        Stop -> Stop
+%% @doc With what came by `ConnId' of a client at `Peer'.
+-spec open(ConnId :: pid(), megaphone_transport:what(), Peer, bridge()) -> step() when Peer :: megaphone_socket:endpoint().
+open(ConnId, What, Peer, #bridge{sid = Sid, via = Via} = B) ->
+    case Via:open(ConnId, What, Sid) of
+        {First, Host, Transport} ->
+            B1 = opened(Host, Transport, B#bridge{mailbox = megaphone_mailbox:configured()}),
+            case stream(megaphone_c2s:start(Peer, Via:name()), B1) of
+                {ok, B2} when First =:= ok -> begun(ConnId, What, settle(B2));
+                {ok, B2} -> ends({hang_up, First}, B2);
+                Stop -> Stop
+            end;
+        refused ->
+            {stop, normal, B}
     end.
 
 %% @doc With a transport, and no stream yet.
--spec opened(Host :: binary(), megaphone_transport:transport(), bridge()) -> bridge().
+-spec opened(Host :: binary(), transport(), bridge()) -> bridge().
 opened(Host, Transport, B) -> B#bridge{host = Host, phase = {open, Transport}}.
 
--spec charge(pid(), binary(), step()) -> step().
-charge(ConnId, Body, {ok, #bridge{phase = {open, Transport}} = B}) ->
-    {ok, B#bridge{phase = {open, megaphone_transport:charge(ConnId, Body, Transport)}}};
-charge(_, _, Step) ->
+-spec begun(pid(), megaphone_transport:what(), step()) -> step().
+begun(ConnId, What, {ok, #bridge{via = Via, phase = {open, Transport}} = B}) ->
+    {ok, B#bridge{phase = {open, Via:begun(ConnId, What, Transport)}}};
+begun(_, _, Step) ->
     Step.
 
 %%% The client's side
 
--spec request(ConnId :: pid(), Body :: binary(), bridge()) -> step().
-request(ConnId, Body, #bridge{phase = {open, Transport}, who = Who} = B) ->
-    client(megaphone_transport:request(ConnId, Body, Who, Transport), B);
-request(ConnId, Body, #bridge{sid = Sid} = B) ->
-    %% It was on its way here when the session ended.
-    ok = megaphone_ended:request(Sid, ConnId, Body),
+%% @doc A message that is the transport's.
+-spec client(tuple(), bridge()) -> step().
+client(Message, #bridge{sid = Sid, via = Via, phase = {open, Transport}, who = Who} = B) ->
+    transport(Via:hear(Message, Sid, Who, Transport), B);
+client(Message, #bridge{sid = Sid, via = Via} = B) ->
+    ok = Via:late(Message, Sid),
     {ok, B}.
 
-%% @doc The gateway holds this request, and asks whether we do.
--spec asked(pid(), megaphone_body:rid(), bridge()) -> step().
-asked(ConnId, Rid, #bridge{phase = {open, Transport}} = B) ->
-    {ok, B#bridge{phase = {open, megaphone_transport:asked(ConnId, Rid, Transport)}}};
-asked(ConnId, Rid, #bridge{sid = Sid} = B) ->
-    ok = megaphone_ended:asked(Sid, ConnId, Rid),
-    {ok, B}.
-
-%% @doc The client of an unanswered exchange went away.
--spec closed(pid(), bridge()) -> step().
-closed(ConnId, #bridge{phase = {open, Transport}} = B) ->
-    {ok, B#bridge{phase = {open, megaphone_transport:closed(ConnId, Transport)}}};
-closed(_, B) ->
-    {ok, B}.
-
--spec client(megaphone_transport:step(), bridge()) -> step().
-client({ok, Transport}, B) -> {ok, B#bridge{phase = {open, Transport}}};
-client({stop, Reason, Transport}, B) -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport}}).
+-spec transport(megaphone_transport:step(), bridge()) -> step().
+transport({ok, Transport}, B) -> {ok, B#bridge{phase = {open, Transport}}};
+transport({stop, Reason, Transport}, B) -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport}}).
 
 %%% The stream's side
 
@@ -135,9 +122,9 @@ hear(Info, #bridge{c2s = C2s} = B) ->
 -spec stream(megaphone_c2s:result(), bridge()) -> step().
 stream({ok, [], C2s}, B) ->
     {ok, B#bridge{c2s = C2s, who = who(C2s, B)}};
-stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = B) ->
+stream({Outcome, Sent, C2s}, #bridge{via = Via, phase = {open, Transport}, c2s = Before} = B) ->
     B1 = B#bridge{c2s = C2s, who = who(C2s, B)},
-    try megaphone_transport:sent(Sent, Transport) of
+    try Via:sent(Sent, Transport) of
         {ended, Condition, Error, Rest, Transport1} ->
             case ends({stream, Condition, Error, Before}, B1#bridge{phase = {open, Transport1}}) of
                 {ok, B2} -> stream({Outcome, Rest, C2s}, B2);
@@ -146,7 +133,7 @@ stream({Outcome, Sent, C2s}, #bridge{phase = {open, Transport}, c2s = Before} = 
         {ok, Transport1} when Outcome =:= closed ->
             ends({stream, <<"remote-connection-failed">>, [], Before}, B1#bridge{phase = {open, Transport1}});
         Step when Outcome =:= ok; Outcome =:= closed ->
-            client(Step, B1);
+            transport(Step, B1);
         Step ->
             stop(Outcome, Before, B1#bridge{phase = {open, element(tuple_size(Step), Step)}})
     catch
@@ -184,12 +171,12 @@ settle(B) ->
 
 %% By one; `more' may follow.
 -spec advance(bridge()) -> step() | {more, bridge()}.
-advance(#bridge{host = Host, phase = {open, Transport}} = B) ->
+advance(#bridge{host = Host, via = Via, phase = {open, Transport}} = B) ->
     case take_pending(B) of
         {Event, B1} ->
             deliver(Event, B1);
         none ->
-            case megaphone_transport:next(Host, Transport) of
+            case Via:next(Host, Transport) of
                 {ok, Bytes, Events, Transport1} -> leave(Bytes, Events, B#bridge{phase = {open, Transport1}});
                 {stop, Reason, Transport1} -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport1}});
                 none -> flush(B)
@@ -204,18 +191,18 @@ leave(Bytes, Events, #bridge{pending = Pending} = B) ->
     end.
 
 -spec flush(bridge()) -> step() | {more, bridge()}.
-flush(#bridge{phase = {open, Transport}, pending = Pending} = B) ->
+flush(#bridge{via = Via, phase = {open, Transport}, pending = Pending} = B) ->
     %% There is more for the stream, and only the mailbox keeps it back.
-    IsBusy = not megaphone_pending:is_empty(Pending) andalso megaphone_transport:flow(Transport) =:= open,
-    B1 = B#bridge{phase = {open, megaphone_transport:flush(IsBusy, Transport)}},
+    IsBusy = not megaphone_pending:is_empty(Pending) andalso Via:flow(Transport) =:= open,
+    B1 = B#bridge{phase = {open, Via:flush(IsBusy, Transport)}},
     %% The answers may have made room.
     case take_pending(B1) of none -> {ok, B1}; _ -> {more, B1} end.
 
 %% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
 -spec take_pending(bridge()) -> {megaphone_stream:event(), bridge()} | none.
-take_pending(#bridge{phase = {open, Transport}, pending = Pending, mailbox = Mailbox} = B) ->
+take_pending(#bridge{via = Via, phase = {open, Transport}, pending = Pending, mailbox = Mailbox} = B) ->
     IsLeft = megaphone_pending:is_empty(Pending) orelse megaphone_mailbox:is_behind(Mailbox),
-    case IsLeft orelse megaphone_pending:take(megaphone_transport:flow(Transport), Pending) of
+    case IsLeft orelse megaphone_pending:take(Via:flow(Transport), Pending) of
         {Event, Pending1} -> {Event, B#bridge{pending = Pending1}};
         _ -> none
     end.
@@ -233,18 +220,18 @@ deliver(Event, #bridge{c2s = C2s, mailbox = Mailbox} = B) ->
 %% @doc When tick/1 will next have something to do.
 -spec due(bridge()) -> ms() | infinity.
 %% Atoms sort behind numbers: `infinity' is the largest.
-due(#bridge{phase = {open, Transport}, c2s = C2s}) -> min(megaphone_transport:due(Transport), megaphone_c2s:due(C2s));
+due(#bridge{via = Via, phase = {open, Transport}, c2s = C2s}) -> min(Via:due(Transport), megaphone_c2s:due(C2s));
 due(#bridge{c2s = C2s}) -> megaphone_c2s:due(C2s).
 
 -spec tick(bridge()) -> step().
-tick(#bridge{phase = {open, Transport}, who = Who} = B) ->
-    case client(megaphone_transport:waiting(Who, Transport), B) of {ok, B1} -> expire(B1); Stop -> Stop end;
+tick(#bridge{sid = Sid, via = Via, phase = {open, Transport}, who = Who} = B) ->
+    case transport(Via:wait(Sid, Who, Transport), B) of {ok, B1} -> expire(B1); Stop -> Stop end;
 tick(B) ->
     expire(B).
 
 -spec expire(bridge()) -> step().
-expire(#bridge{phase = Phase, c2s = C2s} = B) ->
-    IsExpired = case Phase of {open, Transport} -> megaphone_transport:is_expired(Transport); _ -> false end,
+expire(#bridge{via = Via, phase = Phase, c2s = C2s} = B) ->
+    IsExpired = case Phase of {open, Transport} -> Via:is_expired(Transport); _ -> false end,
     case IsExpired orelse megaphone_c2s:due(C2s) =< erlang:monotonic_time(millisecond) of
         false -> {ok, B};
         true when IsExpired -> ends({hang_up, expired}, B);
@@ -289,9 +276,9 @@ sid(#bridge{sid = Sid}) -> Sid.
 who(#bridge{who = Who}) -> Who.
 
 -spec gauges(bridge()) -> megaphone_sessions:gauges().
-gauges(#bridge{phase = Phase, who = Who}) -> megaphone_report:gauges(Phase, Who).
+gauges(#bridge{via = Via, phase = Phase, who = Who}) -> megaphone_report:gauges(Via, Phase, Who).
 
 %% @doc For what ends it, or tells of it.
 -spec parts(bridge()) -> megaphone_ending:session().
-parts(#bridge{sid = Sid, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
-    #{sid => Sid, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.
+parts(#bridge{sid = Sid, via = Via, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
+    #{sid => Sid, via => Via, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.

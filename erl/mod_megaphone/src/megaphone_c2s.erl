@@ -15,7 +15,7 @@
 %%% In good order: `normal', `shutdown' or `{shutdown, _}'; any other exit is a failure.
 -module(megaphone_c2s).
 
--export([none/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
+-export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
 -export([due/1, sleep/2, wake/1, stream/1, is_established/1, takes_late/1, user/2, ip/1, address/1]).
 
 -export_type([c2s/0, result/0]).
@@ -38,10 +38,15 @@
 -spec none() -> c2s().
 none() -> none.
 
+%% @doc The most that its client may send at once, as ejabberd's configuration has it.
+-spec max_bytes() -> pos_integer() | infinity.
+max_bytes() -> proplists:get_value(max_stanza_size, ejabberd_c2s_config:get_c2s_limits(), infinity).
+
 %% @doc A stream for a client at `Peer'.
--spec start(megaphone_socket:endpoint(), [proplists:property()]) -> result().
-start(Peer, Limits) ->
-    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer)}, Limits]),
+-spec start(megaphone_socket:endpoint(), megaphone_socket:transport()) -> result().
+start(Peer, Transport) ->
+    Limits = ejabberd_c2s_config:get_c2s_limits(),
+    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer, Transport)}, Limits]),
     run(fun accept/1, new(Stream)).
 
 -spec new(stream()) -> c2s().

@@ -16,7 +16,7 @@
 %% whose stream may be resumed, nor those that it never knew.
 -spec stop(Host :: binary() | all) -> ok.
 stop(Host) ->
-    Stop = fun(Pid, From) -> Pid ! {bosh_stop, Host, From} end,
+    Stop = fun(Pid, From) -> Pid ! {megaphone_stop, Host, From} end,
     _ = tell(megaphone_sessions:pids(), Stop),
     _ = tell(living(), Stop),
     ok.
@@ -30,7 +30,7 @@ kill() ->
 %% @doc All sessions that live enter the index; returns how many did not within the time. They will.
 -spec announce() -> non_neg_integer().
 announce() ->
-    tell(living(), fun(Pid, From) -> Pid ! {bosh_announce, From} end).
+    tell(living(), fun(Pid, From) -> Pid ! {megaphone_announce, From} end).
 
 %% The index may not know them.
 -spec living() -> [pid()].
@@ -43,18 +43,18 @@ is_session(_) -> false.
 
 %% @doc Session id, user, address, state, requests held and bytes of the process; nothing when it is gone.
 -spec info(pid()) -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
-info(Pid) -> ask(Pid, bosh_info).
+info(Pid) -> ask(Pid, megaphone_info).
 
 %% @doc Ends it with `policy-violation'.
 -spec close(pid()) -> ok | error.
 close(Pid) ->
-    case ask(Pid, bosh_close) of
+    case ask(Pid, megaphone_close) of
         [closed] -> ok;
         [] -> error
     end.
 
 %% gen_server:call would be one of the stream's own calls.
--spec ask(pid(), bosh_info | bosh_close) -> [term()].
+-spec ask(pid(), megaphone_info | megaphone_close) -> [term()].
 ask(Pid, Question) ->
     Ref = erlang:monitor(process, Pid),
     Pid ! {Question, {self(), Ref}},

@@ -28,7 +28,7 @@
 %%%
 %%% (What each way comes to is in steps/1, and row by row in megaphone_ending_tests.)
 %%%
-%%% From `finish' on it has left the index, and megaphone_ended answers late requests; but of one that expired nothing
+%%% From `finish' on it has left the index, and BOSH's late requests are answered (megaphone_ended); but of one that expired nothing
 %%% is kept. Its process lives on until its stream ends it: a moment, or much longer where the client may resume the
 %%% stream (XEP-0198). Every process ends by `terminate', which gives back through the router what the client may lack
 %%% and what came for its user meanwhile. What was in answers to a client that said `terminate' itself is given to nobody (§13).
@@ -41,6 +41,7 @@
 -type reason() :: megaphone_condition:reason().
 -type condition() :: megaphone_condition:condition().
 -type c2s() :: megaphone_c2s:c2s().
+-type transport() :: megaphone_transport:transport().
 -type event() :: megaphone_stream:event().
 
 %% What goes back through the router when the process ends.
@@ -52,11 +53,12 @@
 -opaque handback() :: #handback{}.
 
 %% In a process that refuses its creation request it never is open.
--type phase() :: opening | {open, megaphone_transport:transport()} | {ended, handback()}.
+-type phase() :: opening | {open, transport()} | {ended, handback()}.
 
 %% What of a session has to do with its end.
 -type session() :: #{
     sid := megaphone_sid:sid(),
+    via := module(),
     host := binary(),
     who := megaphone_allowance:who(),
     phase := phase(),
@@ -126,7 +128,7 @@ fault(Class, Reason, Stack, Asker) ->
 
 %% @doc The process ends. Whatever happens here, the user's contacts are to hear that the user is gone.
 -spec terminate(ProcessReason :: term(), session()) -> ok.
-terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
+terminate(Reason, #{sid := Sid, via := Via, c2s := Asleep} = Session) ->
     C2s = megaphone_c2s:wake(Asleep),
     try
         _ = run({terminate, Reason, C2s}, Session#{c2s := C2s}),
@@ -140,7 +142,7 @@ terminate(Reason, #{sid := Sid, c2s := Asleep} = Session) ->
         try
             megaphone_c2s:terminate(case Reason of {shutdown, fault} -> fault; _ -> Reason end, C2s)
         after
-            megaphone_transport:answer_rest(Sid)
+            ok = Via:rest(Sid)
         end
     end.
 
@@ -162,8 +164,8 @@ step({say, Before}, {Result, #{pending := Pending} = Session}) ->
     {Result, absorb(Sent, Session#{pending := megaphone_pending:new()})};
 step({owe, Sent}, {Result, Session}) ->
     {Result, absorb(Sent, Session)};
-step(flush, {Result, #{phase := {open, Transport}} = Session}) ->
-    {Result, Session#{phase := {open, megaphone_transport:flush(false, Transport)}}};
+step(flush, {Result, #{via := Via, phase := {open, Transport}} = Session}) ->
+    {Result, Session#{phase := {open, Via:flush(false, Transport)}}};
 step(flush, Result) ->
     Result;
 step(hand_back, {_, #{phase := {ended, Back}, c2s := C2s}} = Result) ->
@@ -187,8 +189,8 @@ told({Outcome, Sent, C2s}, Session) ->
 
 %% What the stream sent while it heard its last words.
 -spec absorb([megaphone_socket:event()], session()) -> session().
-absorb(Sent, #{phase := {open, Transport}} = Session) ->
-    case megaphone_transport:sent(Sent, Transport) of
+absorb(Sent, #{via := Via, phase := {open, Transport}} = Session) ->
+    case Via:sent(Sent, Transport) of
         {ended, Condition, Error, Rest, Transport1} ->
             absorb(Rest, finish(Condition, Error, Session#{phase := {open, Transport1}}));
         {ok, Transport1} ->
@@ -203,8 +205,8 @@ absorb(_, Session) ->
     Session.
 
 -spec finish(reason(), iodata(), session()) -> session().
-finish(Reason, Error, #{sid := Sid, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
-    Condition = actual(megaphone_condition:of_reason(Reason), Transport),
+finish(Reason, Error, #{sid := Sid, via := Via, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
+    Condition = actual(megaphone_condition:of_reason(Reason), Via, Transport),
     ok = megaphone_stats:add({terminated, Condition}, 1),
     ok = megaphone_report:ends(Condition, Reason, Session),
     For = case Reason of
@@ -212,7 +214,7 @@ finish(Reason, Error, #{sid := Sid, who := Who, phase := {open, Transport}, c2s 
         expired -> ok = megaphone_stats:add(sessions_expired, 1), nobody;
         _ -> Who
     end,
-    Owed = megaphone_transport:finish(Condition, Error, For, Transport),
+    Owed = Via:finish(Condition, Error, For, Sid, Transport),
     ok = megaphone_sessions:close(Sid),
     Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
     Session#{phase := {ended, #handback{owed = Owed, late = Late}}};
@@ -220,13 +222,13 @@ finish(_, _, Session) ->
     Session.
 
 %% A stream that closes after the client's own `terminate' is no failure.
--spec actual(condition(), megaphone_transport:transport()) -> condition().
-actual(<<"remote-connection-failed">> = Condition, Transport) ->
-    case megaphone_transport:info(Transport) of
+-spec actual(condition(), module(), transport()) -> condition().
+actual(<<"remote-connection-failed">> = Condition, Via, Transport) ->
+    case Via:info(Transport) of
         #{terminating := true} -> client;
         #{} -> Condition
     end;
-actual(Condition, _) ->
+actual(Condition, _, _) ->
     Condition.
 
 %% @doc What comes for the user of an ended session is not to be lost; `stream': that takes it.

@@ -123,13 +123,13 @@ hear({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
     Hub;
 hear({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
     case find(Sid) of
-        {ok, Pid} -> megaphone_session:asked(Pid, ConnId, Rid);
+        {ok, Pid} -> megaphone_via_bosh:asked(Pid, ConnId, Rid);
         ended -> megaphone_ended:asked(Sid, ConnId, Rid)
     end,
     Hub;
 hear({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case find(Sid) of
-        {ok, Pid} -> megaphone_session:closed(Pid, ConnId);
+        {ok, Pid} -> megaphone_via_bosh:closed(Pid, ConnId);
         ended -> ok
     end,
     Hub;
@@ -153,7 +153,7 @@ request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
             case find(Sid) of
-                {ok, Pid} -> megaphone_session:request(Pid, ConnId, Body);
+                {ok, Pid} -> megaphone_via_bosh:request(Pid, ConnId, Body);
                 ended -> megaphone_ended:request(Sid, ConnId, Body)
             end,
             Hub;
@@ -195,7 +195,7 @@ create(ConnId, Body, Meta, #hub{admission = Admission} = Hub) ->
 
 -spec start(pid(), binary(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
 start(ConnId, Body, Peer, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
-    try megaphone_session:start(megaphone_sid:new(Tag), ConnId, Body, Peer) of
+    try megaphone_session:start(megaphone_sid:new(Tag), megaphone_via_bosh, {ConnId, Body}, Peer) of
         {Pid, Monitor} ->
             Entered = megaphone_admission:enter(Pid, Monitor, Address, Admission),
             Hub#hub{admission = Entered, creations = Creations#{Pid => ConnId}}

@@ -3,7 +3,7 @@
 %%% What a session tells of itself: what it adds to the gauges, what operators see of it, and its two lines in the log.
 -module(megaphone_report).
 
--export([gauges/2, info/1, is_stranger/1, is_silent/2, logged_in/1, ends/3]).
+-export([gauges/3, info/1, is_stranger/1, is_silent/2, logged_in/1, ends/3]).
 
 -export_type([info/0]).
 
@@ -16,14 +16,14 @@
 -type info() :: {megaphone_sid:sid(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}.
 
 %% Those of most sessions are constants, which take no memory.
--spec gauges(phase(), who()) -> megaphone_sessions:gauges().
-gauges({open, Transport}, Who) ->
-    case megaphone_transport:info(Transport) of
+-spec gauges(Via :: module(), phase(), who()) -> megaphone_sessions:gauges().
+gauges(Via, {open, Transport}, Who) ->
+    case Via:info(Transport) of
         #{held := 1, paused := false} when Who =:= user -> {1, 0, 1};
         #{held := 0, paused := false} when Who =:= user -> {1, 0, 0};
         #{held := Held, paused := IsPaused} -> {count(Who =:= user), count(IsPaused), Held}
     end;
-gauges(_, _) ->
+gauges(_, _, _) ->
     {0, 0, 0}.
 
 -spec count(boolean()) -> 0 | 1.
@@ -31,10 +31,10 @@ count(true) -> 1;
 count(false) -> 0.
 
 -spec info(session()) -> info().
-info(#{sid := Sid, host := Host, phase := Phase, who := Who, c2s := Asleep}) ->
+info(#{sid := Sid, via := Via, host := Host, phase := Phase, who := Who, c2s := Asleep}) ->
     {memory, Memory} = erlang:process_info(self(), memory),
     C2s = megaphone_c2s:wake(Asleep),
-    {_, _, Held} = Gauges = gauges(Phase, Who),
+    {_, _, Held} = Gauges = gauges(Via, Phase, Who),
     {Sid, megaphone_c2s:user(Host, C2s), megaphone_c2s:ip(C2s), state(Phase, Gauges), Held, Memory}.
 
 -spec state(phase(), megaphone_sessions:gauges()) -> string().
@@ -50,8 +50,8 @@ is_stranger(_) -> false.
 
 %% @doc Has the client of one that is open had nothing open for so long?
 -spec is_silent(Ms :: pos_integer(), session()) -> boolean().
-is_silent(Ms, #{phase := {open, Transport}}) ->
-    #{idle_from := From} = megaphone_transport:info(Transport),
+is_silent(Ms, #{via := Via, phase := {open, Transport}}) ->
+    #{idle_from := From} = Via:info(Transport),
     is_integer(From) andalso erlang:monotonic_time(millisecond) - From >= Ms.
 
 -spec logged_in(session()) -> ok.

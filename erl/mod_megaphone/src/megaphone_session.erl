@@ -5,17 +5,17 @@
 %%%
 %%% | message                                  | from                  | what is done                                    |
 %%% |------------------------------------------|-----------------------|-------------------------------------------------|
-%%% | bosh_request, bosh_asked, bosh_closed    | the hub, for gateways | it is the client's side's                       |
-%%% | bosh_make_room                           | the hub               | a stranger ends, whose client may have to be silent |
-%%% | bosh_stop, bosh_close                    | megaphone_control     | it ends                                         |
-%%% | bosh_info, bosh_announce                 | megaphone_control     | it tells of itself, who asks or the index       |
+%%% | bosh_request, bosh_asked, bosh_closed    | the hub, for gateways | it is the transport's: megaphone_via_bosh       |
+%%% | megaphone_make_room                      | the hub               | a stranger ends, whose client may have to be silent |
+%%% | megaphone_stop, megaphone_close          | megaphone_control     | it ends                                         |
+%%% | megaphone_info, megaphone_announce       | megaphone_control     | it tells of itself, who asks or the index       |
 %%% | timeout                                  | nobody, for a second  | it sleeps until the next message                |
 %%% | tick                                     | the timer             | what is due on either side                      |
 %%% | any other, calls and casts               | ejabberd              | it is the stream's                              |
 -module(megaphone_session).
 -behaviour(gen_server).
 
--export([start/4, request/3, closed/2, asked/3, make_room/2]).
+-export([start/4, make_room/2]).
 -export([run/1]).
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
@@ -37,55 +37,39 @@
 
 %%% Interface
 
-%% @doc A session for a creation request of a client at `Peer', monitored by the caller. Answers go
-%% to `ConnId', those to a request that starts no session too. Does not wait for it to begin; fails
+%% @doc A session for a client at `Peer', monitored by the caller, which begins with what came by `ConnId'. Answers go
+%% there, those to a request that starts no session too. Does not wait for it to begin; fails
 %% with `system_limit' where there is no room for another process.
--spec start(megaphone_sid:sid(), pid(), binary(), megaphone_socket:endpoint()) -> {pid(), reference()}.
-start(Sid, ConnId, Body, Peer) ->
-    proc_lib:spawn_opt(?MODULE, run, [{Sid, ConnId, Body, Peer}], [{fullsweep_after, 0}, monitor]).
-
--spec request(pid(), ConnId :: pid(), binary()) -> ok.
-request(Pid, ConnId, Body) ->
-    Pid ! {bosh_request, ConnId, Body},
-    ok.
-
-%% @doc The client of an unanswered exchange went away.
--spec closed(pid(), ConnId :: pid()) -> ok.
-closed(Pid, ConnId) ->
-    Pid ! {bosh_closed, ConnId},
-    ok.
-
-%% @doc The gateway holds this request, and asks whether we do: what was on its way between us may be lost.
--spec asked(pid(), ConnId :: pid(), megaphone_body:rid()) -> ok.
-asked(Pid, ConnId, Rid) ->
-    Pid ! {bosh_asked, ConnId, Rid},
-    ok.
+-spec start(megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()) -> {pid(), reference()}.
+start(Sid, Via, First, Peer) ->
+    proc_lib:spawn_opt(?MODULE, run, [{Sid, Via, First, Peer}], [{fullsweep_after, 0}, monitor]).
 
 %% @doc There are many others: it ends, or does so only if its client is silent, unless it has logged in.
 -spec make_room(pid(), silent | any) -> ok.
 make_room(Pid, Who) ->
-    Pid ! {bosh_make_room, Who},
+    Pid ! {megaphone_make_room, Who},
     ok.
 
 %%% Callbacks
 
--type args() :: {megaphone_sid:sid(), ConnId :: pid(), binary(), megaphone_socket:endpoint()}.
+-type first() :: {ConnId :: pid(), megaphone_transport:what()}.
+-type args() :: {megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()}.
 
 -spec run(args()) -> no_return().
 run(Args) ->
     {ok, S, Continue} = init(Args),
     gen_server:enter_loop(?MODULE, [], S, Continue).
 
--type begin_with() :: {open, ConnId :: pid(), Body :: binary(), megaphone_socket:endpoint()}.
+-type begin_with() :: {open, first(), megaphone_socket:endpoint()}.
 
 -spec init(args()) -> {ok, #session{}, {continue, begin_with()}}.
-init({Sid, ConnId, Body, Peer}) ->
+init({Sid, Via, First, Peer}) ->
     ok = megaphone_sessions:open(Sid, self(), {0, 0, 0}),
-    {ok, #session{bridge = megaphone_bridge:new(Sid)}, {continue, {open, ConnId, Body, Peer}}}.
+    {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, First, Peer}}}.
 
 -spec handle_continue(begin_with(), #session{}) -> next_state().
-handle_continue({open, ConnId, Body, Peer}, S) ->
-    guard(fun() -> begin_with(ConnId, Body, Peer, S) end, ConnId, S).
+handle_continue({open, {ConnId, What}, Peer}, S) ->
+    guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Peer, handled(S)), S) end, ConnId, S).
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
@@ -108,42 +92,42 @@ asker({bosh_request, ConnId, _}) -> ConnId;
 asker(_) -> none.
 
 -spec hear(term(), megaphone_bridge:bridge(), #session{}) -> next_state().
-hear({bosh_request, ConnId, Body}, B, S) ->
+hear({bosh_request, _, Body} = Message, B, S) ->
     IsLarge = not megaphone_allowance:may_wait(Body, megaphone_bridge:who(B)),
-    case next_state(megaphone_bridge:request(ConnId, Body, B), S) of
+    case next_state(megaphone_bridge:client(Message, B), S) of
         %% Of thousands at once none keeps what reading it took.
         {noreply, S1, _} when IsLarge -> {noreply, S1, hibernate};
         Next -> Next
     end;
-hear({bosh_asked, ConnId, Rid}, B, S) ->
-    next_state(megaphone_bridge:asked(ConnId, Rid, B), S);
-hear({bosh_closed, ConnId}, B, S) ->
-    next_state(megaphone_bridge:closed(ConnId, B), S);
+hear({bosh_asked, _, _} = Message, B, S) ->
+    next_state(megaphone_bridge:client(Message, B), S);
+hear({bosh_closed, _} = Message, B, S) ->
+    next_state(megaphone_bridge:client(Message, B), S);
 hear({timeout, Ref, tick}, B, #session{timer = {Ref, _}} = S) ->
     next_state(megaphone_bridge:tick(B), S#session{timer = none});
 hear({timeout, _, tick}, B, S) ->
     next_state({ok, B}, S);
 hear(timeout, B, S) ->
     {noreply, S#session{bridge = megaphone_bridge:sleep(B)}, hibernate};
-hear({bosh_stop, Host, {From, Ref}}, B, S) ->
+hear({megaphone_stop, Host, {From, Ref}}, B, S) ->
     case megaphone_bridge:parts(B) of
         #{host := Own} when Host =:= all; Host =:= Own -> next_state(megaphone_bridge:ends(shut_down, B), S);
         #{} -> From ! {Ref, staying}, next_state({ok, B}, S)
     end;
-hear({bosh_announce, {From, Ref}}, B, #session{gauged = Gauged} = S) ->
+hear({megaphone_announce, {From, Ref}}, B, #session{gauged = Gauged} = S) ->
     ok = announce(megaphone_bridge:parts(B), Gauged),
     From ! {Ref, here},
     next_state({ok, B}, S);
-hear({bosh_info, {From, Ref}}, B, S) ->
+hear({megaphone_info, {From, Ref}}, B, S) ->
     From ! {Ref, megaphone_report:info(megaphone_bridge:parts(B))},
     next_state({ok, B}, S);
-hear({bosh_make_room, Who}, B, S) ->
+hear({megaphone_make_room, Who}, B, S) ->
     Parts = megaphone_bridge:parts(B),
     case megaphone_report:is_stranger(Parts) andalso (Who =:= any orelse megaphone_report:is_silent(?SILENT_MS, Parts)) of
         true -> next_state(megaphone_bridge:ends({hang_up, expired}, B), S);
         false -> next_state({ok, B}, S)
     end;
-hear({bosh_close, {From, Ref}}, B, S) ->
+hear({megaphone_close, {From, Ref}}, B, S) ->
     From ! {Ref, closed},
     next_state(megaphone_bridge:ends({hang_up, closed_by_operator}, B), S);
 hear(Info, B, S) ->
@@ -175,20 +159,6 @@ guard(Callback, Asker, S) ->
         Callback()
     catch
         Class:Reason:Stack -> {stop, megaphone_ending:fault(Class, Reason, Stack, Asker), S}
-    end.
-
--spec begin_with(pid(), binary(), megaphone_socket:endpoint(), #session{}) -> next_state().
-begin_with(ConnId, Body, Peer, #session{bridge = B} = S) ->
-    case megaphone_opening:request(Body) of
-        {ok, Request, Host} ->
-            ok = megaphone_stats:add(sessions_opened, 1),
-            ok = megaphone_stats:add(bytes_in, byte_size(Body)),
-            next_state(megaphone_bridge:open({Request, Host}, {ConnId, Body}, Peer, B), S);
-        {error, Legacy, Condition} ->
-            {Status, Answer} = megaphone_condition:failure(Legacy, Condition),
-            ok = megaphone_gateway:last_answer(ConnId, Status, [], Answer),
-            ok = megaphone_stats:add(sessions_refused, 1),
-            {stop, normal, S}
     end.
 
 %% Every callback ends here: what can be processed is, due answers leave, and one timer covers whatever

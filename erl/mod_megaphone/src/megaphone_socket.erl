@@ -4,12 +4,12 @@
 %%% nothing is sent here: elements pile up in the process dictionary until the session collects them.
 -module(megaphone_socket).
 
--export([new/1, collect/0, sent/3]).
+-export([new/2, collect/0, sent/3]).
 %% The interface that xmpp_socket expects of a socket module.
 -export([send_xml/2, send/2, setopts/2, controlling_process/2, reset_stream/1, change_shaper/2]).
 -export([close/1, sockname/1, peername/1, get_owner/1, get_transport/1]).
 
--export_type([socket/0, event/0, endpoint/0]).
+-export_type([socket/0, event/0, endpoint/0, transport/0]).
 
 -type endpoint() :: {inet:ip_address(), inet:port_number()}.
 -type event() ::
@@ -19,13 +19,15 @@
     | {owed, megaphone_body:xmlel(), Stanza :: tuple()}
     | {xmlstreamend, binary()}
     | {shaper, term()}.
+%% As xmpp_socket knows them.
+-type transport() :: http_bind | websocket.
 %% `opening' until the first reset.
--opaque socket() :: {endpoint(), opening | open}.
+-opaque socket() :: {endpoint(), {opening, transport()} | transport()}.
 
 -define(EVENTS, megaphone_socket_events).
 
--spec new(endpoint()) -> socket().
-new(Peer) -> {Peer, opening}.
+-spec new(endpoint(), transport()) -> socket().
+new(Peer, Transport) -> {Peer, {opening, Transport}}.
 
 %% @doc What the stream sent since the last time, oldest first.
 -spec collect() -> [event()].
@@ -70,7 +72,8 @@ setopts(_, _) -> ok.
 controlling_process(_, _) -> ok.
 
 -spec reset_stream(socket()) -> socket().
-reset_stream({Peer, _}) -> {Peer, open}.
+reset_stream({Peer, {opening, Transport}}) -> {Peer, Transport};
+reset_stream(Socket) -> Socket.
 
 -spec change_shaper(socket(), term()) -> ok.
 change_shaper(_, Shaper) -> add({shaper, Shaper}).
@@ -88,8 +91,9 @@ peername({Peer, _}) -> {ok, Peer}.
 %% The process that ejabberd's log names. But a socket that the stream's own process owns when the stream
 %% begins would get an XML parser.
 -spec get_owner(socket()) -> pid().
-get_owner({_, opening}) -> group_leader();
-get_owner({_, open}) -> self().
+get_owner({_, {opening, _}}) -> group_leader();
+get_owner(_) -> self().
 
--spec get_transport(socket()) -> http_bind.
-get_transport(_) -> http_bind.
+-spec get_transport(socket()) -> transport().
+get_transport({_, {opening, Transport}}) -> Transport;
+get_transport({_, Transport}) -> Transport.

@@ -1,13 +1,14 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% What the stream sent, up to its last word; and what a client's request counts as and is logged as.
--module(megaphone_transport_tests).
+-module(megaphone_via_bosh_tests).
 
 -include_lib("eunit/include/eunit.hrl").
 
 -export([log/2]).
 
 -define(HOST, <<"localhost">>).
+-define(SID, <<"tag.sid">>).
 
 limits() -> #{wait => 60, hold => 1, inactivity => 30, maxpause => 120, polling => 5, queue => 1000, group => 0, strict => false}.
 
@@ -25,7 +26,7 @@ new(Body, MaxBody, Limits) ->
     ok = megaphone_stats:create(),
     ok = megaphone_chars:prepare(),
     {ok, Request} = megaphone_body:parse(Body, 100),
-    megaphone_transport:new(Request, {self(), Body}, MaxBody, {<<"tag.sid">>, Limits}).
+    megaphone_via_bosh:new(Request, {self(), Body}, MaxBody, {?SID, Limits}).
 
 a_creation_may_be_too_much_test() ->
     Is = fun(Els, MaxBody) -> element(1, new(body(7, Els), MaxBody, limits())) end,
@@ -38,31 +39,31 @@ owed(N) -> {owed, {xmlel, <<"message">>, [], [{xmlcdata, <<"text">>}]}, {stanza,
 stream_error(Condition) ->
     {xmlstreamelement, {xmlel, <<"stream:error">>, [], [{xmlel, Condition, [], []}]}}.
 
-owes(T) -> [N || {_, {stanza, N}} <- megaphone_transport:finish(<<"system-shutdown">>, [], nobody, T)].
+owes(T) -> [N || {_, {stanza, N}} <- megaphone_via_bosh:finish(<<"system-shutdown">>, [], nobody, ?SID, T)].
 
 what_comes_behind_the_last_word_is_left_to_the_caller_test() ->
-    {ended, <<"host-gone">>, [], Rest, T} = megaphone_transport:sent([owed(1), stream_error(<<"host-gone">>), owed(2)], transport()),
+    {ended, <<"host-gone">>, [], Rest, T} = megaphone_via_bosh:sent([owed(1), stream_error(<<"host-gone">>), owed(2)], transport()),
     ?assertEqual({[owed(2)], [1]}, {Rest, owes(T)}).
 
 an_error_that_is_no_condition_is_told_whole_test() ->
-    {ended, <<"remote-stream-error">>, Error, [], _} = megaphone_transport:sent([stream_error(<<"conflict">>)], transport()),
+    {ended, <<"remote-stream-error">>, Error, [], _} = megaphone_via_bosh:sent([stream_error(<<"conflict">>)], transport()),
     ?assertMatch({_, _}, binary:match(iolist_to_binary(Error), <<"<conflict/>">>)).
 
 %% What is too much for the client is owed like all else, and the stream's own last word goes before that.
 too_much_is_taken_to_the_end_test() ->
     Little = transport((limits())#{queue := 1, inactivity := 0}),
-    {stop, too_much_queued, T} = megaphone_transport:sent([owed(1), owed(2)], Little),
+    {stop, too_much_queued, T} = megaphone_via_bosh:sent([owed(1), owed(2)], Little),
     ?assertEqual([1, 2], owes(T)),
-    {ended, <<"host-gone">>, [], [], T1} = megaphone_transport:sent([owed(1), stream_error(<<"host-gone">>)], Little),
+    {ended, <<"host-gone">>, [], [], T1} = megaphone_via_bosh:sent([owed(1), stream_error(<<"host-gone">>)], Little),
     ?assertEqual([1], owes(T1)).
 
 %% How many of the client's requests are taken at once.
 taken(T) ->
-    Request = fun(Rid, Acc) -> {ok, Acc1} = megaphone_transport:request(self(), body(Rid, []), user, Acc), Acc1 end,
+    Request = fun(Rid, Acc) -> {ok, Acc1} = megaphone_via_bosh:hear({bosh_request, self(), body(Rid, [])}, ?SID, user, Acc), Acc1 end,
     count(lists:foldl(Request, T, [8, 9])).
 
 count(T) ->
-    case megaphone_transport:next(?HOST, T) of
+    case megaphone_via_bosh:next(?HOST, T) of
         {ok, _, [], T1} -> 1 + count(T1);
         {ok, _, [{xmlstreamstart, _, _}], T1} -> count(T1);
         none -> 0
@@ -71,7 +72,7 @@ count(T) ->
 %% The burst is spent: each byte takes a second.
 the_stream_s_shaper_holds_requests_back_test() ->
     {Spent, _} = ejabberd_shaper:update(ejabberd_shaper:new(1), 1),
-    {ok, Shaped} = megaphone_transport:sent([{shaper, Spent}], transport()),
+    {ok, Shaped} = megaphone_via_bosh:sent([{shaper, Spent}], transport()),
     ?assertEqual({2, 1}, {taken(transport()), taken(Shaped)}).
 
 counted(Rid, Els) ->
@@ -79,7 +80,7 @@ counted(Rid, Els) ->
     All = fun() -> maps:with(Names, megaphone_stats:all()) end,
     T = transport(),
     Before = All(),
-    Step = megaphone_transport:request(self(), body(Rid, Els), stranger, T),
+    Step = megaphone_via_bosh:hear({bosh_request, self(), body(Rid, Els)}, ?SID, stranger, T),
     After = All(),
     {element(1, Step), [Name || Name <- Names, map_get(Name, After) > map_get(Name, Before)]}.
 
@@ -105,8 +106,8 @@ a_request_that_is_too_old_is_logged_with_the_session_test() ->
     #{level := Level} = logger:get_primary_config(),
     ok = logger:add_handler(?MODULE, ?MODULE, #{config => self()}),
     ok = logger:set_primary_config(level, all),
-    {ok, _} = megaphone_transport:request(self(), body(6, []), stranger, T),
+    {ok, _} = megaphone_via_bosh:hear({bosh_request, self(), body(6, [])}, ?SID, stranger, T),
     ok = logger:set_primary_config(level, Level),
     ok = logger:remove_handler(?MODULE),
-    Expected = lists:flatten(io_lib:format("Megaphone session ~ts goes on", [megaphone_sid:short(<<"tag.sid">>)])),
+    Expected = lists:flatten(io_lib:format("Megaphone session ~ts goes on", [megaphone_sid:short(?SID)])),
     receive {logged, Text} -> ?assertEqual(Expected, lists:sublist(Text, length(Expected))) after 1000 -> error(not_logged) end.
