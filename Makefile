@@ -50,18 +50,18 @@ conformance: packages build ## docs/conformance.md anew: Megaphone and ejabberd'
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
-bench: bench-packages build ## docs/benchmarks.md anew: ejabberd's own BOSH, haproxy, Megaphone (25 minutes; ONLY=messages CORES=2)
+bench: bench-packages build ## docs/benchmarks.md anew: ejabberd, Megaphone, Prosody over BOSH and WebSocket (30 minutes; ONLY=messages)
 	@node dist/scripts/bench/main.js
 
 bench-million: bench-connections bench-sessions ## The next two (40 minutes)
 
-bench-connections: packages build ## 200,000 web clients with real connections (10 minutes; CONNECTIONS=200000)
+bench-connections: packages build ## 200,000 web clients with real WebSockets (10 minutes; CONNECTIONS=200000 TRANSPORT=bosh)
 	@node dist/scripts/bench/connections/main.js
 
-bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (30 minutes; SESSIONS=1000000)
+bench-sessions: packages build ## 1,000,000 sessions through one gateway, without sockets (30 minutes; SESSIONS=1000000 TRANSPORT=bosh)
 	@node dist/scripts/bench/sessions/main.js
 
-bench-memory: packages build ## Memory of an idle user, beside ejabberd's own BOSH (30 minutes; USERS=10000 MINUTES=10)
+bench-memory: packages build ## Memory of an idle WebSocket user, beside ejabberd's own (30 minutes; USERS=10000 TRANSPORT=bosh)
 	@node dist/scripts/bench/memory/main.js
 
 bench-http: test-packages build ## What a connection costs the gateway, beside node:http (5 minutes; CONNECTIONS=15000)

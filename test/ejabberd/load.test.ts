@@ -163,6 +163,7 @@ describe('sessions without sockets', { timeout: 60_000 }, () => {
       epmdPort: Number(instance.env.ERL_EPMD_PORT),
       home: instance.var,
       host: 'localhost',
+      transport: 'bosh',
       sessions: SESSIONS,
       wait: 60,
     });

@@ -1,7 +1,9 @@
 /**
- * `make bench-connections`: as many web clients as asked for, each logged in over a real connection on which a request
- * is held, and what they cost in ejabberd, in the gateway's worker processes, and in the kernel.
+ * `make bench-connections`: as many web clients as asked for, each logged in over a real WebSocket, or over a real
+ * connection on which a BOSH request is held, and what they cost in ejabberd, in the gateway's worker processes, and in
+ * the kernel.
  *
+ *   TRANSPORT=websocket  or bosh
  *   CONNECTIONS=200000
  *   SETTLE_SECONDS=30    from the last login to the measurement
  *   PUBLISH=1            writes the documentation also with fewer connections
@@ -11,21 +13,24 @@
  */
 
 import { availableBytes } from '../../load/linux-process.js';
-import { Load } from '../../load/load.js';
+import type { Load } from '../../load/load.js';
 import { Progress } from '../../load/progress.js';
 import { describeTrouble } from '../../load/trouble.js';
-import { numberFrom } from '../lib/environment.js';
+import { EjabberdServer } from '../lib/ejabberd-server.js';
+import { numberFrom, transportFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
 import { describeRun, publishSection, save } from '../lib/publish.js';
-import { Server } from '../lib/server.js';
+import type { Server } from '../lib/server.js';
+import { TRANSPORT_NAMES } from '../lib/subjects.js';
 import { markdownTable, table } from '../lib/table.js';
 import { minus } from '../lib/usage.js';
 
 const USUAL = 200_000;
+const TRANSPORT = transportFrom();
 const CONNECTIONS = numberFrom('CONNECTIONS', USUAL, 100);
 const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', 30, 0);
 
-/** Some users have two connections for a while. */
+/** Over BOSH some users have two connections for a while. */
 const PER_WORKER = 16_000;
 const USERS_PER_PROCESS = 17_000;
 /** As fast as it goes. */
@@ -78,15 +83,9 @@ interface Result {
 }
 
 async function measure(server: Server): Promise<Result> {
-  const warm = await Load.start({ url: server.url, host: 'localhost', users: WARM_UP });
+  const warm = await server.load(WARM_UP);
   await logIn(warm);
-  const load = await Load.start({
-    url: server.url,
-    host: 'localhost',
-    users: CONNECTIONS,
-    wait: WAIT_SECONDS,
-    usersPerProcess: USERS_PER_PROCESS,
-  });
+  const load = await server.load(CONNECTIONS, { wait: WAIT_SECONDS, usersPerProcess: USERS_PER_PROCESS });
   await progress.wait(load, SETTLE_SECONDS);
   const sample = () => ({ used: server.memory(), load: load.usage().memory, available: availableBytes() });
   const before = sample();
@@ -94,7 +93,7 @@ async function measure(server: Server): Promise<Result> {
   await progress.wait(load, SETTLE_SECONDS);
   await verify(load);
   const after = sample();
-  const { ejabberd, gateway } = minus(after.used, before.used);
+  const { server: ejabberd, front: gateway } = minus(after.used, before.used);
   const loadBytes = after.load - before.load;
   await load.talk(TALK.rate);
   await progress.wait(load, TALK.seconds);
@@ -120,7 +119,7 @@ function rows(result: Result): string[][] {
     `${(bytes / CONNECTIONS / 1000).toFixed(2)} kB`,
   ];
   return [
-    [`${count(CONNECTIONS)} connections`, 'all', 'each'],
+    [`${count(CONNECTIONS)} ${TRANSPORT_NAMES[TRANSPORT]} connections`, 'all', 'each'],
     memory('ejabberd', result.ejabberd),
     memory('gateway', result.gateway),
     memory('kernel, both ends', result.kernel),
@@ -135,18 +134,22 @@ const machine = describeMachine();
 progress.say(machine);
 const workers = configure();
 progress.say(`${count(CONNECTIONS)} connections to ${workers} worker processes of the gateway ...`);
-const server = await Server.start('megaphone', { maxWait: WAIT_SECONDS });
+const server = await EjabberdServer.start({
+  front: 'megaphone',
+  transport: TRANSPORT,
+  maxWait: WAIT_SECONDS,
+});
 try {
   const result = await measure(server);
   progress.say(`\n${table(rows(result))}\n`);
   const date = new Date().toISOString();
   progress.say(
-    `Written: ${save('connections', { machine, date, connections: CONNECTIONS, workers, result })}`,
+    `Written: ${save(`connections-${TRANSPORT}`, { machine, date, connections: CONNECTIONS, workers, result })}`,
   );
   if (CONNECTIONS >= USUAL || process.env.PUBLISH === '1') {
     const heading = describeRun(`${machine}; ${workers} workers`, date, CONNECTIONS < USUAL);
     const text = `${heading}\n\n${markdownTable(rows(result))}`;
-    progress.say(`Written: ${publishSection('connections', text)}`);
+    progress.say(`Written: ${publishSection(`connections-${TRANSPORT}`, text)}`);
   }
 } finally {
   await server.stop();

@@ -2,25 +2,23 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { atom, type Term, Tuple } from '../../../src/etf/terms.js';
+import { Tuple } from '../../../src/etf/terms.js';
 import { wakeUps } from '../../load/linux-process.js';
 import type { Server } from './server.js';
 
-const TIMEOUT_MS = 60_000;
-
-/** What grows all the time. "In front" is the gateway, or haproxy. */
+/** What grows all the time; "in front" is the gateway, or haproxy. Only Erlang tells some of them. */
 const TOTALS = {
-  requests: 'HTTP requests of the clients',
-  bytesIn: 'ejabberd: bytes read, also from the gateway',
+  requests: 'requests or frames of the clients',
+  bytesIn: 'server: bytes read, also from the gateway',
   bytesOut: '— bytes written, likewise',
   schedulings: '— times that a process was scheduled in',
   reductions: '— reductions',
   collections: '— garbage collections',
-  ejabberdWakeUps: '— threads woken',
+  serverWakeUps: '— threads woken',
   frontWakeUps: 'in front: threads woken',
 } as const;
 /** What the kernel counts only when told to. */
-const CALLS = { ejabberdCalls: 'ejabberd: system calls', frontCalls: 'in front: system calls' } as const;
+const CALLS = { serverCalls: 'server: system calls', frontCalls: 'in front: system calls' } as const;
 
 /** What they are called. */
 export const COUNTS = { ...TOTALS, ...CALLS };
@@ -30,15 +28,11 @@ export type Counts = Readonly<Partial<Record<Count, number>>>;
 export type Totals = Readonly<Record<keyof typeof TOTALS, number>>;
 
 export async function totalsOf(server: Server, requests: number): Promise<Totals> {
-  const statistics = async (item: string): Promise<readonly Term[]> => {
-    const value = await server.probe.rpc(server.ejabberd, 'erlang', 'statistics', [atom(item)], TIMEOUT_MS);
-    return value instanceof Tuple ? value.elements : [];
-  };
   const [reductions, schedulings, collections, io] = await Promise.all(
-    ['reductions', 'context_switches', 'garbage_collection', 'io'].map(statistics),
+    ['reductions', 'context_switches', 'garbage_collection', 'io'].map((item) => server.statistics(item)),
   );
   const [bytesIn, bytesOut] = (io ?? []).map((pair) =>
-    pair instanceof Tuple ? Number(pair.elements[1]) : 0,
+    pair instanceof Tuple ? Number(pair.elements[1]) : Number.NaN,
   );
   const woken = server.usage(wakeUps);
   return {
@@ -46,10 +40,10 @@ export async function totalsOf(server: Server, requests: number): Promise<Totals
     reductions: Number(reductions?.[0]),
     schedulings: Number(schedulings?.[0]),
     collections: Number(collections?.[0]),
-    bytesIn: bytesIn ?? 0,
-    bytesOut: bytesOut ?? 0,
-    ejabberdWakeUps: woken.ejabberd,
-    frontWakeUps: woken.gateway,
+    bytesIn: bytesIn ?? Number.NaN,
+    bytesOut: bytesOut ?? Number.NaN,
+    serverWakeUps: woken.server,
+    frontWakeUps: woken.front,
   };
 }
 
@@ -74,8 +68,8 @@ export async function systemCalls(server: Server, seconds: number): Promise<Coun
     return Number(/^(\d+),/m.exec(stderr)?.[1]);
   };
   try {
-    const [ejabberdCalls, frontCalls] = await Promise.all([of([server.ejabberdPid]), of(server.frontPids)]);
-    return { ejabberdCalls: ejabberdCalls / seconds, frontCalls: frontCalls / seconds };
+    const [serverCalls, frontCalls] = await Promise.all([of([server.pid]), of(server.frontPids)]);
+    return { serverCalls: serverCalls / seconds, frontCalls: frontCalls / seconds };
   } catch {
     return {};
   }

@@ -1,5 +1,7 @@
 /** Settings from the environment. */
 
+import { TRANSPORTS, type Transport } from '../../load/user.js';
+
 /** @throws Error where it is set and no number from `least` to `most` */
 export function numberFrom(variable: string, usual: number, least: number, most = Infinity): number {
   const [value = usual] = numbersFrom(variable, [usual], least, most);
@@ -26,11 +28,21 @@ export const areSet = (variables: readonly string[]): boolean =>
   variables.some((name) => (process.env[name] ?? '') !== '');
 
 /** Some of a few words. */
-export function namesFrom<T extends string>(variable: string, all: readonly T[]): readonly T[] {
+export function namesFrom<T extends string>(
+  variable: string,
+  all: readonly T[],
+  usual: readonly T[] = all,
+): readonly T[] {
   const text = process.env[variable];
-  if (text === undefined || text === '') return all;
+  if (text === undefined || text === '') return usual;
   const wanted = text.split(',');
   const unknown = wanted.find((name) => !all.some((one) => one === name));
   if (unknown !== undefined) throw new Error(`${variable}=${text}: expected some of ${all.join(',')}`);
   return all.filter((name) => wanted.includes(name));
+}
+
+/** TRANSPORT, of an experiment with one of them at a time. */
+export function transportFrom(): Transport {
+  const [only] = namesFrom('TRANSPORT', TRANSPORTS, ['websocket']);
+  return only ?? 'websocket';
 }

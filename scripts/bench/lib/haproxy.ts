@@ -3,11 +3,9 @@
  * open on both sides and those to the server reused, X-Forwarded-For, timeouts longer than a request is held. No log.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Program } from './program.js';
 
 const configuration = (port: number, server: string): string => `global
     maxconn 8000
@@ -28,11 +26,11 @@ listen bosh
 
 export class Haproxy {
   readonly url: string;
-  readonly #process: ChildProcess;
+  readonly #program: Program;
 
-  private constructor(url: string, child: ChildProcess) {
+  private constructor(url: string, program: Program) {
     this.url = url;
-    this.#process = child;
+    this.#program = program;
   }
 
   /**
@@ -43,33 +41,16 @@ export class Haproxy {
     const file = join(folder, 'haproxy.cfg');
     const { host, pathname } = new URL(url);
     writeFileSync(file, configuration(port, host));
-    const pinned = cores === undefined ? [] : ['taskset', '-c', cores];
     // Debian has it where only root looks.
-    const [program = '', ...args] = [...pinned, '/usr/sbin/haproxy', '-q', '-db', '-f', file];
-    const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
-    process.once('exit', () => child.kill('SIGKILL'));
-    while (!(await listens(port))) {
-      if (child.exitCode !== null) throw new Error('haproxy did not start');
-      await sleep(50);
-    }
-    return new Haproxy(`http://127.0.0.1:${port}${pathname}`, child);
+    const program = await Program.start(['/usr/sbin/haproxy', '-q', '-db', '-f', file], port, cores);
+    return new Haproxy(`http://127.0.0.1:${port}${pathname}`, program);
   }
 
   get pid(): number {
-    return this.#process.pid ?? 0;
+    return this.#program.pid;
   }
 
   stop(): void {
-    this.#process.kill('SIGKILL');
+    this.#program.stop();
   }
 }
-
-const listens = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    const done = (is: boolean) => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once('connect', () => done(true)).once('error', () => done(false));
-  });

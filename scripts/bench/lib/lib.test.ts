@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { replaceSection } from './publish.js';
-import { ratioText, spreadOf } from './rounds.js';
+import { ratioOf, spreadOf, spreadText } from './rounds.js';
 import { roundUp } from './svg-chart.js';
 
 test('replaces a section between its markers and nothing else', () => {
@@ -24,6 +24,6 @@ test('takes the middle of the rounds', () => {
 
 test('compares what was measured in the same round', () => {
   // The medians alone would say 1.00.
-  assert.equal(ratioText([10, 20, 60], [20, 10, 40]), '1.50 (0.50–2.00)');
-  assert.equal(ratioText([], []), '');
+  assert.equal(spreadText(ratioOf([10, 20, 60], [20, 10, 40])), '1.50 (0.50–2.00)');
+  assert.equal(spreadText(ratioOf([], [])), '');
 });

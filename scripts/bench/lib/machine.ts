@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-export function describeMachine(): string {
+/** @param others packages that take part as well */
+export function describeMachine(...others: readonly string[]): string {
   const [, system = 'Linux'] = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? [];
   return [
     `${cpus().length} cores`,
@@ -12,6 +13,7 @@ export function describeMachine(): string {
     `OTP ${packageVersion('erlang-base')}`,
     `ejabberd ${packageVersion('ejabberd')}`,
     `Node.js ${process.versions.node}`,
+    ...others.map((name) => `${name} ${packageVersion(name)}`),
   ].join(', ');
 }
 

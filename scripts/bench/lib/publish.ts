@@ -15,6 +15,9 @@ export interface Run {
   readonly isTrial: boolean;
 }
 
+/** Of the files of results. */
+const FORMAT = 2;
+
 const RESULTS = join(root, 'var', 'bench');
 const DOCUMENT = join(root, 'docs', 'benchmarks.md');
 
@@ -22,14 +25,16 @@ const DOCUMENT = join(root, 'docs', 'benchmarks.md');
 export function save(name: string, results: object): string {
   mkdirSync(RESULTS, { recursive: true });
   const path = join(RESULTS, `${name}.json`);
-  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(path, `${JSON.stringify({ format: FORMAT, ...results }, null, 1)}\n`);
   return path;
 }
 
-/** What was saved last under this name; undefined where nothing was. */
+/** What was saved last under this name; undefined where nothing was, or by an earlier benchmark. */
 export function saved<T extends object>(name: string): T | undefined {
   const path = join(RESULTS, `${name}.json`);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : undefined;
+  if (!existsSync(path)) return undefined;
+  const { format, ...results } = JSON.parse(readFileSync(path, 'utf8')) as T & { format?: number };
+  return format === FORMAT ? (results as unknown as T) : undefined;
 }
 
 /** A file of docs/bench. Returns its path. */

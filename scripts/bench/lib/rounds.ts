@@ -6,8 +6,9 @@ export interface Spread {
   readonly high: number;
 }
 
+/** NaN is what was not measured in a round. */
 export function spreadOf(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = values.filter((value) => !Number.isNaN(value)).toSorted((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   const middle = (sorted.length - 1) / 2;
   return {
@@ -19,11 +20,9 @@ export function spreadOf(values: readonly number[]): Spread {
 
 export const median = (values: readonly number[]): number => spreadOf(values).median;
 
-/** `0.95 (0.91–1.02)`: the ratios of `values` to `to`, round by round. */
-export function ratioText(values: readonly number[], to: readonly number[]): string {
-  const { median: middle, low, high } = ratioOf(values, to);
-  return Number.isFinite(middle) ? `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})` : '';
-}
-
 export const ratioOf = (values: readonly number[], to: readonly number[]): Spread =>
   spreadOf(values.map((value, round) => value / (to[round] ?? Number.NaN)));
+
+/** `0.95 (0.91–1.02)`; nothing where nothing was measured. */
+export const spreadText = ({ median: middle, low, high }: Spread): string =>
+  Number.isFinite(middle) ? `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})` : '';

@@ -1,13 +1,14 @@
 /** Two kinds of chart as SVG text: stacked bars in groups, and lines over a logarithmic height. */
 
-const WIDTH = 760;
-const HEIGHT = 360;
+const WIDTH = 960;
+const HEIGHT = 460;
 const LEFT = 76;
 const RIGHT = 24;
-const TOP = 76;
+const TOP = 100;
 const BOTTOM = 58;
+/** Below the bars, whose labels stand upright. */
+const BARS_BOTTOM = 140;
 const PLOT_WIDTH = WIDTH - LEFT - RIGHT;
-const PLOT_HEIGHT = HEIGHT - TOP - BOTTOM;
 
 export interface Chart {
   readonly title: string;
@@ -43,7 +44,8 @@ export interface Lines extends Chart {
 export function bars({ parts, groups, ...chart }: Bars): string {
   const totals = groups.flatMap((group) => group.bars.map(({ values }) => sum(values)));
   const top = roundUp(Math.max(...totals));
-  const y = (value: number) => TOP + PLOT_HEIGHT * (1 - value / top);
+  const floor = HEIGHT - BARS_BOTTOM;
+  const y = (value: number) => TOP + (floor - TOP) * (1 - value / top);
   const groupWidth = PLOT_WIDTH / groups.length;
   const drawn = groups.flatMap((group, index) => {
     const left = LEFT + groupWidth * index;
@@ -61,10 +63,10 @@ export function bars({ parts, groups, ...chart }: Bars): string {
             return `<rect x="${fix(middle - width / 2)}" y="${fix(y(below))}" width="${fix(width)}" height="${fix(height)}" fill="${parts[part]?.color ?? ''}"/>`;
           }),
           text(middle, y(below) - 6, 'middle', significant(below), 'value'),
-          text(middle, HEIGHT - BOTTOM + 18, 'middle', label),
+          upright(middle, floor + 8, label),
         ];
       }),
-      text(left + groupWidth / 2, HEIGHT - BOTTOM + 40, 'middle', group.label, 'strong'),
+      text(left + groupWidth / 2, HEIGHT - 14, 'middle', group.label, 'strong'),
     ];
   });
   const ticks = Array.from({ length: 5 }, (_, index) => (top * index) / 4);
@@ -80,7 +82,8 @@ export function lines({ series, xTitle, limit, ...chart }: Lines): string {
     Math.ceil(Math.log10(Math.max(...heights))),
   ];
   const x = (value: number) => LEFT + (PLOT_WIDTH * value) / right;
-  const y = (value: number) => TOP + PLOT_HEIGHT * (1 - (Math.log10(value) - low) / (high - low || 1));
+  const y = (value: number) =>
+    TOP + (HEIGHT - BOTTOM - TOP) * (1 - (Math.log10(value) - low) / (high - low || 1));
   const drawn = series.flatMap(({ color, points: own }) => [
     `<polyline points="${own.map(([px, py]) => `${fix(x(px))},${fix(y(py))}`).join(' ')}" fill="none" stroke="${color}" stroke-width="2"/>`,
     ...own.map(([px, py]) => `<circle cx="${fix(x(px))}" cy="${fix(y(py))}" r="3" fill="${color}"/>`),
@@ -105,13 +108,19 @@ export function lines({ series, xTitle, limit, ...chart }: Lines): string {
 
 function frame({ title, unit }: Chart, legend: readonly Part[], content: readonly string[]): string {
   let at = LEFT;
+  let top = 42;
   const entries = legend.flatMap(({ name, color }) => {
-    const x = at;
     // Wide enough for the letters of any sans-serif of this size.
-    at += 28 + name.length * 7;
+    const width = 28 + name.length * 7;
+    if (at + width > WIDTH - RIGHT) {
+      at = LEFT;
+      top += 20;
+    }
+    const x = at;
+    at += width;
     return [
-      `<rect x="${x}" y="42" width="12" height="12" rx="2" fill="${color}"/>`,
-      text(x + 18, 52, 'start', name),
+      `<rect x="${x}" y="${top}" width="12" height="12" rx="2" fill="${color}"/>`,
+      text(x + 18, top + 10, 'start', name),
     ];
   });
   return [
@@ -137,6 +146,12 @@ const grid = (ticks: readonly number[], y: (value: number) => number): string[] 
 function text(x: number, y: number, anchor: string, content: string, name = ''): string {
   const style = name === '' ? '' : ` class="${name}"`;
   return `<text x="${fix(x)}" y="${fix(y)}" text-anchor="${anchor}"${style}>${escapeXml(content)}</text>`;
+}
+
+/** Ends at this point, and is read from below. */
+function upright(x: number, y: number, content: string): string {
+  const turn = `translate(${fix(x + 4)} ${fix(y)}) rotate(-90)`;
+  return `<text transform="${turn}" text-anchor="end">${escapeXml(content)}</text>`;
 }
 
 const escapeXml = (value: string): string =>

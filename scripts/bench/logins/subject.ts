@@ -1,17 +1,19 @@
 /** How fast users log in when nothing holds them back, and the memory that each takes once idle. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Load, type Pace } from '../../load/load.js';
+import type { Load, Pace } from '../../load/load.js';
 import type { Progress } from '../../load/progress.js';
 import type { Cores } from '../lib/cores.js';
 import { type Counts, countsBetween, totalsOf } from '../lib/counts.js';
-import { type Kind, NAMES, Server } from '../lib/server.js';
+import type { Server } from '../lib/server.js';
+import { startServer } from '../lib/start-server.js';
+import { NAMES, type SubjectName } from '../lib/subjects.js';
 import { minus, share, type Usage } from '../lib/usage.js';
 
-/** Enough to keep both servers busy all the time. */
+/** Enough to keep each server busy all the time. */
 const FULL = { concurrency: 64, perSecond: Infinity };
-/** Slow enough for both not to fall behind. */
-const STEADY = { concurrency: 64, perSecond: 200 };
+/** Slow enough for all of them at once not to fall behind. */
+const STEADY = { concurrency: 64, perSecond: 100 };
 
 /** Logins of which the machine code of all parts is made. */
 const WARM_UP = 300;
@@ -27,7 +29,7 @@ export interface Round {
 
 /** A server on which users stay once they have logged in. */
 export class IdleSubject {
-  readonly kind: Kind;
+  readonly name: SubjectName;
   readonly #server: Server;
   readonly #progress: Progress;
   /** Whose logins are timed, in one process that has warmed up. */
@@ -35,8 +37,8 @@ export class IdleSubject {
   readonly #loads: Load[];
   readonly #cores: Cores;
 
-  private constructor(kind: Kind, server: Server, timed: Load, cores: Cores, progress: Progress) {
-    this.kind = kind;
+  private constructor(name: SubjectName, server: Server, timed: Load, cores: Cores, progress: Progress) {
+    this.name = name;
     this.#server = server;
     this.#timed = timed;
     this.#loads = [timed];
@@ -45,12 +47,17 @@ export class IdleSubject {
   }
 
   /** @param users how many logins there will be to time */
-  static async start(kind: Kind, users: number, cores: Cores, progress: Progress): Promise<IdleSubject> {
-    progress.say(`${NAMES[kind]}: a fresh node ...`);
-    const server = await Server.start(kind, { cores: cores.servers });
-    const timed = await Load.start({ url: server.url, host: 'localhost', users: WARM_UP + users });
+  static async start(
+    name: SubjectName,
+    users: number,
+    cores: Cores,
+    progress: Progress,
+  ): Promise<IdleSubject> {
+    progress.say(`${NAMES[name]}: a fresh node ...`);
+    const server = await startServer(name, cores.servers);
+    const timed = await server.load(WARM_UP + users);
     timed.pin(cores.load);
-    const subject = new IdleSubject(kind, server, timed, cores, progress);
+    const subject = new IdleSubject(name, server, timed, cores, progress);
     await subject.#login(timed, FULL, WARM_UP);
     return subject;
   }
@@ -85,7 +92,7 @@ export class IdleSubject {
   async memoryOf(users: number, settleSeconds: number): Promise<Usage> {
     await sleep(settleSeconds * 1000);
     const before = this.#server.memory();
-    const load = await Load.start({ url: this.#server.url, host: 'localhost', users });
+    const load = await this.#server.load(users);
     load.pin(this.#cores.load);
     this.#loads.push(load);
     await this.#login(load, STEADY, users);

@@ -1,22 +1,25 @@
 /**
- * `make bench-memory`: resident memory of the server for each idle user who holds one BOSH request, on ejabberd's own
- * BOSH and on Megaphone, each on a fresh node, and again after some minutes of one message a minute from each user.
+ * `make bench-memory`: resident memory of the server for each idle user with a WebSocket, on ejabberd's own and on
+ * Megaphone, each on a fresh node, and again after some minutes of one message a minute from each user.
  *
+ *   TRANSPORT=websocket  or bosh, where each holds one request
  *   USERS=10000          on each; 12000 at most, as a gateway accepts 16,000 connections unless told otherwise
  *   SETTLE_SECONDS=60    from the last login to the first measurement
  *   MINUTES=10           of messages before the second one
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Load } from '../../load/load.js';
+import type { Load } from '../../load/load.js';
 import { Progress } from '../../load/progress.js';
 import { describeTrouble } from '../../load/trouble.js';
-import { numberFrom } from '../lib/environment.js';
+import { EjabberdServer } from '../lib/ejabberd-server.js';
+import { numberFrom, transportFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
-import { KINDS, type Kind, NAMES, Server } from '../lib/server.js';
+import { NAMES, PAIRS } from '../lib/subjects.js';
 import { erlangMemory, processKinds } from './erlang-memory.js';
-import { type Measured, MemoryReport, type Snapshot } from './report.js';
+import { KINDS, type Kind, type Measured, MemoryReport, type Snapshot } from './report.js';
 
+const TRANSPORT = transportFrom();
 const USERS = numberFrom('USERS', 10_000, 1, 12_000);
 const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', 60, 0);
 const MINUTES = numberFrom('MINUTES', 10, 0);
@@ -29,29 +32,33 @@ const SAMPLE = 2_000;
 
 const progress = new Progress();
 
+const name = (kind: Kind): string => NAMES[PAIRS[TRANSPORT][kind]];
+
 async function measure(kind: Kind): Promise<Measured> {
-  progress.say(`${NAMES[kind]}: a fresh node, and ${FIRST_USERS} users on it ...`);
-  const server = await Server.start(kind);
+  progress.say(`${name(kind)}: a fresh node, and ${FIRST_USERS} users on it ...`);
+  const server = await EjabberdServer.start({
+    front: kind === 'own' ? 'none' : 'megaphone',
+    transport: TRANSPORT,
+  });
   try {
     const snapshot = async (): Promise<Snapshot> => {
       // First of all: asking needs memory as well.
       const resident = server.memory();
-      return { resident, erlang: await erlangMemory(server.probe, server.ejabberd) };
+      return { resident, erlang: await erlangMemory(server.probe, server.node) };
     };
-    const crowd = (users: number) => Load.start({ url: server.url, host: 'localhost', users });
     await sleep(SETTLE_SECONDS * 1000);
     const empty = server.memory();
-    const first = await crowd(FIRST_USERS);
+    const first = await server.load(FIRST_USERS);
     await logIn(first);
     const before = await snapshot();
 
-    progress.say(`${NAMES[kind]}: ${USERS} users more ...`);
-    const load = await crowd(USERS);
+    progress.say(`${name(kind)}: ${USERS} users more ...`);
+    const load = await server.load(USERS);
     await logIn(load);
     const idle = await snapshot();
-    const processes = await processKinds(server.probe, server.ejabberd, SAMPLE);
+    const processes = await processKinds(server.probe, server.node, SAMPLE);
 
-    progress.say(`${NAMES[kind]}: each of these sends a message a minute, for ${MINUTES} minutes ...`);
+    progress.say(`${name(kind)}: each of these sends a message a minute, for ${MINUTES} minutes ...`);
     await load.talk(USERS / 60);
     await progress.wait(load, MINUTES * 60);
     await load.settle();
@@ -84,12 +91,12 @@ async function verify(load: Load): Promise<void> {
 
 progress.say(describeMachine());
 const measured: Record<Kind, Measured> = { own: await measure('own'), megaphone: await measure('megaphone') };
-const report = new MemoryReport(measured, { measured: USERS, first: FIRST_USERS });
+const report = new MemoryReport(measured, name, { measured: USERS, first: FIRST_USERS });
 if (SETTLE_SECONDS !== 60 || MINUTES !== 10) progress.say('\nWith other times than usual: a trial.');
 progress.say(`\n${USERS} idle users beside ${FIRST_USERS}, ${SETTLE_SECONDS} s after the last login\n`);
 progress.say(report.parts('idle'));
 for (const kind of KINDS) {
-  progress.say(`\n${NAMES[kind]}, from a node without users: ${report.fromEmpty(kind)} each, among it`);
+  progress.say(`\n${name(kind)}, from a node without users: ${report.fromEmpty(kind)} each, among it`);
   progress.say(report.details(kind));
 }
 progress.say(`\nAfter ${MINUTES} minutes of one message a minute from each of the ${USERS}\n`);

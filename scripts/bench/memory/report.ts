@@ -1,9 +1,11 @@
 /** What `make bench-memory` prints of what it measured. */
 
-import { KINDS, type Kind, NAMES } from '../lib/server.js';
 import { table } from '../lib/table.js';
 import type { Usage } from '../lib/usage.js';
 import type { ErlangMemory, ProcessKind } from './erlang-memory.js';
+
+export const KINDS = ['own', 'megaphone'] as const;
+export type Kind = (typeof KINDS)[number];
 
 export interface Snapshot {
   /** Bytes. */
@@ -40,7 +42,7 @@ const kindOf =
 
 /** `erlang:memory()` within what is resident: the rest is what the allocators hold beyond what they gave out. */
 const PARTS: readonly Part[] = [
-  ['ejabberd, resident', ({ resident }) => resident.ejabberd],
+  ['ejabberd, resident', ({ resident }) => resident.server],
   ['  processes', kindOf('processes')],
   ['  ETS tables', kindOf('ets')],
   ['  binaries', kindOf('binary')],
@@ -48,15 +50,17 @@ const PARTS: readonly Part[] = [
     '  code, atoms, sockets, timers',
     (snapshot) => kindOf('system')(snapshot) - kindOf('ets', 'binary')(snapshot),
   ],
-  ['  free in allocators', (snapshot) => snapshot.resident.ejabberd - kindOf('total')(snapshot)],
-  ['gateway, resident', ({ resident }) => resident.gateway],
+  ['  free in allocators', (snapshot) => snapshot.resident.server - kindOf('total')(snapshot)],
+  ['gateway, resident', ({ resident }) => resident.front],
 ];
 
 export class MemoryReport {
   readonly #of: Readonly<Record<Kind, Measured>>;
+  readonly #name: (kind: Kind) => string;
   readonly #crowds: Crowds;
 
-  constructor(of: Readonly<Record<Kind, Measured>>, crowds: Crowds) {
+  constructor(of: Readonly<Record<Kind, Measured>>, name: (kind: Kind) => string, crowds: Crowds) {
+    this.#name = name;
     this.#of = of;
     this.#crowds = crowds;
   }
@@ -68,7 +72,7 @@ export class MemoryReport {
       return kilobytes((bytes(after) - bytes(before)) / this.#crowds.measured);
     };
     return table([
-      ['per user', ...KINDS.map((kind) => NAMES[kind])],
+      ['per user', ...KINDS.map(this.#name)],
       ...PARTS.map(([name, bytes]) => [name, ...KINDS.map((kind) => perUser(kind, bytes))]),
     ]);
   }
@@ -76,7 +80,7 @@ export class MemoryReport {
   /** Growth of resident memory from a node without users, per user. */
   fromEmpty(kind: Kind): string {
     const { empty, idle } = this.#of[kind];
-    return kilobytes((idle.resident.ejabberd - empty.ejabberd) / this.#users);
+    return kilobytes((idle.resident.server - empty.server) / this.#users);
   }
 
   /** The processes of a user, and the tables that grew by at least 20 bytes with each. */
@@ -103,8 +107,7 @@ export class MemoryReport {
 
   /** Of the growth of ejabberd's resident memory. */
   ratio(when: When): string {
-    const growth = ({ before, [when]: after }: Measured) =>
-      after.resident.ejabberd - before.resident.ejabberd;
+    const growth = ({ before, [when]: after }: Measured) => after.resident.server - before.resident.server;
     return (growth(this.#of.own) / growth(this.#of.megaphone)).toFixed(1);
   }
 

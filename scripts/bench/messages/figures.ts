@@ -2,8 +2,8 @@
 
 import type { Pattern } from '../../load/schedule.js';
 import type { Count } from '../lib/counts.js';
-import { median, ratioOf, ratioText, type Spread } from '../lib/rounds.js';
-import type { SubjectName } from '../lib/server.js';
+import { median, ratioOf, type Spread, spreadOf } from '../lib/rounds.js';
+import type { SubjectName } from '../lib/subjects.js';
 import { sumOf } from '../lib/usage.js';
 import type { MessageResults } from './results.js';
 import type { Sample } from './subject.js';
@@ -11,8 +11,8 @@ import type { Sample } from './subject.js';
 export type Figure = (sample: Sample) => number;
 
 export const cpu: Figure = (sample) => sumOf(sample.cpu) * 1000;
-export const ejabberdCpu: Figure = (sample) => sample.cpu.ejabberd * 1000;
-export const frontCpu: Figure = (sample) => sample.cpu.gateway * 1000;
+export const serverCpu: Figure = (sample) => sample.cpu.server * 1000;
+export const frontCpu: Figure = (sample) => sample.cpu.front * 1000;
 export const loadCpu: Figure = (sample) => sample.loadCpu * 1000;
 export const p50: Figure = (sample) => sample.p50;
 export const p99: Figure = (sample) => sample.p99;
@@ -40,17 +40,20 @@ export class Figures {
     this.#samples = samples;
   }
 
+  /** NaN where it was not measured. */
   median(subject: SubjectName, figure: Figure): number {
     return median(this.#all(subject, figure));
   }
 
-  /** Megaphone's by that of `to`, round by round. */
-  ratio(to: SubjectName, figure: Figure): Spread {
-    return ratioOf(this.#all('megaphone', figure), this.#all(to, figure));
+  /** Of one by another, round by round. */
+  ratio(subject: SubjectName, to: SubjectName, figure: Figure): Spread {
+    return ratioOf(this.#all(subject, figure), this.#all(to, figure));
   }
 
-  ratioText(to: SubjectName, figure: Figure): string {
-    return ratioText(this.#all('megaphone', figure), this.#all(to, figure));
+  /** What one has more than another, round by round. */
+  difference(subject: SubjectName, to: SubjectName, figure: Figure): Spread {
+    const others = this.#all(to, figure);
+    return spreadOf(this.#all(subject, figure).map((value, round) => value - (others[round] ?? Number.NaN)));
   }
 
   #all(subject: SubjectName, figure: Figure): number[] {

@@ -1,20 +1,29 @@
 /** Plots for docs/benchmarks.md, of users who write to random others. */
 
-import { NAMES, SUBJECTS, type SubjectName } from '../lib/server.js';
+import { NAMES, SUBJECTS, type SubjectName } from '../lib/subjects.js';
 import { bars, lines } from '../lib/svg-chart.js';
-import { ejabberdCpu, Figures, frontCpu, p99, ratesOf } from './figures.js';
+import { Figures, frontCpu, p99, ratesOf, serverCpu } from './figures.js';
 import type { MessageResults } from './results.js';
 
 const PATTERN = 'random';
+/** One for each server, the lighter one for BOSH. */
 const COLORS: Readonly<Record<SubjectName, string>> = {
-  own: '#2a6f97',
+  'own-bosh': '#8fb8d0',
   haproxy: '#7a9e4b',
-  megaphone: '#e07a2f',
+  'megaphone-bosh': '#f2b98a',
+  'own-websocket': '#2a6f97',
+  'megaphone-websocket': '#d9641a',
+  'prosody-bosh': '#c3a6cf',
+  'prosody-websocket': '#7d4f91',
 };
 const SHORT: Readonly<Record<SubjectName, string>> = {
-  own: 'own',
-  haproxy: 'haproxy',
-  megaphone: 'Megaphone',
+  'own-bosh': 'own, BOSH',
+  haproxy: 'haproxy, BOSH',
+  'megaphone-bosh': 'Megaphone, BOSH',
+  'own-websocket': 'own, WS',
+  'megaphone-websocket': 'Megaphone, WS',
+  'prosody-bosh': 'Prosody, BOSH',
+  'prosody-websocket': 'Prosody, WS',
 };
 
 const at = (results: MessageResults): Figures[] =>
@@ -25,14 +34,14 @@ export const cpuPlot = (results: MessageResults): string =>
     title: `Processor time for a message, ${results.cores.count} cores`,
     unit: 'microseconds, random users to random others',
     parts: [
-      { name: 'ejabberd', color: COLORS.own },
+      { name: 'server', color: '#2a6f97' },
       { name: 'gateway or haproxy', color: '#f4a259' },
     ],
     groups: at(results).map((figures) => ({
       label: `${figures.rate} a second`,
-      bars: SUBJECTS.map((subject) => ({
+      bars: measured(figures).map((subject) => ({
         label: SHORT[subject],
-        values: [ejabberdCpu, frontCpu].map((figure) => figures.median(subject, figure) * 1000),
+        values: [serverCpu, frontCpu].map((figure) => figures.median(subject, figure) * 1000),
       })),
     })),
   });
@@ -45,6 +54,11 @@ export const latencyPlot = (results: MessageResults): string =>
     series: SUBJECTS.map((subject) => ({
       name: NAMES[subject],
       color: COLORS[subject],
-      points: at(results).map((figures): [number, number] => [figures.rate, figures.median(subject, p99)]),
+      points: at(results)
+        .filter((figures) => measured(figures).includes(subject))
+        .map((figures): [number, number] => [figures.rate, figures.median(subject, p99)]),
     })),
   });
+
+const measured = (figures: Figures): SubjectName[] =>
+  SUBJECTS.filter((subject) => Number.isFinite(figures.median(subject, p99)));

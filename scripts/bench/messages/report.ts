@@ -1,17 +1,16 @@
 /** The messages experiment in docs/benchmarks.md: tables by pattern, and counts. */
 
 import type { Pattern } from '../../load/schedule.js';
+import { TRANSPORTS } from '../../load/user.js';
 import { describeCores } from '../lib/cores.js';
 import { COUNTS, type Count } from '../lib/counts.js';
-import { GOALS, type Goal, verdict } from '../lib/goals.js';
 import { describeRun } from '../lib/publish.js';
-import { NAMES, SUBJECTS } from '../lib/server.js';
+import { spreadText } from '../lib/rounds.js';
+import { NAMES, PAIRS, SUBJECTS, type SubjectName, TRANSPORT_NAMES } from '../lib/subjects.js';
 import { markdownTable } from '../lib/table.js';
-import { explanations } from './explanation.js';
 import {
   count,
   cpu,
-  ejabberdCpu,
   type Figure,
   Figures,
   lag99,
@@ -21,6 +20,7 @@ import {
   p99,
   patternsOf,
   ratesOf,
+  serverCpu,
 } from './figures.js';
 import type { MessageResults } from './results.js';
 
@@ -33,79 +33,73 @@ export const PATTERN_NAMES: Readonly<Record<Pattern, string>> = {
 const NEVER_MS = 100_000;
 
 type Format = (value: number) => string;
-const cpuMs: Format = (value) => `${value.toFixed(3)} ms`;
-const ms: Format = (value) => (value > NEVER_MS ? 'never' : `${value.toFixed(1)} ms`);
-const whole: Format = (value) => value.toFixed(0);
-const few: Format = (value) => (Number.isNaN(value) ? '–' : value.toFixed(value < 100 ? 1 : 0));
+/** For what was not measured. */
+const orNothing =
+  (format: Format): Format =>
+  (value) =>
+    Number.isNaN(value) ? '–' : format(value);
+const cpuMs = orNothing((value) => `${value.toFixed(3)} ms`);
+const ms = orNothing((value) => (value > NEVER_MS ? 'never' : `${value.toFixed(1)} ms`));
+const whole = orNothing((value) => value.toFixed(0));
+const few = orNothing((value) => value.toFixed(value < 100 ? 1 : 0));
+
+const RATIOS = TRANSPORTS.map((transport) => `${TRANSPORT_NAMES[transport]}: Megaphone by own`);
 
 export function messageTable(results: MessageResults, pattern: Pattern): string[][] {
   const rows = ratesOf(results).flatMap((rate) => {
     const figures = new Figures(results, pattern, rate);
-    const row = (name: string, figure: Figure, format: Format, goal?: Goal): string[] => [
+    const ratios = (figure: Figure): string[] =>
+      TRANSPORTS.map((transport) => PAIRS[transport]).map(({ own, megaphone }) =>
+        spreadText(figures.ratio(megaphone, own, figure)),
+      );
+    const row = (name: string, figure: Figure, format: Format): string[] => [
       name,
       ...SUBJECTS.map((subject) => format(figures.median(subject, figure))),
-      figures.ratioText('own', figure),
-      figures.ratioText('haproxy', figure),
-      goal === undefined ? '' : verdict(goal, figures.ratio('own', figure).median),
+      ...ratios(figure),
     ];
     const isLate = SUBJECTS.some((subject) => figures.median(subject, late) > 0);
     return [
-      row(`**${rate} a second**: processor time`, cpu, cpuMs, GOALS.cpu),
-      row('— of it ejabberd', ejabberdCpu, cpuMs),
+      row(`**${rate} a second**: processor time`, cpu, cpuMs),
+      row('— of it the server', serverCpu, cpuMs),
       row('— p50', p50, ms),
-      row('— p99', p99, ms, GOALS.p99),
+      row('— p99', p99, ms),
       // None at all on one side makes no ratio.
-      ...(isLate
-        ? [row('— late by seconds', late, whole).map((cell, i) => (i > SUBJECTS.length ? '' : cell))]
-        : []),
+      ...(isLate ? [[...row('— late by seconds', late, whole).slice(0, 1 + SUBJECTS.length), '', '']] : []),
     ];
   });
-  const head = SUBJECTS.map((subject) => NAMES[subject]);
-  return [['', ...head, 'Megaphone by own', 'by own behind haproxy', 'goal, by own'], ...rows];
+  return [['', ...SUBJECTS.map((subject) => NAMES[subject]), ...RATIOS], ...rows];
 }
 
-/** What happens for a message, with own, own behind haproxy, and Megaphone in each cell. */
-export function countTable(results: MessageResults, pattern: Pattern): string[][] {
-  const rates = ratesOf(results);
-  const all = rates.map((rate) => new Figures(results, pattern, rate));
+/** What happens for a message at one rate. */
+export function countTable(results: MessageResults, pattern: Pattern, rate: number): string[][] {
+  const figures = new Figures(results, pattern, rate);
   const row = (name: string, figure: Figure, format: Format): string[] => [
     name,
-    ...all.map((figures) => SUBJECTS.map((subject) => format(figures.median(subject, figure))).join(' / ')),
+    ...SUBJECTS.map((subject) => format(figures.median(subject, figure))),
   ];
   return [
-    ['own / behind haproxy / Megaphone', ...rates.map((rate) => `${rate} a second`)],
+    [`${rate} a second`, ...SUBJECTS.map((subject) => NAMES[subject])],
     ...Object.entries(COUNTS).map(([name, label]) => row(label, count(name as Count), few)),
     row('load generator: processor time', loadCpu, cpuMs),
     row('— late in sending, p99', lag99, ms),
   ];
 }
 
-function highestTable({ highest, lost }: MessageResults): string[][] {
+export function highestTable({ highest, lost }: MessageResults): string[][] {
   const rows = [...new Set(highest.map(({ pattern }) => pattern))].map((pattern) => {
-    const of = (wanted: string) =>
+    const of = (wanted: SubjectName): number =>
       highest.find(({ pattern: one, subject }) => one === pattern && subject === wanted)?.rate ?? Number.NaN;
-    const [own, megaphone] = [of('own'), of('megaphone')];
-    const ratio = megaphone / own;
-    const goal = verdict(GOALS.highestRate, ratio);
+    const ratios = TRANSPORTS.map((transport) => of(PAIRS[transport].megaphone) / of(PAIRS[transport].own));
     return [
       `${PATTERN_NAMES[pattern]}: at most, a second`,
-      whole(own),
-      whole(megaphone),
-      ratio.toFixed(2),
-      goal,
+      ...SUBJECTS.map((subject) => whole(of(subject))),
+      ...ratios.map(orNothing((ratio) => ratio.toFixed(2))),
     ];
   });
-  const missing = lost.megaphone ?? Number.NaN;
   return [
-    ['', NAMES.own, NAMES.megaphone, 'ratio', 'goal'],
+    ['', ...SUBJECTS.map((subject) => NAMES[subject]), ...RATIOS],
     ...rows,
-    [
-      'Messages lost in all',
-      whole(lost.own ?? Number.NaN),
-      whole(missing),
-      '',
-      verdict(GOALS.lost, Number.NaN, missing),
-    ],
+    ['Messages lost in all', ...SUBJECTS.map((subject) => whole(lost[subject] ?? Number.NaN)), '', ''],
   ];
 }
 
@@ -114,10 +108,9 @@ export function messageReport(results: MessageResults): string {
   const { machine, cores, date, isTrial } = results;
   // The pattern that is nearer to what people do comes first.
   const patterns = patternsOf(results).toSorted().toReversed();
-  const why = explanations(results);
   return [
     `### On ${cores.count} cores`,
-    `${describeCores(cores)}. ${describeRun(machine, date, isTrial)}`,
+    `${describeCores(cores)}. ${results.settings}. ${describeRun(machine, date, isTrial)}`,
     ...patterns.flatMap((pattern) => [
       `#### ${PATTERN_NAMES[pattern]}`,
       markdownTable(messageTable(results, pattern)),
@@ -126,9 +119,7 @@ export function messageReport(results: MessageResults): string {
     markdownTable(highestTable(results)),
     ...patterns.flatMap((pattern) => [
       `#### Counts for a message: ${PATTERN_NAMES[pattern].toLowerCase()}`,
-      markdownTable(countTable(results, pattern)),
+      ...ratesOf(results).map((rate) => markdownTable(countTable(results, pattern, rate))),
     ]),
-    '#### What is above its goal, by counts',
-    why.length === 0 ? 'Nothing.' : why.map((line) => `- ${line}`).join('\n'),
   ].join('\n\n');
 }

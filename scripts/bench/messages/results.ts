@@ -2,7 +2,7 @@
 
 import type { Pattern } from '../../load/schedule.js';
 import type { Run } from '../lib/publish.js';
-import type { SubjectName } from '../lib/server.js';
+import type { SubjectName } from '../lib/subjects.js';
 import type { Sample } from './subject.js';
 
 export interface Cell {
@@ -25,6 +25,8 @@ export interface Highest {
 }
 
 export interface MessageResults extends Run {
+  /** How it was measured, in words: rounds, seconds, users. */
+  readonly settings: string;
   readonly cells: readonly Cell[];
   /** Empty where it was not looked for. */
   readonly highest: readonly Highest[];

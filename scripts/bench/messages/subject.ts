@@ -2,13 +2,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Counters } from '../../load/counters.js';
-import { Load, type Pace } from '../../load/load.js';
+import type { Load, Pace } from '../../load/load.js';
 import type { Progress } from '../../load/progress.js';
 import type { Pattern } from '../../load/schedule.js';
 import { describeTrouble } from '../../load/trouble.js';
 import type { Cores } from '../lib/cores.js';
 import { type Counts, countsBetween, systemCalls, totalsOf } from '../lib/counts.js';
-import { NAMES, Server, type SubjectName } from '../lib/server.js';
+import type { Server } from '../lib/server.js';
+import { startServer } from '../lib/start-server.js';
+import { NAMES, type SubjectName } from '../lib/subjects.js';
 import { minus, share, type Usage } from '../lib/usage.js';
 
 /** Slow enough for all servers not to fall behind. */
@@ -26,6 +28,8 @@ const USERS_PER_PROCESS = 250;
 /** One window of measurement. */
 export interface Sample {
   readonly delivered: number;
+  /** Delivered, of those that were due in that time. */
+  readonly keptUp: number;
   /** Not delivered when nothing else came any more: they wait in the server for something to happen. */
   readonly late: number;
   /** Seconds of processor time for each delivered message. */
@@ -60,7 +64,7 @@ export class Subject {
   /** A fresh node, with this many users logged in, who have talked for a while. */
   static async start(name: SubjectName, users: number, cores: Cores, progress: Progress): Promise<Subject> {
     progress.say(`${NAMES[name]}: a fresh node, and ${users} logins ...`);
-    const server = await Server.start(name, { cores: cores.servers });
+    const server = await startServer(name, cores.servers);
     const load = await logIn(server, users, cores);
     await load.talk(WARM_UP.rate, 'random');
     await progress.wait(load, WARM_UP.seconds);
@@ -91,6 +95,7 @@ export class Subject {
     await this.#mend();
     return {
       delivered,
+      keptUp: perSecond / rate,
       late,
       cpu: share(minus(end.cpu, begin.cpu), delivered),
       loadCpu: (end.loadCpu - begin.loadCpu) / delivered,
@@ -147,12 +152,7 @@ export class Subject {
 const missing = ({ sent, delivered }: Counters): number => sent - delivered;
 
 async function logIn(server: Server, users: number, cores: Cores): Promise<Load> {
-  const load = await Load.start({
-    url: server.url,
-    host: 'localhost',
-    users,
-    usersPerProcess: USERS_PER_PROCESS,
-  });
+  const load = await server.load(users, { usersPerProcess: USERS_PER_PROCESS });
   load.pin(cores.load);
   await load.login(PACE);
   return load;

@@ -1,8 +1,9 @@
 /**
- * `make bench-sessions`: as many sessions as asked for, logged in through one hidden node, each with a request held,
- * but with no sockets behind the requests: what a session costs in ejabberd and in the gateway. Measured at 10,000,
- * 100,000 and the full number, beside the first 3,000, which use up what a fresh node has free.
+ * `make bench-sessions`: as many sessions as asked for, logged in through one hidden node, each with a WebSocket, or with
+ * a BOSH request held, but with no sockets behind them: what a session costs in ejabberd and in the gateway. Measured at
+ * 10,000, 100,000 and the full number, beside the first 3,000, which use up what a fresh node has free.
  *
+ *   TRANSPORT=websocket  or bosh
  *   SESSIONS=1000000     their logins take more than 1 ms of processor time each: 15 to 30 minutes for a million
  *   SETTLE_SECONDS=30    from the last login of a stage to its measurement
  *   PUBLISH=1            writes the documentation also with fewer sessions
@@ -14,14 +15,15 @@ import { Histogram } from '../../load/histogram.js';
 import { cpuSeconds, residentBytes } from '../../load/linux-process.js';
 import { Progress } from '../../load/progress.js';
 import type { Commands } from '../../load/socketless/process.js';
-import { numberFrom } from '../lib/environment.js';
+import { EjabberdServer } from '../lib/ejabberd-server.js';
+import { numberFrom, transportFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
 import { describeRun, publishSection, save } from '../lib/publish.js';
-import { Server } from '../lib/server.js';
 import { markdownTable, table } from '../lib/table.js';
 import { minus, share, type Usage } from '../lib/usage.js';
 
 const USUAL = 1_000_000;
+const TRANSPORT = transportFrom();
 const SESSIONS = numberFrom('SESSIONS', USUAL, 4_000);
 const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', 30, 0);
 
@@ -59,10 +61,10 @@ function duration(seconds: number): string {
 }
 
 class Run {
-  readonly #server: Server;
+  readonly #server: EjabberdServer;
   readonly #child: Child<Commands>;
 
-  constructor(server: Server, child: Child<Commands>) {
+  constructor(server: EjabberdServer, child: Child<Commands>) {
     this.#server = server;
     this.#child = child;
   }
@@ -71,8 +73,8 @@ class Run {
     const { pid } = this.#child;
     return {
       sessions,
-      memory: { ejabberd: this.#server.memory().ejabberd, gateway: residentBytes(pid) },
-      cpu: { ejabberd: this.#server.cpu().ejabberd, gateway: cpuSeconds(pid) },
+      memory: { server: this.#server.memory().server, front: residentBytes(pid) },
+      cpu: { server: this.#server.cpu().server, front: cpuSeconds(pid) },
     };
   }
 
@@ -87,7 +89,7 @@ class Run {
       return (
         `${count(online)} of ${count(SESSIONS)} online, ${count(perSecond)} a second, ` +
         `${duration((SESSIONS - online) / perSecond)} to go; ` +
-        `ejabberd ${gigabytes(memory.ejabberd)}, gateway with users ${gigabytes(memory.gateway)}`
+        `ejabberd ${gigabytes(memory.server)}, gateway with users ${gigabytes(memory.front)}`
       );
     });
     await this.#child.ask('login', sessions);
@@ -112,7 +114,9 @@ class Run {
     const { online, held, ended } = await this.#child.ask('state');
     for (const [reason, times] of Object.entries(ended)) progress.say(`  ${times} sessions ended: ${reason}`);
     if (online < sessions || held < sessions) {
-      throw new Error(`only ${online} of ${sessions} sessions are online, ${held} requests are held`);
+      throw new Error(
+        `only ${online} of ${sessions} sessions are online, ${held} requests or sockets are held`,
+      );
     }
   }
 }
@@ -158,12 +162,12 @@ const HEAD = [
 
 const cells = (stage: Stage): string[] => [
   count(stage.sessions),
-  gigabytes(stage.memory.ejabberd),
-  `${(stage.each.ejabberd / 1000).toFixed(2)} kB`,
-  gigabytes(stage.memory.gateway),
-  `${(stage.each.gateway / 1000).toFixed(2)} kB`,
-  `${(stage.cpu.ejabberd * 1000).toFixed(2)} ms`,
-  `${(stage.cpu.gateway * 1000).toFixed(2)} ms`,
+  gigabytes(stage.memory.server),
+  `${(stage.each.server / 1000).toFixed(2)} kB`,
+  gigabytes(stage.memory.front),
+  `${(stage.each.front / 1000).toFixed(2)} kB`,
+  `${(stage.cpu.server * 1000).toFixed(2)} ms`,
+  `${(stage.cpu.front * 1000).toFixed(2)} ms`,
   count(stage.loginsPerSecond),
   `${stage.latency.p50.toFixed(1)} ms`,
   `${stage.latency.p99.toFixed(1)} ms`,
@@ -172,13 +176,14 @@ const cells = (stage: Stage): string[] => [
 const machine = describeMachine();
 progress.say(machine);
 process.env.EJABBERD_PROCESSES = String(Math.ceil(SESSIONS * 1.2) + 50_000);
-const server = await Server.start('megaphone', { maxWait: WAIT_SECONDS, gateway: false });
+const server = await EjabberdServer.start({ front: 'none', transport: TRANSPORT, maxWait: WAIT_SECONDS });
 const child = new Child<Commands>(new URL('../../load/socketless/process.js', import.meta.url), [
   '--max-old-space-size=12288',
 ]);
 try {
   await child.ask('begin', {
-    ejabberd: server.ejabberd,
+    ejabberd: server.node,
+    transport: TRANSPORT,
     epmdPort: server.epmdPort,
     home: server.home,
     host: 'localhost',
@@ -188,11 +193,11 @@ try {
   const rows = await measure(new Run(server, child));
   progress.say(`\n${table([HEAD, ...rows.map(cells)])}\n`);
   const date = new Date().toISOString();
-  progress.say(`Written: ${save('sessions', { machine, date, stages: rows })}`);
+  progress.say(`Written: ${save(`sessions-${TRANSPORT}`, { machine, date, stages: rows })}`);
   if (SESSIONS >= USUAL || process.env.PUBLISH === '1') {
     const heading = describeRun(machine, date, SESSIONS < USUAL);
     const text = `${heading}\n\n${markdownTable([HEAD, ...rows.map(cells)])}`;
-    progress.say(`Written: ${publishSection('sessions', text)}`);
+    progress.say(`Written: ${publishSection(`sessions-${TRANSPORT}`, text)}`);
   }
 } finally {
   child.end();

@@ -14,6 +14,7 @@ import { nowMicroseconds } from '../clock.js';
 import { increment } from '../counters.js';
 import { Histogram } from '../histogram.js';
 import { message } from '../stanzas.js';
+import type { Transport } from '../user.js';
 import { type Crowd, SocketlessUser } from './user.js';
 
 export interface Begin {
@@ -22,6 +23,7 @@ export interface Begin {
   /** Where the cookie is. */
   readonly home: string;
   readonly host: string;
+  readonly transport: Transport;
   /** How many sessions there will be. */
   readonly sessions: number;
   /** Seconds that a request may be held. */
