@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-/** The command line: `megaphone start | check | ping NODE | names`. */
+/** The command line: `megaphone start | check [URL] | ping NODE | names`. */
 
 import { readFileSync } from 'node:fs';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
-import { check } from './cli/check.js';
+import { check, type Finding } from './cli/check.js';
+import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
+import { readPassword } from './cli/password.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { nodeNames } from './config/node-names.js';
 import type { Config } from './config/schema.js';
@@ -26,7 +28,11 @@ async function main(): Promise<void> {
     case 'start':
       return start(load(given));
     case 'check':
-      return printFindings(given);
+      return printFindings(
+        given.operand === undefined
+          ? check(() => load(given), readCookie)
+          : await urlCheck(given, given.operand),
+      );
     case 'ping':
       return ping(load(given).config, given.operand ?? '');
     case 'names':
@@ -69,8 +75,16 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   }
 }
 
-async function printFindings(given: Arguments): Promise<void> {
-  for await (const { ok, text, hint, code } of check(() => load(given), readCookie)) {
+async function urlCheck({ user, origin }: Arguments, operand: string): Promise<AsyncGenerator<Finding>> {
+  const url = readUrl(operand);
+  const account = readAccount(user, url);
+  const password =
+    account.user === undefined ? '' : await readPassword(env, `${account.user}@${account.domain}`);
+  return checkUrl({ url, account: { ...account, password }, origin: origin ?? originOf(url) });
+}
+
+async function printFindings(findings: AsyncGenerator<Finding>): Promise<void> {
+  for await (const { ok, text, hint, code } of findings) {
     if (!ok) process.exitCode = 1;
     const lines = text
       .split('\n')

@@ -5,11 +5,17 @@ import { nearest } from '../config/nearest.js';
 import { CONFIG_KEYS, type ConfigKey, describe, flagOf } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 
-const OPERANDS: Readonly<Record<string, string>> = { ping: 'NODE', names: '[HOST]' };
+const OPERANDS: Readonly<Record<string, string>> = { check: '[URL]', ping: 'NODE', names: '[HOST]' };
+
+/** Beside the keys of the configuration: for `check URL` alone. */
+const CHECK_FLAGS = {
+  user: 'whom check URL logs in as, by JID; a domain alone logs in without account',
+  origin: 'that of the page that check URL plays; by default that of the URL',
+} as const;
 
 const COMMANDS = {
   start: 'serve web clients until SIGTERM or SIGINT',
-  check: 'try the configuration out, say what is wrong and what mends it',
+  check: 'try the configuration out, or a URL as web clients do; say what is wrong and what mends it',
   ping: 'connect to an Erlang node as this gateway would',
   names: 'list the nodes that EPMD knows',
 } as const;
@@ -21,19 +27,21 @@ export interface Arguments {
   readonly operand: string | undefined;
   readonly file: string | undefined;
   readonly flags: Readonly<Partial<Record<ConfigKey, string>>>;
+  readonly user: string | undefined;
+  readonly origin: string | undefined;
 }
 
 /** @throws MegaphoneError CONFIG_USAGE */
 export function parseArguments(args: readonly string[]): Arguments {
   const { values, positionals } = parse(args);
-  const { config, help, version } = values;
+  const { config, help, version, user, origin } = values;
   const [word, operand, ...more] = positionals;
   const flags: Partial<Record<ConfigKey, string>> = {};
   for (const key of CONFIG_KEYS) {
     const value = values[flagOf(key)];
     if (typeof value === 'string') flags[key] = value;
   }
-  const rest = { operand, file: typeof config === 'string' ? config : undefined, flags };
+  const rest = { operand, file: textOf(config), flags, user: textOf(user), origin: textOf(origin) };
   if (version === true) return { command: 'version', ...rest };
   if (help === true || word === undefined || word === 'help') return { command: 'help', ...rest };
   const command = toCommand(word);
@@ -43,27 +51,36 @@ export function parseArguments(args: readonly string[]): Arguments {
       `${more[0] ?? operand} is too much: megaphone ${command} takes ${takesOperand ? 'one' : 'no'} operand`,
     );
   }
+  const checksUrl = command === 'check' && operand !== undefined;
+  if (!checksUrl && (user !== undefined || origin !== undefined))
+    throw usage('--user and --origin are for megaphone check URL');
   if (command === 'ping' && operand === undefined) throw usage('which node? megaphone ping NODE');
   return { command, ...rest };
 }
+
+const textOf = (value: string | boolean | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined;
 
 export function helpText(): string {
   const commands = Object.entries(COMMANDS).map(
     ([name, what]) => `  megaphone ${`${name} ${OPERANDS[name] ?? ''}`.padEnd(12)} ${what}`,
   );
+  const ofCheck = Object.entries(CHECK_FLAGS).map(([name, what]) => `  --${name.padEnd(20)} ${what}`);
   const flags = CONFIG_KEYS.map((key) => `  --${flagOf(key).padEnd(20)} ${describe(key)}`);
   return [
-    'Megaphone serves web chat clients (BOSH) for ejabberd.',
+    'Megaphone serves web chat clients (BOSH, WebSocket) for ejabberd.',
     '',
     ...commands,
     '',
     '  --config FILE          the configuration (otherwise megaphone.yml here, if there is one)',
+    ...ofCheck,
     '  --help, --version',
     '',
     'Each key of the configuration has a flag, and a variable such as MEGAPHONE_HTTP_PORT:',
     ...flags,
     '',
-    'The cookie comes from cookie_file or MEGAPHONE_COOKIE. megaphone.example.yml explains every key.',
+    'The cookie comes from cookie_file or MEGAPHONE_COOKIE, the password of --user from a prompt or MEGAPHONE_PASSWORD.',
+    'megaphone.example.yml explains every key.',
     '',
   ].join('\n');
 }
@@ -71,7 +88,7 @@ export function helpText(): string {
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
 function parse(args: readonly string[]): { values: Values; positionals: readonly string[] } {
-  const names = ['config', ...CONFIG_KEYS.map(flagOf)];
+  const names = ['config', ...Object.keys(CHECK_FLAGS), ...CONFIG_KEYS.map(flagOf)];
   for (const argument of args) {
     const [, name] = /^--([^=]+)/.exec(argument) ?? [];
     if (name !== undefined && ![...names, 'help', 'version'].includes(name)) throw unknownFlag(name, names);
@@ -105,6 +122,7 @@ function unknownFlag(name: string, known: readonly string[]): MegaphoneError {
   // `ps` shows a flag to everyone on the machine.
   if (name === 'cookie')
     return usage('no flag takes the cookie: use --cookie-file, or the variable MEGAPHONE_COOKIE');
+  if (name === 'password') return usage('no flag takes a password: use the variable MEGAPHONE_PASSWORD');
   const meant = nearest(name, known);
   return usage(`unknown flag --${name}${meant === undefined ? '' : `; did you mean --${meant}?`}`);
 }

@@ -29,7 +29,7 @@ export interface Finding {
 
 const CALL_TIMEOUT_MS = 5_000;
 
-const good = (text: string): Finding => ({ ok: true, text });
+export const good = (text: string): Finding => ({ ok: true, text });
 const bad = (text: string, hint: string): Finding => ({ ok: false, text, hint });
 
 function failed(error: unknown): Finding {

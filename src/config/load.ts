@@ -37,9 +37,10 @@ interface Raw {
 }
 
 const FILE_NAME = 'megaphone.yml';
-/** Read elsewhere: the cookie, the file itself, and the development instance's settings. */
+/** Read elsewhere: the cookie, a password, the file itself, and the development instance's settings. */
 const OTHER_VARIABLES = new Set([
   'MEGAPHONE_COOKIE',
+  'MEGAPHONE_PASSWORD',
   'MEGAPHONE_CONFIG',
   'MEGAPHONE_VAR',
   'MEGAPHONE_INSTANCE',

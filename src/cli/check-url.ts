@@ -1,0 +1,108 @@
+/**
+ * `megaphone check URL`: goes the way of a web client, over BOSH and over WebSocket, from DNS to a message that comes back,
+ * and says where it ends. It works with any server's endpoints.
+ */
+
+import { isIP } from 'node:net';
+import { MegaphoneError } from '../errors.js';
+import { type Finding, good } from './check.js';
+import { BoshLink } from './endpoint/bosh-link.js';
+import { conversation, type Step } from './endpoint/conversation.js';
+import { type Endpoints, hostMeta } from './endpoint/host-meta.js';
+import { inTime } from './endpoint/link.js';
+import type { Account } from './endpoint/login.js';
+import { reach } from './endpoint/reach.js';
+import { ofConnection, type Transport, Trouble } from './endpoint/trouble.js';
+import { WebSocketLink } from './endpoint/websocket-link.js';
+
+export interface UrlCheck {
+  /** A site, or one endpoint. */
+  readonly url: URL;
+  readonly account: Account;
+  /** Of the page whose scripts are the client. */
+  readonly origin: string;
+}
+
+/** @throws MegaphoneError CONFIG_USAGE */
+export function readUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^(?:https?|wss?):$/.test(url.protocol)) return url;
+  throw new MegaphoneError('CONFIG_USAGE', `${text} is no URL of a web site`, {
+    hint: 'give it whole: megaphone check https://chat.example.com',
+  });
+}
+
+/** Of a page that comes from where its endpoint is. */
+export const originOf = (url: URL): string => new URL(url.href.replace(/^ws/, 'http')).origin;
+
+/** @param jid of the account, or a domain alone for a login without one; by default that of the URL */
+export function readAccount(jid: string | undefined, url: URL): Omit<Account, 'password'> {
+  const [bare = ''] = (jid ?? url.hostname).split('/', 1);
+  const at = bare.indexOf('@');
+  return at < 0 ? { user: undefined, domain: bare } : { user: bare.slice(0, at), domain: bare.slice(at + 1) };
+}
+
+export async function* checkUrl({ url, account, origin }: UrlCheck): AsyncGenerator<Finding> {
+  const { bosh, websocket } = yield* endpointsOf(url);
+  if (bosh !== undefined)
+    yield* checkEndpoint('BOSH', bosh, account, new BoshLink(bosh, origin, account.domain));
+  if (websocket !== undefined)
+    yield* checkEndpoint(
+      'WebSocket',
+      websocket,
+      account,
+      new WebSocketLink(websocket, origin, account.domain),
+    );
+}
+
+async function* endpointsOf(url: URL): AsyncGenerator<Finding, Partial<Endpoints>> {
+  if (url.protocol.startsWith('ws')) return { websocket: url };
+  if (url.pathname !== '/') return { bosh: url };
+  const websocket = new URL('/ws', url.origin.replace('http', 'ws'));
+  try {
+    const found = await inTime(hostMeta(url));
+    if (found !== undefined) {
+      const names = [found.bosh, found.websocket].filter((at) => at !== undefined).join(' and ');
+      yield good(`/.well-known/${found.file} names ${names}`);
+      return found;
+    }
+    yield good('no host-meta names endpoints: the usual paths are tried');
+  } catch {
+    // The first step of each endpoint will say what is wrong with the connection.
+  }
+  return { bosh: new URL('/bosh', url), websocket };
+}
+
+async function* checkEndpoint(
+  transport: Transport,
+  url: URL,
+  account: Account,
+  link: BoshLink | WebSocketLink,
+): AsyncGenerator<Finding> {
+  const steps = function* (): Generator<Step> {
+    yield { what: `connect to ${url}`, run: () => reach(url) };
+    yield* conversation(link, account, isPrivate(url));
+  };
+  try {
+    for (const { what, run } of steps()) {
+      const start = performance.now();
+      const told = await inTime(run()).catch((error: unknown) => ofConnection(error));
+      const text = `${transport}: ${what}`;
+      const time = `${Math.round(performance.now() - start)} ms`;
+      if (told instanceof Trouble) {
+        yield { ok: false, text: `${text}: ${told.message} (${time})`, hint: told.hint };
+        return;
+      }
+      yield good(`${text}${told === '' ? '' : `: ${told}`} (${time})`);
+    }
+  } finally {
+    link.drop();
+  }
+}
+
+/** Nobody on the way can read along. */
+function isPrivate({ protocol, hostname }: URL): boolean {
+  if (protocol === 'https:' || protocol === 'wss:') return true;
+  const host = hostname.replace(/^\[|\]$/g, '');
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
