@@ -125,6 +125,27 @@ const origin = () =>
       : undefined,
   );
 
+const PATH = /^\/[\w\-.~!$&'()*+;=:@%/]*$/;
+
+const path = () =>
+  setting('a path such as "/ws"', (raw) => (typeof raw === 'string' && PATH.test(raw) ? raw : undefined));
+
+const webSocketUri = () =>
+  setting('an address such as "wss://chat.example.org/ws"', (raw) =>
+    raw === '' || isUrl(raw, ['ws:', 'wss:']) ? raw : undefined,
+  );
+
+const publicUrl = () =>
+  setting('an address such as "https://chat.example.org"', (raw) =>
+    raw === '' || isUrl(raw, ['http:', 'https:']) ? raw.replace(/\/+$/, '') : undefined,
+  );
+
+const isUrl = (raw: unknown, schemes: readonly string[]): raw is string =>
+  typeof raw === 'string' &&
+  /^[^\s?#]+$/.test(raw) &&
+  URL.canParse(raw) &&
+  schemes.some((scheme) => raw.toLowerCase().startsWith(`${scheme}//`));
+
 const allowedNode = () =>
   setting('a node name, or "*@host" for all nodes of a host', (raw) =>
     typeof raw === 'string' && /^([\w-]+|\*)@[\w.:-]+$/.test(raw) ? raw : undefined,
@@ -166,6 +187,13 @@ export const configSchema = z
     tls_cert: setting('a path', text).default('').describe('certificate to serve HTTPS with, a PEM file'),
     tls_key: setting('a path', text).default('').describe('key of that certificate, a PEM file'),
     cors_origins: list(origin()).default(['*']).describe('web origins that may use the endpoint'),
+    websocket_paths: list(path())
+      .default(['/ws', '/xmpp-websocket'])
+      .describe('paths of WebSockets, none for no WebSockets'),
+    ping_interval: duration(1, 3600).default(40).describe('time between two pings of a WebSocket'),
+    drain_time: duration(0, 300).default(5).describe('time over which WebSockets are closed at the end'),
+    see_other_uri: webSocketUri().default('').describe('where WebSockets are sent at the end'),
+    public_url: publicUrl().default('').describe('where clients find this gateway, for host-meta'),
     trusted_proxies: list(cidr()).default([]).describe('proxies whose X-Forwarded-… headers count'),
     max_body: size(1024, 16 * 1024 ** 2)
       .default(256 * 1024)

@@ -1,5 +1,5 @@
 /**
- * The BOSH endpoint: accepts connections, and looks once a second for those whose time is over.
+ * The endpoints of BOSH and of WebSockets: accepts connections, and looks once a second for those whose time is over.
  *
  * What bounds memory: bodies of at most `maxBody`, `maxReceiving` for all that come in, at most `maxConnections`
  * connections (some more are answered 503) and a part of that at their TLS handshake, few requests at a time on each, and deadlines for clients that send or read too slowly.
@@ -8,52 +8,31 @@
 import { constants, randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  createServer as createTlsServer,
-  type SecureContextOptions,
-  type Server as TlsServer,
-} from 'node:tls';
+import * as tls from 'node:tls';
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
+import type { SocketService } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
+import { Upgrades } from '../websocket/upgrade.js';
+import type { BoshServerOptions } from './bosh-server-options.js';
 import { type CertificateFiles, loadCertificate, TICKET_KEYS } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
+import { drain, seeOther } from './drain.js';
 import { connectionsWithinFileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { Handshakes } from './handshakes.js';
 import { listen } from './listen.js';
+import { Proofs } from './proofs.js';
 import { Receiving } from './receiving.js';
 import { keepAlive } from './response.js';
 import { Room } from './room.js';
 import { bodyTooLarge } from './routes.js';
 import { Turns } from './turns.js';
+import { WebSocketConnection } from './websocket-connection.js';
 import { attach } from './wire.js';
-
-export interface BoshServerOptions {
-  readonly ip: string;
-  /** 0 picks a free one; `undefined`: another process accepts the connections, for `serve`. */
-  readonly port: number | undefined;
-  readonly corsOrigins: readonly string[];
-  readonly trustedProxies: readonly string[];
-  /** Bytes. */
-  readonly maxBody: number;
-  /** Bytes of all requests that are coming in. */
-  readonly maxReceiving: number;
-  readonly maxConnections: number;
-  /** Seconds to send a request's headers, from their first byte. */
-  readonly headerTimeout: number;
-  /** Seconds to send a whole request, and to read an answer. */
-  readonly requestTimeout: number;
-  /** Seconds that a connection may stay idle before its first request and between two. */
-  readonly keepAliveTimeout: number;
-  /** `undefined`: it speaks HTTP, else HTTPS. */
-  readonly certificate: CertificateFiles | undefined;
-  /** `TICKET_KEYS` bytes, where other processes have them, too. */
-  readonly ticketKeys?: Buffer;
-}
 
 /** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
 const REFUSED_CONNECTIONS = 100;
@@ -72,7 +51,8 @@ interface Limits {
 export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
-  readonly #room: Room<Connection>;
+  readonly #room: Room<Connection | WebSocketConnection>;
+  readonly #drainTime: number;
   readonly #clock: NodeJS.Timeout;
   /** Open connections that another process accepted. */
   #given = 0;
@@ -88,8 +68,15 @@ export class BoshServer {
   readonly #handshakes: Handshakes;
   readonly #limited: LimitedLog;
 
-  private constructor(service: BoshService, options: BoshServerOptions, counters: Counters, log: Logger) {
+  private constructor(
+    service: BoshService,
+    sockets: SocketService,
+    options: BoshServerOptions,
+    counters: Counters,
+    log: Logger,
+  ) {
     this.#log = log;
+    this.#drainTime = options.drainTime;
     this.#limited = new LimitedLog(log);
     this.#certificate = options.certificate;
     this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
@@ -98,7 +85,11 @@ export class BoshServer {
     this.#room = new Room(served, refused);
     this.#front = {
       service,
+      sockets,
       counters,
+      upgrades: new Upgrades(options.corsOrigins),
+      webSocketPaths: options.webSocketPaths,
+      publicUrl: options.publicUrl,
       cors: new Cors(options.corsOrigins),
       proxies: new TrustedProxies(options.trustedProxies),
       maxBody: options.maxBody,
@@ -108,11 +99,16 @@ export class BoshServer {
       headerTimeout: options.headerTimeout,
       requestTimeout: options.requestTimeout,
       keepAliveTimeout: options.keepAliveTimeout,
+      pingInterval: options.pingInterval,
+      seeOther: seeOther(options.seeOtherUri),
       isTls: options.certificate !== undefined,
       room: this.#room,
       turns: new Turns(),
+      proofs: new Proofs(),
+      webSockets: 0,
       now: Math.floor(process.uptime()),
       isStopping: false,
+      isDraining: false,
     };
     this.#server = this.#createServer(options.headerTimeout);
     // Each kind stays within its bound; one more is there until it has made room.
@@ -124,11 +120,12 @@ export class BoshServer {
   /** @throws MegaphoneError HTTP_LISTEN, HTTP_CERTIFICATE */
   static async listen(
     service: BoshService,
+    sockets: SocketService,
     options: BoshServerOptions,
     counters: Counters,
     log: Logger,
   ): Promise<BoshServer> {
-    const front = new BoshServer(service, options, counters, log);
+    const front = new BoshServer(service, sockets, options, counters, log);
     try {
       if (options.port !== undefined) await listen(front.#server, options.ip, options.port);
     } catch (error) {
@@ -155,6 +152,11 @@ export class BoshServer {
     return this.#room.guests.size;
   }
 
+  /** WebSockets among them. */
+  get webSockets(): number {
+    return this.#front.webSockets;
+  }
+
   /** Bytes that requests take which are coming in. */
   get receiving(): number {
     return this.#front.receiving.bytes;
@@ -176,11 +178,18 @@ export class BoshServer {
   reloadCertificate(): void {
     if (this.#certificate === undefined) return;
     try {
-      (this.#server as TlsServer).setSecureContext(this.#secureContext(this.#certificate));
+      (this.#server as tls.Server).setSecureContext(this.#secureContext(this.#certificate));
       this.#log.info(`new connections get the certificate in ${this.#certificate.cert}`);
     } catch (error) {
       this.#log.error({ err: error }, `the old certificate stays: ${(error as MegaphoneError).message}`);
     }
+  }
+
+  /** Grants no upgrade any more, and closes the WebSockets one after the other. Resolves when each has heard of it. */
+  async drain(): Promise<void> {
+    this.#front.isDraining = true;
+    const sockets = [...this.#room.guests].filter((guest) => guest instanceof WebSocketConnection);
+    await drain(sockets, this.#drainTime);
   }
 
   /**
@@ -190,6 +199,7 @@ export class BoshServer {
   async close(): Promise<void> {
     const { guests } = this.#room;
     this.#front.isStopping = true;
+    this.#front.isDraining = true;
     const closed = Promise.all([
       new Promise((resolve) => this.#server.close(resolve)),
       new Promise<void>((resolve) => {
@@ -197,17 +207,17 @@ export class BoshServer {
         else this.#onAllClosed = resolve;
       }),
     ]);
-    for (const connection of guests) connection.stop();
+    for (const guest of guests) guest.stop();
     // A TLS handshake under way is no connection yet, and nobody's concern any more.
     await within(GRACE, closed);
-    for (const connection of guests) connection.stopWaiting();
+    for (const guest of guests) guest.stopWaiting();
     await within(GRACE, closed);
-    for (const connection of guests) connection.destroy();
+    for (const guest of guests) guest.destroy();
     clearInterval(this.#clock);
   }
 
   /** A session is taken up again whichever process began it, and whichever certificate it had then. */
-  #secureContext(files: CertificateFiles): SecureContextOptions {
+  #secureContext(files: CertificateFiles): tls.SecureContextOptions {
     return {
       ...loadCertificate(files),
       ticketKeys: this.#ticketKeys,
@@ -223,7 +233,7 @@ export class BoshServer {
       attach(socket, new Connection(socket, this.#front));
     };
     if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
-    const server = createTlsServer(
+    const server = tls.createServer(
       {
         ...this.#secureContext(this.#certificate),
         noDelay: true,

@@ -33,19 +33,20 @@
  * Behind a plus is what the client hears. due: an answer is to come; unread: one is to be read; too large: a body beyond what
  * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to
  * skipped, and the last request to last. What comes before all is read waits, and `stop()` for it; from then on each request
- * is the last one, skipped or not. The ninth while eight are due cuts it. Cut or gone it is closed for ever. It costs this
- * object, a response for each request held, and a parser only while one comes in; the front has one clock for all.
+ * is the last one, skipped or not. The ninth while eight are due cuts it, and so does too much behind the last one. Cut or gone
+ * it is closed for ever, and so where it becomes a WebSocket's (`openWebSocket`). It costs this object, a response for each
+ * request held, and a parser only while one comes in; the front has one clock for all.
  */
 
-import type { Counters } from '../observe/counters.js';
-import type { Front } from './front.js';
-import { Incoming, skipEmptyLines } from './incoming.js';
+import { after, type Front } from './front.js';
+import { Incoming, MAX_SKIPPED, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
 import { PendingResponse } from './pending-response.js';
-import { CONTINUE } from './response.js';
+import { CONTINUE, type Reply } from './response.js';
 import { Rest } from './rest.js';
 import type { Guest } from './room.js';
-import { isLast, malformed, type Reply, route, STOPPING, TIMED_OUT, TOO_MANY, TOO_SLOW } from './routes.js';
+import * as routes from './routes.js';
+import { openWebSocket } from './upgrade.js';
 import type { Wire } from './wire.js';
 
 type Open = 'ahead' | 'idle' | 'unread' | 'held' | 'head' | 'expecting' | 'body' | 'skipped';
@@ -71,6 +72,8 @@ export class Connection implements Guest {
   /** What came behind the last request, while the wire is paused. */
   #rest: Rest | undefined = undefined;
   readonly #pending = new Pending();
+  /** Bytes behind all that is read. */
+  #passed = 0;
 
   constructor(wire: Wire, front: Front) {
     this.#front = front;
@@ -78,10 +81,10 @@ export class Connection implements Guest {
     this.#isRefused = !front.room.enter(this, front.now);
     // Here, and not where it hears so: it may leave, or have to make room, before it asks anything.
     if (this.#isRefused) front.counters.refused.overload += 1;
-    this.#deadline = this.#after(this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
+    this.#deadline = after(this.#front, this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
   }
 
-  get counters(): Counters {
+  get counters(): Front['counters'] {
     return this.#front.counters;
   }
 
@@ -90,6 +93,8 @@ export class Connection implements Guest {
   }
 
   receive(bytes: Buffer): void {
+    this.#passed += this.#isDeaf ? bytes.length : 0;
+    if (this.#passed > MAX_SKIPPED) this.destroy();
     // No request begins before the kernel has taken all answers.
     const mayRead = this.#request !== undefined || this.#wire.writableLength === 0;
     const at = mayRead ? this.read(bytes, 0) : skipEmptyLines(bytes, 0);
@@ -100,15 +105,16 @@ export class Connection implements Guest {
 
   /** Reads one request, or what is there of it. @returns the offset behind that */
   read(bytes: Buffer, start: number): number {
-    if (this.#isDeaf) return bytes.length;
     const begin = this.#request === undefined ? skipEmptyLines(bytes, start) : start;
-    if (begin === bytes.length) return begin;
+    if (begin === bytes.length || this.#isDeaf) return bytes.length;
+    // Its client sends on and on without waiting.
+    if (this.#request === undefined && this.#pending.isFull) this.destroy();
+    if (this.#phase === 'closed') return bytes.length;
     const request = this.#request ?? this.#begin();
-    if (request === undefined) return bytes.length;
     const { parser } = request;
     const at = parser.read(bytes, begin);
-    if (parser.status !== 0) this.#giveUp(request, malformed(parser.status));
-    else if (parser.isComplete) this.#complete(request);
+    if (parser.status !== 0) this.#giveUp(request, routes.malformed(parser.status));
+    else if (parser.isComplete) this.#complete(request, bytes, at);
     else this.#goOn(request, at - begin);
     return skipEmptyLines(bytes, at);
   }
@@ -124,7 +130,7 @@ export class Connection implements Guest {
     if (this.#pending.size === 0) this.#front.room.free(this, this.#front.now);
     if (isOver) this.#end();
     else if (this.#phase === 'expecting' && this.#pending.size === 0) {
-      this.#become('body', this.#after(this.#front.requestTimeout));
+      this.#become('body', after(this.#front, this.#front.requestTimeout));
       this.#wire.write(CONTINUE);
     } else this.#await(wasRead);
   }
@@ -137,13 +143,14 @@ export class Connection implements Guest {
 
   /** A request that has not come in by now is not waited for. */
   stopWaiting(): void {
-    if (this.#request !== undefined) this.#giveUp(this.#request, STOPPING);
+    if (this.#request !== undefined) this.#giveUp(this.#request, routes.STOPPING);
     else if (!this.#isDeaf) this.#finish();
   }
 
   /** It makes room for others, without a word. */
   destroy(): void {
-    this.#cut();
+    this.#close();
+    this.#wire.destroy();
   }
 
   closed(): void {
@@ -153,15 +160,15 @@ export class Connection implements Guest {
   }
 
   refuseSlow(): void {
-    if (this.#request !== undefined) this.#giveUp(this.#request, TOO_SLOW);
+    if (this.#request !== undefined) this.#giveUp(this.#request, routes.TOO_SLOW);
   }
 
   expire(): void {
     if (this.#deadline > this.#front.now) return;
     const isDue = this.#phase === 'held' || this.#phase === 'last';
-    if (this.#request !== undefined) this.#giveUp(this.#request, TIMED_OUT);
+    if (this.#request !== undefined) this.#giveUp(this.#request, routes.TIMED_OUT);
     else if ((isDue || this.#phase === 'unread') && this.#wire.writableLength === 0) this.#await();
-    else this.#cut();
+    else this.destroy();
   }
 
   /** The one place where its state changes. */
@@ -175,21 +182,17 @@ export class Connection implements Guest {
     return this.#phase === 'last' || this.#phase === 'ended' || this.#phase === 'closed';
   }
 
-  /** The request that begins; `undefined` where the client sends on and on without waiting. */
-  #begin(): Incoming | undefined {
-    if (this.#pending.isFull) {
-      this.destroy();
-      return undefined;
-    }
+  #begin(): Incoming {
     this.#request = new Incoming(this, this.#wire, this.#front);
-    this.#become('head', this.#after(this.#front.headerTimeout));
+    this.#become('head', after(this.#front, this.#front.headerTimeout));
     return this.#request;
   }
 
   #goOn(request: Incoming, read: number): void {
     if (request.bytes === 0) this.#front.room.begin(this, this.#front.now);
     if (this.#phase === 'head' && request.parser.hasHead) this.#endHead(request);
-    else if (this.#phase === 'expecting') this.#become('body', this.#after(this.#front.requestTimeout));
+    else if (this.#phase === 'expecting')
+      this.#become('body', after(this.#front, this.#front.requestTimeout));
     else if (this.#phase === 'skipped' && !request.skip(read)) this.#finish();
     if (this.#phase === 'body' && request.parser.isTooLarge) {
       this.#refuseBody(request, this.#front.tooLarge, !request.parser.shouldKeepAlive);
@@ -199,7 +202,7 @@ export class Connection implements Guest {
   }
 
   #endHead(request: Incoming): void {
-    this.#become('body', this.#after(this.#front.requestTimeout, request.since));
+    this.#become('body', after(this.#front, this.#front.requestTimeout, request.since));
     if (!request.parser.expectsContinue) return;
     const reply = this.#replyTo(request);
     // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
@@ -215,7 +218,7 @@ export class Connection implements Guest {
     this.answer(due, reply);
   }
 
-  #complete(request: Incoming): void {
+  #complete(request: Incoming, bytes: Buffer, at: number): void {
     const isAnswered = this.#phase === 'skipped';
     this.#release();
     if (isAnswered) {
@@ -223,13 +226,17 @@ export class Connection implements Guest {
       return;
     }
     const reply = this.#replyTo(request);
-    const due = this.#add(request, !request.parser.shouldKeepAlive || (reply !== undefined && isLast(reply)));
+    if (reply?.status === 101) {
+      openWebSocket(this, this.#wire, this.#front, request, reply.body, bytes.subarray(at));
+      return;
+    }
+    const due = this.#add(request, !request.parser.shouldKeepAlive || routes.isLast(reply));
     if (reply === undefined) due.handle = this.#front.service.request(due, request);
     else this.answer(due, reply);
   }
 
-  #replyTo({ parser }: Incoming): Reply | undefined {
-    return this.#isRefused ? TOO_MANY : route(parser, this.#front.tooLarge);
+  #replyTo(request: Incoming): Reply | undefined {
+    return this.#isRefused ? routes.TOO_MANY : routes.route(request, this.#front, this.#pending.size > 0);
   }
 
   /** The rest of it is not waited for. Where another one would begin is not known: nothing more is read. */
@@ -239,8 +246,7 @@ export class Connection implements Guest {
   }
 
   #add({ parser }: Incoming, mustBeLast: boolean): PendingResponse {
-    const lines = this.#front.cors.linesFor(parser.method, parser.header('origin'));
-    const due = new PendingResponse(this, lines, parser.method === 'HEAD');
+    const due = new PendingResponse(this, routes.corsLines(parser, this.#front), parser.method === 'HEAD');
     this.#pending.add(due);
     this.#front.room.hold(this);
     if (mustBeLast || this.#front.isStopping) this.#finish();
@@ -258,7 +264,10 @@ export class Connection implements Guest {
   }
 
   #end(): void {
-    this.#become('ended', this.#after(this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout));
+    this.#become(
+      'ended',
+      after(this.#front, this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout),
+    );
     this.#wire.end();
   }
 
@@ -268,9 +277,9 @@ export class Connection implements Guest {
     const isDue = this.#pending.size > 0;
     const isUnread = this.#wire.writableLength > 0;
     const phase = this.#phase === 'last' ? 'last' : isDue ? 'held' : isUnread ? 'unread' : 'idle';
-    const readBy = this.#after(this.#front.requestTimeout);
+    const readBy = after(this.#front, this.#front.requestTimeout);
     if (isUnread) this.#become(phase, isNew ? readBy : Math.min(readBy, this.#deadline));
-    else this.#become(phase, isDue ? NEVER : this.#after(this.#front.keepAliveTimeout));
+    else this.#become(phase, isDue ? NEVER : after(this.#front, this.#front.keepAliveTimeout));
   }
 
   /** No request is coming in any more. */
@@ -282,19 +291,9 @@ export class Connection implements Guest {
     this.#become('held', NEVER);
   }
 
-  #cut(): void {
-    this.#close();
-    this.#wire.destroy();
-  }
-
   #close(): void {
     this.#release();
     this.#rest?.end();
     this.#become('closed', NEVER);
-  }
-
-  #after(seconds: number, since = this.#front.now): number {
-    // The clock may be a second behind.
-    return since + Math.ceil(seconds) + 1;
   }
 }

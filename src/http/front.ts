@@ -1,12 +1,14 @@
 /** What all connections of a BOSH endpoint share: settings, the gateway behind it, and the clock. */
 
-import type { HttpExchange, HttpRequest } from '../gateway/ports.js';
+import type { HttpExchange, HttpRequest, SocketService } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
+import type { Upgrades } from '../websocket/upgrade.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Cors } from './cors.js';
+import type { Proofs } from './proofs.js';
 import type { Receiving } from './receiving.js';
+import type { Reply } from './response.js';
 import type { Guest, Room } from './room.js';
-import type { Reply } from './routes.js';
 import type { Turns } from './turns.js';
 
 /** The gateway, as the HTTP front sees it. */
@@ -16,11 +18,20 @@ export interface BoshService {
   closed(handle: number): void;
 }
 
+/** The end of so many seconds: its clock may be one behind. */
+export const after = ({ now }: Pick<Front, 'now'>, seconds: number, since = now): number =>
+  since + Math.ceil(seconds) + 1;
+
 /** Times are in seconds. */
 export interface Front {
   readonly service: BoshService;
+  readonly sockets: SocketService;
   readonly counters: Counters;
   readonly cors: Cors;
+  readonly upgrades: Upgrades;
+  readonly webSocketPaths: readonly string[];
+  /** Where clients find it, without a slash at the end; empty: what they call it themselves. */
+  readonly publicUrl: string;
   readonly proxies: TrustedProxies;
   /** Bytes of a request's body. */
   readonly maxBody: number;
@@ -31,11 +42,20 @@ export interface Front {
   readonly headerTimeout: number;
   readonly requestTimeout: number;
   readonly keepAliveTimeout: number;
+  /** Between two Pings of a WebSocket. */
+  readonly pingInterval: number;
+  /** What a WebSocket hears before it is closed because this stops. */
+  readonly seeOther: Buffer | undefined;
   readonly isTls: boolean;
   readonly room: Room<Guest>;
   readonly turns: Turns;
+  readonly proofs: Proofs;
+  /** Open ones. */
+  webSockets: number;
   /** A coarse clock that never runs backwards. */
   now: number;
   /** Each request from now on is the last one of its connection. */
   isStopping: boolean;
+  /** No WebSocket is opened any more. */
+  isDraining: boolean;
 }

@@ -52,7 +52,7 @@ export class Incoming implements HttpRequest, Slow {
   }
 }
 
-/** Bytes of a body that is too large, so that its client hears why before the connection ends (RFC 9110 §15.5.14). */
+/** Bytes that are passed over, so that a client hears why before the connection ends (RFC 9110 §15.5.14): a body too large, and what comes behind the last request. */
 export const MAX_SKIPPED = 1024 ** 2;
 
 const CR = 13;

@@ -14,6 +14,9 @@ import { pathOf } from './target.js';
 
 /** Bytes of names and values, as node:http counts them. */
 const MAX_HEADERS = 16 * 1024;
+/** Bytes behind the head beside the body's own, and as many more as there are for each byte of a chunk (RFC 9112 §7.1.1). */
+const MAX_FRAMING = 2 * MAX_HEADERS;
+const FRAMING_OF_BYTE = 8;
 /** What a request takes beside its text, and each piece that the text of its head came in. */
 const OVERHEAD = 1024;
 const PIECE = 64;
@@ -33,6 +36,8 @@ const HEADERS = [
   'host',
   'origin',
   'expect',
+  'upgrade',
+  'connection',
   'user-agent',
   'content-length',
   'sec-fetch-dest',
@@ -40,6 +45,9 @@ const HEADERS = [
   'x-forwarded-for',
   'x-forwarded-proto',
   'transfer-encoding',
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-protocol',
 ] as const;
 export type HeaderName = (typeof HEADERS)[number];
 
@@ -62,6 +70,7 @@ export class RequestParser implements LlhttpListener {
   #headers: Partial<Record<HeaderName, string>> = {};
   #headerBytes = 0;
   #pieces = 0;
+  #framing = 0;
   /** The name being read: what came in earlier chunks, and where the rest stands in this one. */
   #nameBefore = '';
   #nameStart = 0;
@@ -95,9 +104,12 @@ export class RequestParser implements LlhttpListener {
    */
   read(bytes: Buffer, start: number): number {
     this.#bytes = bytes;
+    const hadHead = this.#hasHead;
     const end = this.#llhttp?.execute(bytes, start, this) ?? -1;
     // A stop before the request's end would be one for a protocol that was never agreed on.
     if (end < 0 || (end < bytes.length && !this.#isComplete)) this.#refuse(400);
+    if (hadHead) this.#framing += end - start;
+    if (this.#framing > MAX_FRAMING) this.#refuse(400);
     if (!this.#isComplete) {
       this.#nameBefore += this.#takeName();
       this.#body.own();
@@ -197,6 +209,7 @@ export class RequestParser implements LlhttpListener {
   }
 
   onBody(start: number, end: number): void {
+    this.#framing -= (1 + FRAMING_OF_BYTE) * (end - start);
     if (this.#isTooLarge || this.#status !== 0) return;
     this.#isTooLarge = !this.#body.add(this.#bytes, start, end);
   }

@@ -2,11 +2,18 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Header } from '../gateway/answers.js';
+import type { Counters } from '../observe/counters.js';
 
 export interface Response {
   readonly status: number;
   readonly headers: readonly Header[];
   readonly body: Buffer;
+}
+
+/** What the endpoint answers itself. */
+export interface Reply extends Response {
+  /** Where it counts as a refusal. */
+  readonly reason?: keyof Counters['refused'];
 }
 
 export const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');

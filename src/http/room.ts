@@ -61,6 +61,11 @@ export class Room<G extends Guest> {
     if (this.#free.has(guest)) this.#append(guest, now);
   }
 
+  /** It takes the place of one that left, and waits for an answer as long as it is there. */
+  succeed(guest: G): void {
+    this.guests.add(guest);
+  }
+
   leave(guest: Guest): void {
     this.guests.delete(guest as G);
     this.#free.remove(guest);

@@ -1,16 +1,15 @@
 /** What the endpoint answers itself: anything that is no POST to one of its paths. */
 
 import type { Header } from '../gateway/answers.js';
-import type { Counters } from '../observe/counters.js';
+import { type Refusal, switching } from '../websocket/upgrade.js';
+import { Cors } from './cors.js';
+import type { Front } from './front.js';
+import { HOST_META_PATHS, hostMeta } from './host-meta.js';
+import type { Incoming } from './incoming.js';
 import type { RequestParser } from './request-parser.js';
-import type { Response } from './response.js';
+import type { Reply, Response } from './response.js';
 
-export interface Reply extends Response {
-  /** Where it counts as a refusal. */
-  readonly reason?: keyof Counters['refused'];
-}
-
-const PATHS: readonly string[] = ['/bosh', '/bosh/', '/http-bind', '/http-bind/'];
+export const PATHS: readonly string[] = ['/bosh', '/bosh/', '/http-bind', '/http-bind/'];
 /** The whole server (RFC 9112 §3.2.4). */
 const SERVER = '*';
 const METHODS: Header = ['allow', 'GET, HEAD, POST, OPTIONS'];
@@ -35,6 +34,11 @@ const NOT_FROM_A_PAGE: Reply = {
 };
 const NOT_ALLOWED: Reply = { ...text(405, 'BOSH requests are sent with POST.', METHODS), reason: 'method' };
 
+const NOT_WRITTEN: Reply = {
+  ...text(405, 'This is read with GET.', ['allow', 'GET, HEAD, OPTIONS']),
+  reason: 'method',
+};
+
 /** Counted already, as its connection came. */
 export const TOO_MANY: Reply = text(503, 'Too many connections are open here.', ['retry-after', '2']);
 
@@ -51,6 +55,17 @@ export const TOO_SLOW: Reply = {
   reason: 'receiving',
 };
 
+/** The gateway has not granted an upgrade in time. */
+export const NOT_GRANTED: Reply = text(504, 'Nobody answered in time.', ['retry-after', '2']);
+
+/** Who does not wait for answers may get them as frames. */
+const BEHIND_OTHERS: Reply = {
+  ...text(400, 'A WebSocket is opened on a connection where no answer is due.'),
+  reason: 'upgrade',
+};
+const WITH_BODY: Reply = { ...text(400, 'A request that opens a WebSocket has no body.'), reason: 'upgrade' };
+const NAMELESS = text(404, 'Under which name this is known is not: public_url has to say it.');
+
 /** No 4xx: any of those would end a BOSH session (XEP-0124 §17.1), and a stalled network is none of its errors. */
 export const TIMED_OUT: Reply = {
   ...text(503, 'The request took too long to come in.', ['retry-after', '2']),
@@ -66,7 +81,8 @@ export const bodyTooLarge = (maxBody: number): Reply => ({
  * Whether the connection ends with it: who gets here by mistake does not come again, and who does so in masses pays for
  * each with a connection. A BOSH client may meet 413, and goes on.
  */
-export const isLast = ({ status }: Reply): boolean => status >= 400 && status !== 413;
+export const isLast = (reply: Reply | undefined): boolean =>
+  reply !== undefined && reply.status >= 400 && reply.status !== 413;
 
 const MALFORMED: Readonly<Record<number, string>> = {
   400: 'This is no valid HTTP/1.1 request.',
@@ -91,15 +107,21 @@ const isNavigation = (request: RequestParser): boolean =>
   !MODES.includes(request.header('sec-fetch-mode') || undefined) ||
   (request.header('sec-fetch-dest') || 'empty') !== 'empty';
 
-/** `undefined` for a BOSH request that is not too large. */
-export function route(request: RequestParser, tooLarge: Reply): Reply | undefined {
-  const { path, method } = request;
+/**
+ * `undefined` for a BOSH request that is not too large; 101 for a WebSocket, to be answered if the gateway grants it.
+ * @param isDue an answer to an earlier request is to come
+ */
+export function route(request: Incoming, front: Front, isDue: boolean): Reply | undefined {
+  const { parser } = request;
+  const { path, method } = parser;
   if (path === SERVER) return method === 'OPTIONS' ? PREFLIGHT : malformed(400);
+  if (front.webSocketPaths.includes(path)) return upgrade(parser, front, isDue);
+  if (HOST_META_PATHS.includes(path)) return found(request, front);
   if (!PATHS.includes(path)) return NOT_FOUND;
   switch (method) {
     case 'POST':
-      if (isNavigation(request)) return NOT_FROM_A_PAGE;
-      return request.isTooLarge ? tooLarge : undefined;
+      if (isNavigation(parser)) return NOT_FROM_A_PAGE;
+      return parser.isTooLarge ? front.tooLarge : undefined;
     case 'OPTIONS':
       return PREFLIGHT;
     case 'GET':
@@ -108,4 +130,41 @@ export function route(request: RequestParser, tooLarge: Reply): Reply | undefine
     default:
       return NOT_ALLOWED;
   }
+}
+
+function upgrade(request: RequestParser, { upgrades, isDraining }: Front, isDue: boolean): Reply {
+  const refusal = upgrades.refusalOf(request);
+  if (refusal !== undefined) return refused(refusal);
+  if (isDraining) return STOPPING;
+  if (isDue) return BEHIND_OTHERS;
+  if (hasBody(request)) return WITH_BODY;
+  return { status: 101, headers: [], body: switching(request.header('sec-websocket-key') ?? '') };
+}
+
+const hasBody = (request: RequestParser): boolean =>
+  request.header('transfer-encoding') !== undefined || Number(request.header('content-length') ?? 0) > 0;
+
+function refused({ status, headers, why }: Refusal): Reply {
+  const reason = status === 403 ? 'origin' : status === 405 ? 'method' : 'upgrade';
+  return { ...text(status, why, ...headers), reason };
+}
+
+function found({ parser, client }: Incoming, front: Front): Reply {
+  switch (parser.method) {
+    case 'GET':
+    case 'HEAD':
+      return hostMeta(parser.path, front, parser.header('host'), client.secure) ?? NAMELESS;
+    case 'OPTIONS':
+      return PREFLIGHT;
+    default:
+      return NOT_WRITTEN;
+  }
+}
+
+const ANYBODY = new Cors(['*']);
+
+/** The header lines of every answer to it that say which pages may read that (XEP-0156 §6: all, where the endpoints are). */
+export function corsLines(request: RequestParser, { cors }: Front): string {
+  const rules = HOST_META_PATHS.includes(request.path) ? ANYBODY : cors;
+  return rules.linesFor(request.method, request.header('origin'));
 }

@@ -32,6 +32,11 @@ export function attach(socket: Socket, listener: SocketListener): void {
   socket.on('close', onClose);
 }
 
+/** Another hears it from now on. */
+export function relay(wire: Wire, listener: SocketListener): void {
+  (wire as Wire & { [LISTENER]?: SocketListener })[LISTENER] = listener;
+}
+
 function onData(this: AttachedSocket, bytes: Buffer): void {
   this[LISTENER]?.receive(bytes);
 }

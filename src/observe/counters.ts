@@ -20,6 +20,10 @@ export class Counters {
   refusedHandshakes = 0;
   /** Single headers of answers left out because they are not allowed. */
   refusedHeaders = 0;
+  /** WebSockets whose client sent nothing behind a Ping. */
+  pingTimeouts = 0;
+  /** WebSockets whose client did not read. */
+  slowReaders = 0;
   /** Requests the gateway answered itself. */
   readonly refused = {
     /** More exchanges or connections than configured, or more bytes than a node reads (503). */
@@ -42,9 +46,13 @@ export class Counters {
     too_large: 0,
     /** A browser would show the answer as a page (403). */
     navigation: 0,
-    /** Neither POST, OPTIONS, GET nor HEAD (405). */
+    /** No method of the endpoint (405). */
     method: 0,
-    /** Neither /bosh nor /http-bind (404). */
+    /** A WebSocket for a page of an origin that is not allowed (403). */
+    origin: 0,
+    /** What opens no WebSocket, on the path of those (400, 426). */
+    upgrade: 0,
+    /** No endpoint (404). */
     path: 0,
   };
 

@@ -86,10 +86,16 @@ export class Service {
     );
     const bosh = await BoshServer.listen(
       gateway,
+      gateway.sockets,
       {
         ip: config.http_ip,
         port: listens ? config.http_port : undefined,
         corsOrigins: config.cors_origins,
+        webSocketPaths: config.websocket_paths,
+        publicUrl: config.public_url,
+        seeOtherUri: config.see_other_uri,
+        drainTime: config.drain_time,
+        pingInterval: config.ping_interval,
         trustedProxies: config.trusted_proxies,
         maxBody: config.max_body,
         maxReceiving: config.max_receiving,
@@ -165,8 +171,9 @@ export class Service {
     return this.bosh.port;
   }
 
-  /** Held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
+  /** WebSockets are closed one after the other, then held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
   async stop(): Promise<void> {
+    await this.bosh.drain();
     clearInterval(this.#clock);
     // First, so that what the gateway answers now is the last on its connection.
     const closed = this.bosh.close();

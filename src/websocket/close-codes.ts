@@ -13,6 +13,7 @@ export const POLICY = 1008;
 export const TOO_LARGE = 1009;
 export const FAULT = 1011;
 export const RESTART = 1012;
+export const TRY_AGAIN = 1013;
 
 /** Whether a Close frame may have it: those registered for frames, those of libraries (3000…) and of applications (4000…). */
 export function isValidCode(code: number): boolean {

@@ -10,7 +10,7 @@ import type { Begin } from './messages.js';
 import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from './slot-life.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** What takes longer to stop is killed. */
+/** What takes longer to stop is killed: beyond the time over which it closes its WebSockets. */
 const STOP_MS = 10_000;
 
 export class WorkerSlot {
@@ -69,7 +69,8 @@ export class WorkerSlot {
     const process = this.#process;
     if (process === undefined) return;
     process.stop();
-    const kill = setTimeout(() => process.kill(), STOP_MS);
+    const drainMs = 1000 * this.#orders.config.drain_time;
+    const kill = setTimeout(() => process.kill(), drainMs + STOP_MS);
     await process.ended;
     clearTimeout(kill);
   }

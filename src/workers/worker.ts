@@ -34,7 +34,8 @@ process.on('message', (message: ToWorker, socket: Socket | undefined) => {
   }
 });
 process.on('disconnect', () => process.exit());
-process.on('SIGTERM', () => void stop());
+// A second one ends the process at once.
+process.once('SIGTERM', () => void stop());
 // These reach every process of a terminal; the primary, which hears them too, says what to do.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});

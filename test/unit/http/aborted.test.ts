@@ -4,11 +4,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
-import { pino } from 'pino';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
-import { BoshServer } from '../../../src/http/bosh-server.js';
-import { Counters } from '../../../src/observe/counters.js';
+import { listen } from './serve.js';
 
 const told: ClientInfo[] = [];
 /** Answers each request with its body. */
@@ -20,24 +18,7 @@ const echo = {
   },
   closed(): void {},
 };
-const front = await BoshServer.listen(
-  echo,
-  {
-    ip: '127.0.0.1',
-    port: 0,
-    corsOrigins: ['*'],
-    trustedProxies: ['127.0.0.1'],
-    maxBody: 1000,
-    maxReceiving: 1_000_000,
-    maxConnections: 1000,
-    headerTimeout: 10,
-    requestTimeout: 30,
-    keepAliveTimeout: 75,
-    certificate: undefined,
-  },
-  new Counters(),
-  pino({ level: 'silent' }),
-);
+const front = await listen(echo, { trustedProxies: ['127.0.0.1'] });
 after(() => front.close());
 
 /** Cuts the connection off behind these bytes, once the front has them. */

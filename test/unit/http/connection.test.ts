@@ -5,26 +5,20 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
-import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
-import { Counters } from '../../../src/observe/counters.js';
+import type { BoshServer } from '../../../src/http/bosh-server.js';
 import { until } from '../../support/until.js';
+import { listen } from './serve.js';
 
-const OPTIONS: BoshServerOptions = {
-  ip: '127.0.0.1',
-  port: 0,
-  corsOrigins: ['*'],
+const OPTIONS = {
   trustedProxies: ['127.0.0.1'],
   maxBody: 100_000,
-  maxReceiving: 1_000_000,
   maxConnections: 100,
   // Nobody's time is over here, however busy the machine: times are connection-phases.test.ts' matter.
   headerTimeout: 3600,
   requestTimeout: 3600,
   keepAliveTimeout: 3600,
-  certificate: undefined,
 };
 
 /** A gateway of exchanges that stay open until the test answers them. */
@@ -79,7 +73,7 @@ after(() => Promise.all(fronts.map((front) => front.close())));
 
 async function serve() {
   const held = new Held();
-  const front = await BoshServer.listen(held, OPTIONS, new Counters(), pino({ level: 'silent' }));
+  const front = await listen(held, OPTIONS);
   fronts.push(front);
   return { held, front, port: front.port };
 }

@@ -11,13 +11,13 @@ import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
-import { BoshServer } from '../../../src/http/bosh-server.js';
+import type { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
-import { Counters } from '../../../src/observe/counters.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import type { Health } from '../../../src/observe/report.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
+import { listen } from './serve.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-https-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -44,23 +44,10 @@ let front: BoshServer;
 let log: string[] = [];
 async function serve(): Promise<void> {
   log = [];
-  front = await BoshServer.listen(
+  front = await listen(
     service,
-    {
-      ip: '127.0.0.1',
-      port: 0,
-      corsOrigins: ['*'],
-      trustedProxies: [],
-      maxBody: 1000,
-      maxReceiving: 1_000_000,
-      maxConnections: 10,
-      headerTimeout: 1,
-      requestTimeout: 30,
-      keepAliveTimeout: 75,
-      certificate: used,
-    },
-    new Counters(),
-    pino(loggerOptions('info'), { write: (line: string) => void log.push(line) }),
+    { maxConnections: 10, headerTimeout: 1, certificate: used },
+    { log: pino(loggerOptions('info'), { write: (line: string) => void log.push(line) }) },
   );
 }
 afterEach(() => front?.close());

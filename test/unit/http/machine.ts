@@ -5,18 +5,23 @@ import { TrustedProxies } from '../../../src/http/client-address.js';
 import { Connection, type Phase } from '../../../src/http/connection.js';
 import { Cors } from '../../../src/http/cors.js';
 import type { Front } from '../../../src/http/front.js';
+import { Proofs } from '../../../src/http/proofs.js';
 import { Receiving } from '../../../src/http/receiving.js';
 import { keepAlive } from '../../../src/http/response.js';
 import { Room } from '../../../src/http/room.js';
 import { bodyTooLarge } from '../../../src/http/routes.js';
 import { Turns } from '../../../src/http/turns.js';
+import type { WebSocketConnection } from '../../../src/http/websocket-connection.js';
 import type { Wire } from '../../../src/http/wire.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { Upgrades } from '../../../src/websocket/upgrade.js';
+import { FakeSockets } from './fake-sockets.js';
 
 export const MAX_BODY = 10;
 export const HEADER_TIMEOUT = 10;
 export const REQUEST_TIMEOUT = 30;
 export const KEEP_ALIVE_TIMEOUT = 75;
+export const PING_INTERVAL = 40;
 
 /** Requests and their parts; `LARGE` is a body beyond the limit. */
 export const HEAD = 'POST /bosh HTTP/1.1\r\nHost: x\r\n';
@@ -71,13 +76,14 @@ export class TestWire implements Wire {
   }
 }
 
-export const fullRoom = (): Room<Connection> => new Room<Connection>(0, 10);
+export const fullRoom = (): Room<Connection | WebSocketConnection> => new Room(0, 10);
 
 export class Machine {
   readonly wire = new TestWire();
   readonly connection: Connection;
   readonly front: Front;
-  readonly room: Room<Connection>;
+  readonly room: Room<Connection | WebSocketConnection>;
+  readonly sockets = new FakeSockets();
   /** Of requests that the gateway holds, by handle less one. */
   readonly exchanges: HttpExchange[] = [];
   readonly bodies: string[] = [];
@@ -85,17 +91,23 @@ export class Machine {
   readonly gone: number[] = [];
   /** How many of them were answered: they are in order. */
   answered = 0;
+  /** What is to be done at the next half second. */
+  readonly ticks: (() => void)[] = [];
   #soon: (() => void)[] = [];
 
   /** @param now of the front's clock */
-  constructor(room = new Room<Connection>(10, 10), now = 1000) {
+  constructor(room = new Room<Connection | WebSocketConnection>(10, 10), now = 1000) {
     this.room = room;
     this.front = {
       service: {
         request: (exchange, request) => this.#request(exchange, request),
         closed: (handle) => this.gone.push(handle),
       },
+      sockets: this.sockets,
       counters: new Counters(),
+      upgrades: new Upgrades(['*']),
+      webSocketPaths: ['/ws'],
+      publicUrl: '',
       cors: new Cors(['*']),
       proxies: new TrustedProxies([]),
       maxBody: MAX_BODY,
@@ -105,11 +117,16 @@ export class Machine {
       headerTimeout: HEADER_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      pingInterval: PING_INTERVAL,
+      seeOther: undefined,
       isTls: false,
       room,
       turns: new Turns((next) => this.#soon.push(next)),
+      proofs: new Proofs((next) => this.ticks.push(next), new Turns((next) => this.#soon.push(next))),
+      webSockets: 0,
       now,
       isStopping: false,
+      isDraining: false,
     };
     this.connection = new Connection(this.wire, this.front);
   }

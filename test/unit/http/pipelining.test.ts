@@ -9,13 +9,12 @@ import { join } from 'node:path';
 import { after, afterEach, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { pino } from 'pino';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange } from '../../../src/gateway/ports.js';
-import { BoshServer, type BoshServerOptions } from '../../../src/http/bosh-server.js';
+import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
 import { REST_BYTES } from '../../../src/http/rest.js';
-import { Counters } from '../../../src/observe/counters.js';
 import { until } from '../../support/until.js';
+import { listen } from './serve.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-pipelining-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -59,25 +58,16 @@ async function serve(answer: Buffer, options: Partial<BoshServerOptions> = {}) {
     },
     closed(): void {},
   };
-  const front = await BoshServer.listen(
-    service,
-    {
-      ip: '127.0.0.1',
-      port: undefined,
-      corsOrigins: ['*'],
-      trustedProxies: [],
-      maxBody: 100_000,
-      maxReceiving: 10_000_000,
-      maxConnections: 100,
-      headerTimeout: 5,
-      requestTimeout: 5,
-      keepAliveTimeout: 5,
-      certificate: undefined,
-      ...options,
-    },
-    new Counters(),
-    pino({ level: 'silent' }),
-  );
+  const front = await listen(service, {
+    port: undefined,
+    maxBody: 100_000,
+    maxReceiving: 10_000_000,
+    maxConnections: 100,
+    headerTimeout: 5,
+    requestTimeout: 5,
+    keepAliveTimeout: 5,
+    ...options,
+  });
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.push(socket);
     front.serve(socket);

@@ -5,13 +5,12 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { pino } from 'pino';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
-import { BoshServer } from '../../../src/http/bosh-server.js';
 import { Receiving, type Slow } from '../../../src/http/receiving.js';
 import { RequestParser } from '../../../src/http/request-parser.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { until } from '../../support/until.js';
+import { listen } from './serve.js';
 
 class Request implements Slow {
   bytes = 0;
@@ -111,24 +110,7 @@ const service = {
 test('connections that never finish take no more than the limit, whatever they send, and others are served', async () => {
   const maxReceiving = 1_000_000;
   const counters = new Counters();
-  const front = await BoshServer.listen(
-    service,
-    {
-      ip: '127.0.0.1',
-      port: 0,
-      corsOrigins: ['*'],
-      trustedProxies: [],
-      maxBody: 100_000,
-      maxReceiving,
-      maxConnections: 500,
-      headerTimeout: 10,
-      requestTimeout: 30,
-      keepAliveTimeout: 75,
-      certificate: undefined,
-    },
-    counters,
-    pino({ level: 'silent' }),
-  );
+  const front = await listen(service, { maxBody: 100_000, maxReceiving, maxConnections: 500 }, { counters });
   const open = (): { socket: Socket; answer: () => string } => {
     let answer = '';
     const socket = connect(front.port, '127.0.0.1');
