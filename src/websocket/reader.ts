@@ -82,7 +82,7 @@ const TWO_BYTES = 126;
 const NOTHING_MORE = -1;
 const NO_UTF8 = 'text that is not UTF-8';
 /** What a value of a phase takes beside what it holds. */
-const OVERHEAD = 192;
+const OVERHEAD = 288;
 
 /**
  * Reads from `start` on, and unmasks in place: a byte must not be read twice.

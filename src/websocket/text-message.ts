@@ -8,7 +8,7 @@ import { isUtf8 } from 'node:buffer';
 const EMPTY = Buffer.alloc(0);
 const FIRST_BYTES = 256;
 /** What it takes beside its bytes. */
-const OVERHEAD = 128;
+const OVERHEAD = 256;
 
 export class TextMessage {
   readonly phase = 'between';

@@ -15,8 +15,12 @@ export class Heard implements FrameListener {
   }
 
   /** Of a copy, as it is unmasked in place. @returns the offset behind what was read */
-  read(bytes: Buffer, start = 0): number {
-    const at = read(this, Buffer.from(bytes), start, this.#maxMessage);
+  read(bytes: Buffer): number {
+    return this.readInPlace(Buffer.from(bytes), 0);
+  }
+
+  readInPlace(bytes: Buffer, start: number): number {
+    const at = read(this, bytes, start, this.#maxMessage);
     this.mostMemory = Math.max(this.mostMemory, this.incomplete?.memory ?? 0);
     return at;
   }
