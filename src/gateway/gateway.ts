@@ -66,7 +66,7 @@ export class Gateway implements PidOwner {
     this.counters = counters;
     const sender = new Sender(node);
     this.#exchanges = new Exchanges(node, sender, options, counters, this.#clock);
-    this.sockets = new Sockets(node, sender, () => this.#nodeForSession(), options, counters, this.#clock);
+    this.sockets = new Sockets(node, sender, () => this.#nodeForSession(), options, counters);
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#dropped = new DroppedAnswers(counters, log);
     this.#socketInbox = new SocketInbox(node, this.sockets, this.#dropped);
@@ -161,7 +161,6 @@ export class Gateway implements PidOwner {
   tick(now: number): void {
     this.#clock.now = now;
     this.#exchanges.tick(this.cluster.nodes);
-    this.sockets.tick();
     this.cluster.tick();
   }
 

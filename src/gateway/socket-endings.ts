@@ -22,7 +22,6 @@ const ending = (refusal: refusals.Refusal, code: number, reason: string): Ending
 
 /** Its node does not read what waits for it already. */
 export const FULL = ending(refusals.OVERLOAD, TRY_AGAIN_LATER, 'the server does not keep up');
-export const UNANSWERED = ending(refusals.UNANSWERED, FAULT, 'the server does not answer');
 export const NODE_LOST = ending(refusals.NODE_LOST, RESTART, 'the server was lost');
 export const STOPPING = ending(refusals.STOPPING, RESTART, 'this gateway is stopping');
 export const NOT_TEXT = ending(refusals.NODE_LOST, FAULT, 'the server sent what is no text');

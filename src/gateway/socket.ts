@@ -1,7 +1,7 @@
 /**
  * One WebSocket: what is known of it, and its life from the request for the upgrade to its end, as a table.
  *
- *   asked   the module was told of it, and has not said which session it is
+ *   asked   the module was told of it, and has not said which session it is (how long its client waits, the front knows)
  *   plain   its client talks with a peer that is no module of ours: whatever has the name there gets its frames
  *   open    its client talks with a session, whose pid gets its frames
  *   lost    its session, or the way to it, is gone: it waits for its turn to be closed, and takes no frames any more
@@ -11,7 +11,6 @@
  *   session         open+accept  open+adopt   open+adopt   drop
  *   answer          over+refuse  drop         drop         drop
  *   noRoom          over+refuse  over+refuse  –            –
- *   late            over+refuse  –            –            –
  *   serverFrame     drop         send         send         drop
  *   notText         drop         over+end     over+end     drop
  *   taken           drop         drop         take         drop
@@ -59,8 +58,6 @@ export type SocketEvent =
   | 'answer'
   /** The module cannot be told of it, as its node does not read. */
   | 'noRoom'
-  /** Nobody answered in time. */
-  | 'late'
   | 'serverFrame'
   /** A frame of the server that is no text (RFC 6455 §8.1). */
   | 'notText'
@@ -118,7 +115,6 @@ export const SOCKET_LIFE: Readonly<Record<SocketEvent, Readonly<Record<SocketSta
   session: { asked: accepts, plain: adopts, open: adopts, lost: drops },
   answer: { asked: refuses, plain: drops, open: drops, lost: drops },
   noRoom: { asked: refuses, plain: refuses, open: never, lost: never },
-  late: { asked: refuses, plain: never, open: never, lost: never },
   serverFrame: { asked: drops, plain: sends, open: sends, lost: drops },
   notText: { asked: drops, plain: ends, open: ends, lost: drops },
   taken: { asked: drops, plain: drops, open: takes, lost: drops },

@@ -9,11 +9,10 @@ import { atom, Pid } from '../etf/terms.js';
 import type { Counters } from '../observe/counters.js';
 import type { Answer } from './answers.js';
 import type { ClusterNode, NodeListener } from './cluster-node.js';
-import { Deadlines } from './deadlines.js';
 import { FrameWindow } from './frame-window.js';
 import type { ClientInfo } from './meta.js';
 import { Paced } from './paced.js';
-import type { ClientSocket, Clock, ErlangNode, SocketService } from './ports.js';
+import type { ClientSocket, ErlangNode, SocketService } from './ports.js';
 import * as refusals from './refusals.js';
 import type { Sender } from './sender.js';
 import { SlotTable } from './slot-table.js';
@@ -25,8 +24,6 @@ export interface SocketLimits {
   /** Ids up to this one are those of exchanges. */
   readonly maxExchanges: number;
   readonly maxSockets: number;
-  /** Seconds until an upgrade that nobody answers ends with 504. */
-  readonly answerTimeout: number;
 }
 
 const NORMAL = atom('normal');
@@ -35,11 +32,9 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   readonly #node: ErlangNode;
   readonly #route: () => ClusterNode | refusals.Refusal;
   readonly #counters: Counters;
-  readonly #clock: Clock;
   /** The id of a ConnId is this more than the slot. */
   readonly #offset: number;
   readonly #table: SlotTable<Socket>;
-  readonly #answerDue: Deadlines;
   readonly #sender: SocketSender;
   readonly #lost = new Paced((slot) => this.#end(slot, 'turn', endings.NODE_LOST));
 
@@ -50,15 +45,12 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     route: () => ClusterNode | refusals.Refusal,
     limits: SocketLimits,
     counters: Counters,
-    clock: Clock,
   ) {
     this.#node = node;
     this.#route = route;
     this.#counters = counters;
-    this.#clock = clock;
     this.#offset = limits.maxExchanges;
     this.#table = new SlotTable(limits.maxSockets);
-    this.#answerDue = new Deadlines(limits.maxSockets, limits.answerTimeout);
     this.#sender = new SocketSender(node, sender);
   }
 
@@ -93,8 +85,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     }
     node.countSession();
     // Its slot is known then to whoever asked.
-    if (isPlain) queueMicrotask(() => this.#table.get(slot) === socket && this.#accept(slot, socket));
-    else this.#answerDue.add(slot, this.#clock.now);
+    if (isPlain) queueMicrotask(() => this.#table.get(slot) === socket && this.#accept(socket));
     return slot;
   }
 
@@ -140,7 +131,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     socket.id = pid.id | 0;
     socket.serial = pid.serial | 0;
     socket.creation = pid.creation | 0;
-    if (effect === 'accept') this.#accept(slot, socket);
+    if (effect === 'accept') this.#accept(socket);
     return true;
   }
 
@@ -186,14 +177,6 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     this.#lose(node, 'connectionDown');
   }
 
-  /** Every second. */
-  tick(): void {
-    const { now } = this.#clock;
-    for (let slot = this.#answerDue.takeDue(now); slot !== 0; slot = this.#answerDue.takeDue(now)) {
-      this.#end(slot, 'late', endings.UNANSWERED);
-    }
-  }
-
   /** Ends those that are left. */
   stop(): void {
     this.#lost.stop();
@@ -237,8 +220,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     return true;
   }
 
-  #accept(slot: number, socket: Socket): void {
-    this.#answerDue.remove(slot);
+  #accept(socket: Socket): void {
     this.#counters.websocket.opened += 1;
     socket.client.accept();
   }
@@ -256,7 +238,6 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
   #free(slot: number): void {
     const connId = this.#connId(slot);
-    this.#answerDue.remove(slot);
     this.#table.remove(slot);
     this.#node.exited(connId, NORMAL);
   }

@@ -13,7 +13,7 @@ export const COOKIE = 'gateway-tests';
 export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
 
 /** Keeps what is sent to it until someone asks for the next message; likewise with the marks among them. */
-const PLAYER = `
+const PLAYER = (name: string) => `
   Test = self(),
   Play = fun Play(Messages, Asking, Marks) ->
     case {queue:out(Messages), Asking} of
@@ -32,7 +32,7 @@ const PLAYER = `
         end
     end
   end,
-  spawn(fun() -> register(mod_megaphone, self()), Test ! playing, Play(queue:new(), [], []) end),
+  spawn(fun() -> register(${name}, self()), Test ! playing, Play(queue:new(), [], []) end),
   receive playing -> ok end`;
 
 /** `mod_megaphone:contract/0` gives `version`, as our module's does. */
@@ -84,9 +84,9 @@ export class Cluster {
   }
 }
 
-/** Registers a player as `mod_megaphone`. */
-export async function play(erl: Erl): Promise<void> {
-  await erl.evaluate(PLAYER);
+/** Registers a player under that name. */
+export async function play(erl: Erl, name = 'mod_megaphone'): Promise<void> {
+  await erl.evaluate(PLAYER(name));
 }
 
 /** Makes the node one with our module, of that version of the contract. */
@@ -94,10 +94,10 @@ export async function loadModule(erl: Erl, version = CONTRACT_VERSION): Promise<
   await erl.evaluate(MODULE(version));
 }
 
-/** Takes the next message `M` to `mod_megaphone`, with ConnId `C`; gives what `then` evaluates to, as text. */
-export function next(erl: Erl, then = 'M'): Promise<string> {
+/** Takes the next message `M` to a player, with ConnId `C`; gives what `then` evaluates to, as text. */
+export function next(erl: Erl, then = 'M', name = 'mod_megaphone'): Promise<string> {
   return erl.text(`
-    mod_megaphone ! {next, self()},
+    ${name} ! {next, self()},
     M = receive {message, Message} -> Message end,
     C = element(1, M),
     ${then}`);

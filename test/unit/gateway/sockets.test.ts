@@ -16,7 +16,6 @@ import './never.js';
 
 const PEER = 'ejabberd@localhost';
 const MAX_EXCHANGES = 100;
-const ANSWER_TIMEOUT = 30;
 const CLIENT = { ip: '192.0.2.1', port: 1, secure: true, path: '/ws', origin: 'o', userAgent: 'u' };
 const SESSION = new Pid(PEER, 0xfffffff0, 7, 0xf0000001);
 const NEXT_SESSION = new Pid(PEER, 12, 8, 0xf0000001);
@@ -46,7 +45,6 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
   'the server grants it': (scene) => say(scene, atom('session'), NEXT_SESSION),
   'a session of another node': (scene) => say(scene, atom('session'), new Pid('x@localhost', 1, 2, 3)),
   'the server answers with HTTP': (scene) => say(scene, 403, Buffer.from('no')),
-  'the time to answer is over': ({ gateway }) => gateway.tick(ANSWER_TIMEOUT),
   'the server sends': (scene) => say(scene, atom('frame'), Buffer.from('hi')),
   'the server sends and asks': (scene) => say(scene, atom('frame'), [[104], 105], 4711),
   'the server sends what is no text': (scene) => say(scene, atom('frame'), Buffer.of(0xff)),
@@ -75,7 +73,6 @@ const TABLE = `
 the server grants it                     | accept      |              |                     | @closed 1006 dropped
 a session of another node                | dropped     | dropped      | dropped             | dropped
 the server answers with HTTP             | refuse 403  | dropped      | dropped             | dropped
-the time to answer is over               | refuse 504  |              |                     |
 the server sends                         | dropped     | text hi      | text hi             | dropped
 the server sends and asks                | dropped     | text hi (4711) | text hi (4711)    | dropped
 the server sends what is no text         | dropped     | closed 1011 dropped close 1011 | @closed 1011 dropped close 1011 | dropped
@@ -115,7 +112,7 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
       nodes: [PEER],
       maxExchanges: MAX_EXCHANGES,
       maxSockets: 2,
-      answerTimeout: ANSWER_TIMEOUT,
+      answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 1e6,
     },
