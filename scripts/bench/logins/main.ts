@@ -14,12 +14,13 @@ import { assignCores, describeCores } from '../lib/cores.js';
 import { areSet, namesFrom, numberFrom } from '../lib/environment.js';
 import { describeMachine } from '../lib/machine.js';
 import { save } from '../lib/publish.js';
-import { SERVERS, type SubjectName } from '../lib/subjects.js';
+import { SERVERS, SUBJECTS, type SubjectName } from '../lib/subjects.js';
 import type { Usage } from '../lib/usage.js';
 import type { LoginResults } from './report.js';
 import { IdleSubject, type Round } from './subject.js';
 
-const names = namesFrom('SUBJECTS', SERVERS);
+// haproxy is no server.
+const names = namesFrom('SUBJECTS', SUBJECTS).filter((name) => SERVERS.includes(name));
 const logins = numberFrom('LOGINS', 3_000, 3);
 // The gateway takes 16,000 connections unless told otherwise.
 const idleUsers = numberFrom('IDLE_USERS', 8_000, 0, 12_000);

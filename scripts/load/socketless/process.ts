@@ -15,7 +15,9 @@ import { increment } from '../counters.js';
 import { Histogram } from '../histogram.js';
 import { message } from '../stanzas.js';
 import type { Transport } from '../user.js';
-import { type Crowd, SocketlessUser } from './user.js';
+import { SocketlessBoshUser } from './bosh-user.js';
+import type { Crowd, SocketlessUser } from './user.js';
+import { SocketlessWebSocketUser } from './websocket-user.js';
 
 export interface Begin {
   readonly ejabberd: string;
@@ -32,6 +34,7 @@ export interface Begin {
 
 export interface State {
   readonly online: number;
+  /** Requests or sockets. */
   readonly held: number;
   readonly sent: number;
   readonly delivered: number;
@@ -56,9 +59,10 @@ const SETTLE_MS = 10_000;
 const CHECK_MS = 20;
 
 class Sessions implements Crowd {
-  readonly gateway: Gateway;
   readonly host: string;
-  readonly wait: number;
+  readonly #gateway: Gateway;
+  readonly #transport: Transport;
+  readonly #wait: number;
   readonly #ended: Record<string, number> = {};
   readonly #talkers: SocketlessUser[] = [];
   #latencies = new Histogram();
@@ -70,10 +74,11 @@ class Sessions implements Crowd {
   #sent = 0;
   #delivered = 0;
 
-  constructor(gateway: Gateway, { host, wait }: Begin) {
-    this.gateway = gateway;
+  constructor(gateway: Gateway, { host, transport, wait }: Begin) {
     this.host = host;
-    this.wait = wait;
+    this.#gateway = gateway;
+    this.#transport = transport;
+    this.#wait = wait;
   }
 
   login(sessions: number): Promise<void> {
@@ -112,7 +117,7 @@ class Sessions implements Crowd {
       const sender = (index * stride) % this.#talkers.length;
       const to = this.#talkers[(sender + 1) % this.#talkers.length]?.jid ?? '';
       this.#sent += 1;
-      this.#talkers[sender]?.send(message(to, { pair: sender, seq: index + 1, at: Math.floor(at) }));
+      this.#talkers[sender]?.say(message(to, { pair: sender, seq: index + 1, at: Math.floor(at) }));
     }
     const deadline = performance.now() + SETTLE_MS;
     while (this.#delivered < this.#sent && performance.now() < deadline) {
@@ -124,18 +129,24 @@ class Sessions implements Crowd {
   state(): State {
     return {
       online: this.#online,
-      held: this.gateway.openExchanges,
+      held: this.#transport === 'bosh' ? this.#gateway.openExchanges : this.#gateway.sockets.size,
       sent: this.#sent,
       delivered: this.#delivered,
       ended: this.#ended,
     };
   }
 
+  #newUser(keepsJid: boolean): SocketlessUser {
+    return this.#transport === 'bosh'
+      ? new SocketlessBoshUser(this.#gateway, this, this.#wait, keepsJid)
+      : new SocketlessWebSocketUser(this.#gateway.sockets, this, keepsJid);
+  }
+
   #startNext(): void {
     if (this.#started < this.#goal) {
-      const user = new SocketlessUser(this, this.#started % TALKER_EVERY === 0);
+      const keepsJid = this.#started % TALKER_EVERY === 0;
       this.#started += 1;
-      user.login();
+      this.#newUser(keepsJid).login();
     } else if (this.#online + this.#failed === this.#goal) {
       this.#done();
     }
@@ -154,7 +165,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     {
       nodes: [ejabberd],
       maxExchanges: sessions + 10_000,
-      maxSockets: 0,
+      maxSockets: sessions + 10_000,
       answerTimeout: wait * 2,
       nodeReturnWait: 10,
       maxWaiting: 64 * 1024 * 1024,
