@@ -14,7 +14,7 @@ export const SUBJECTS = [
 export type SubjectName = (typeof SUBJECTS)[number];
 
 /** Without what is no server of its own. */
-export const SERVERS = SUBJECTS.filter((name) => name !== 'haproxy');
+export const SERVERS: readonly SubjectName[] = SUBJECTS.filter((name) => name !== 'haproxy');
 
 export const NAMES: Readonly<Record<SubjectName, string>> = {
   'own-bosh': "ejabberd's own BOSH",

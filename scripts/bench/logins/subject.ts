@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Load, Pace } from '../../load/load.js';
 import type { Progress } from '../../load/progress.js';
+import { describeTrouble } from '../../load/trouble.js';
 import type { Cores } from '../lib/cores.js';
 import { type Counts, countsBetween, totalsOf } from '../lib/counts.js';
 import type { Server } from '../lib/server.js';
@@ -14,6 +15,9 @@ import { minus, share, type Usage } from '../lib/usage.js';
 const FULL = { concurrency: 64, perSecond: Infinity };
 /** Slow enough for all of them at once not to fall behind. */
 const STEADY = { concurrency: 64, perSecond: 100 };
+
+/** Of all users, of whom some servers lose one now and then. */
+const MOST = 0.99;
 
 /** Logins of which the machine code of all parts is made. */
 const WARM_UP = 300;
@@ -97,12 +101,19 @@ export class IdleSubject {
     this.#loads.push(load);
     await this.#login(load, STEADY, users);
     await this.#progress.wait(load, settleSeconds);
-    const used = share(minus(this.#server.memory(), before), users);
-    for (const each of this.#loads) {
-      const { online } = await each.counters();
-      if (online < each.users) throw new Error(`only ${online} of ${each.users} users stayed online`);
+    const growth = minus(this.#server.memory(), before);
+    const { online } = await load.counters();
+    for (const each of this.#loads) await this.#verify(each);
+    return share(growth, online);
+  }
+
+  /** @throws Error where too few of them are online for the figures to be worth something */
+  async #verify(load: Load): Promise<void> {
+    const counters = await load.counters();
+    for (const line of describeTrouble(counters)) this.#progress.say(`  ${NAMES[this.name]}: ${line}`);
+    if (counters.online < load.users * MOST) {
+      throw new Error(`only ${counters.online} of ${load.users} users stayed online`);
     }
-    return used;
   }
 
   async end(): Promise<void> {
