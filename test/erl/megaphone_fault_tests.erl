@@ -35,7 +35,7 @@ a_fault_ends_a_session_in_good_order_and_silence_test_() ->
         {false, fun(S) -> megaphone_session:handle_info({route, {message, ?SECRET}}, S) end},
         {false, fun(S) -> megaphone_session:handle_call(?SECRET, {self(), make_ref()}, S) end},
         {false, fun(S) -> megaphone_session:handle_cast(?SECRET, S) end},
-        {true, fun(S) -> megaphone_session:handle_continue({open, {self(), ?SECRET}, {{127, 0, 0, 1}, 1}}, S) end}
+        {true, fun(S) -> megaphone_session:handle_continue({open, megaphone_via_bosh, {self(), ?SECRET}, {{127, 0, 0, 1}, 1}}, S) end}
     ],
     [
         fun() ->

@@ -8,12 +8,19 @@
 with_table_test_() ->
     {foreach, fun megaphone_sessions:create_table/0, fun(_) -> ets:delete(megaphone_sessions) end, [
         fun() -> killed_ones_are_swept_and_counted_no_more() end,
+        fun() -> only_those_whose_link_broke_are_cut() end,
         fun() -> gauges_are_what_sessions_say() end
     ]}.
 
 killed_ones_are_swept_and_counted_no_more() ->
     Pids = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 5000)],
-    [ok = megaphone_sessions:open(integer_to_binary(N), Pid, {1, 0, 1}) || {N, Pid} <- lists:enumerate(Pids)],
+    %% Every tenth is reached by a socket.
+    Open = fun
+        (N, Pid) when N rem 10 =:= 0 -> megaphone_sessions:open(integer_to_binary(N), Pid, {1, 0, 1}, {Pid, none});
+        (N, Pid) -> megaphone_sessions:open(integer_to_binary(N), Pid, {1, 0, 1})
+    end,
+    [ok = Open(N, Pid) || {N, Pid} <- lists:enumerate(Pids)],
+    ?assertEqual({5000, 500}, {megaphone_sessions:count(), megaphone_sessions:websockets()}),
     ?assertEqual({5000, 0, 5000}, megaphone_sessions:gauges()),
     {Killed, Live} = lists:split(2000, Pids),
     [
@@ -24,12 +31,36 @@ killed_ones_are_swept_and_counted_no_more() ->
         end
      || Pid <- Killed
     ],
-    {Sids, Swept} = lists:unzip(megaphone_sessions:sweep()),
+    {Sids, Swept, Sockets} = lists:unzip3(megaphone_sessions:sweep()),
+    ?assertEqual(200, length([Socket || Socket <- Sockets, is_pid(Socket)])),
     ?assertEqual(lists:sort(Killed), lists:sort(Swept)),
     ?assertEqual(lists:seq(1, 2000), lists:sort([binary_to_integer(Sid) || Sid <- Sids])),
     ?assertEqual({3000, 0, 3000}, megaphone_sessions:gauges()),
     ?assertEqual(lists:sort(Live), lists:sort(megaphone_sessions:pids())),
     [Pid ! stop || Pid <- Live].
+
+%% An external pid of another node, as a gateway's ConnId is.
+conn(Node, Id) ->
+    Name = atom_to_binary(Node),
+    binary_to_term(<<131, 88, 119, (byte_size(Name)), Name/binary, Id:32, 0:32, 1:32>>).
+
+only_those_whose_link_broke_are_cut() ->
+    [A, B, C, D] = [conn(Node, Id) || {Node, Id} <- [{'a@h', 1}, {'b@h', 2}, {'a@h', 3}, {'c@h', 4}]],
+    Pid = self(),
+    ok = megaphone_sessions:open(<<"a">>, Pid, {0, 0, 0}, {A, 7}),
+    ok = megaphone_sessions:open(<<"b">>, Pid, {0, 0, 0}, {B, 8}),
+    %% By the connection that came after it.
+    ok = megaphone_sessions:open(<<"c">>, Pid, {0, 0, 0}, {C, 9}),
+    %% There was none any more when it began.
+    ok = megaphone_sessions:open(<<"d">>, Pid, {0, 0, 0}, {D, none}),
+    ok = megaphone_sessions:open(<<"BOSH">>, Pid, {0, 0, 0}),
+    ok = megaphone_sessions:open(<<"of this node">>, Pid, {0, 0, 0}, {Pid, none}),
+    Cut = fun(Connections) -> lists:sort([ConnId || {P, ConnId} <- megaphone_sessions:cut(Connections), P =:= Pid]) end,
+    ?assertEqual([D], Cut(#{'a@h' => 7, 'b@h' => 8}) -- [C]),
+    ?assertEqual(lists:sort([A, D]), Cut(#{'a@h' => 9, 'b@h' => 8})),
+    ?assertEqual(lists:sort([A, B, D]), Cut(#{'a@h' => 9})),
+    ?assertEqual(lists:sort([A, B, C, D]), Cut(#{})),
+    [ok = megaphone_sessions:close(Sid) || Sid <- [<<"a">>, <<"b">>, <<"c">>, <<"d">>, <<"BOSH">>, <<"of this node">>]].
 
 gauges_are_what_sessions_say() ->
     ok = megaphone_sessions:open(<<"a">>, self(), {0, 0, 0}),

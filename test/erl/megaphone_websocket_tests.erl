@@ -29,7 +29,7 @@ event({Why, Bytes}, Ws) when Why =:= busy; Why =:= gone ->
     {[], Ws2};
 event(closed, Ws) -> megaphone_websocket:closed(Ws);
 event({came, Bytes}, Ws) -> megaphone_websocket:came(Bytes, ?NOW, Ws);
-event({took, Bytes}, Ws) -> megaphone_websocket:took(Bytes, Ws).
+event({took, Bytes}, Ws) -> megaphone_websocket:took(1, Bytes, Ws).
 
 undelivered(Why, Frames, Ws) ->
     {Effects, Ws1} = megaphone_websocket:undelivered(Why, Frames ++ [{count, stanzas_out}], ?NOW, Ws),

@@ -82,7 +82,7 @@ opened(Host, Transport, B) -> B#bridge{host = Host, phase = {open, Transport}}.
 
 -spec begun(pid(), megaphone_transport:what(), step()) -> step().
 begun(ConnId, What, {ok, #bridge{via = Via, phase = {open, Transport}} = B}) ->
-    {ok, B#bridge{phase = {open, Via:begun(ConnId, What, Transport)}}};
+    transport(Via:begun(ConnId, What, Transport), B);
 begun(_, _, Step) ->
     Step.
 
@@ -178,8 +178,9 @@ advance(#bridge{host = Host, via = Via, phase = {open, Transport}} = B) ->
         none ->
             case Via:next(Host, Transport) of
                 {ok, Bytes, Events, Transport1} -> leave(Bytes, Events, B#bridge{phase = {open, Transport1}});
-                {stop, Reason, Transport1} -> ends({hang_up, Reason}, B#bridge{phase = {open, Transport1}});
-                none -> flush(B)
+                none -> flush(B);
+                {host, Own, Transport1} -> {more, opened(Own, Transport1, B)};
+                Stop -> transport(Stop, B)
             end
     end.
 
@@ -194,9 +195,11 @@ leave(Bytes, Events, #bridge{pending = Pending} = B) ->
 flush(#bridge{via = Via, phase = {open, Transport}, pending = Pending} = B) ->
     %% There is more for the stream, and only the mailbox keeps it back.
     IsBusy = not megaphone_pending:is_empty(Pending) andalso Via:flow(Transport) =:= open,
-    B1 = B#bridge{phase = {open, Via:flush(IsBusy, Transport)}},
-    %% The answers may have made room.
-    case take_pending(B1) of none -> {ok, B1}; _ -> {more, B1} end.
+    case transport(Via:flush(IsBusy, Pending, Transport), B) of
+        %% What left may have made room.
+        {ok, #bridge{phase = {open, _}} = B1} -> case take_pending(B1) of none -> {ok, B1}; _ -> {more, B1} end;
+        Step -> Step
+    end.
 
 %% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
 -spec take_pending(bridge()) -> {megaphone_stream:event(), bridge()} | none.

@@ -119,11 +119,10 @@ run(Way, #{c2s := C2s} = Session) ->
 
 %% @doc For which reason a session's process ends after a fault of ours. Who asked hears of it: the state from before
 %% the callback, with which it ends, does not know them.
--spec fault(error | exit | throw, term(), list(), Asker :: pid() | none) -> {shutdown, fault}.
+-spec fault(error | exit | throw, term(), list(), Asker :: {Via :: module(), ConnId :: pid()} | none) -> {shutdown, fault}.
 fault(Class, Reason, Stack, Asker) ->
     ok = megaphone_fault:ends(Class, Reason, Stack),
-    {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
-    _ = is_pid(Asker) andalso megaphone_gateway:last_answer(Asker, Status, [], Answer),
+    ok = case Asker of none -> ok; {Via, ConnId} -> Via:failed(ConnId) end,
     {shutdown, fault}.
 
 %% @doc The process ends. Whatever happens here, the user's contacts are to hear that the user is gone.
@@ -164,8 +163,9 @@ step({say, Before}, {Result, #{pending := Pending} = Session}) ->
     {Result, absorb(Sent, Session#{pending := megaphone_pending:new()})};
 step({owe, Sent}, {Result, Session}) ->
     {Result, absorb(Sent, Session)};
-step(flush, {Result, #{via := Via, phase := {open, Transport}} = Session}) ->
-    {Result, Session#{phase := {open, Via:flush(false, Transport)}}};
+step(flush, {Result, #{via := Via, phase := {open, Transport}, pending := Pending} = Session}) ->
+    Step = Via:flush(false, Pending, Transport),
+    {Result, Session#{phase := {open, element(tuple_size(Step), Step)}}};
 step(flush, Result) ->
     Result;
 step(hand_back, {_, #{phase := {ended, Back}, c2s := C2s}} = Result) ->

@@ -1,17 +1,23 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What goes to gateways: the one answer to each exchange, how far their requests were taken, and which sessions can
-%%% answer none any more. Nothing here waits for a gateway that does not read, for it must not suspend sessions, and
+%%% What goes to gateways: the one answer to each exchange, the frames of each socket, how far their requests were taken, and
+%%% which sessions can answer none any more. Nothing here waits for a gateway that does not read, for it must not suspend sessions, and
 %%% none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
 -export([answer/4, last_answer/4, repeat/1, taken/2, full/2, gone/1]).
+-export([session/1, socket/1, last_of_socket/1, close/2, connection/1, connections/0]).
+
+-export_type([connection/0]).
 
 %% How many are told in one message.
 -define(SIDS, 1000).
 
 -type headers() :: [{iodata(), iodata()}].
 -type status() :: 100..599.
+%% Of this node with another, as long as it lasts.
+-type connection() :: integer() | none.
+-type to_socket() :: megaphone_websocket:effect().
 
 %% @doc `busy': there is no room on the way to it, for now; `gone': there is no way to it.
 -spec answer(ConnId :: pid(), status(), headers(), Body :: binary()) -> ok | busy | gone.
@@ -53,6 +59,58 @@ gone(Sids) ->
     Message = {gone, Some},
     lists:foreach(fun(Gateway) -> send({megaphone, Gateway}, Message, iolist_size(Some)) end, nodes(hidden)),
     gone(lists:nthtail(length(Some), Sids)).
+
+%%% WebSockets
+
+%% @doc The calling process is the session of this socket. `gone': there is no way to it.
+-spec session(ConnId :: pid()) -> ok | gone.
+session(ConnId) ->
+    Message = {ConnId, session, self()},
+    case erlang:send(ConnId, Message, [nosuspend, noconnect]) of
+        ok -> ok;
+        nosuspend -> megaphone_last_answers:send(ConnId, Message, 0);
+        noconnect -> gone
+    end.
+
+%% @doc As answer/4.
+-spec socket(to_socket()) -> ok | busy | gone.
+socket(Effect) ->
+    {ConnId, Message, Bytes} = to_socket(Effect),
+    case erlang:send(ConnId, Message, [nosuspend, noconnect]) of
+        ok -> megaphone_stats:add(bytes_out, Bytes);
+        nosuspend -> busy;
+        noconnect -> gone
+    end.
+
+-spec to_socket(to_socket()) -> {ConnId :: pid(), tuple(), Bytes :: non_neg_integer()}.
+to_socket({frame, ConnId, Body}) -> {ConnId, {ConnId, frame, Body}, iolist_size(Body)};
+to_socket({frame, ConnId, Body, Number}) -> {ConnId, {ConnId, frame, Body, Number}, iolist_size(Body)};
+to_socket({taken, ConnId, Count}) -> {ConnId, {ConnId, taken, Count}, 0};
+to_socket({close, ConnId, Code, Reason}) -> {ConnId, {ConnId, close, Code, Reason}, 0}.
+
+%% @doc The last for a socket, for those who cannot try again. Where one has to wait, those behind it do.
+-spec last_of_socket([to_socket()]) -> ok.
+last_of_socket([]) ->
+    ok;
+last_of_socket([Effect | Effects] = All) ->
+    case socket(Effect) of
+        ok -> last_of_socket(Effects);
+        gone -> ok;
+        busy ->
+            Later = fun(E) -> {ConnId, Message, Bytes} = to_socket(E), megaphone_last_answers:send(ConnId, Message, Bytes) end,
+            lists:foreach(Later, All)
+    end.
+
+-spec close(ConnId :: pid(), Code :: 1000..4999) -> ok.
+close(ConnId, Code) -> last_of_socket([{close, ConnId, Code, <<>>}]).
+
+%% @doc The one with this node now; none with itself, and with a node that is not connected any more.
+-spec connection(node()) -> connection().
+connection(Node) -> maps:get(Node, connections(), none).
+
+%% @doc All that there are.
+-spec connections() -> #{node() => connection()}.
+connections() -> maps:from_list([{Node, Id} || {Node, #{connection_id := Id}} <- nodes(connected, #{connection_id => true})]).
 
 -spec message(pid(), status(), headers(), binary()) -> tuple().
 message(ConnId, Status, [], Body) -> {ConnId, Status, Body};

@@ -10,6 +10,9 @@
 %%% | `held': is it yours? | it is asked       | the same                         | -                              |
 %%% | `closed'             | it is told        | -                                | -                              |
 %%% | `mark'               | `taken': everything before it was                                |||
+%%% | `open': a WebSocket  | -                    | -                                | begins one, or hears 503       |
+%%%
+%%% What comes by a WebSocket after that goes straight to its session.
 %%%
 %%% What it knows itself is who the strangers are, that is who has not logged in (megaphone_admission), and which exchange
 %%% began the session of each: it answers that where the session is killed. And how often it refused whom
@@ -35,10 +38,13 @@
     admission :: megaphone_admission:admission(),
     refusals = megaphone_refusals:new() :: megaphone_refusals:refusals(),
     %% What began the session of a stranger: where that is killed, nobody else knows who waits.
-    creations = #{} :: #{pid() => ConnId :: pid()},
+    creations = #{} :: #{pid() => {Via :: module(), ConnId :: pid()}},
     %% This node stops.
     is_stopping = false :: boolean()
 }).
+
+%% Whose exchange or socket, and what came by it.
+-type first() :: {ConnId :: pid(), megaphone_transport:what()}.
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
 start_link() ->
@@ -118,6 +124,8 @@ hear({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
     request(ConnId, Body, #{}, Hub);
 hear({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
     request(ConnId, Body, Meta, Hub);
+hear({ConnId, open, Meta}, Hub) when is_pid(ConnId), is_map(Meta) ->
+    create(megaphone_via_websocket, {ConnId, none}, Meta, Hub);
 hear({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
     ok = megaphone_gateway:taken(node(Gateway), Place),
     Hub;
@@ -149,7 +157,7 @@ hear(_, Hub) ->
     Hub.
 
 -spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
-request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
+request(ConnId, Body, Meta, Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
             case find(Sid) of
@@ -157,10 +165,8 @@ request(ConnId, Body, Meta, #hub{is_stopping = IsStopping} = Hub) ->
                 ended -> megaphone_ended:request(Sid, ConnId, Body)
             end,
             Hub;
-        none when IsStopping ->
-            refuse(ConnId, stopping, Hub);
         none ->
-            create(ConnId, Body, Meta, Hub)
+            create(megaphone_via_bosh, {ConnId, Body}, Meta, Hub)
     end.
 
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | ended.
@@ -179,26 +185,28 @@ find(Sid) ->
             exit({shutdown, no_index})
     end.
 
--spec create(pid(), binary(), map(), #hub{}) -> #hub{}.
-create(ConnId, Body, Meta, #hub{admission = Admission} = Hub) ->
+-spec create(Via :: module(), first(), map(), #hub{}) -> #hub{}.
+create(_, {ConnId, _}, _, #hub{is_stopping = true} = Hub) ->
+    refuse(ConnId, stopping, Hub);
+create(Via, {ConnId, _} = First, Meta, #hub{admission = Admission} = Hub) ->
     {Ip, _} = Peer = megaphone_opening:peer(Meta),
     Address = megaphone_admission:address(Ip),
     case megaphone_admission:check(Address, Admission) of
         ok ->
-            start(ConnId, Body, Peer, Address, Hub);
+            start(Via, First, Peer, Address, Hub);
         {instead_of, Pid} ->
             ok = megaphone_session:make_room(Pid, any),
-            start(ConnId, Body, Peer, Address, leave(Pid, Hub));
+            start(Via, First, Peer, Address, leave(Pid, Hub));
         {refused, Reason} ->
             refuse(ConnId, Reason, Hub)
     end.
 
--spec start(pid(), binary(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
-start(ConnId, Body, Peer, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
-    try megaphone_session:start(megaphone_sid:new(Tag), megaphone_via_bosh, {ConnId, Body}, Peer) of
+-spec start(Via :: module(), first(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
+start(Via, {ConnId, _} = First, Peer, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
+    try megaphone_session:start(megaphone_sid:new(Tag), Via, First, Peer) of
         {Pid, Monitor} ->
             Entered = megaphone_admission:enter(Pid, Monitor, Address, Admission),
-            Hub#hub{admission = Entered, creations = Creations#{Pid => ConnId}}
+            Hub#hub{admission = Entered, creations = Creations#{Pid => {Via, ConnId}}}
     catch
         error:system_limit -> refuse(ConnId, processes, Hub)
     end.
@@ -217,11 +225,8 @@ answer_for(_, Reason, _) when Reason =:= normal; Reason =:= shutdown; element(1,
     ok;
 answer_for(Pid, _, #hub{creations = Creations}) ->
     case Creations of
-        #{Pid := ConnId} ->
-            {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
-            megaphone_gateway:last_answer(ConnId, Status, [], Answer);
-        #{} ->
-            ok
+        #{Pid := {Via, ConnId}} -> Via:failed(ConnId);
+        #{} -> ok
     end.
 
 -spec now_seconds() -> integer().

@@ -3,6 +3,9 @@
 %%% Owns the tables of sessions. They are an index, and the sessions are the truth: whenever this process
 %%% starts, those that live enter themselves, before the hub, which starts after it, looks for any. What
 %%% was killed without a chance to leave is swept out.
+%%%
+%%% A session that is reached by a socket ends with the connection of the nodes by which that came: its gateway is gone, or
+%%% has closed the socket. This process watches nodes for all of them, and one look after a break finds them.
 -module(megaphone_index).
 -behaviour(gen_server).
 
@@ -30,6 +33,8 @@ init([]) ->
         0 -> ok;
         Silent -> ?LOG_WARNING("~b Megaphone sessions are busy, and can be found once they are not", [Silent])
     end,
+    ok = net_kernel:monitor_nodes(true, [{node_type, all}]),
+    ok = cut(),
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {ok, []}.
 
@@ -49,14 +54,22 @@ handle_info(sweep, State) ->
             ok;
         Killed ->
             ?LOG_WARNING("~b Megaphone sessions were killed", [length(Killed)]),
-            {Sids, Pids} = lists:unzip(Killed),
-            ok = megaphone_gateway:gone(Sids),
-            log_out(maps:from_keys(Pids, []))
+            ok = megaphone_gateway:gone([Sid || {Sid, _, none} <- Killed]),
+            lists:foreach(fun(ConnId) -> megaphone_gateway:close(ConnId, 1011) end, [C || {_, _, C} <- Killed, is_pid(C)]),
+            log_out(maps:from_list([{Pid, []} || {_, Pid, _} <- Killed]))
     end,
     _ = erlang:send_after(?SWEEP_MS, self(), sweep),
     {noreply, State};
+handle_info({nodedown, _, _}, State) ->
+    ok = cut(),
+    {noreply, State};
 handle_info(_, State) ->
     {noreply, State}.
+
+%% As if the gateway said it.
+-spec cut() -> ok.
+cut() ->
+    lists:foreach(fun({Pid, ConnId}) -> Pid ! {ConnId, closed, 1006} end, megaphone_sessions:cut(megaphone_gateway:connections())).
 
 %% To ejabberd their users are online still: what is sent to them would be lost.
 -spec log_out(#{pid() => []}) -> ok.

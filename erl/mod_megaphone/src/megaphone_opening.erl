@@ -4,7 +4,7 @@
 %%% tells of the client.
 -module(megaphone_opening).
 
--export([request/1, agreed/2, peer/1, headers/1]).
+-export([request/1, host/1, agreed/2, peer/1, headers/1]).
 
 -define(DEFAULT_WAIT, 60).
 -define(DEFAULT_HOLD, 1).
@@ -21,13 +21,11 @@ request(Body) ->
         {ok, #{sid := _}} ->
             %% One that megaphone_peek did not find: no client of ours wrote it.
             {error, false, <<"bad-request">>};
-        {ok, #{to := To} = Request} ->
-            case jid:nameprep(To) of
-                error -> {error, is_legacy(Request), <<"improper-addressing">>};
-                Host -> served(Request, Host)
-            end;
         {ok, Request} ->
-            {error, is_legacy(Request), <<"improper-addressing">>};
+            case host(Request) of
+                {ok, Host} -> {ok, Request, Host};
+                {error, Condition} -> {error, is_legacy(Request), Condition}
+            end;
         {error, _} ->
             {error, is_legacy_unparsed(Body), <<"bad-request">>}
     end.
@@ -36,13 +34,20 @@ request(Body) ->
 -spec is_legacy_unparsed(binary()) -> boolean().
 is_legacy_unparsed(Body) -> binary:match(Body, <<"ver=">>) =:= nomatch.
 
--spec served(megaphone_body:request(), binary()) ->
-    {ok, megaphone_body:request(), binary()} | {error, boolean(), megaphone_condition:condition()}.
-served(Request, Host) ->
-    case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
-        true -> {ok, Request, Host};
-        false -> {error, is_legacy(Request), <<"host-unknown">>}
-    end.
+%% @doc The one of ours that it is for, or the condition that refuses it.
+-spec host(#{to => binary(), _ => _}) -> {ok, binary()} | {error, megaphone_condition:condition()}.
+host(#{to := To}) ->
+    case jid:nameprep(To) of
+        error ->
+            {error, <<"improper-addressing">>};
+        Host ->
+            case ejabberd_router:is_my_host(Host) andalso gen_mod:is_loaded(Host, mod_megaphone) of
+                true -> {ok, Host};
+                false -> {error, <<"host-unknown">>}
+            end
+    end;
+host(_) ->
+    {error, <<"improper-addressing">>}.
 
 -spec is_legacy(megaphone_body:request()) -> boolean().
 is_legacy(Request) -> not is_map_key(ver, Request).

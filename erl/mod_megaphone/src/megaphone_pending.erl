@@ -4,7 +4,7 @@
 %%% one by one, for each may bring far more back than it took. Until then the client was told that we have them.
 -module(megaphone_pending).
 
--export([new/0, is_empty/1, leave/3, take/2, last_words/1, is_stateless/1]).
+-export([new/0, is_empty/1, size/1, leave/3, take/2, last_words/1, is_stateless/1]).
 
 -export_type([pending/0, flow/0]).
 
@@ -36,6 +36,11 @@ new() -> empty.
 
 -spec is_empty(pending()) -> boolean().
 is_empty(Pending) -> Pending =:= empty.
+
+%% @doc How many requests or frames it is of, and their bytes.
+-spec size(pending()) -> {non_neg_integer(), Bytes :: non_neg_integer()}.
+size(empty) -> {0, 0};
+size(#pending{count = Count, bytes = Bytes}) -> {Count, Bytes}.
 
 %% @doc Adds what a request of so many bytes brought.
 -spec leave(Bytes :: non_neg_integer(), [event()], pending()) -> {ok, pending()} | flood.

@@ -6,6 +6,7 @@
 %%% | message                                  | from                  | what is done                                    |
 %%% |------------------------------------------|-----------------------|-------------------------------------------------|
 %%% | bosh_request, bosh_asked, bosh_closed    | the hub, for gateways | it is the transport's: megaphone_via_bosh       |
+%%% | ConnId, Frame; read and closed           | its gateway           | the same: megaphone_via_websocket               |
 %%% | megaphone_make_room                      | the hub               | a stranger ends, whose client may have to be silent |
 %%% | megaphone_stop, megaphone_close          | megaphone_control     | it ends                                         |
 %%% | megaphone_info, megaphone_announce       | megaphone_control     | it tells of itself, who asks or the index       |
@@ -60,16 +61,16 @@ run(Args) ->
     {ok, S, Continue} = init(Args),
     gen_server:enter_loop(?MODULE, [], S, Continue).
 
--type begin_with() :: {open, first(), megaphone_socket:endpoint()}.
+-type begin_with() :: {open, Via :: module(), first(), megaphone_socket:endpoint()}.
 
 -spec init(args()) -> {ok, #session{}, {continue, begin_with()}}.
 init({Sid, Via, First, Peer}) ->
     ok = megaphone_sessions:open(Sid, self(), {0, 0, 0}),
-    {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, First, Peer}}}.
+    {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, Via, First, Peer}}}.
 
 -spec handle_continue(begin_with(), #session{}) -> next_state().
-handle_continue({open, {ConnId, What}, Peer}, S) ->
-    guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Peer, handled(S)), S) end, ConnId, S).
+handle_continue({open, Via, {ConnId, What}, Peer}, S) ->
+    guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Peer, handled(S)), S) end, {Via, ConnId}, S).
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
@@ -87,18 +88,17 @@ handle_info(Info, S) ->
 handled(#session{bridge = B}) -> megaphone_bridge:handled(B).
 
 %% Who waits for an answer to this, and for nothing else.
--spec asker(term()) -> pid() | none.
-asker({bosh_request, ConnId, _}) -> ConnId;
+-spec asker(term()) -> {Via :: module(), pid()} | none.
+asker({bosh_request, ConnId, _}) -> {megaphone_via_bosh, ConnId};
 asker(_) -> none.
 
 -spec hear(term(), megaphone_bridge:bridge(), #session{}) -> next_state().
+hear({ConnId, Frame} = Message, B, S) when is_pid(ConnId), is_binary(Frame) ->
+    client(Message, Frame, B, S);
+hear({ConnId, Word, Number} = Message, B, S) when is_pid(ConnId), is_integer(Number), (Word =:= read orelse Word =:= closed) ->
+    next_state(megaphone_bridge:client(Message, B), S);
 hear({bosh_request, _, Body} = Message, B, S) ->
-    IsLarge = not megaphone_allowance:may_wait(Body, megaphone_bridge:who(B)),
-    case next_state(megaphone_bridge:client(Message, B), S) of
-        %% Of thousands at once none keeps what reading it took.
-        {noreply, S1, _} when IsLarge -> {noreply, S1, hibernate};
-        Next -> Next
-    end;
+    client(Message, Body, B, S);
 hear({bosh_asked, _, _} = Message, B, S) ->
     next_state(megaphone_bridge:client(Message, B), S);
 hear({bosh_closed, _} = Message, B, S) ->
@@ -133,10 +133,20 @@ hear({megaphone_close, {From, Ref}}, B, S) ->
 hear(Info, B, S) ->
     next_state(megaphone_bridge:hear(Info, B), S).
 
+%% What the client sent.
+-spec client(tuple(), binary(), megaphone_bridge:bridge(), #session{}) -> next_state().
+client(Message, Body, B, S) ->
+    IsLarge = not megaphone_allowance:may_wait(Body, megaphone_bridge:who(B)),
+    case next_state(megaphone_bridge:client(Message, B), S) of
+        %% Of thousands at once none keeps what reading it took.
+        {noreply, S1, _} when IsLarge -> {noreply, S1, hibernate};
+        Next -> Next
+    end.
+
 %% The index, or the hub, is new.
 -spec announce(megaphone_ending:session(), megaphone_sessions:gauges()) -> ok.
-announce(#{sid := Sid, phase := {open, _}, c2s := C2s} = Session, Gauged) ->
-    ok = megaphone_sessions:open(Sid, self(), Gauged),
+announce(#{sid := Sid, via := Via, phase := {open, Transport}, c2s := C2s} = Session, Gauged) ->
+    ok = Via:enter(Sid, Gauged, Transport),
     _ = megaphone_report:is_stranger(Session) andalso megaphone_hub:stranger(self(), megaphone_c2s:address(C2s)),
     ok;
 announce(_, _) ->
@@ -153,7 +163,7 @@ format_status(Status) -> megaphone_fault:hide(Status).
 
 %% The fault of one callback ends the session in good order. Left to gen_server and proc_lib it would be
 %% told with state, mailbox and arguments, which hold users' messages.
--spec guard(fun(() -> next_state()), Asker :: pid() | none, #session{}) -> next_state().
+-spec guard(fun(() -> next_state()), Asker :: {Via :: module(), pid()} | none, #session{}) -> next_state().
 guard(Callback, Asker, S) ->
     try
         Callback()

@@ -5,12 +5,14 @@
 %%% what sessions could not note meanwhile, they are asked for after it.
 -module(megaphone_sessions).
 
--export([create_table/0, open/3, gauge/2, close/1, find/1, pids/0, some/1, count/0, gauges/0, sweep/0]).
+-export([create_table/0, open/3, open/4, gauge/2, close/1, find/1, pids/0, some/1, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
 
--export_type([gauges/0]).
+-export_type([gauges/0, link/0]).
 
 %% Established (0 or 1 for one session), paused (0 or 1), requests held.
 -type gauges() :: {Established :: non_neg_integer(), Paused :: non_neg_integer(), Held :: non_neg_integer()}.
+%% The one socket by which a client is reached, where it is, and the connection of the nodes by which it came.
+-type link() :: {ConnId :: pid(), megaphone_gateway:connection()}.
 
 -define(SESSIONS, megaphone_sessions).
 %% How many are looked at in one step.
@@ -23,8 +25,15 @@ create_table() ->
     ok.
 
 -spec open(megaphone_sid:sid(), pid(), gauges()) -> ok.
-open(Sid, Pid, Gauges) ->
-    try ets:insert(?SESSIONS, {Sid, Pid, Gauges}) of
+open(Sid, Pid, Gauges) -> insert({Sid, Pid, Gauges}).
+
+%% @doc One that hangs on a link.
+-spec open(megaphone_sid:sid(), pid(), gauges(), link()) -> ok.
+open(Sid, Pid, Gauges, {ConnId, Connection}) -> insert({Sid, Pid, Gauges, ConnId, Connection}).
+
+-spec insert(tuple()) -> ok.
+insert(Row) ->
+    try ets:insert(?SESSIONS, Row) of
         true -> ok
     catch
         error:badarg -> ok
@@ -51,7 +60,7 @@ close(Sid) ->
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | none | unknown.
 find(Sid) ->
     try ets:lookup(?SESSIONS, Sid) of
-        [{_, Pid, _}] -> {ok, Pid};
+        [Row] -> {ok, element(2, Row)};
         [] -> none
     catch
         error:badarg -> unknown
@@ -64,7 +73,7 @@ pids() ->
 %% @doc Up to so many of the processes.
 -spec some(pos_integer()) -> [pid()].
 some(N) ->
-    try ets:select(?SESSIONS, [{{'_', '$1', '_'}, [], ['$1']}], N) of
+    try ets:select(?SESSIONS, every('$2'), N) of
         {Pids, _} -> Pids;
         '$end_of_table' -> []
     catch
@@ -78,6 +87,15 @@ count() ->
         Size -> Size
     end.
 
+%% @doc How many of them are reached by a socket.
+-spec websockets() -> non_neg_integer().
+websockets() ->
+    try
+        ets:select_count(?SESSIONS, [{{'_', '_', '_', '_', '_'}, [], [true]}])
+    catch
+        error:badarg -> 0
+    end.
+
 %% @doc What all sessions add up to. Counted anew each time (a third of a second for a million), for a sum
 %% that were kept would be wrong for ever after each session that dies between two steps.
 -spec gauges() -> gauges().
@@ -88,13 +106,19 @@ gauges() ->
 add({Established, Paused, Held}, {E, P, H}) -> {Established + E, Paused + P, Held + H}.
 
 %% @doc Takes out those whose processes are gone without having left.
--spec sweep() -> [{megaphone_sid:sid(), pid()}].
+-spec sweep() -> [{megaphone_sid:sid(), pid(), ConnId :: pid() | none}].
 sweep() ->
-    Gone = fold(fun(Step, Acc) -> [{Sid, Pid} || {Sid, Pid, _} <- Step, not is_process_alive(Pid)] ++ Acc end, '$_', []),
+    Gone = fold(fun(Step, Acc) -> [Row || Row <- Step, not is_process_alive(element(2, Row))] ++ Acc end, '$_', []),
     %% One that left while we looked is not there any more.
-    Dead = [Entry || {Sid, Pid} = Entry <- Gone, find(Sid) =:= {ok, Pid}],
-    lists:foreach(fun({Sid, _}) -> close(Sid) end, Dead),
-    Dead.
+    Dead = [Row || Row <- Gone, find(element(1, Row)) =:= {ok, element(2, Row)}],
+    lists:foreach(fun(Row) -> close(element(1, Row)) end, Dead),
+    [{element(1, Row), element(2, Row), case Row of {_, _, _, ConnId, _} -> ConnId; _ -> none end} || Row <- Dead].
+
+%% @doc Those whose link is not by one of these connections.
+-spec cut(#{node() => megaphone_gateway:connection()}) -> [{pid(), ConnId :: pid()}].
+cut(Connections) ->
+    IsCut = fun(ConnId, Connection) -> node(ConnId) =/= node() andalso maps:get(node(ConnId), Connections, gone) =/= Connection end,
+    fold(fun(Step, Acc) -> [{Pid, ConnId} || {_, Pid, _, ConnId, Connection} <- Step, IsCut(ConnId, Connection)] ++ Acc end, '$_', []).
 
 %% Over one part of all entries, in steps.
 -spec fold(fun(([term()], Acc) -> Acc), '$_' | '$2' | '$3', Acc) -> Acc.
@@ -102,7 +126,7 @@ fold(Fun, Part, Acc) ->
     try
         true = ets:safe_fixtable(?SESSIONS, true),
         try
-            steps(Fun, Acc, ets:select(?SESSIONS, [{{'_', '$2', '$3'}, [], [Part]}], ?STEP))
+            steps(Fun, Acc, ets:select(?SESSIONS, every(Part), ?STEP))
         after
             true = ets:safe_fixtable(?SESSIONS, false)
         end
@@ -110,6 +134,9 @@ fold(Fun, Part, Acc) ->
         %% There is no table, or not any more.
         error:badarg -> Acc
     end.
+
+-spec every('$_' | '$2' | '$3') -> ets:match_spec().
+every(Part) -> [{{'_', '$2', '$3'}, [], [Part]}, {{'_', '$2', '$3', '_', '_'}, [], [Part]}].
 
 -spec steps(fun(([term()], Acc) -> Acc), Acc, {[term()], term()} | '$end_of_table') -> Acc.
 steps(_, Acc, '$end_of_table') -> Acc;

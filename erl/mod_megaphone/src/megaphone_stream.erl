@@ -1,10 +1,10 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% Between a BOSH wrapper and ejabberd's stream: the events that a request makes, and the payload
-%%% that an element of the stream becomes (XEP-0206).
+%%% Between what a client sends and ejabberd's stream: the events that a BOSH request makes, or the header of a stream, and
+%%% the payload that an element of the stream becomes (XEP-0206).
 -module(megaphone_stream).
 
--export([events/2, payload/1, condition/1]).
+-export([events/2, start/2, payload/1, condition/1]).
 
 -export_type([event/0]).
 
@@ -20,19 +20,21 @@
 events(#{els := Els} = Request, Host) ->
     IsStart = not is_map_key(sid, Request) orelse is_map_key(restart, Request),
     End = [{xmlstreamend, <<"stream:stream">>} || is_map_key(terminate, Request)],
-    [stream_start(Request, Host) || IsStart] ++ [{xmlstreamelement, El} || El <- Els] ++ End.
-
--spec stream_start(megaphone_body:request(), binary()) -> event().
-stream_start(Request, Host) ->
     %% XEP-0206 §5: a restart need not repeat what the creation request said.
     Version = case Request of #{restart := true} -> #{version => <<"1.0">>}; _ -> #{} end,
-    Attributes = [{from, <<"from">>}, {lang, <<"xml:lang">>}, {version, <<"version">>}],
-    All = maps:merge(Version, Request),
+    [start(maps:merge(Version, Request), Host) || IsStart] ++ [{xmlstreamelement, El} || El <- Els] ++ End.
+
+%% @doc A stream's header, of what the client says of it.
+-spec start(#{to => binary(), from => binary(), lang => binary(), version => binary(), _ => _}, Host :: binary()) -> event().
+start(Header, Host) ->
     {xmlstreamstart, <<"stream:stream">>, [
-        {<<"to">>, maps:get(to, Request, Host)},
+        {<<"to">>, maps:get(to, Header, Host)},
         {<<"xmlns">>, <<"jabber:client">>},
         {<<"xmlns:stream">>, ?NS_STREAM}
-        | [{Name, maps:get(Key, All)} || {Key, Name} <- Attributes, is_map_key(Key, All)]
+        | [
+            {Name, map_get(Key, Header)}
+         || {Key, Name} <- [{from, <<"from">>}, {lang, <<"xml:lang">>}, {version, <<"version">>}], is_map_key(Key, Header)
+        ]
     ]}.
 
 %% @doc An element that the stream sent. Stanzas leave the stream in its default namespace, which the wrapper does not share (XEP-0206 §1).

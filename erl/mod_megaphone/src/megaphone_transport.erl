@@ -5,7 +5,7 @@
 %%% keeps the one that it began with.
 %%%
 %%% It begins with open/3 and begun/3; then come hear/4 with messages, wait/3 with time, next/2 with what the client said, flow/1
-%%% whether that may go on, sent/2 and flush/2 with what the stream sent; and, last of all, finish/5. From then on the transport
+%%% whether that may go on, sent/2 and flush/3 with what the stream sent; and, last of all, finish/5. From then on the transport
 %%% has no state: late/2 and rest/1 take what still comes.
 -module(megaphone_transport).
 
@@ -23,7 +23,12 @@
 -type opened() :: {ok | reason(), Host :: binary(), transport()} | refused.
 %% `stop': the session is to end.
 -type step() :: {ok, transport()} | {stop, reason(), transport()}.
--type next() :: {ok, Bytes :: pos_integer(), [megaphone_stream:event()], transport()} | {stop, reason(), transport()} | none.
+%% `host': it has said for which one it is.
+-type next() ::
+    {ok, Bytes :: pos_integer(), [megaphone_stream:event()], transport()}
+    | {host, Host :: binary(), transport()}
+    | {stop, reason(), transport()}
+    | none.
 %% `ended': the stream is to end the session, with a condition, a stream error or nothing; the rest is what it sent after it.
 -type sent() ::
     step()
@@ -40,7 +45,13 @@
 -callback open(ConnId :: pid(), what(), sid()) -> opened().
 
 %% @doc The stream has begun.
--callback begun(ConnId :: pid(), what(), transport()) -> transport().
+-callback begun(ConnId :: pid(), what(), transport()) -> step().
+
+%% @doc Enters the index of sessions.
+-callback enter(sid(), megaphone_sessions:gauges(), transport()) -> ok.
+
+%% @doc Who came by this hears that what was to serve them failed.
+-callback failed(ConnId :: pid()) -> ok.
 
 %% @doc A message of its own.
 -callback hear(Message :: tuple(), sid(), who(), transport()) -> step().
@@ -54,7 +65,8 @@
 %% @doc What waited for its time, and may go on.
 -callback wait(sid(), who(), transport()) -> step().
 
-%% @doc What the client said next, in its order, for its stream at `Host': how many bytes it took, and what it is.
+%% @doc What the client said next, in its order, for its stream at `Host': how many bytes it took, and what it is. The host is
+%% empty until it is known.
 -callback next(Host :: binary(), transport()) -> next().
 
 %% @doc May that go on, or does too much wait for the client?
@@ -63,15 +75,15 @@
 %% @doc Takes what the stream sent, up to its last word, if it said that.
 -callback sent([megaphone_socket:event()], transport()) -> sent().
 
-%% @doc What is due leaves. `IsBusy': there is more for the stream, and only the mailbox keeps it back.
--callback flush(IsBusy :: boolean(), transport()) -> transport().
+%% @doc What is due leaves. `Left': what the stream has not got yet; `IsBusy': there is some, and only the mailbox keeps it back.
+-callback flush(IsBusy :: boolean(), Left :: megaphone_pending:pending(), transport()) -> step().
 
 %% @doc The client is told of the end, and who comes late will be, if there is somebody to tell it `For'. Returns what the
 %% client may lack and its user is owed. `Error' is the stream's last word.
 -callback finish(megaphone_condition:condition(), Error :: iodata(), For :: who() | nobody, sid(), transport()) ->
     [megaphone_queue:owed()].
 
-%% @doc When wait/3, flush/2 or is_expired/1 will next have something to say.
+%% @doc When wait/3, flush/3 or is_expired/1 will next have something to say.
 -callback due(transport()) -> ms() | infinity.
 
 %% @doc Is the client gone?

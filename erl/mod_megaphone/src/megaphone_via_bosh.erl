@@ -13,7 +13,7 @@
 -behaviour(megaphone_transport).
 
 -export([request/3, asked/3, closed/2]).
--export([new/4, name/0, open/3, begun/3, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/2, finish/5]).
+-export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -88,10 +88,18 @@ new(Request, {ConnId, Body}, MaxBody, {Sid, Limits}) ->
     {case IsTaken of true -> ok; false -> body_too_large end, T}.
 
 %% @doc The creation request is charged late: the shaper is there once the stream has begun.
--spec begun(pid(), binary(), transport()) -> transport().
+-spec begun(pid(), binary(), transport()) -> {ok, transport()}.
 begun(ConnId, Body, #transport{shaper = Shaper, intake = Intake} = T) ->
     {now, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Body}, 1, now_ms(), Shaper, Intake),
-    T#transport{shaper = Shaper1, intake = Intake1}.
+    {ok, T#transport{shaper = Shaper1, intake = Intake1}}.
+
+-spec enter(sid(), megaphone_sessions:gauges(), transport()) -> ok.
+enter(Sid, Gauges, _) -> megaphone_sessions:open(Sid, self(), Gauges).
+
+-spec failed(pid()) -> ok.
+failed(ConnId) ->
+    {Status, Answer} = megaphone_condition:failure(false, <<"internal-server-error">>),
+    megaphone_gateway:last_answer(ConnId, Status, [], Answer).
 
 %%% What the client sends
 
@@ -231,10 +239,10 @@ enqueue(Item, Kind, Rest, Now, Full, #transport{bosh = Bosh} = T) ->
     end.
 
 %% @doc Due answers leave.
--spec flush(IsBusy :: boolean(), transport()) -> transport().
-flush(IsBusy, #transport{bosh = Bosh} = T) ->
+-spec flush(boolean(), Left :: megaphone_pending:pending(), transport()) -> {ok, transport()}.
+flush(IsBusy, _, #transport{bosh = Bosh} = T) ->
     {[], T1} = carry_out(megaphone_bosh:flush(IsBusy, now_ms(), Bosh), T),
-    present(T1).
+    {ok, present(T1)}.
 
 %% A client whose requests wait here for their time is there.
 -spec present(transport()) -> transport().
@@ -278,7 +286,7 @@ rest(Sid) ->
 
 %%% What it is like
 
-%% @doc When wait/3, flush/2 or is_expired/1 will next have something to say.
+%% @doc When wait/3, flush/3 or is_expired/1 will next have something to say.
 -spec due(transport()) -> ms() | infinity.
 %% Atoms sort behind numbers: `infinity' is the largest.
 due(#transport{bosh = Bosh, intake = Intake}) -> min(megaphone_bosh:deadline(Bosh), megaphone_intake:due(Intake)).

@@ -20,11 +20,11 @@
 %%%
 %%% What is owed (megaphone_handback) is kept until it is read. Nothing is asked for twice: of two frames that are to be
 %%% read, the later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3)
-%%% and as its stream takes them (took/2), and its gateway sends no more than a window ahead of that.
+%%% and as its stream takes them (took/3), and its gateway sends no more than a window ahead of that.
 -module(megaphone_websocket).
 
--export([new/3, came/3, took/2, closing/1, closed/1, enqueue/3, read/3, flush/2, undelivered/4, finish/4]).
--export([conn/1, flow/1, due/1, is_expired/2, info/1]).
+-export([new/3, limits/2, came/3, took/3, ahead/1, closing/1, closed/1, enqueue/3, read/3, flush/2, undelivered/4, finish/4]).
+-export([conn/1, has_sent/1, flow/1, due/1, is_expired/2, info/1]).
 
 -export_type([websocket/0, effect/0]).
 
@@ -42,11 +42,13 @@
     | {stop, reason()}.
 %% Asked for, newest first: the bytes since the one before it, and what it owes.
 -type asked() :: [{Number :: pos_integer(), Bytes :: pos_integer(), megaphone_queue:owed() | none}].
+%% As mod_megaphone has them.
+-type limits() :: #{queue := pos_integer(), inactivity := pos_integer(), _ => _}.
 -type way() :: clear | full | {busy, Unsent :: [effect(), ...], Due :: ms()} | gone.
 
 -record(ws, {
     conn :: conn(),
-    limits :: mod_megaphone:limits(),
+    limits :: limits(),
     %% When the client last said something; has it said that it goes.
     heard :: ms(),
     closing = false :: boolean(),
@@ -81,8 +83,12 @@
 -define(FIRST_PAUSE, 50).
 -define(LONGEST_PAUSE, 5000).
 
--spec new(conn(), ms(), mod_megaphone:limits()) -> websocket().
+-spec new(conn(), ms(), limits()) -> websocket().
 new(Conn, Now, Limits) -> #ws{conn = Conn, limits = Limits, heard = Now}.
+
+%% @doc From now on it has these.
+-spec limits(limits(), websocket()) -> websocket().
+limits(Limits, W) -> W#ws{limits = Limits}.
 
 %%% What the client sends
 
@@ -93,9 +99,15 @@ came(_, _, #ws{came = Came, came_bytes = Before} = W) when Came >= ?WINDOW_FRAME
 came(Bytes, Now, #ws{came = Came, came_bytes = Before} = W) ->
     {[], W#ws{came = Came + 1, came_bytes = Before + Bytes, heard = Now}}.
 
-%% @doc The oldest of those that came went to the stream.
--spec took(Bytes :: non_neg_integer(), websocket()) -> {[effect()], websocket()}.
-took(Bytes, #ws{took = Took, took_bytes = Before} = W) -> report(W#ws{took = Took + 1, took_bytes = Before + Bytes}).
+%% @doc So many of those that came went to the stream.
+-spec took(Frames :: non_neg_integer(), Bytes :: non_neg_integer(), websocket()) -> {[effect()], websocket()}.
+took(Frames, Bytes, #ws{took = Took, took_bytes = Before} = W) -> report(W#ws{took = Took + Frames, took_bytes = Before + Bytes}).
+
+%% @doc Those that are not known to have gone to the stream, and their bytes, where there may be so many that it is to be said
+%% if they have.
+-spec ahead(websocket()) -> {Frames :: pos_integer(), Bytes :: pos_integer()} | none.
+ahead(#ws{came = Came, came_bytes = Bytes}) when Came < ?REPORT_FRAMES, Bytes < ?REPORT_BYTES -> none;
+ahead(#ws{came = Came, came_bytes = Bytes, took = Took, took_bytes = TookBytes}) -> {Came - Took, Bytes - TookBytes}.
 
 -spec report(websocket()) -> {[effect()], websocket()}.
 report(#ws{took = Took, took_bytes = Bytes, way = Way} = W) when
@@ -219,7 +231,8 @@ unsent(busy, Effects, Now, #ws{pause = Before} = W) ->
 %% @doc The last frames. `Error' is the stream's, or nothing where the condition is to be told. What the client may not have
 %% and is owed to its user, oldest first, is for the caller to deliver by another way; one that says goodbye gets what
 %% waits, as far as there is room, and what there is none for is owed.
--spec finish(megaphone_condition:condition(), Error :: iodata(), ms(), websocket()) -> {[effect()], [megaphone_queue:owed()]}.
+-spec finish(megaphone_condition:condition() | too_large, Error :: iodata(), ms(), websocket()) ->
+    {[effect()], [megaphone_queue:owed()]}.
 finish(client, _, _, #ws{way = gone, queue = Queue}) ->
     {[], megaphone_queue:all_owed(Queue)};
 finish(_, _, _, #ws{way = gone} = W) ->
@@ -230,7 +243,7 @@ finish(client, _, Now, #ws{conn = Conn, way = Way} = W) ->
     {Unsent ++ Frames ++ [{frame, Conn, megaphone_framing:close()}, {close, Conn, 1000, <<>>}], megaphone_queue:all_owed(Left)};
 finish(Condition, Error, _, #ws{conn = Conn} = W) ->
     Frames = [{frame, Conn, Body} || Body <- [stream_error(Condition, Error), megaphone_framing:close()], Body =/= []],
-    {Frames ++ [{close, Conn, code(Condition), Condition}], owed(W)}.
+    {Frames ++ [{close, Conn, code(Condition), reason(Condition)}], owed(W)}.
 
 -spec owed(websocket()) -> [megaphone_queue:owed()].
 owed(#ws{asked = Asked, queue = Queue}) ->
@@ -238,9 +251,10 @@ owed(#ws{asked = Asked, queue = Queue}) ->
 
 %% BOSH's conditions (XEP-0124 §17.2) that are none of a stream's have another name there, or none: then the stream has
 %% said what there was to say.
--spec stream_error(binary(), iodata()) -> iodata().
+-spec stream_error(binary() | too_large, iodata()) -> iodata().
 stream_error(Condition, []) ->
     case Condition of
+        too_large -> megaphone_framing:error(<<"policy-violation">>);
         <<"remote-connection-failed">> -> [];
         <<"remote-stream-error">> -> [];
         <<"item-not-found">> -> megaphone_framing:error(<<"connection-timeout">>);
@@ -250,14 +264,23 @@ stream_error(Condition, []) ->
 stream_error(_, Error) ->
     Error.
 
+-spec reason(binary() | too_large) -> binary().
+reason(too_large) -> <<"policy-violation">>;
+reason(Condition) -> Condition.
+
 %% RFC 6455 §7.4, and 1012 as IANA has it: come back, but not all at once.
--spec code(binary()) -> 1000..4999.
+-spec code(binary() | too_large) -> 1000..4999.
+code(too_large) -> 1009;
 code(<<"policy-violation">>) -> 1008;
 code(<<"internal-server-error">>) -> 1011;
 code(<<"system-shutdown">>) -> 1012;
 code(_) -> 1000.
 
 %%% What it is like
+
+%% @doc Did anything leave?
+-spec has_sent(websocket()) -> boolean().
+has_sent(#ws{sent = Sent}) -> Sent > 0.
 
 %% @doc Of the socket.
 -spec conn(websocket()) -> conn().
