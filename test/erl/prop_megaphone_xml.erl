@@ -5,6 +5,8 @@
 -module(prop_megaphone_xml).
 
 -export([prop_as_the_parser/0, prop_plain_xml_is_read/0, prop_well_formed_markup_passes/0]).
+%% For others that read XML.
+-export([any_document/0, damaged/1, sorted/1]).
 
 -include_lib("proper/include/proper.hrl").
 
@@ -14,7 +16,7 @@
 prop_as_the_parser() ->
     ?FORALL(
         Xml,
-        damaged(?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()])))),
+        damaged(any_document()),
         case megaphone_xml:read(Xml) of
             unsure -> true;
             {ok, El} -> sorted(El) =:= sorted(fxml_stream:parse_element(Xml))
@@ -31,7 +33,7 @@ prop_plain_xml_is_read() ->
 prop_well_formed_markup_passes() ->
     ?FORALL(
         Xml,
-        damaged(?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()])))),
+        damaged(any_document()),
         case megaphone_markup:check(Xml, 10000) of
             ok -> true;
             {error, forbidden_markup} -> true;
@@ -42,6 +44,8 @@ prop_well_formed_markup_passes() ->
 %% The order of attributes means nothing.
 sorted({xmlel, Name, Attrs, Children}) -> {xmlel, Name, lists:sort(Attrs), [sorted(Child) || Child <- Children]};
 sorted(Other) -> Other.
+
+any_document() -> ?SIZED(Size, document(Size, ?PLAIN_NAMES ++ ?ODD_NAMES, oneof([plain_text(), odd_text()]))).
 
 document(Size, Names, Text) ->
     ?LET(
