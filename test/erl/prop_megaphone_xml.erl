@@ -10,8 +10,8 @@
 
 -include_lib("proper/include/proper.hrl").
 
--define(PLAIN_NAMES, ["id", "to", "xmlns"]).
--define(ODD_NAMES, ["xml:lang", "xmlns:x", "x:y"]).
+-define(PLAIN_NAMES, ["id", "to", "xmlns", "xml:lang"]).
+-define(ODD_NAMES, ["xml:space", "xml:id", "xmlns:x", "x:y", "x:lang"]).
 
 prop_as_the_parser() ->
     ?FORALL(
@@ -69,11 +69,16 @@ attributes(Names) ->
         [[" ", Name, "=", Quote, Value, Quote] || {Name, Quote, Value} <- lists:ukeysort(1, Attributes)]
     ).
 
-value() -> oneof([<<"1573741820">>, <<"http://jabber.org/protocol/httpbind">>, <<"a > b">>, <<"jabber:client">>]).
+value() -> oneof([wide(), <<"1573741820">>, <<"http://jabber.org/protocol/httpbind">>, <<"a > b">>, <<"jabber:client">>]).
 
-plain_text() -> oneof([<<"hello">>, <<" ">>, <<"\n\t 'so' \"what\"">>]).
+plain_text() -> oneof([<<"hello">>, <<" ">>, <<"\n\t 'so' \"what\"">>, <<"&apos;a&amp;b&quot;&lt;&gt;">>, <<"&amp;amp;">>, wide()]).
 
-odd_text() -> oneof([<<>>, <<"a&amp;b">>, <<"]]>">>, <<"\r\n">>, <<"<!-- no -->">>, <<"<?no?>">>, <<"<![CDATA[<]]>">>, utf8()]).
+%% Of each width, and next to what is no character.
+wide() ->
+    Chars = oneof([range(16#80, 16#D7FF), 16#7FF, 16#800, 16#D7FF, 16#E000, 16#FFFD, 16#10000, 16#1FFFE, 16#10FFFF]),
+    ?LET(Text, non_empty(list(Chars)), unicode:characters_to_binary(Text)).
+
+odd_text() -> oneof([<<>>, <<"&#39;">>, <<"&nbsp;">>, <<"&amp">>, <<"]]&gt;">>, <<"]]>">>, <<"\r\n">>, <<"<!-- no -->">>, <<"<?no?>">>, <<"<![CDATA[<]]>">>, <<16#FFFE/utf8>>, <<16#FFFF/utf8>>, <<16#ED, 16#A0, 16#80>>, utf8()]).
 
 %% Some bytes deleted, doubled, followed by a repeated attribute, or exchanged for those that mean something in XML.
 damaged(Generator) ->
