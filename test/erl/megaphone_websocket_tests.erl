@@ -29,7 +29,12 @@ event({Why, Bytes}, Ws) when Why =:= busy; Why =:= gone ->
     {[], Ws2};
 event(closed, Ws) -> megaphone_websocket:closed(Ws);
 event({came, Bytes}, Ws) -> megaphone_websocket:came(Bytes, ?NOW, Ws);
-event({took, Bytes}, Ws) -> megaphone_websocket:took(1, Bytes, Ws).
+%% All but so many, of so many bytes each; as the session's process asks.
+event({took, Bytes, Waiting}, Ws) ->
+    case megaphone_websocket:ahead(Ws) of
+        none -> {[], Ws};
+        {Frames, All} -> megaphone_websocket:took(Frames - Waiting, All - Waiting * Bytes, Ws)
+    end.
 
 undelivered(Why, Frames, Ws) ->
     {Effects, Ws1} = megaphone_websocket:undelivered(Why, Frames ++ [{count, stanzas_out}], ?NOW, Ws),
@@ -163,7 +168,8 @@ the_rest_is_left_to_do_test() ->
 
 %%% The client's frames
 
-takes(Bytes, N) -> lists:append([[{came, Bytes}, {took, Bytes}] || _ <- lists:seq(1, N)]).
+takes(Bytes, N) -> takes(Bytes, N, 0).
+takes(Bytes, N, Waiting) -> lists:append([[{came, Bytes}, {took, Bytes, min(At, Waiting)}] || At <- lists:seq(1, N)]).
 effects(Events) -> lists:append(element(1, run(Events, ws()))).
 
 says_how_far_it_took_test() ->
@@ -171,7 +177,9 @@ says_how_far_it_took_test() ->
     ?assertEqual([{taken, self(), 16}], effects(takes(10, 16))),
     ?assertEqual([{taken, self(), 16}, {taken, self(), 32}], effects(takes(10, 40))),
     ?assertEqual([{taken, self(), 2}], effects(takes(8192, 3))),
-    ?assertEqual([{taken, self(), 1}], effects(takes(16384, 1))).
+    ?assertEqual([{taken, self(), 1}], effects(takes(16384, 1))),
+    ?assertEqual([{taken, self(), 16}, {taken, self(), 32}], effects(takes(10, 36, 4))),
+    ?assertEqual([{taken, self(), 2}], effects(takes(8192, 5, 2))).
 
 beyond_the_window_is_a_flood_test() ->
     Came = fun(Sizes) -> [Reason || {stop, Reason} <- effects([{came, Size} || Size <- Sizes])] end,
@@ -185,7 +193,8 @@ beyond_the_window_is_a_flood_test() ->
 no_room_for_what_was_taken_test() ->
     {Effects, Ws} = run([{busy, 1}] ++ takes(1, 50), ws()),
     ?assertEqual([], lists:append(Effects)),
-    ?assertMatch({[{frame, _, _}, {taken, _, 50}], _}, event({flush, ?NOW + 50}, Ws)).
+    ?assertMatch({[[{frame, _, _}], [{taken, _, 50}]], _}, run([{flush, ?NOW + 50}, {took, 1, 0}], Ws)),
+    ?assertEqual([{stop, <<"remote-connection-failed">>}], effects([closed] ++ takes(1, 50))).
 
 %%% Too much, too long
 
@@ -210,27 +219,6 @@ patience_test() ->
 
 %%% The end
 
-codes_test() ->
-    Last = fun(Condition, Error) ->
-        {Effects, []} = megaphone_websocket:finish(Condition, Error, ?NOW, ws()),
-        [case Effect of {frame, _, Body} -> Body; {close, _, Code, _} -> Code end || Effect <- Effects]
-    end,
-    Close = megaphone_framing:close(),
-    ?assertEqual([Close, 1000], Last(client, [])),
-    ?assertEqual([Close, 1000], Last(<<"remote-connection-failed">>, [])),
-    ?assertEqual([<<"e">>, Close, 1000], Last(<<"remote-stream-error">>, <<"e">>)),
-    ?assertEqual([<<"e">>, Close, 1012], Last(<<"system-shutdown">>, <<"e">>)),
-    [
-        ?assertEqual([megaphone_framing:error(Error), Close, Code], Last(Condition, []))
-     || {Condition, Error, Code} <- [
-            {<<"policy-violation">>, <<"policy-violation">>, 1008},
-            {<<"internal-server-error">>, <<"internal-server-error">>, 1011},
-            {<<"system-shutdown">>, <<"system-shutdown">>, 1012},
-            {<<"item-not-found">>, <<"connection-timeout">>, 1000},
-            {<<"bad-request">>, <<"bad-format">>, 1000}
-        ]
-    ].
-
 %% It gets what there is room for, and is owed the rest.
 who_says_goodbye_is_owed_only_what_there_is_no_room_for_test() ->
     Finish = fun(Events) ->
@@ -254,9 +242,15 @@ info_test() ->
     ?assertEqual(#{held => 0, paused => false, terminating => false, idle_from => 0}, megaphone_websocket:info(ws())),
     Ws = megaphone_websocket:closing(after_all([{came, 1}])),
     ?assertEqual(#{held => 0, paused => false, terminating => true, idle_from => ?NOW}, megaphone_websocket:info(Ws)),
-    ?assertEqual(self(), megaphone_websocket:conn(Ws)).
+    ?assertEqual(self(), megaphone_websocket:conn(Ws)),
+    ?assertEqual([false, true], [megaphone_websocket:has_sent(after_all(Events)) || Events <- [[], [{enqueue, item(1)}]]]).
+
+%% Those of its host, once that is known.
+limits_test() ->
+    Ws = megaphone_websocket:limits(#{queue => 1, inactivity => 1}, after_all(full())),
+    ?assertEqual({full, true}, {megaphone_websocket:flow(Ws), megaphone_websocket:is_expired(?NOW + 1000, Ws)}).
 
 %% The limits are one term for all.
 idle_is_small_test() ->
     Idle = after_all(takes(100, 20) ++ [{enqueue, owed(1000, a)}, {read, 1}]),
-    ?assert(erts_debug:flat_size(Idle) - erts_debug:flat_size(limits()) =< 20).
+    ?assert(erts_debug:flat_size(Idle) - erts_debug:flat_size(limits()) =< 16).

@@ -135,18 +135,24 @@ happens(prove, W) ->
 happens({say, N, Bytes}, #world{kept = Kept} = W) ->
     pass_on(W#world{kept = Kept ++ lists:duplicate(N, Bytes)});
 happens({take, 0}, W) ->
-    W;
-happens({take, N}, #world{came = [Bytes | Came], ws = Ws} = W) ->
+    took(W);
+happens({take, N}, #world{came = [_ | Came], ws = Ws} = W) ->
     case megaphone_websocket:flow(Ws) of
-        open -> happens({take, N - 1}, effects(megaphone_websocket:took(Bytes, Ws), W#world{came = Came}));
-        full -> W
+        open -> happens({take, N - 1}, W#world{came = Came});
+        full -> took(W)
     end;
 happens({take, _}, W) ->
-    W;
+    took(W);
 happens({busy, Busy}, W) ->
     W#world{busy = Busy};
 happens({pass, Ms}, #world{now = Now, ws = Ws} = W) ->
-    effects(megaphone_websocket:flush(Now + Ms, Ws), W#world{now = Now + Ms}).
+    took(effects(megaphone_websocket:flush(Now + Ms, Ws), W#world{now = Now + Ms})).
+
+took(#world{ws = Ws, came = Came} = W) ->
+    case megaphone_websocket:ahead(Ws) of
+        none -> W;
+        {Frames, Bytes} -> effects(megaphone_websocket:took(Frames - length(Came), Bytes - lists:sum(Came), Ws), W)
+    end.
 
 %% The gateway sends what its window lets it, by what it was told.
 pass_on(#world{kept = [Bytes | Kept], untaken = Untaken, came = Came, ws = Ws, now = Now} = W) ->

@@ -52,12 +52,10 @@
     %% When the client last said something; has it said that it goes.
     heard :: ms(),
     closing = false :: boolean(),
-    %% Frames of the client's that were reported as taken; those since, in number and bytes, and how far they were taken.
+    %% Frames of the client's that were reported as taken; those that came since, and their bytes.
     reported = 0 :: non_neg_integer(),
     came = 0 :: non_neg_integer(),
     came_bytes = 0 :: non_neg_integer(),
-    took = 0 :: non_neg_integer(),
-    took_bytes = 0 :: non_neg_integer(),
     way = clear :: way(),
     %% How long there was no room, as long as that lasts.
     pause = 0 :: ms(),
@@ -99,24 +97,19 @@ came(_, _, #ws{came = Came, came_bytes = Before} = W) when Came >= ?WINDOW_FRAME
 came(Bytes, Now, #ws{came = Came, came_bytes = Before} = W) ->
     {[], W#ws{came = Came + 1, came_bytes = Before + Bytes, heard = Now}}.
 
-%% @doc So many of those that came went to the stream.
--spec took(Frames :: non_neg_integer(), Bytes :: non_neg_integer(), websocket()) -> {[effect()], websocket()}.
-took(Frames, Bytes, #ws{took = Took, took_bytes = Before} = W) -> report(W#ws{took = Took + Frames, took_bytes = Before + Bytes}).
-
-%% @doc Those that are not known to have gone to the stream, and their bytes, where there may be so many that it is to be said
-%% if they have.
--spec ahead(websocket()) -> {Frames :: pos_integer(), Bytes :: pos_integer()} | none.
+%% @doc Those that came and were not reported as taken, and their bytes, where there may be so many that it is to be said if
+%% they were.
+-spec ahead(websocket()) -> {Frames :: pos_integer(), Bytes :: non_neg_integer()} | none.
 ahead(#ws{came = Came, came_bytes = Bytes}) when Came < ?REPORT_FRAMES, Bytes < ?REPORT_BYTES -> none;
-ahead(#ws{came = Came, came_bytes = Bytes, took = Took, took_bytes = TookBytes}) -> {Came - Took, Bytes - TookBytes}.
+ahead(#ws{came = Came, came_bytes = Bytes}) -> {Came, Bytes}.
 
--spec report(websocket()) -> {[effect()], websocket()}.
-report(#ws{took = Took, took_bytes = Bytes, way = Way} = W) when
-    Took < ?REPORT_FRAMES, Bytes < ?REPORT_BYTES; Way =:= gone; is_tuple(Way)
-->
+%% @doc So many of those went to the stream.
+-spec took(Frames :: non_neg_integer(), Bytes :: non_neg_integer(), websocket()) -> {[effect()], websocket()}.
+took(Frames, Bytes, #ws{way = Way} = W) when Frames < ?REPORT_FRAMES, Bytes < ?REPORT_BYTES; Way =:= gone; is_tuple(Way) ->
     {[], W};
-report(#ws{conn = Conn, reported = Before, came = Came, came_bytes = CameBytes, took = Took, took_bytes = Bytes} = W) ->
-    Count = Before + Took,
-    {[{taken, Conn, Count}], W#ws{reported = Count, came = Came - Took, came_bytes = CameBytes - Bytes, took = 0, took_bytes = 0}}.
+took(Frames, Bytes, #ws{conn = Conn, reported = Before, came = Came, came_bytes = CameBytes} = W) ->
+    Count = Before + Frames,
+    {[{taken, Conn, Count}], W#ws{reported = Count, came = Came - Frames, came_bytes = CameBytes - Bytes}}.
 
 %% @doc It said that it goes (RFC 7395 §3.6), but listens until we say so.
 -spec closing(websocket()) -> websocket().
@@ -197,9 +190,8 @@ leave_all(Items, W) -> lists:mapfoldl(fun({Body, _} = Item, Acc) -> leave(Item, 
 %% @doc What is due leaves. Where nothing is, the last try was not in vain.
 -spec flush(ms(), websocket()) -> {[effect()], websocket()}.
 flush(Now, #ws{way = {busy, Unsent, Due}} = W) when Due =< Now ->
-    {Taken, W1} = report(W#ws{way = full}),
-    {Frames, W2} = drain(Now, W1),
-    {Unsent ++ Taken ++ Frames, W2};
+    {Frames, W1} = drain(Now, W),
+    {Unsent ++ Frames, W1};
 flush(_, #ws{way = {busy, _, _}} = W) ->
     {[], W};
 flush(_, #ws{pause = 0} = W) ->
@@ -231,7 +223,7 @@ unsent(busy, Effects, Now, #ws{pause = Before} = W) ->
 %% @doc The last frames. `Error' is the stream's, or nothing where the condition is to be told. What the client may not have
 %% and is owed to its user, oldest first, is for the caller to deliver by another way; one that says goodbye gets what
 %% waits, as far as there is room, and what there is none for is owed.
--spec finish(megaphone_condition:condition() | too_large, Error :: iodata(), ms(), websocket()) ->
+-spec finish(megaphone_closing:condition(), Error :: iodata(), ms(), websocket()) ->
     {[effect()], [megaphone_queue:owed()]}.
 finish(client, _, _, #ws{way = gone, queue = Queue}) ->
     {[], megaphone_queue:all_owed(Queue)};
@@ -240,41 +232,15 @@ finish(_, _, _, #ws{way = gone} = W) ->
 finish(client, _, Now, #ws{conn = Conn, way = Way} = W) ->
     {Frames, #ws{queue = Left}} = drain(Now, W),
     Unsent = case Way of {busy, Waiting, _} -> Waiting; _ -> [] end,
-    {Unsent ++ Frames ++ [{frame, Conn, megaphone_framing:close()}, {close, Conn, 1000, <<>>}], megaphone_queue:all_owed(Left)};
+    {[Body], Code, Reason} = megaphone_closing:last(client, []),
+    {Unsent ++ Frames ++ [{frame, Conn, Body}, {close, Conn, Code, Reason}], megaphone_queue:all_owed(Left)};
 finish(Condition, Error, _, #ws{conn = Conn} = W) ->
-    Frames = [{frame, Conn, Body} || Body <- [stream_error(Condition, Error), megaphone_framing:close()], Body =/= []],
-    {Frames ++ [{close, Conn, code(Condition), reason(Condition)}], owed(W)}.
+    {Bodies, Code, Reason} = megaphone_closing:last(Condition, Error),
+    {[{frame, Conn, Body} || Body <- Bodies] ++ [{close, Conn, Code, Reason}], owed(W)}.
 
 -spec owed(websocket()) -> [megaphone_queue:owed()].
 owed(#ws{asked = Asked, queue = Queue}) ->
     lists:reverse([Owed || {_, _, Owed} <- Asked, Owed =/= none]) ++ megaphone_queue:all_owed(Queue).
-
-%% BOSH's conditions (XEP-0124 §17.2) that are none of a stream's have another name there, or none: then the stream has
-%% said what there was to say.
--spec stream_error(binary() | too_large, iodata()) -> iodata().
-stream_error(Condition, []) ->
-    case Condition of
-        too_large -> megaphone_framing:error(<<"policy-violation">>);
-        <<"remote-connection-failed">> -> [];
-        <<"remote-stream-error">> -> [];
-        <<"item-not-found">> -> megaphone_framing:error(<<"connection-timeout">>);
-        <<"bad-request">> -> megaphone_framing:error(<<"bad-format">>);
-        _ -> megaphone_framing:error(Condition)
-    end;
-stream_error(_, Error) ->
-    Error.
-
--spec reason(binary() | too_large) -> binary().
-reason(too_large) -> <<"policy-violation">>;
-reason(Condition) -> Condition.
-
-%% RFC 6455 §7.4, and 1012 as IANA has it: come back, but not all at once.
--spec code(binary() | too_large) -> 1000..4999.
-code(too_large) -> 1009;
-code(<<"policy-violation">>) -> 1008;
-code(<<"internal-server-error">>) -> 1011;
-code(<<"system-shutdown">>) -> 1012;
-code(_) -> 1000.
 
 %%% What it is like
 

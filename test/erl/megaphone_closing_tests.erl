@@ -1,0 +1,33 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The table in the header of megaphone_closing, read from there, row by row.
+-module(megaphone_closing_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+condition(<<"the client says goodbye">>) -> client;
+condition(<<"a frame is too large">>) -> too_large;
+condition(<<"any other condition of a stream">>) -> <<"not-well-formed">>;
+condition(Condition) -> Condition.
+
+table_test_() ->
+    ok = megaphone_chars:prepare(),
+    Rows = megaphone_table:read(megaphone_closing),
+    ?assertEqual(10, length(Rows)),
+    [
+        {binary_to_list(Row), fun() ->
+            Condition = condition(Row),
+            Told =
+                case Error of
+                    <<>> -> [];
+                    <<"the same">> -> [megaphone_framing:error(Condition)];
+                    _ -> [megaphone_framing:error(Error)]
+                end,
+            {Frames, Is, Reason} = megaphone_closing:last(Condition, []),
+            ?assertEqual({Told ++ [megaphone_framing:close()], binary_to_integer(Code)}, {Frames, Is}),
+            %% RFC 6455 §5.5.1.
+            ?assert(byte_size(Reason) =< 123),
+            ?assertMatch({[<<"said">>, _], Is, Reason}, megaphone_closing:last(Condition, <<"said">>))
+        end}
+     || {Row, [{_, Error}, {_, Code}]} <- Rows
+    ].
