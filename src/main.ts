@@ -60,8 +60,11 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
     { version: version(), config: file ?? 'defaults' },
     `${config.node} is up${names.length > 1 ? `: ${names.join(', ')}` : ''}`,
   );
-  const scheme = config.tls_cert === '' ? 'http' : 'https';
-  log.info(`BOSH endpoint: ${scheme}://${hostForUrl(config.http_ip)}:${service.port}/bosh`);
+  const secure = config.tls_cert === '' ? '' : 's';
+  const place = `${hostForUrl(config.http_ip)}:${service.port}`;
+  log.info(`BOSH endpoint: http${secure}://${place}/bosh`);
+  const [webSocketPath] = config.websocket_paths;
+  if (webSocketPath !== undefined) log.info(`WebSocket endpoint: ws${secure}://${place}${webSocketPath}`);
   process.on('SIGHUP', () => service.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     // A second signal finds no listener and ends the process at once.

@@ -182,8 +182,8 @@ export const configSchema = z
       .default([])
       .describe('nodes that may connect to this one, none named: all'),
     tick_time: duration(4, 3600).default(60).describe("ejabberd's net_ticktime"),
-    http_ip: ip().default('::').describe('address of the BOSH endpoint'),
-    http_port: port().default(8080).describe('port of the BOSH endpoint, 0 for any free one'),
+    http_ip: ip().default('::').describe('address for web clients'),
+    http_port: port().default(8080).describe('port for web clients, 0 for any free one'),
     tls_cert: setting('a path', text).default('').describe('certificate to serve HTTPS with, a PEM file'),
     tls_key: setting('a path', text).default('').describe('key of that certificate, a PEM file'),
     cors_origins: list(origin()).default(['*']).describe('web origins that may use the endpoint'),
@@ -197,7 +197,7 @@ export const configSchema = z
     trusted_proxies: list(cidr()).default([]).describe('proxies whose X-Forwarded-… headers count'),
     max_body: size(1024, 16 * 1024 ** 2)
       .default(256 * 1024)
-      .describe('largest request body'),
+      .describe('largest request body or WebSocket message'),
     max_receiving: size(1024, 16 * 1024 ** 3)
       .default(64 * 1024 ** 2)
       .describe('memory for requests that are coming in'),

@@ -105,7 +105,6 @@ export class BoshServer {
       room: this.#room,
       turns: new Turns(),
       proofs: new Proofs(),
-      webSockets: 0,
       now: Math.floor(process.uptime()),
       isStopping: false,
       isDraining: false,
@@ -150,11 +149,6 @@ export class BoshServer {
 
   get connections(): number {
     return this.#room.guests.size;
-  }
-
-  /** WebSockets among them. */
-  get webSockets(): number {
-    return this.#front.webSockets;
   }
 
   /** Bytes that requests take which are coming in. */

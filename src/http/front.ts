@@ -1,4 +1,4 @@
-/** What all connections of a BOSH endpoint share: settings, the gateway behind it, and the clock. */
+/** What all connections of web clients share: settings, the gateway behind it, and the clock. */
 
 import type { HttpExchange, HttpRequest, SocketService } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
@@ -50,8 +50,6 @@ export interface Front {
   readonly room: Room<Guest>;
   readonly turns: Turns;
   readonly proofs: Proofs;
-  /** Open ones. */
-  webSockets: number;
   /** A coarse clock that never runs backwards. */
   now: number;
   /** Each request from now on is the last one of its connection. */

@@ -21,7 +21,7 @@ interface Sender {
   /** Whether frames go out. */
   readonly isOpen: boolean;
   /** The client does not read what it is sent. */
-  cut(why: 'slowReaders'): void;
+  cut(why: 'slow_readers'): void;
 }
 
 export class Outflow implements Waiting {
@@ -64,7 +64,7 @@ export class Outflow implements Waiting {
   /** @returns `false`: it is cut, for it does not read */
   write(bytes: Buffer): boolean {
     if (this.#wire.writableLength > MAX_UNREAD) {
-      this.#sender.cut('slowReaders');
+      this.#sender.cut('slow_readers');
       return false;
     }
     this.#wire.write(bytes);
@@ -82,7 +82,7 @@ export class Outflow implements Waiting {
   /** Answers a Ping. */
   pong(payload: Buffer): void {
     this.#pongs = this.isUnread ? this.#pongs + 1 : 0;
-    if (this.#pongs > MAX_PONGS) this.#sender.cut('slowReaders');
+    if (this.#pongs > MAX_PONGS) this.#sender.cut('slow_readers');
     else this.write(pongFrame(payload));
   }
 
@@ -112,7 +112,8 @@ export class Outflow implements Waiting {
   #watch(): void {
     this.#readBy = after(this.#front, this.#front.requestTimeout);
     // Called behind all that was written, when the kernel has taken it.
-    this.#wire.write(NOTHING, () => {
+    this.#wire.write(NOTHING, (error) => {
+      if (error) return;
       this.#readBy = NEVER;
       if (this.isUnread && this.#sender.isOpen) this.#watch();
     });

@@ -25,7 +25,10 @@ const PAGE = text(
 );
 const PREFLIGHT: Response = { status: 204, headers: [], body: Buffer.alloc(0) };
 const NOT_FOUND: Reply = {
-  ...text(404, 'Nothing is here. The BOSH endpoint is /bosh.'),
+  ...text(
+    404,
+    'Nothing is here. BOSH clients go to /bosh, and /.well-known/host-meta says where WebSockets are.',
+  ),
   reason: 'path',
 };
 const NOT_FROM_A_PAGE: Reply = {

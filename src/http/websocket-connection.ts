@@ -78,7 +78,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     this.#out = new Outflow(this, wire, front);
     this.#upgrade = upgrade;
     this.#deadline = after(this.#front, ANSWER_TIME);
-    front.webSockets += 1;
   }
 
   get phase(): SocketPhase {
@@ -198,7 +197,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   closed(): void {
     this.#leave();
     this.#front.room.leave(this);
-    this.#front.webSockets -= 1;
   }
 
   refuseSlow(): void {
@@ -206,8 +204,8 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     else this.failed(TRY_AGAIN, 'more is coming in than there is room for');
   }
 
-  cut(why: 'pingTimeouts' | 'slowReaders'): void {
-    this.#front.counters[why] += 1;
+  cut(why: 'ping_timeouts' | 'slow_readers'): void {
+    this.#front.counters.websocket[why] += 1;
     this.destroy();
   }
 
@@ -225,11 +223,11 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     if (since !== undefined && after(this.#front, requestTimeout, since) <= now) {
       this.failed(POLICY, 'a message took too long to come in');
     } else if (this.#out.isLate) {
-      this.cut('slowReaders');
+      this.cut('slow_readers');
     } else if (this.#out.isPingDue) {
       // Of one that is not read, nothing can have come.
       if (this.#out.isHeard || this.#phase === 'full') this.#front.proofs.soon(this.#out);
-      else this.cut('pingTimeouts');
+      else this.cut('ping_timeouts');
     }
   }
 

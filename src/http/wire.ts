@@ -8,8 +8,8 @@ export interface Wire {
   readonly remotePort?: number | undefined;
   /** Bytes that were written and not taken by the kernel. */
   readonly writableLength: number;
-  /** @param taken called when the kernel has these bytes and all before */
-  write(bytes: Buffer, taken?: () => void): unknown;
+  /** @param taken called when the kernel has these bytes and all before, or will never have them */
+  write(bytes: Buffer, taken?: (error?: Error | null) => void): unknown;
   end(): unknown;
   destroy(): unknown;
   pause(): unknown;

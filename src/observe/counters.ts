@@ -20,10 +20,6 @@ export class Counters {
   refusedHandshakes = 0;
   /** Single headers of answers left out because they are not allowed. */
   refusedHeaders = 0;
-  /** WebSockets whose client sent nothing behind a Ping. */
-  pingTimeouts = 0;
-  /** WebSockets whose client did not read. */
-  slowReaders = 0;
   /** Requests the gateway answered itself. */
   readonly refused = {
     /** More exchanges or connections than configured, or more bytes than a node reads (503). */
@@ -56,8 +52,16 @@ export class Counters {
     path: 0,
   };
 
-  /** WebSockets whose upgrade was granted, their text frames, and the bytes of these. */
-  readonly websocket = { opened: 0, frames_in: 0, frames_out: 0, bytes_in: 0, bytes_out: 0 };
+  /** WebSockets whose upgrade was granted, their text frames, the bytes of these, and clients that were cut. */
+  readonly websocket = {
+    opened: 0,
+    frames_in: 0,
+    frames_out: 0,
+    bytes_in: 0,
+    bytes_out: 0,
+    ping_timeouts: 0,
+    slow_readers: 0,
+  };
   /** Those that ended, by close code (RFC 6455 §7.4): the usual ones, and all others together. */
   readonly websocketClosed: Record<string, number> = {
     '1000': 0,

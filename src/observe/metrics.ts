@@ -6,12 +6,14 @@ import type { Stats, WorkerReport } from './report.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-const WEBSOCKET: Readonly<Record<keyof Counters['websocket'], string>> = {
-  opened: 'WebSockets opened',
-  frames_in: 'Text frames of clients',
-  frames_out: 'Text frames to clients',
-  bytes_in: 'Bytes of text frames of clients',
-  bytes_out: 'Bytes of text frames to clients',
+const WEBSOCKET: Readonly<Record<keyof Counters['websocket'], readonly [name: string, help: string]>> = {
+  opened: ['websocket_opened_total', 'WebSockets opened'],
+  frames_in: ['websocket_frames_in_total', 'Text frames of clients'],
+  frames_out: ['websocket_frames_out_total', 'Text frames to clients'],
+  bytes_in: ['websocket_bytes_in_total', 'Bytes of text frames of clients'],
+  bytes_out: ['websocket_bytes_out_total', 'Bytes of text frames to clients'],
+  ping_timeouts: ['websocket_ping_timeouts_total', 'WebSockets cut because nothing came behind a ping'],
+  slow_readers: ['websocket_slow_readers_total', 'WebSockets cut because their client did not read'],
 };
 
 export function prometheusText(stats: Stats): string {
@@ -48,8 +50,8 @@ export function prometheusText(stats: Stats): string {
     ),
     single('bytes_in_total', 'Bytes of request bodies', stats.bytes_in),
     single('bytes_out_total', 'Bytes of answer bodies', stats.bytes_out),
-    ...Object.entries(WEBSOCKET).map(([member, help]) =>
-      single(`websocket_${member}_total`, help, stats.websocket[member] ?? 0),
+    ...Object.entries(WEBSOCKET).map(([member, [name, help]]) =>
+      single(name, help, stats.websocket[member] ?? 0),
     ),
     labelled(
       'websocket_closed_total',

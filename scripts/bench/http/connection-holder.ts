@@ -9,6 +9,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { WebSocketServer } from 'ws';
 import { configSchema } from '../../../src/config/schema.js';
 import { Service } from '../../../src/service/service.js';
 import type { Kind } from './main.js';
@@ -27,6 +28,13 @@ async function nodeHttp(): Promise<number> {
         response.writeHead(405, { 'content-type': 'text/plain' }).end('BOSH requests are sent with POST.\n');
     });
   });
+  const webSockets = new WebSocketServer({
+    server,
+    path: '/ws',
+    perMessageDeflate: false,
+    handleProtocols: () => 'xmpp',
+  });
+  webSockets.on('connection', (socket) => socket.on('message', () => {}));
   return listen(server);
 }
 

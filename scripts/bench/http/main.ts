@@ -1,6 +1,6 @@
 /**
- * `make bench-http`: resident memory of the process that holds a connection, idle after one request or with a request
- * held, for node:http, for a bare socket of node:net that keeps the request's bytes, and for the gateway; and the
+ * `make bench-http`: resident memory of the process that holds a connection, idle after one request, with a request
+ * held, or as an open WebSocket, for node:http (with the `ws` package), for a bare socket of node:net that keeps the request's bytes, and for the gateway; and the
  * processor time of one small request. All in one run, each in a fresh process, the clients in this one.
  *
  *   CONNECTIONS=15000    measured; a fifth of it with TLS
@@ -54,13 +54,30 @@ Sec-Fetch-Mode: cors
 Sec-Fetch-Site: same-site
 
 `.replaceAll('\n', '\r\n') + BODY;
-/** Held by all, and answered at once by all. */
+/** Held by all, answered at once by all, and a WebSocket for those that have them. */
 const HELD = `POST /bosh HTTP/1.1\r\n${REST}`;
 const ANSWERED = `GET /bosh HTTP/1.1\r\n${REST}`;
+const OPENED = `GET /ws HTTP/1.1
+Host: localhost:8080
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0
+Origin: http://localhost
+Connection: keep-alive, Upgrade
+Upgrade: websocket
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Extensions: permessage-deflate
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+Sec-WebSocket-Protocol: xmpp
+Sec-Fetch-Dest: empty
+Sec-Fetch-Mode: websocket
+Sec-Fetch-Site: same-site
+
+`.replaceAll('\n', '\r\n');
 
 interface Figures {
   readonly idle: number;
   readonly held: number;
+  /** None: it has no WebSockets. */
+  readonly open: number | undefined;
   /** Microseconds. */
   readonly cpu: number;
 }
@@ -156,6 +173,7 @@ async function measure(kind: Kind): Promise<Figures> {
   return {
     idle: await run((holder) => holder.memory(ANSWERED, true)),
     held: await run((holder) => holder.memory(HELD, false)),
+    open: kind === 'bare socket' ? undefined : await run((holder) => holder.memory(OPENED, true)),
     cpu: await run((holder) => holder.cpu()),
   };
 }
@@ -168,11 +186,13 @@ for (const kind of KINDS) {
 await ejabberd.stop();
 rmSync(folder, { recursive: true });
 
-const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(2)} kB`;
-const rows = [...figures].map(([kind, { idle, held, cpu }]) => [
+const kilobytes = (bytes: number | undefined): string =>
+  bytes === undefined ? '–' : `${(bytes / 1000).toFixed(2)} kB`;
+const rows = [...figures].map(([kind, { idle, held, open, cpu }]) => [
   kind,
   kilobytes(idle),
   kilobytes(held),
+  kilobytes(open),
   `${cpu.toFixed(1)} µs`,
 ]);
 const ratio = (of: keyof Figures): string =>
@@ -182,8 +202,8 @@ console.log(
 );
 console.log(
   table([
-    ['a connection', 'idle', 'with a request held', 'processor time of a request'],
+    ['a connection', 'idle', 'with a request held', 'a WebSocket', 'processor time of a request'],
     ...rows,
-    ['ratio', ratio('idle'), ratio('held'), ratio('cpu')],
+    ['ratio', ratio('idle'), ratio('held'), ratio('open'), ratio('cpu')],
   ]),
 );

@@ -1,10 +1,13 @@
-/** A node that takes requests as one with mod_megaphone would, and answers none. */
+/** A node that takes requests as one with mod_megaphone would, and answers none; WebSockets it grants. */
 
+import { encodeVersioned } from '../../../src/etf/encode.js';
+import { atom, Pid, Tuple, tuple } from '../../../src/etf/terms.js';
 import { CONTRACT_VERSION, MODULE } from '../../../src/gateway/contract.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { incomingCall } from '../../../src/node/incoming-call.js';
 
+const OPEN = atom('open');
 export const COOKIE = new Cookie('bench-connections');
 
 /** It listens on the loopback address alone, and needs no EPMD. */
@@ -23,6 +26,13 @@ export async function playNode(): Promise<HiddenNode> {
       if (call !== undefined) node.reply(call, CONTRACT_VERSION);
     },
   });
-  node.register(MODULE, { deliver: () => {} });
+  const session = new Pid(node.name, 1, 0, node.creation);
+  node.register(MODULE, {
+    deliver: (message) => {
+      const [connId, what] = message instanceof Tuple ? message.elements : [];
+      if (!(connId instanceof Pid) || what !== OPEN) return;
+      node.tell(connId, encodeVersioned(tuple(connId, atom('session'), session)));
+    },
+  });
   return node;
 }

@@ -207,6 +207,17 @@ test('of a body that is too large so much is skipped, and no byte more', () => {
   }
 });
 
+test('behind the last request 1 MB is passed over, and the rest cuts it', () => {
+  for (const state of ['last', 'ended']) {
+    const [machine] = inState(state);
+    const part = 'x'.repeat(50_000);
+    for (let left = MAX_SKIPPED; left > 0; left -= part.length) machine.send(part.slice(0, left));
+    assert.equal(machine.phase, state);
+    machine.send('x');
+    assert.deepEqual([machine.phase, machine.wire.isDestroyed], ['closed', true]);
+  }
+});
+
 test('a body is invited once, when all answers before are written, and has its time from then on', () => {
   for (const head of [`${HEAD + EXPECT}Content-Length: 5\r\n\r\n`, HEAD + EXPECT + CHUNKED]) {
     const machine = new Machine();

@@ -123,7 +123,6 @@ export class Machine {
       room,
       turns: new Turns((next) => this.#soon.push(next)),
       proofs: new Proofs((next) => this.ticks.push(next), new Turns((next) => this.#soon.push(next))),
-      webSockets: 0,
       now,
       isStopping: false,
       isDraining: false,

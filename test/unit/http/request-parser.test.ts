@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { RequestParser } from '../../../src/http/request-parser.js';
 import { stream } from './arbitrary.js';
 import { MAX_BODY, Reader, readWithFresh, readWithNode, readWithOurs, split } from './parsers.js';
 
@@ -126,6 +127,31 @@ test('the head is read as it was sent: names in any case, blanks around values, 
     body: '',
   };
   for (const sizes of [[], [1], [7]]) assert.deepEqual(readWithOurs(text, ...sizes).requests, [expected]);
+});
+
+test('what stands around the bytes of chunks is bounded, but chunks of one byte each are none too many', () => {
+  const endless = [
+    ['an extension', ['1;', 'x']],
+    ['extensions', [';a=b', ';a=b']],
+    ['zeros in front of a size', ['0', '0']],
+    ['extensions of chunks', ['', `1;${long(200)}\r\na\r\n`]],
+  ] as const;
+  for (const [what, [first, more]] of endless) {
+    const parser = new RequestParser(MAX_BODY);
+    parser.read(Buffer.from(CHUNKED + (first.startsWith(';') ? `1${first}` : first)), 0);
+    const part = Buffer.from(more.repeat(Math.ceil(1000 / more.length)));
+    let bytes = 0;
+    while (parser.status === 0 && bytes < 10_000_000) {
+      parser.read(part, 0);
+      bytes += part.length;
+    }
+    assert.ok(parser.status === 400 && bytes < 40_000, `${what}: ${bytes}`);
+  }
+  const parser = new RequestParser(100_000);
+  parser.read(Buffer.from(CHUNKED), 0);
+  for (let i = 0; i < 100_000; i += 1) parser.read(Buffer.from('0001\r\na\r\n'), 0);
+  parser.read(Buffer.from('0\r\n\r\n'), 0);
+  assert.deepEqual([parser.status, parser.isComplete, parser.body.length], [0, true, 100_000]);
 });
 
 test('however the bytes are cut, the same is read', () => {

@@ -129,7 +129,7 @@ for (const state of Object.keys(STATES)) {
       assert.equal(machine.wire.isDestroyed, end === 'destroy');
       if (end === 'destroy') machine.socket.closed();
       const { room, front } = machine.http;
-      assert.deepEqual([room.guests.size, front.receiving.bytes, front.webSockets], [0, 0, 0]);
+      assert.deepEqual([room.guests.size, front.receiving.bytes], [0, 0]);
       if (!wasTold) assert.deepEqual(machine.sockets.ends, [[1, 1006]]);
       machine.wire.isDestroyed = true;
       const { written } = machine.wire;
