@@ -204,6 +204,7 @@ test('the gateway takes no more: what was read waits, in order, until it does', 
 
 test('closed while the gateway takes no more, the client is heard again, for its Close', () => {
   const machine = inState('full')[0];
+  assert.equal(machine.wire.isPaused, true);
   machine.socket.close(1000, NOTHING);
   assert.equal(machine.wire.isPaused, false);
   machine.send(Buffer.concat([text('late'), close(1000)]));

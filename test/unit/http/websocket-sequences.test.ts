@@ -150,6 +150,12 @@ class Run {
       closes.length <= 1 && (closes.length === 0 || frames.at(-1)?.opcode === 8),
       'a Close is the last frame',
     );
+    // Whatever was held up, nothing was lost of what it sent.
+    const codes = closes.map(({ payload }) => payload.readUInt16BE(0));
+    assert.ok(
+      codes.every((code) => [1000, 1008, 1012, 1013].includes(code)),
+      `${codes}`,
+    );
     const statuses = wire.written.match(/HTTP\/1\.1 \d+/g) ?? [];
     assert.ok(statuses.length <= 1);
   }
