@@ -4,17 +4,8 @@ import { NO_CODE } from './close-codes.js';
 import { CLOSE, MAX_CONTROL, PING, PONG, TEXT } from './opcodes.js';
 
 const FIN = 0x80;
-/** Up to so many bytes, a copy into one buffer takes less than a second write. */
-export const COPIED = 16 * 1024;
 
-/** The header of a text frame, to be written in front of it. */
-export function textHeader(length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(headerLength(length));
-  writeHeader(bytes, TEXT, length);
-  return bytes;
-}
-
-/** A text frame, its payload copied. */
+/** The payload is copied: one buffer is one write. */
 export const textFrame = (text: Buffer): Buffer => frame(TEXT, text);
 
 /** The answer to a Ping. */
@@ -73,7 +64,7 @@ function writeHeader(bytes: Buffer, opcode: number, length: number): void {
     bytes.writeUInt16BE(length, 2);
   } else {
     bytes[1] = 127;
-    bytes.writeUInt32BE(Math.floor(length / 2 ** 32), 2);
-    bytes.writeUInt32BE(length % 2 ** 32, 6);
+    bytes.writeUInt16BE(0, 2);
+    bytes.writeUIntBE(length, 4, 6);
   }
 }
