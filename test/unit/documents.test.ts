@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { encodeControl } from '../../src/distribution/control.js';
 import { FrameBatch } from '../../src/distribution/frame-batch.js';
+import { SendControls } from '../../src/distribution/send-controls.js';
 import { Pid } from '../../src/etf/terms.js';
 import { RequestEncoder } from '../../src/gateway/requests.js';
 
@@ -91,6 +92,17 @@ test('the bytes of a request are those that are sent', () => {
   const gateway = new Pid('web@localhost', 0, 0, 7);
   const head = new RequestEncoder(gateway.node, gateway.creation).requestHead(5, 2, body.length, false);
   batch.append(encodeControl({ op: 'REG_SEND', from: gateway, to: 'mod_megaphone' }), head, body);
+  assert.equal(block.replaceAll(/%.*|\s/g, ''), Buffer.concat(batch.take()).toString('hex'));
+});
+
+test('the bytes of a frame are those that are sent', () => {
+  const [, block = ''] = /<!-- bytes: frame -->\n```\n(.*?)```/s.exec(read('docs/protocol.md')) ?? [];
+  const text = Buffer.from('<presence/>');
+  const batch = new FrameBatch();
+  const gateway = new Pid('web@localhost', 0, 0, 7);
+  const session = new Pid('ejabberd@localhost', 300, 0, 9);
+  const head = new RequestEncoder(gateway.node, gateway.creation).requestHead(20_001, 2, text.length, false);
+  batch.append(new SendControls(gateway).toPid(session.node, session), head, text);
   assert.equal(block.replaceAll(/%.*|\s/g, ''), Buffer.concat(batch.take()).toString('hex'));
 });
 
