@@ -13,6 +13,7 @@ const GAUGES: ReadonlySet<string> = new Set([
   'sessions_established',
   'sessions_paused',
   'sessions_unauthenticated',
+  'sessions_websocket',
   'requests_held',
 ]);
 

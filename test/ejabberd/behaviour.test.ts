@@ -31,7 +31,7 @@ describe('ejabberd', { timeout: 120_000 }, () => {
     const listed = (await instance.ctl('megaphone_sessions'))
       .split('\n')
       .find((line) => line.startsWith(bob.sid));
-    assert.match(`${listed}`, /\tbob@localhost\/shown\t127\.0\.0\.1\testablished\t/);
+    assert.match(`${listed}`, /\tbob@localhost\/shown\t127\.0\.0\.1\tbosh\testablished\t/);
     await bob.terminate();
   });
 

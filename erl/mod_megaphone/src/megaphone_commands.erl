@@ -17,7 +17,7 @@ unregister() -> ejabberd_commands:unregister_commands(commands()).
 -spec commands() -> [tuple()].
 commands() ->
     Value = {list, {stat, {tuple, [{name, string}, {value, integer}]}}},
-    Session = {session, {tuple, [{sid, string}, {jid, string}, {ip, string}, {state, string}, {held, integer}, {memory, integer}]}},
+    Session = {session, {tuple, [{sid, string}, {jid, string}, {ip, string}, {transport, string}, {state, string}, {held, integer}, {memory, integer}]}},
     [
         #ejabberd_commands{
             name = megaphone_stats,
@@ -38,8 +38,8 @@ commands() ->
             function = sessions,
             args = [],
             result = {sessions, {list, Session}},
-            result_desc = "Session id, user, client's address, state, requests held, bytes of the process",
-            result_example = [{"xWuyaw.I0D7BjvFu7mk", "alice@localhost/web", "192.0.2.7", "established", 1, 4600}]
+            result_desc = "Session id, user, client's address, transport, state, requests held, bytes of the process",
+            result_example = [{"xWuyaw.I0D7BjvFu7mk", "alice@localhost/web", "192.0.2.7", "bosh", "established", 1, 4600}]
         },
         #ejabberd_commands{
             name = megaphone_close_session,
@@ -70,7 +70,7 @@ session_memory() ->
         Sizes -> lists:sum(Sizes) div length(Sizes)
     end.
 
--spec sessions() -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
+-spec sessions() -> [megaphone_report:info()].
 sessions() ->
     [Info || Pid <- megaphone_sessions:pids(), Info <- megaphone_control:info(Pid)].
 

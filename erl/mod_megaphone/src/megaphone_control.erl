@@ -41,8 +41,8 @@ living() ->
 is_session({megaphone_session, run, _}) -> true;
 is_session(_) -> false.
 
-%% @doc Session id, user, address, state, requests held and bytes of the process; nothing when it is gone.
--spec info(pid()) -> [{binary(), binary(), string(), string(), non_neg_integer(), non_neg_integer()}].
+%% @doc Nothing when it is gone.
+-spec info(pid()) -> [megaphone_report:info()].
 info(Pid) -> ask(Pid, megaphone_info).
 
 %% @doc Ends it with `policy-violation'.

@@ -8,11 +8,12 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([take_routed/0, offer/0, closed/3, opened/3]).
+-export([take_routed/0, offer/0, closed/3, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
 -define(OFFERED, megaphone_handover).
+-define(RESUMES, megaphone_handover_resumes).
 %% How long a login waits for the sessions that it replaces: for one on another node, of which we hear no more.
 -define(WAIT_MS, 5000).
 %% While the mailbox is put in order more may come, which then is to be moved, too.
@@ -64,12 +65,24 @@ hand_over(Stanza, _) ->
     self() ! {route, Stanza},
     ok.
 
+%% @doc A hook: this session resumes a stream (XEP-0198), and got its state. The one that had it ends only once this one is in
+%% ejabberd's table, which would wait for it there; it has nothing left to hand over.
+-spec resumes(xmpp_stream_in:state(), xmpp_stream_in:state()) -> xmpp_stream_in:state().
+resumes(Stream, _) ->
+    _ = put(?RESUMES, true),
+    Stream.
+
 %% @doc A hook: the session is in ejabberd's table, and those that it replaces know that they are to end.
 -spec opened(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
 opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
-    Older = [erlang:monitor(process, Old) || {_, Old} = Other <- sids(Jid), Other < Sid],
-    ok = await(Older, erlang:monotonic_time(millisecond) + ?WAIT_MS),
-    put_in_order(?ROUNDS);
+    case erase(?RESUMES) of
+        true ->
+            ok;
+        undefined ->
+            Older = [erlang:monitor(process, Old) || {_, Old} = Other <- sids(Jid), Other < Sid],
+            ok = await(Older, erlang:monotonic_time(millisecond) + ?WAIT_MS),
+            put_in_order(?ROUNDS)
+    end;
 opened(_, _, _) ->
     ok.
 

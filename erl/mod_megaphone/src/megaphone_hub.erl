@@ -131,13 +131,13 @@ hear({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
     Hub;
 hear({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
     case find(Sid) of
-        {ok, Pid} -> megaphone_via_bosh:asked(Pid, ConnId, Rid);
+        {ok, Pid} -> pass({bosh_asked, ConnId, Rid}, Pid);
         ended -> megaphone_ended:asked(Sid, ConnId, Rid)
     end,
     Hub;
 hear({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
     case find(Sid) of
-        {ok, Pid} -> megaphone_via_bosh:closed(Pid, ConnId);
+        {ok, Pid} -> pass({bosh_closed, ConnId}, Pid);
         ended -> ok
     end,
     Hub;
@@ -161,13 +161,19 @@ request(ConnId, Body, Meta, Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
             case find(Sid) of
-                {ok, Pid} -> megaphone_via_bosh:request(Pid, ConnId, Body);
+                {ok, Pid} -> pass({bosh_request, ConnId, Body}, Pid);
                 ended -> megaphone_ended:request(Sid, ConnId, Body)
             end,
             Hub;
         none ->
             create(megaphone_via_bosh, {ConnId, Body}, Meta, Hub)
     end.
+
+%% To the session; see megaphone_via_bosh.
+-spec pass(tuple(), pid()) -> ok.
+pass(Message, Pid) ->
+    Pid ! Message,
+    ok.
 
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | ended.
 find(Sid) ->

@@ -104,6 +104,7 @@ all() ->
     Rest#{
         terminated => Terminated,
         sessions => megaphone_sessions:count(),
+        sessions_websocket => megaphone_sessions:websockets(),
         sessions_unauthenticated => megaphone_admission:count(),
         sessions_established => Established,
         sessions_paused => Paused,

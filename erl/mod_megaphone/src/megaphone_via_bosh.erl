@@ -12,7 +12,6 @@
 -module(megaphone_via_bosh).
 -behaviour(megaphone_transport).
 
--export([request/3, asked/3, closed/2]).
 -export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1]).
 
@@ -35,23 +34,6 @@
 
 %% Beside those that a client may have open: requests that wait for the shaper, of connections since cut, too.
 -define(WAITING_BODIES, 8).
-
-%%% For the hub
-
--spec request(pid(), ConnId :: pid(), Body :: binary()) -> ok.
-request(Pid, ConnId, Body) ->
-    Pid ! {bosh_request, ConnId, Body},
-    ok.
-
--spec asked(pid(), ConnId :: pid(), megaphone_body:rid()) -> ok.
-asked(Pid, ConnId, Rid) ->
-    Pid ! {bosh_asked, ConnId, Rid},
-    ok.
-
--spec closed(pid(), ConnId :: pid()) -> ok.
-closed(Pid, ConnId) ->
-    Pid ! {bosh_closed, ConnId},
-    ok.
 
 %%% How it begins
 

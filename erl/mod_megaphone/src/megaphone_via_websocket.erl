@@ -14,7 +14,7 @@
 -module(megaphone_via_websocket).
 -behaviour(megaphone_transport).
 
--export([name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
+-export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1]).
 
 -type sid() :: megaphone_sid:sid().
@@ -53,13 +53,18 @@ name() -> websocket.
 -spec open(pid(), none, sid()) -> {ok, Host :: binary(), transport()}.
 open(ConnId, none, Sid) ->
     ok = megaphone_stats:add(sessions_opened, 1),
-    T = #transport{
-        ws = megaphone_websocket:new(ConnId, now_ms(), ?NOBODYS),
-        connection = megaphone_gateway:connection(node(ConnId)),
-        max_frame = megaphone_c2s:max_bytes()
-    },
+    T = new(ConnId, megaphone_c2s:max_bytes()),
     ok = enter(Sid, {0, 0, 0}, T),
     {ok, <<>>, T}.
+
+%% @doc ejabberd takes frames up to `Max'.
+-spec new(pid(), Max :: pos_integer() | infinity) -> transport().
+new(ConnId, Max) ->
+    #transport{
+        ws = megaphone_websocket:new(ConnId, now_ms(), ?NOBODYS),
+        connection = megaphone_gateway:connection(node(ConnId)),
+        max_frame = Max
+    }.
 
 %% @doc The upgrade is granted. That is said after this session entered the index: where the connection of the nodes breaks
 %% before, this goes nowhere, or its gateway says that the socket is gone; else the index finds it.

@@ -64,6 +64,7 @@ start(Host, Opts) ->
 hook(Change, Host) ->
     ok = ejabberd_hooks:Change(c2s_handle_send, Host, megaphone_socket, sent, 40),
     ok = ejabberd_hooks:Change(sm_remove_connection_hook, Host, megaphone_handover, closed, 50),
+    ok = ejabberd_hooks:Change(c2s_copy_session, Host, megaphone_handover, resumes, 50),
     ejabberd_hooks:Change(sm_register_connection_hook, Host, megaphone_handover, opened, 50).
 
 -spec modules() -> [module()].
@@ -190,8 +191,8 @@ mod_opt_type(presence_delay) -> econf:either(econf:int(0, 0), econf:timeout(mill
 mod_doc() ->
     #{
         desc => <<
-            "Serves BOSH (XEP-0124, XEP-0206) to web clients whose HTTP connections are held by a Megaphone "
-            "gateway, a hidden node of the cluster. Needs no listener: gateways send to the process "
+            "Serves BOSH (XEP-0124, XEP-0206) and WebSocket (RFC 7395) to web clients whose connections are held by a "
+            "Megaphone gateway, a hidden node of the cluster. Needs no listener: gateways send to the process "
             "registered as 'mod_megaphone'."
         >>,
         opts => [
@@ -208,7 +209,9 @@ mod_doc() ->
             }},
             {max_inactivity, #{
                 value => <<"timeout()">>,
-                desc => <<"A session whose client has no request open for this long ends. The default is '30' seconds.">>
+                desc => <<
+                    "A BOSH session whose client has no request open for this long ends. The default is '30' seconds."
+                >>
             }},
             {max_pause, #{
                 value => <<"timeout()">>,
@@ -232,7 +235,7 @@ mod_doc() ->
             {presence_delay, #{
                 value => <<"timeout()">>,
                 desc => <<
-                    "Presence for a client waits this long for more of it, to share one answer; a message or an "
+                    "Presence for a BOSH client waits this long for more of it, to share one answer; a message or an "
                     "iq takes it along at once, so the order stays. The default is '0': it does not wait."
                 >>
             }},

@@ -25,10 +25,10 @@ export async function recount(server: ServerNode): Promise<void> {
   const [living, counted, gauges] = (
     await server.print(`
       All = [{P, I} || P <- ${LIVING}, I <- megaphone_control:info(P)],
-      {Living, Infos} = lists:unzip([PI || {_, I} = PI <- All, element(4, I) =/= "ended"]),
-      Count = fun(State) -> length([I || I <- Infos, element(4, I) =:= State]) end,
+      {Living, Infos} = lists:unzip([PI || {_, I} = PI <- All, element(5, I) =/= "ended"]),
+      Count = fun(State) -> length([I || I <- Infos, element(5, I) =:= State]) end,
       #{sessions := Sessions, sessions_established := E, sessions_paused := P, requests_held := H} = megaphone_stats:all(),
-      Told = {Count("established") + Count("paused"), Count("paused"), lists:sum([element(5, I) || I <- Infos])},
+      Told = {Count("established") + Count("paused"), Count("paused"), lists:sum([element(6, I) || I <- Infos])},
       {lists:sort(Living) =:= lists:sort(megaphone_sessions:pids()) andalso length(Living) =:= Sessions, {E, P, H} =:= Told, {Told, {E, P, H}}}`)
   )
     .replace(/^\{|\}$/g, '')
