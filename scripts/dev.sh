@@ -31,10 +31,11 @@ how_to_use() {
   [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
   cat <<TEXT
 
-  BOSH through Megaphone    http://localhost:$megaphone_port/bosh
-  ejabberd's own, beside it http://localhost:$ejabberd_port/bosh
-  Accounts                  $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/                            /' "$ejabberd_dir/accounts")
-                            (and anonymous login on localhost)
+  BOSH through Megaphone       http://localhost:$megaphone_port/bosh
+  WebSocket through Megaphone  ws://localhost:$megaphone_port/ws
+  ejabberd's own, beside them  http://localhost:$ejabberd_port/bosh and ws://localhost:$ejabberd_port/ws
+  Accounts                     $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/                               /' "$ejabberd_dir/accounts")
+                               (and anonymous login on localhost)
 
   An Erlang shell beside them:
     ${epmd}HOME=$var erl -sname shell@localhost -hidden

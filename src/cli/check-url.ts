@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net';
 import { MegaphoneError } from '../errors.js';
-import { type Finding, good } from './check.js';
+import { bad, type Finding, good } from './check.js';
 import { BoshLink } from './endpoint/bosh-link.js';
 import { conversation, type Step } from './endpoint/conversation.js';
 import { type Endpoints, hostMeta } from './endpoint/host-meta.js';
@@ -63,7 +63,10 @@ async function* endpointsOf(url: URL): AsyncGenerator<Finding, Partial<Endpoints
     const found = await inTime(hostMeta(url));
     if (found !== undefined) {
       const names = [found.bosh, found.websocket].filter((at) => at !== undefined).join(' and ');
-      yield good(`/.well-known/${found.file} names ${names}`);
+      const isMixed = names.includes('http:') || names.includes('ws:');
+      yield url.protocol === 'https:' && isMixed
+        ? bad(`/.well-known/${found.file} names ${names}, which a page of https: may not use`, MIXED)
+        : good(`/.well-known/${found.file} names ${names}`);
       return found;
     }
     yield good('no host-meta names endpoints: the usual paths are tried');
@@ -72,6 +75,9 @@ async function* endpointsOf(url: URL): AsyncGenerator<Finding, Partial<Endpoints
   }
   return { bosh: new URL('/bosh', url), websocket };
 }
+
+const MIXED =
+  'set public_url of the gateway; or have the proxy send X-Forwarded-Proto and the Host of its clients, and name it in trusted_proxies';
 
 async function* checkEndpoint(
   transport: Transport,

@@ -30,7 +30,7 @@ export interface Finding {
 const CALL_TIMEOUT_MS = 5_000;
 
 export const good = (text: string): Finding => ({ ok: true, text });
-const bad = (text: string, hint: string): Finding => ({ ok: false, text, hint });
+export const bad = (text: string, hint: string): Finding => ({ ok: false, text, hint });
 
 function failed(error: unknown): Finding {
   if (!(error instanceof MegaphoneError)) throw error;

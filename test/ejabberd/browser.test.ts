@@ -1,6 +1,6 @@
 /**
  * Two pages in a real browser log in through the gateway and chat. They come from another origin than the gateway's,
- * so the browser also judges the gateway's CORS headers.
+ * so the browser also judges the gateway's CORS headers, and its answer to the origin of a WebSocket.
  */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -14,6 +14,7 @@ import type { Account } from '../../scripts/support/instance.js';
 import { Instance } from '../../scripts/support/instance.js';
 import { root } from '../../scripts/support/root.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
+import { gatewayBeside } from './support/gateway-beside.js';
 
 const GREETING = 'Grüße, <b>&amp; 你好 🎉';
 
@@ -40,10 +41,10 @@ describe('a browser', { timeout: 120_000 }, () => {
     await instance?.stop();
   });
 
-  async function open({ jid, password }: Account): Promise<Page> {
+  async function open({ jid, password }: Account, url = instance.gatewayUrl): Promise<Page> {
     const page = await browser.newPage();
     await page.goto(`http://localhost:${(site.address() as AddressInfo).port}/`);
-    await page.fill('[name=url]', instance.gatewayUrl);
+    await page.fill('[name=url]', new URL(url).origin);
     await page.fill('[name=jid]', jid);
     await page.fill('[name=password]', password);
     await page.click('#login button');
@@ -51,11 +52,29 @@ describe('a browser', { timeout: 120_000 }, () => {
     return page;
   }
 
+  const endpoint = (page: Page): Promise<string | null> => page.locator('#status').getAttribute('title');
+
   async function say(page: Page, to: string, text: string): Promise<void> {
     await page.fill('[name=to]', to);
     await page.fill('[name=text]', text);
     await page.click('#chat button');
   }
+
+  it('came over WebSocket', async () => {
+    for (const page of [alice, bob]) assert.equal(await endpoint(page), instance.gatewayWebSocketUrl);
+  });
+
+  it('comes over BOSH where no WebSocket can be opened', async () => {
+    const beside = await gatewayBeside(instance, { websocket_paths: [] });
+    try {
+      const page = await open(instance.alice, beside.url);
+      assert.equal(await endpoint(page), beside.url);
+      await page.click('#logout');
+      await page.locator('#status', { hasText: /^DISCONNECTED$/ }).waitFor();
+    } finally {
+      await beside.service.stop();
+    }
+  });
 
   it('delivers what one page writes to the other, and back', async () => {
     await say(alice, instance.bob.jid, GREETING);

@@ -33,7 +33,7 @@ describe('the player of sessions', { timeout: 300_000 }, () => {
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
-  'docs/operations.md': ['proxies', 'workers'],
+  'docs/operations.md': ['check', 'proxies', 'workers'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],
 };
 

@@ -70,6 +70,7 @@ describe('the development instance', { timeout: 300_000 }, () => {
   it('comes up, and tells how to use it', async () => {
     const output = await up(first);
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/bosh`));
+    assert.match(output, new RegExp(`ws://localhost:${first.MEGAPHONE_HTTP_PORT}/ws`));
     assert.match(output, /alice@localhost {2}password \S{16}\n +bob@localhost {2}password \S{16}\n/);
     assert.match(output, new RegExp(`HOME=${folder} erl -sname shell@localhost -hidden`));
     assert.equal((await dev('status', first)).code, 0);

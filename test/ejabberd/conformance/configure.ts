@@ -1,9 +1,9 @@
-/** The instance that the cases of rows.ts run on. */
+/** The instance that the cases of the conformance page run on. */
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Instance } from '../../../scripts/support/instance.js';
 import { setModuleOptions } from '../../../scripts/support/module-options.js';
-import { INACTIVITY, STRICT_HOST } from './rows.js';
+import { INACTIVITY, STRICT_HOST } from './bosh-rows.js';
 
 /** Both kinds of BOSH session expire soon, both believe a proxy on this machine, and one host is strict. */
 export async function startInstance(): Promise<Instance> {

@@ -6,13 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Instance } from '../../../scripts/support/instance.js';
 import { BoshSession, bodies, condition, message, ping, send, USUAL, wrapper } from './bosh-session.js';
-
-export interface Case {
-  /** Section of XEP-0124, or XEP-0206. */
-  readonly section: string;
-  readonly name: string;
-  readonly run: (url: string, instance: Instance) => Promise<void>;
-}
+import type { Case } from './case.js';
 
 /** Seconds; short, so that expiry can be waited for. The test configures both servers with it. */
 export const INACTIVITY = 4;
@@ -42,7 +36,7 @@ async function gone(instance: Instance, jid: string): Promise<void> {
   while ((await instance.connectedUsers()).includes(jid));
 }
 
-export const cases: readonly Case[] = [
+export const boshCases: readonly Case[] = [
   {
     section: '§5',
     name: 'POST with any Content-Type is taken, the answer is text/xml; charset=utf-8',
