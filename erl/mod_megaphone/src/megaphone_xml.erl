@@ -127,7 +127,7 @@ text(_, _, _, _, _) ->
 %% The same with references; `Before' is what came before the last of them.
 -spec escaped(binary(), binary(), pos_integer(), pos_integer(), iodata(), [open(), ...]) -> {ok, xmlel()} | unsure.
 escaped(<<$<, _/binary>> = Rest, Xml, From, At, Before, [{Name, Attrs, Children} | Open]) ->
-    Text = iolist_to_binary([Before | piece(Xml, From, At)]),
+    Text = iolist_to_binary([Before, piece(Xml, From, At)]),
     content(Rest, Xml, At, [{Name, Attrs, [{xmlcdata, Text} | Children]} | Open]);
 escaped(<<C, Rest/binary>>, Xml, From, At, Before, Open) when C >= $\s, C < 127, C =/= $>, C =/= $&; C =:= $\n; C =:= $\t ->
     escaped(Rest, Xml, From, At + 1, Before, Open);
