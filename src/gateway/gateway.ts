@@ -18,8 +18,12 @@
  * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those
  * it has wait, too, and go in order as it catches up.
  *
- * Where each of these decisions is: one exchange's life in exchange.ts, carried out by exchanges.ts; whether a node is in
- * service in standing.ts, carried out by cluster-node.ts; which node gets a request in cluster.ts.
+ * A WebSocket goes to a node as a new session does, and is never sent twice: its frames then pass between its client and its
+ * session, until one of them, or the way between, is gone.
+ *
+ * Where each of these decisions is: one exchange's life in exchange.ts, carried out by exchanges.ts; a WebSocket's in socket.ts,
+ * carried out by sockets.ts; whether a node is in service in standing.ts, carried out by cluster-node.ts; which node gets a
+ * request in cluster.ts.
  */
 
 import type { Logger } from 'pino';

@@ -41,6 +41,7 @@ export interface ClientSocket {
   refuse(status: number, headers: readonly Header[], body: Buffer): void;
   /**
    * One text frame.
+   * @param text a view of far more bytes that were received: to be written or copied at once
    * @param number where it is not 0, `read` is to be called with it when the client provably has this frame
    */
   send(text: Buffer, number: number): void;
@@ -54,7 +55,7 @@ export interface ClientSocket {
 export interface SocketService {
   /** A handle for the other calls, or 0 where it is refused already. */
   open(socket: ClientSocket, client: ClientInfo): number;
-  /** A whole text message of the client. `false`: no more until `resume`. */
+  /** A whole text message of the client, not to be changed afterwards. `false`: no more until `resume`. */
   frame(handle: number, text: Buffer): boolean;
   /** The client has what was sent with this number, and all before. */
   read(handle: number, number: number): void;
