@@ -1,13 +1,13 @@
 /** Two kinds of chart as SVG text: stacked bars in groups, and lines over a logarithmic height. */
 
 const WIDTH = 960;
-const HEIGHT = 460;
+const HEIGHT = 480;
 const LEFT = 76;
 const RIGHT = 24;
 const TOP = 100;
 const BOTTOM = 58;
 /** Below the bars, whose labels stand upright. */
-const BARS_BOTTOM = 140;
+const BARS_BOTTOM = 156;
 const PLOT_WIDTH = WIDTH - LEFT - RIGHT;
 
 export interface Chart {
@@ -111,7 +111,7 @@ function frame({ title, unit }: Chart, legend: readonly Part[], content: readonl
   let top = 42;
   const entries = legend.flatMap(({ name, color }) => {
     // Wide enough for the letters of any sans-serif of this size.
-    const width = 28 + name.length * 7;
+    const width = 30 + name.length * 7.3;
     if (at + width > WIDTH - RIGHT) {
       at = LEFT;
       top += 20;
