@@ -8,6 +8,7 @@ import { Child } from '../../scripts/load/child.js';
 import { Load } from '../../scripts/load/load.js';
 import { PATTERNS } from '../../scripts/load/schedule.js';
 import type { Commands } from '../../scripts/load/socketless/process.js';
+import { TRANSPORTS } from '../../scripts/load/user.js';
 import { Instance } from '../../scripts/support/instance.js';
 
 const USERS = 60;
@@ -98,10 +99,12 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
   });
 });
 
-/** Without the gateway's, until it stands. */
-const SOCKET_URLS = { "ejabberd's own WebSocket": () => instance.ejabberdWebSocketUrl };
+const WEBSOCKET_URLS = {
+  "the gateway's WebSocket": () => instance.gatewayWebSocketUrl,
+  "ejabberd's own WebSocket": () => instance.ejabberdWebSocketUrl,
+};
 
-for (const [name, url] of Object.entries(SOCKET_URLS)) {
+for (const [name, url] of Object.entries(WEBSOCKET_URLS)) {
   describe(`a load on ${name}`, { timeout: 120_000 }, () => {
     let load: Load;
     before(async () => {
@@ -153,37 +156,41 @@ for (const [name, url] of Object.entries(SOCKET_URLS)) {
   });
 }
 
-describe('sessions without sockets', { timeout: 60_000 }, () => {
-  const SESSIONS = 201;
-  let child: Child<Commands>;
-  before(async () => {
-    child = new Child(new URL('../../scripts/load/socketless/process.js', import.meta.url));
-    await child.ask('begin', {
-      ejabberd: instance.ejabberdNode,
-      epmdPort: Number(instance.env.ERL_EPMD_PORT),
-      home: instance.var,
-      host: 'localhost',
-      transport: 'bosh',
-      sessions: SESSIONS,
-      wait: 60,
+// Those of WebSocket end as their node goes.
+for (const transport of TRANSPORTS.toReversed()) {
+  describe(`sessions over ${transport} without sockets`, { timeout: 60_000 }, () => {
+    const SESSIONS = 201;
+    let child: Child<Commands>;
+    before(async () => {
+      while ((await instance.connectedUsers()).length > 0) await sleep(100);
+      child = new Child(new URL('../../scripts/load/socketless/process.js', import.meta.url));
+      await child.ask('begin', {
+        ejabberd: instance.ejabberdNode,
+        epmdPort: Number(instance.env.ERL_EPMD_PORT),
+        home: instance.var,
+        host: 'localhost',
+        transport,
+        sessions: SESSIONS,
+        wait: 60,
+      });
+    });
+    after(() => child.end());
+
+    it('log in and hold a request or a WebSocket each', async () => {
+      await child.ask('login', SESSIONS);
+      const { online, held, ended } = await child.ask('state');
+      assert.deepEqual({ online, held, ended }, { online: SESSIONS, held: SESSIONS, ended: {} });
+      assert.equal((await instance.connectedUsers()).length, SESSIONS);
+    });
+
+    it('write to each other', async () => {
+      const counts = await child.ask('talk', 20, 1_000);
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        20,
+      );
+      const { sent, delivered } = await child.ask('state');
+      assert.deepEqual({ sent, delivered }, { sent: 20, delivered: 20 });
     });
   });
-  after(() => child.end());
-
-  it('log in and hold a request each', async () => {
-    await child.ask('login', SESSIONS);
-    const { online, held, ended } = await child.ask('state');
-    assert.deepEqual({ online, held, ended }, { online: SESSIONS, held: SESSIONS, ended: {} });
-    assert.equal((await instance.connectedUsers()).length, SESSIONS);
-  });
-
-  it('write to each other', async () => {
-    const counts = await child.ask('talk', 20, 1_000);
-    assert.equal(
-      counts.reduce((sum, count) => sum + count, 0),
-      20,
-    );
-    const { sent, delivered } = await child.ask('state');
-    assert.deepEqual({ sent, delivered }, { sent: 20, delivered: 20 });
-  });
-});
+}
