@@ -14,6 +14,7 @@ import { Instance } from '../../scripts/support/instance.js';
 import { freePorts } from '../../scripts/support/ports.js';
 import { root } from '../../scripts/support/root.js';
 import { until } from '../support/until.js';
+import { gatewayBeside } from './support/gateway-beside.js';
 
 interface Result {
   readonly code: number;
@@ -169,11 +170,14 @@ listen web
       );
     });
     await passes([`${origin}/bosh`], [/log in: left out: give an account with --user JID/, /BOSH: leave/]);
-    // The same may not have a password where others can read it.
-    const { port } = new URL(origin);
+    // To this program it is not this machine, so others could read the password.
     const [args, env] = asAlice();
-    await passes([`http://localhost:${port}/bosh`], []);
-    assert.match((await check([`http://localhost:${port}/bosh`, ...args], env)).output, /✘ BOSH: log in/);
+    await fails(
+      [`${origin.replace('localhost', '0.0.0.0')}/bosh`, ...args],
+      /offers PLAIN alone/,
+      /https:/,
+      env,
+    );
   });
 
   it('says that the password is wrong', () =>
@@ -232,6 +236,27 @@ listen web
   it('says that HAProxy reaches no gateway', async () => {
     const port = await haproxy('', 'default-server disabled');
     await fails([`http://localhost:${port}`], /answered with HTTP 503/, /gateway/);
+  });
+
+  it('says that nginx reaches no gateway', async () => {
+    const [nobody = 0] = await freePorts(1);
+    const proxy = await nginx(`proxy_pass http://127.0.0.1:${nobody};`);
+    await fails([proxy], /BOSH: open the stream: answered with HTTP 502 by nginx/, /reaches no gateway/);
+    await fails([proxy], /WebSocket: open the stream: answered with HTTP 502/, /passes no upgrades on/);
+  });
+
+  it('says that pages of an origin are not let in', async () => {
+    const beside = await gatewayBeside(instance, { cors_origins: ['https://chat.example.org'] });
+    try {
+      const there = new URL(beside.url).origin;
+      const user = ['--user', 'localhost'];
+      await passes([there, ...user, '--origin', 'https://chat.example.org'], [/WebSocket: leave/]);
+      const stranger = [there, ...user, '--origin', 'https://elsewhere.example'];
+      await fails(stranger, /BOSH: open the stream: pages of https:.* may not read/, /cors_origins/);
+      await fails(stranger, /WebSocket: open the stream: answered with HTTP 403/, /cors_origins/);
+    } finally {
+      await beside.service.stop();
+    }
   });
 
   it('says that what answers is something else', async () => {
