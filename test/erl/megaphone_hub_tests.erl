@@ -111,6 +111,28 @@ killed_before_an_answer_test_() ->
         ]
     end}.
 
+%% Here there is no ejabberd, so it fails at once: that refuses the upgrade.
+a_websocket_test_() ->
+    {setup, fun start/0, fun stop/1, fun(Hub) ->
+        [
+            {"begins a session", fun() ->
+                Self = self(),
+                {noreply, Started} = megaphone_hub:handle_info({Self, open, #{}}, Hub),
+                receive {Self, close, 1011, <<>>} -> ok after 5000 -> error(untold) end,
+                {Pid, Ref} = receive {'DOWN', R, process, P, {shutdown, fault}} -> {P, R} end,
+                {noreply, _} = megaphone_hub:handle_info({'DOWN', Ref, process, Pid, {shutdown, fault}}, Started),
+                ?assertEqual([], flush()),
+                {noreply, _} = megaphone_hub:handle_info({'DOWN', Ref, process, Pid, killed}, Started),
+                ?assertEqual([{Self, close, 1011, <<>>}], flush())
+            end},
+            {"is refused while the node stops", fun() ->
+                {noreply, Stopping} = megaphone_hub:handle_cast(refuse, Hub),
+                {noreply, _} = megaphone_hub:handle_info({self(), open, #{}}, Stopping),
+                ?assertMatch([{_, 503, _, _}], flush())
+            end}
+        ]
+    end}.
+
 flush() ->
     receive
         Message -> [Message | flush()]

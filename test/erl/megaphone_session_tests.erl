@@ -59,3 +59,22 @@ what_the_stream_got_before_a_fault_is_not_said_again_test() ->
 a_fault_in_the_end_itself_stops_the_process_test() ->
     B = bridge(megaphone_c2s:none()),
     ?assertEqual({stop, {shutdown, fault}, B}, megaphone_bridge:ends({hang_up, wrong_key}, B)).
+
+%% It is found again as what it is.
+one_of_a_websocket_enters_a_new_index_with_its_link_test_() ->
+    {setup, fun megaphone_sessions:create_table/0, fun(_) -> ets:delete(megaphone_sessions) end, fun() ->
+        ok = megaphone_stats:create(),
+        Via = megaphone_via_websocket,
+        B = megaphone_bridge:opened(?HOST, Via:new(self(), 1000), megaphone_bridge:new(?SID, Via)),
+        {ok, B1} = megaphone_bridge:stream({ok, [], stream()}, B),
+        Ref = make_ref(),
+        {noreply, _, _} = megaphone_session:handle_info({megaphone_announce, {self(), Ref}}, {session, B1, {1, 0, 0}, none}),
+        receive {Ref, here} -> ok end,
+        ?assertEqual([{?SID, self(), {1, 0, 0}, self(), none}], ets:lookup(megaphone_sessions, ?SID)),
+        ?assertEqual(1, megaphone_sessions:websockets())
+    end}.
+
+%% An idle one of BOSH, beside its stream and the limits, which are one term for all.
+an_idle_one_is_small_test() ->
+    Idle = fun(B) -> erts_debug:flat_size(B) - erts_debug:flat_size(?LIMITS) end,
+    ?assert(Idle(bridge(megaphone_c2s:none())) =< 100).
