@@ -1,6 +1,7 @@
 /**
- * What the scenarios need of a chat client, so that the same scenario runs with Strophe and with stanza.
- * Each client is used as its makers publish it; the adapters only translate.
+ * What the scenarios need of a chat client, so that the same scenario runs with each, over BOSH or WebSocket.
+ * Each client is used as its makers publish it; the adapters only translate. Over WebSocket (a URL of `ws:`) they use
+ * stream management (XEP-0198), and connect again by themselves.
  */
 
 import type { Account } from '../../../scripts/support/instance.js';
@@ -12,9 +13,9 @@ export interface ChatClient {
   readonly inbox: Inbox;
   /** The SASL mechanism of the latest login, as it went over the wire. */
   readonly mechanism: string;
-  /** The BOSH session of the latest login, as the server named it. */
+  /** The BOSH session or the managed stream of the latest login, as the server named it. */
   readonly sid: string;
-  /** True from the login until the client itself says that the session is over. */
+  /** True from the login until the client itself says that the session is over, and, over WebSocket, while it is connected. */
   readonly online: boolean;
   /** Logs in, and resolves when the session can be used; rejects with what the client reported instead. */
   login(): Promise<void>;
@@ -69,17 +70,17 @@ export class Inbox {
   }
 }
 
-/** Reads what the interface asks for off the BOSH bodies that a client says it exchanges. */
+/** Reads what the interface asks for off what a client says it exchanges. */
 export class WireTap {
   mechanism = '';
   sid = '';
 
   outgoing(xml: string): void {
-    this.mechanism = /<auth\b[^>]*\bmechanism=['"]([^'"]+)/.exec(xml)?.[1] ?? this.mechanism;
+    this.mechanism = /<auth(?:enticate)?\b[^>]*\bmechanism=['"]([^'"]+)/.exec(xml)?.[1] ?? this.mechanism;
   }
 
   incoming(xml: string): void {
-    this.sid = /<body\b[^>]*\ssid=['"]([^'"]+)/.exec(xml)?.[1] ?? this.sid;
+    this.sid = /<(?:body\b[^>]*\ssid|enabled\b[^>]*\sid)=['"]([^'"]+)/.exec(xml)?.[1] ?? this.sid;
   }
 }
 

@@ -14,7 +14,7 @@ export class CuttingProxy {
 
   /** In front of `target`, whose path stays in `url`. */
   static async start(target: string): Promise<CuttingProxy> {
-    const { hostname, port, pathname } = new URL(target);
+    const { protocol, hostname, port, pathname } = new URL(target);
     const sockets = new Set<Socket>();
     const server = createServer((client) => {
       const upstream = connect(Number(port), hostname);
@@ -34,7 +34,7 @@ export class CuttingProxy {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-    return new CuttingProxy(`http://127.0.0.1:${address.port}${pathname}`, server, sockets);
+    return new CuttingProxy(`${protocol}//127.0.0.1:${address.port}${pathname}`, server, sockets);
   }
 
   /** Resets every connection, both halves; the proxy goes on accepting new ones. */

@@ -4,21 +4,40 @@ import { type Agent, createClient } from 'stanza';
 import type { Account } from '../../../scripts/support/instance.js';
 import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
+/** Those of its promises for which nobody can catch anything: it asks for an acknowledgement as its socket closes. */
+const isItsOwn = (reason: unknown): boolean =>
+  reason instanceof Error &&
+  (reason.message === 'Socket closed' || (reason as NodeJS.ErrnoException).code === 'ERR_STREAM_DESTROYED');
+
+function letItReject(): void {
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (reason, promise) => {
+    if (!isItsOwn(reason)) for (const other of others) other(reason, promise);
+  });
+}
+
 class StanzaClient implements ChatClient {
   readonly inbox = new Inbox();
   readonly #tap = new WireTap();
   readonly #agent: Agent;
   readonly jid: string;
+  readonly #managed: boolean;
+  #wanted = false;
   online = false;
 
   constructor(url: string, account: Account) {
     this.jid = account.jid;
     // Stream management (XEP-0198) is for transports that cannot acknowledge; BOSH does, and with both ejabberd ends a
     // session with an <r/> that stanza trips over.
+    this.#managed = url.startsWith('ws');
+    if (this.#managed) letItReject();
     this.#agent = createClient({
       ...account,
-      transports: { bosh: url, websocket: false },
-      useStreamManagement: false,
+      transports: this.#managed ? { bosh: false, websocket: url } : { bosh: url, websocket: false },
+      useStreamManagement: this.#managed,
+      autoReconnect: this.#managed,
+      maxReconnectBackoff: 1,
     });
     this.#agent.on('raw:outgoing', (xml) => this.#tap.outgoing(xml));
     this.#agent.on('raw:incoming', (xml) => this.#tap.incoming(xml));
@@ -28,12 +47,18 @@ class StanzaClient implements ChatClient {
     this.#agent.on('presence', (presence) =>
       this.inbox.presence(presence.from ?? '', presence.type === undefined),
     );
-    this.#agent.on('session:started', () => {
-      this.online = true;
+    for (const event of ['session:started', 'stream:management:resumed'] as const) {
+      this.#agent.on(event, () => {
+        this.online = true;
+        this.#wanted = this.#managed;
+      });
+    }
+    this.#agent.on('--transport-disconnected', () => {
+      this.online = false;
     });
     this.#agent.on('disconnected', () => {
       this.online = false;
-      this.inbox.end('stanza: disconnected');
+      if (!this.#wanted) this.inbox.end('stanza: disconnected');
     });
   }
 
@@ -67,6 +92,7 @@ class StanzaClient implements ChatClient {
   }
 
   async logout(): Promise<void> {
+    this.#wanted = false;
     const disconnected = once(this.#agent, 'disconnected');
     this.#agent.disconnect();
     await disconnected;

@@ -26,11 +26,16 @@ class StropheClient implements ChatClient {
   readonly #connection: InstanceType<typeof Strophe.Connection>;
   readonly jid: string;
   online = false;
+  /** To be connected again when the connection is lost: that is left to who uses Strophe. */
+  #managed = false;
+  #wanted = false;
+  #again: NodeJS.Timeout | undefined;
 
   constructor(url: string, account: Account) {
     this.jid = account.jid;
     this.#account = account;
-    this.#connection = new Strophe.Connection(url);
+    this.#managed = url.startsWith('ws');
+    this.#connection = new Strophe.Connection(url, { enableStreamManagement: this.#managed });
     this.#connection.rawInput = (xml: string) => this.#tap.incoming(xml);
     this.#connection.rawOutput = (xml: string) => this.#tap.outgoing(xml);
   }
@@ -46,6 +51,10 @@ class StropheClient implements ChatClient {
   login(): Promise<void> {
     this.#connection.reset();
     this.inbox.online.clear();
+    return this.#connect();
+  }
+
+  #connect(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#connection.connect(
         this.#account.jid,
@@ -53,11 +62,19 @@ class StropheClient implements ChatClient {
         (status: number, condition: string | null) => {
           this.online = status === CONNECTED || (this.online && !endings.has(status));
           if (status === CONNECTED) {
+            this.#wanted = this.#managed;
             this.#listen();
             resolve();
           }
           const ending = endings.get(status);
           if (ending === undefined) return;
+          if (this.#wanted && status !== AUTHFAIL) {
+            this.#again ??= setTimeout(() => {
+              this.#again = undefined;
+              void this.#connect();
+            }, 500);
+            return;
+          }
           const reason = `Strophe: ${ending} ${condition ?? ''}`;
           this.inbox.end(reason);
           reject(new Error(reason));
@@ -97,6 +114,7 @@ class StropheClient implements ChatClient {
   }
 
   async logout(): Promise<void> {
+    this.#wanted = false;
     this.#connection.disconnect('logout');
     while (this.online) await new Promise((resolve) => setTimeout(resolve, 20));
   }
