@@ -18,7 +18,7 @@ export async function gatewayBeside(
   instance: Instance,
   settings: Readonly<Record<string, unknown>> = {},
   endpoint?: Endpoint,
-): Promise<{ readonly service: Service; readonly url: string }> {
+): Promise<{ readonly service: Service; readonly url: string; readonly webSocketUrl: string }> {
   const config = configSchema.parse({
     node: `beside_${process.pid}@localhost`,
     nodes: [{ name: instance.ejabberdNode, ...endpoint }],
@@ -33,5 +33,6 @@ export async function gatewayBeside(
     pino({ level: process.env.LOG_LEVEL ?? 'silent' }),
   );
   while (service.gateway.cluster.inService === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  return { service, url: `http://127.0.0.1:${service.port}/bosh` };
+  const address = `127.0.0.1:${service.port}`;
+  return { service, url: `http://${address}/bosh`, webSocketUrl: `ws://${address}/ws` };
 }

@@ -39,6 +39,8 @@ export class WebSocketSession {
   readonly socket: WebSocket;
   /** All that came, in order. */
   readonly frames: string[] = [];
+  /** The bodies of all messages among them. */
+  readonly bodies: string[] = [];
   /** Resolves when the socket is gone. */
   readonly closed: Promise<Closed>;
   jid = '';
@@ -176,11 +178,6 @@ export class WebSocketSession {
     await this.roundTrip();
   }
 
-  /** The bodies of all messages that came. */
-  get bodies(): string[] {
-    return this.frames.flatMap((frame) => /^<message\b.*<body[^>]*>([^<]*)<\/body>/s.exec(frame)?.[1] ?? []);
-  }
-
   /** Reads on until so many messages have come. */
   async messages(count: number): Promise<string[]> {
     while (this.bodies.length < count) {
@@ -202,6 +199,8 @@ export class WebSocketSession {
 
   #take(frame: string): void {
     this.frames.push(frame);
+    const body = /^<message\b.*<body[^>]*>([^<]*)<\/body>/s.exec(frame)?.[1];
+    if (body !== undefined) this.bodies.push(body);
     if (/^<enabled/.test(frame)) {
       this.#counts = true;
       this.#handled = 0;
