@@ -5,6 +5,7 @@ import type { Instance } from '../../scripts/support/instance.js';
 import { until } from '../support/until.js';
 import { BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
+import { gatewayBeside } from './support/gateway-beside.js';
 import { makeAccounts } from './support/people.js';
 import { ServerNode } from './support/server-node.js';
 import { type Login, openFrame, WebSocketSession } from './support/websocket-session.js';
@@ -137,10 +138,18 @@ describe('ejabberd over WebSocket', { timeout: 120_000, concurrency: true }, () 
     await endsWith(session, 'not-well-formed');
   });
 
-  it('ends a stream with a stanza larger than max_stanza_size', { skip: OWN }, async () => {
-    const session = await anonymous();
-    session.send(message(session.jid, 'x'.repeat(270_000)));
+  it('ends a stream with a stanza larger than max_stanza_size, and the gateway one with a frame larger than max_body', {
+    skip: OWN,
+  }, async () => {
+    const large = message('somebody@localhost', 'x'.repeat(300_000));
+    const refused = await anonymous();
+    refused.send(large);
+    assert.equal((await refused.closed).code, 1009);
+    const { service, webSocketUrl } = await gatewayBeside(instance, { max_body: '1 MB' });
+    const session = await WebSocketSession.login(webSocketUrl);
+    session.send(large);
     await endsWith(session, 'policy-violation');
+    await service.stop();
   });
 
   it('answers <close/> with the same, and 1000', async () => {

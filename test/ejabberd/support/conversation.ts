@@ -34,11 +34,16 @@ export function expectAll(sent: readonly string[], arrived: readonly string[], w
   };
   assert.equal(tell(wrong), '', who);
   const late = arrived.findIndex((text, i) => text !== sent[i]);
-  assert.ok(late < 0, `${who}: out of order from ${arrived[late]} on, which came for ${sent[late]}`);
+  assert.ok(
+    late < 0,
+    `${who}: out of order from ${brief(arrived[late])} on, which came for ${brief(sent[late])}`,
+  );
 }
 
 const tell = (wrong: Readonly<Record<string, readonly string[]>>): string =>
   Object.entries(wrong)
     .filter(([, texts]) => texts.length > 0)
-    .map(([what, texts]) => `${texts.length} ${what} (${texts.slice(0, 5).join(', ')} …)`)
+    .map(([what, texts]) => `${texts.length} ${what} (${texts.slice(0, 5).map(brief).join(', ')} …)`)
     .join('; ');
+
+export const brief = (text = ''): string => text.slice(0, 40);

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import type { Account } from '../../../scripts/support/instance.js';
 import { until } from '../../support/until.js';
-import { expectAll } from './conversation.js';
+import { brief, expectAll } from './conversation.js';
 import { WebSocketSession } from './websocket-session.js';
+
+/** The same each time: what one session leaves its successor has before all else. */
+const RESOURCE = 'web';
 
 export class WebSocketPerson {
   readonly jid: string;
@@ -19,7 +22,7 @@ export class WebSocketPerson {
 
   static async start(url: string, account: Account, managed: boolean): Promise<WebSocketPerson> {
     const person = new WebSocketPerson(account, managed);
-    person.#sessions.push(await WebSocketSession.login(url, { ...account, managed }));
+    person.#sessions.push(await WebSocketSession.login(url, { ...account, managed, resource: RESOURCE }));
     return person;
   }
 
@@ -31,7 +34,7 @@ export class WebSocketPerson {
   async again(url: string): Promise<void> {
     await this.session.closed;
     const { managed } = this;
-    const as = { ...this.#account, managed };
+    const as = { ...this.#account, managed, resource: RESOURCE };
     this.#sessions.push(
       managed ? await WebSocketSession.resume(url, this.session, as) : await WebSocketSession.login(url, as),
     );
@@ -52,12 +55,12 @@ export class WebSocketPerson {
         const from = part[0] === undefined ? count : texts.indexOf(part[0]);
         assert.ok(
           from >= 0 && from <= count,
-          `${this.jid}: ${texts.slice(count, from).join(', ')} lost before ${part[0]}`,
+          `${this.jid}: ${texts.slice(count, from).map(brief).join(', ')} lost before ${brief(part[0])}`,
         );
         expectAll(texts.slice(from, from + part.length), part, this.jid);
         count = from + part.length;
       }
-      assert.equal(count, texts.length, `${this.jid}: ${texts.slice(count).join(', ')} lost`);
+      assert.equal(count, texts.length, `${this.jid}: ${texts.slice(count).map(brief).join(', ')} lost`);
     } else expectAll(texts, parts.flat(), this.jid);
   }
 }
