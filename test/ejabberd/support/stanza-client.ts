@@ -31,7 +31,6 @@ class StanzaClient implements ChatClient {
     // Stream management (XEP-0198) is for transports that cannot acknowledge; BOSH does, and with both ejabberd ends a
     // session with an <r/> that stanza trips over.
     this.#managed = url.startsWith('ws');
-    if (this.#managed) letItReject();
     this.#agent = createClient({
       ...account,
       transports: this.#managed ? { bosh: false, websocket: url } : { bosh: url, websocket: false },
@@ -39,6 +38,11 @@ class StanzaClient implements ChatClient {
       autoReconnect: this.#managed,
       maxReconnectBackoff: 1,
     });
+    if (this.#managed) {
+      letItReject();
+      // What it writes while its socket closes makes it overlook that; this is how it notices all the same.
+      this.#agent.enableKeepAlive({ interval: 2, timeout: 2 });
+    }
     this.#agent.on('raw:outgoing', (xml) => this.#tap.outgoing(xml));
     this.#agent.on('raw:incoming', (xml) => this.#tap.incoming(xml));
     this.#agent.on('message', (message) => {
