@@ -32,7 +32,7 @@ check() {
 # Chromium.
 compiled() {
   find "test/$1" -name '*.test.ts' | sed 's,\(.*\)\.ts$,dist/\1.js,' |
-    grep -vE '/(other-speakers|documents|examples|browser|foreign-page)\.test\.js$' | sort
+    grep -vE '/(other-speakers|documents|examples|browser|websocket-browser|foreign-page)\.test\.js$' | sort
 }
 
 mkdir -p "$logs"

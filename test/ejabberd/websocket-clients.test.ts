@@ -17,7 +17,7 @@ import { ServerNode } from './support/server-node.js';
 import { stanza } from './support/stanza-client.js';
 import { strophe } from './support/strophe-client.js';
 import { OWN, webSocketUrl } from './support/websocket-url.js';
-import { xmpp } from './support/xmpp-client.js';
+import { XmppClient, xmpp } from './support/xmpp-client.js';
 
 const MESSAGES = 1000;
 /** The tests of the pairs. */
@@ -32,6 +32,12 @@ const PAIRS: readonly (readonly [string, MakeClient, Way, MakeClient, Way])[] = 
   ['@xmpp/client with strophe.js over BOSH', xmpp, 'WebSocket', strophe, 'BOSH'],
   ['stanza with strophe.js over BOSH', stanza, 'WebSocket', strophe, 'BOSH'],
 ];
+
+/**
+ * Its count of stanzas is behind what it has handled when its connection is lost, so that it asks for some of them again: the
+ * same happens through ejabberd's own WebSocket.
+ */
+const miscounts = (client: ChatClient): boolean => client instanceof XmppClient;
 
 interface Pair {
   readonly name: string;
@@ -92,8 +98,8 @@ describe('web clients over WebSocket', { timeout: 300_000 }, () => {
       ...pairs.map((pair, i) =>
         t.test(pair.name, async () => {
           await Promise.all([
-            converse(pair.alice, pair.bob, messages),
-            converse(pair.bob, pair.alice, messages),
+            converse(pair.alice, pair.bob, messages, { mayDouble: miscounts(pair.bob) }),
+            converse(pair.bob, pair.alice, messages, { mayDouble: miscounts(pair.alice) }),
           ]);
           assert.deepEqual([pair.alice.sid, pair.bob.sid], sids[i], 'the same streams');
         }),

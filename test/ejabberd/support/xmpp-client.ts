@@ -7,7 +7,7 @@ import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 // It takes the browser's, which Node.js has from version 22 on.
 Object.assign(globalThis, { WebSocket: globalThis.WebSocket ?? WebSocket });
 
-class XmppClient implements ChatClient {
+export class XmppClient implements ChatClient {
   readonly inbox = new Inbox();
   readonly #tap = new WireTap();
   readonly #client: Client;
