@@ -33,17 +33,18 @@ const PAIRS: readonly (readonly [string, MakeClient, Way, MakeClient, Way])[] = 
   ['stanza with strophe.js over BOSH', stanza, 'WebSocket', strophe, 'BOSH'],
 ];
 
-/**
- * Its count of stanzas is behind what it has handled when its connection is lost, so that it asks for some of them again: the
- * same happens through ejabberd's own WebSocket.
- */
-const miscounts = (client: ChatClient): boolean => client instanceof XmppClient;
-
 interface Pair {
   readonly name: string;
   readonly alice: ChatClient;
   readonly bob: ChatClient;
 }
+
+/**
+ * When its connection is lost, @xmpp/client counts fewer stanzas than it has handled, so that it gets some of them again, and
+ * sends new ones before those that it sends again: through ejabberd's own WebSocket, too.
+ */
+const miscounts = ({ alice, bob }: Pair): boolean =>
+  [alice, bob].some((client) => client instanceof XmppClient);
 
 describe('web clients over WebSocket', { timeout: 300_000 }, () => {
   let instance: Instance;
@@ -84,7 +85,7 @@ describe('web clients over WebSocket', { timeout: 300_000 }, () => {
   async function each(
     t: TestContext,
     messages: number,
-    meanwhile: () => Promise<void> | void = () => {},
+    meanwhile?: () => Promise<void> | void,
   ): Promise<void> {
     const sids = pairs.map(({ alice, bob }) => [alice.sid, bob.sid]);
     const people = pairs.flatMap(({ alice, bob }) => [alice, bob]);
@@ -97,9 +98,10 @@ describe('web clients over WebSocket', { timeout: 300_000 }, () => {
       inTheMiddle,
       ...pairs.map((pair, i) =>
         t.test(pair.name, async () => {
+          const exact = meanwhile === undefined || !miscounts(pair);
           await Promise.all([
-            converse(pair.alice, pair.bob, messages, { mayDouble: miscounts(pair.bob) }),
-            converse(pair.bob, pair.alice, messages, { mayDouble: miscounts(pair.alice) }),
+            converse(pair.alice, pair.bob, messages, { exact }),
+            converse(pair.bob, pair.alice, messages, { exact }),
           ]);
           assert.deepEqual([pair.alice.sid, pair.bob.sid], sids[i], 'the same streams');
         }),
