@@ -46,7 +46,7 @@ IN = test/unit
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
 	@$(MAKE) --no-print-directory -C erl test dialyzer
 
-conformance: packages build ## docs/conformance.md anew: Megaphone and ejabberd's own BOSH, case by case
+conformance: packages build ## docs/conformance.md anew: Megaphone beside ejabberd's own BOSH and WebSocket, case by case (4 minutes)
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
