@@ -40,6 +40,7 @@ interface Pair {
 }
 
 /**
+ * A client takes the answers to two BOSH requests as they come, not in their order.
  * When its connection is lost, @xmpp/client counts fewer stanzas than it has handled, so that it gets some of them again, and
  * sends new ones before those that it sends again: through ejabberd's own WebSocket, too.
  */
@@ -98,7 +99,7 @@ describe('web clients over WebSocket', { timeout: 300_000 }, () => {
       inTheMiddle,
       ...pairs.map((pair, i) =>
         t.test(pair.name, async () => {
-          const exact = meanwhile === undefined || !miscounts(pair);
+          const exact = !pair.name.includes('BOSH') && (meanwhile === undefined || !miscounts(pair));
           await Promise.all([
             converse(pair.alice, pair.bob, messages, { exact }),
             converse(pair.bob, pair.alice, messages, { exact }),
