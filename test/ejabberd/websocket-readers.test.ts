@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { until } from '../support/until.js';
+import { message, ping } from './conformance/bosh-session.js';
 import { expectAll } from './support/conversation.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { makeAccounts } from './support/people.js';
@@ -26,7 +27,7 @@ before(async () => {
   server = await ServerNode.connect(instance);
   gateway = await gatewayBeside(instance, { ping_interval: '2 s' });
   url = OWN ? instance.ejabberdWebSocketUrl : gateway.webSocketUrl;
-  await makeAccounts(server, ['slow', 'deaf', 'managed']);
+  await makeAccounts(server, ['slow', 'deaf', 'managed', 'cut', 'alive']);
 });
 after(async () => {
   await gateway?.service.stop();
@@ -37,7 +38,7 @@ after(async () => {
 const as = (name: string) => ({ jid: `${name}@localhost`, password: 'secret', resource: 'web' });
 
 /** All at once, from the server's own side, so that no sender's shaper slows it. */
-async function burst(name: string): Promise<string[]> {
+async function burst(name: string, count = MESSAGES): Promise<string[]> {
   await server.evaluate(`
     Body = binary:copy(<<"x">>, ${SIZE}),
     To = jid:make(<<"${name}">>, <<"localhost">>, <<"web">>),
@@ -46,8 +47,8 @@ async function burst(name: string): Promise<string[]> {
        Xml = fxml_stream:parse_element(<<"<message xmlns='jabber:client' type='chat'><body>", (integer_to_binary(N))/binary, " ",
          Body/binary, "</body></message>">>),
        ejabberd_router:route(xmpp:set_from_to(xmpp:decode(Xml, <<"jabber:client">>, [ignore_els]), From, To))
-     end || N <- lists:seq(0, ${MESSAGES - 1})].`);
-  return Array.from({ length: MESSAGES }, (_, n) => `${n} ${'x'.repeat(SIZE)}`);
+     end || N <- lists:seq(0, ${count - 1})].`);
+  return Array.from({ length: count }, (_, n) => `${n} ${'x'.repeat(SIZE)}`);
 }
 
 const memoryOf = (name: string): Promise<string> =>
@@ -101,4 +102,37 @@ describe(`${MESSAGES} messages of ${SIZE} bytes at once`, { timeout: 120_000, co
       await deaf.session.leave();
     });
   }
+});
+
+describe('what a client with stream management says while too much waits for it', {
+  timeout: 120_000,
+  skip: OWN,
+}, () => {
+  for (const name of ['cut', 'alive'])
+    it(`is heard once when it resumes its stream, its former socket ${name}`, async () => {
+      const friend = await WebSocketSession.login(url);
+      const who = { ...as(name), managed: true };
+      const former = await WebSocketSession.login(url, who);
+      former.socket.pause();
+      await burst(name, 300);
+      const { websocket } = gateway.service.gateway.counters;
+      const before = websocket.frames_in;
+      const said = [ping('first'), message(friend.jid, 'one'), ping('second'), message(friend.jid, 'two')];
+      former.send(...said);
+      await until(() => websocket.frames_in === before + said.length);
+      if (name === 'cut') former.cut();
+      const resumed = await WebSocketSession.resume(url, former, who);
+      const [handled = assert.fail()] = resumed.frames.flatMap(
+        (frame) => /^<resumed.*\bh='(\d+)'/.exec(frame)?.[1] ?? [],
+      );
+      // Its presence was the first.
+      resumed.send(...said.slice(Number(handled) - 1));
+      await resumed.roundTrip();
+      for (const id of ['first', 'second'])
+        assert.equal(resumed.frames.filter((frame) => frame.includes(`'${id}'`)).length, 1);
+      await friend.roundTrip();
+      assert.deepEqual(friend.bodies, ['one', 'two']);
+      await Promise.all([friend.leave(), resumed.leave()]);
+      former.cut();
+    });
 });

@@ -33,6 +33,7 @@ outcomes_test_() ->
             {"it returns", ok, New, fun() -> {noreply, New, infinity} end},
             {"it returns with a timeout", ok, New, fun() -> {noreply, New, 100} end},
             {"it disconnects", closed, Gone, fun() -> {noreply, Gone, infinity} end},
+            {"another process resumes it", closed, New#{mgmt_state => resumed}, fun() -> {noreply, New#{mgmt_state => resumed}, infinity} end},
             {"it stops", {stop, normal}, Gone, fun() -> {stop, normal, Gone} end},
             {"it exits", {exit, normal}, Old, fun() -> exit(normal) end},
             {"it exits as the server stops", {exit, shutdown}, Old, fun() -> exit(shutdown) end},

@@ -8,6 +8,7 @@
 %%% |---------------------|-----------------------------------------|----------------------------|
 %%% | returns             | `ok'                                    | its new state              |
 %%% | ... disconnected    | `closed': it has ended, or is resumable | its new state              |
+%%% | ... resumed         | the same: it goes on in another process | its new state              |
 %%% | stops               | `{stop, Reason}'                        | its new state              |
 %%% | exits in good order | `{exit, Reason}': so it may end, too    | that from before           |
 %%% | fails               | `{exit, {shutdown, fault}}', logged     | that from before           |
@@ -16,7 +17,7 @@
 -module(megaphone_c2s).
 
 -export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
--export([due/1, sleep/2, wake/1, stream/1, is_established/1, takes_late/1, user/2, ip/1, address/1]).
+-export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, takes_late/1, user/2, ip/1, address/1]).
 
 -export_type([c2s/0, result/0]).
 
@@ -107,6 +108,8 @@ run(Callback, Asleep) ->
 
 -spec outcome(stream()) -> ok | closed.
 outcome(#{stream_state := disconnected}) -> closed;
+%% The client knows what it said up to now as heard (XEP-0198), and says the rest by its new connection.
+outcome(#{mgmt_state := resumed}) -> closed;
 outcome(_) -> ok.
 
 %% @doc What it would send for this event, which changes nothing in it.
@@ -152,6 +155,11 @@ stream(C2s) ->
 -spec is_established(c2s()) -> boolean().
 is_established(#c2s{stream = #{stream_state := established}}) -> true;
 is_established(C2s) -> is_binary(C2s).
+
+%% @doc Does its client hear how many of its stanzas were heard (XEP-0198), and send the rest again?
+-spec counts(c2s()) -> boolean().
+counts(none) -> false;
+counts(C2s) -> megaphone_handback:is_resumable(stream(C2s)).
 
 %% @doc Does what comes for its user after its connection was closed go to the stream? Its process lives on for a moment,
 %% or until the client resumes it (XEP-0198), which takes that over.

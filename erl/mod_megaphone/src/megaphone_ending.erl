@@ -79,7 +79,8 @@
 -type step() ::
     %% The client is told, late requests will be, and what it may lack is noted.
     {finish, reason(), Error :: iodata()}
-    %% The stream gets what the client was told that we have, and only waited for it to fetch more.
+    %% The stream gets what the client was told that we have, and only waited for it to fetch more. With stream management
+    %% (XEP-0198) none: the client was not told that the stream has it, and sends it again when it resumes that.
     | last_words
     | closed
     | system_shutdown
@@ -149,16 +150,17 @@ terminate(Reason, #{sid := Sid, via := Via, c2s := Asleep} = Session) ->
 -spec step(step(), result()) -> result().
 step({finish, Reason, Error}, {Result, Session}) ->
     {Result, finish(Reason, Error, Session)};
-step(last_words, {ok, #{pending := Pending} = Session}) ->
+step(last_words, {ok, #{pending := Pending, c2s := C2s} = Session}) ->
+    Words = [Word || not megaphone_c2s:counts(C2s), Word <- megaphone_pending:last_words(Pending)],
     Tell = fun(Word, {ok, S}) -> tell(Word, S); (_, Stop) -> Stop end,
-    lists:foldl(Tell, {ok, Session#{pending := megaphone_pending:new()}}, megaphone_pending:last_words(Pending));
+    lists:foldl(Tell, {ok, Session#{pending := megaphone_pending:new()}}, Words);
 step(closed, {ok, Session}) ->
     tell(closed, Session);
 step(system_shutdown, {ok, #{c2s := C2s} = Session}) ->
     told(megaphone_c2s:shut_down(C2s), Session);
 step({say, Before}, {Result, #{pending := Pending} = Session}) ->
     Words = [Word || Word <- megaphone_pending:last_words(Pending), megaphone_pending:is_stateless(Word)],
-    IsHeard = megaphone_c2s:is_established(Before),
+    IsHeard = megaphone_c2s:is_established(Before) andalso not megaphone_c2s:counts(Before),
     Sent = lists:append([megaphone_c2s:say(Word, Before) || Word <- Words, IsHeard]),
     {Result, absorb(Sent, Session#{pending := megaphone_pending:new()})};
 step({owe, Sent}, {Result, Session}) ->
