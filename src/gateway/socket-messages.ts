@@ -10,12 +10,14 @@
  * By hand from a shell, to the ConnId itself, also without the ConnId in front; a frame as a mere `Body` or `{ConnId, Body}`,
  * and an end as `close`, `{close, Code}` or `{ConnId, close}`, which mean 1000 and no reason.
  *
- * Body and Reason are iodata, N and Count integers from 1 on, Code what a Close frame may carry (RFC 6455 §7.4).
+ * Body and Reason are iodata, N and Count integers from 1 on, N up to what a Ping can carry, Code what a Close frame may
+ * carry (RFC 6455 §7.4).
  */
 
 import { isUtf8 } from 'node:buffer';
 import { Atom, Pid, type Term, Tuple } from '../etf/terms.js';
 import { isValidCode, NORMAL } from '../websocket/close-codes.js';
+import { MAX_NUMBER } from '../websocket/writer.js';
 import { type Answer, readAnswer } from './answers.js';
 import { iodataToBuffer } from './iodata.js';
 
@@ -44,7 +46,8 @@ export function readSocketMessage(term: Term): SocketMessage | undefined {
 function readWord(word: string, rest: readonly Term[]): SocketMessage | undefined {
   const [first, second] = rest;
   if (word === 'frame' && rest.length === 1) return frame(first, 0);
-  if (word === 'frame' && rest.length === 2 && isCount(second)) return frame(first, second);
+  if (word === 'frame' && rest.length === 2 && isCount(second) && second <= MAX_NUMBER)
+    return frame(first, second);
   if (word === 'taken' && rest.length === 1 && isCount(first)) return { kind: 'taken', count: first };
   if (word === 'session' && rest.length === 1 && first instanceof Pid) return { kind: 'session', pid: first };
   if (word === 'close' && rest.length <= 2) return close(first ?? NORMAL, second ?? NO_REASON);

@@ -4,6 +4,9 @@ import { NO_CODE } from './close-codes.js';
 import { CLOSE, MAX_CONTROL, PING, PONG, TEXT } from './opcodes.js';
 
 const FIN = 0x80;
+const NUMBER_BYTES = 6;
+/** The largest that a Ping can carry. */
+export const MAX_NUMBER = 2 ** (8 * NUMBER_BYTES) - 1;
 
 /** The payload is copied: one buffer is one write. */
 export const textFrame = (text: Buffer): Buffer => frame(TEXT, text);
@@ -11,7 +14,7 @@ export const textFrame = (text: Buffer): Buffer => frame(TEXT, text);
 /** The answer to a Ping. */
 export const pongFrame = (payload: Buffer): Buffer => frame(PONG, payload);
 
-/** The number can be read from the Pong that answers it: `pongNumber`. */
+/** @param number up to `MAX_NUMBER`; the Pong that answers it says it again: `pongNumber` */
 export function pingFrame(number: number): Buffer {
   const bytes = Buffer.allocUnsafe(2 + NUMBER_BYTES);
   writeHeader(bytes, PING, NUMBER_BYTES);
@@ -22,8 +25,6 @@ export function pingFrame(number: number): Buffer {
 /** Of the Ping that it answers; -1: of none of ours. Anybody can send one with any number (§5.5.3). */
 export const pongNumber = (payload: Buffer): number =>
   payload.length === NUMBER_BYTES ? payload.readUIntBE(0, NUMBER_BYTES) : -1;
-
-const NUMBER_BYTES = 6;
 
 /** @param code `NO_CODE` for a frame without any @param reason cut where it is too long */
 export function closeFrame(code: number, reason: Buffer = NO_REASON): Buffer {

@@ -10,6 +10,7 @@ import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { MAX_NUMBER } from '../../../src/websocket/writer.js';
 import { FakeNode, type Sent, settled } from './fake-node.js';
 import { FakeSocket } from './fake-socket.js';
 import './never.js';
@@ -47,6 +48,8 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
   'the server answers with HTTP': (scene) => say(scene, 403, Buffer.from('no')),
   'the server sends': (scene) => say(scene, atom('frame'), Buffer.from('hi')),
   'the server sends and asks': (scene) => say(scene, atom('frame'), [[104], 105], 4711),
+  'it asks with the largest number': (scene) => say(scene, atom('frame'), Buffer.from('hi'), MAX_NUMBER),
+  'it asks with a larger number': (scene) => say(scene, atom('frame'), Buffer.from('hi'), MAX_NUMBER + 1),
   'the server sends what is no text': (scene) => say(scene, atom('frame'), Buffer.of(0xff)),
   'the server took some': (scene) => say(scene, atom('taken'), 1),
   'the server closes': (scene) => say(scene, atom('close'), 1008, Buffer.from('bye')),
@@ -75,6 +78,8 @@ a session of another node                | dropped     | dropped      | dropped 
 the server answers with HTTP             | refuse 403  | dropped      | dropped             | dropped
 the server sends                         | dropped     | text hi      | text hi             | dropped
 the server sends and asks                | dropped     | text hi (4711) | text hi (4711)    | dropped
+it asks with the largest number          | dropped     | text hi (281474976710655) | text hi (281474976710655) | dropped
+it asks with a larger number             | dropped     | dropped      | dropped             | dropped
 the server sends what is no text         | dropped     | closed 1011 dropped close 1011 | @closed 1011 dropped close 1011 | dropped
 the server took some                     | dropped     | dropped      |                     | dropped
 the server closes                        | refuse 503  | close 1008   | close 1008          | dropped
