@@ -38,11 +38,19 @@ export class PageClient implements ChatClient {
     await until(() => this.online);
   }
 
-  /** As its user would. */
-  async reload(): Promise<void> {
+  /**
+   * As when its user reloads it, `meanwhile` begins when it is gone. What comes in the instant in which a page goes is the
+   * client's to keep: it has counted it, and nobody is there to see it.
+   */
+  async reload(meanwhile: () => Promise<void>): Promise<void> {
+    const gone = this.#page.waitForEvent('framenavigated');
+    const back = this.#page.reload();
+    await gone;
     this.online = false;
-    await this.#page.reload();
+    const happening = meanwhile();
+    await back;
     await this.login();
+    await happening;
   }
 
   sendPresence(): void {}
