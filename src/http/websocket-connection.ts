@@ -48,7 +48,7 @@ export type SocketPhase = 'asked' | 'open' | 'full' | 'closing' | 'ended' | 'clo
 const ANSWER_TIME = 30;
 const CLOSE_TIME = 5;
 const LINGER = 2;
-/** Frames that are read in a turn: others have theirs in between. */
+/** Frames that are read in a turn, of whatever kind: others have theirs in between. */
 export const FRAMES = 8;
 const NO_REASON = Buffer.alloc(0);
 const NEVER = 2 ** 30;
@@ -69,7 +69,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   /** The gateway's; 0 where it is not concerned any more. */
   #handle = 0;
   #backlog: Backlog | undefined = undefined;
-  #framesLeft = 0;
   #passed = 0;
 
   constructor(wire: Wire, front: Front, upgrade: { readonly switching: Buffer; readonly lines: string }) {
@@ -107,8 +106,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   read(bytes: Buffer): void {
-    this.#framesLeft = FRAMES;
-    const at = read(this, bytes, 0, this.#front.maxBody);
+    const at = read(this, bytes, 0, this.#front.maxBody, FRAMES);
     if (this.isReading || this.#phase === 'full') {
       this.#keep(at < bytes.length ? bytes.subarray(at) : undefined);
     }
@@ -143,11 +141,10 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   get wantsFrames(): boolean {
-    return this.#framesLeft > 0 && this.isReading;
+    return this.isReading;
   }
 
   text(message: Buffer): void {
-    this.#framesLeft -= 1;
     if (this.#phase !== 'open') return;
     if (this.#backlog !== undefined) this.#backlog.since = this.#front.now;
     const takesMore = this.#front.sockets.frame(this.#handle, message);
@@ -155,12 +152,10 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   ping(payload: Buffer): void {
-    this.#framesLeft -= 1;
     if (this.#phase === 'open') this.#out.pong(payload);
   }
 
   pong(payload: Buffer): void {
-    this.#framesLeft -= 1;
     const number = this.#phase === 'open' ? this.#out.proven(payload) : 0;
     if (number > 0) this.#front.sockets.read(this.#handle, number);
   }

@@ -15,7 +15,7 @@
  *   payload           –                 payload          between             idle+text       –           idle+failed
  *   between           head, between     payload          between             idle+text       between+it  idle+failed
  *
- * Behind a plus is what the listener hears. After a Close frame or a fault nothing more is read. A control frame stands
+ * Behind a plus is what the listener hears. A message in more fragments than `TextMessage` allows is a fault. After a Close frame or a fault nothing more is read. A control frame stands
  * between two frames of a message, and no frame begins within another one (§5.4).
  */
 
@@ -25,6 +25,7 @@ import {
   isValidCode,
   NO_CODE,
   NOT_ACCEPTED,
+  POLICY,
   PROTOCOL_ERROR,
   TOO_LARGE,
 } from './close-codes.js';
@@ -59,7 +60,7 @@ interface Payload {
 export interface FrameListener {
   /** The reader's; without anything to do, it is `undefined`. */
   incomplete: Incomplete | undefined;
-  /** Whether it wants more. Asked behind each frame. */
+  /** Whether it wants more. Asked before each frame. */
   readonly wantsFrames: boolean;
   /** A whole message, in UTF-8. */
   text(message: Buffer): void;
@@ -87,11 +88,18 @@ const OVERHEAD = 288;
 /**
  * Reads from `start` on, and unmasks in place: a byte must not be read twice.
  * @param maxMessage bytes
- * @returns the offset behind what was read: less than all, if the listener wants no more
+ * @param maxFrames those of which a part is there count, and whatever they are: each has its cost
+ * @returns the offset behind what was read: less than all, if these were as many, or the listener wants no more
  */
-export function read(listener: FrameListener, bytes: Buffer, start: number, maxMessage: number): number {
+export function read(
+  listener: FrameListener,
+  bytes: Buffer,
+  start: number,
+  maxMessage: number,
+  maxFrames: number,
+): number {
   let at = start;
-  while (at < bytes.length && listener.wantsFrames) {
+  for (let left = maxFrames; left > 0 && at < bytes.length && listener.wantsFrames; left -= 1) {
     const end = readNext(listener, bytes, at, maxMessage);
     if (end === NOTHING_MORE) return bytes.length;
     at = end;
@@ -160,8 +168,9 @@ function readFrame(
     listener.text(text);
     return end;
   }
-  const payload = payloadOf(message ?? new TextMessage(), first >= FIN, length, key);
-  return readPayload(listener, bytes, begin, payload, maxMessage);
+  const begun = message ?? new TextMessage();
+  if (!begun.beginFragment()) return fail(listener, POLICY, 'a message in too many fragments');
+  return readPayload(listener, bytes, begin, payloadOf(begun, first >= FIN, length, key), maxMessage);
 }
 
 /** @returns as `readNext` does */

@@ -1,10 +1,13 @@
 /**
  * A text message that comes in pieces: a copy that grows, so that it takes no more than twice what came, however it was
- * cut. Each byte is checked once, as it comes (RFC 6455 §8.1): what can never become UTF-8 is known at once.
+ * cut, in fragments no more and no smaller than clients make them. Each byte is checked once, as it comes (RFC 6455 §8.1): what can never become UTF-8 is known at once.
  */
 
 import { isUtf8 } from 'node:buffer';
 
+/** Fragments that it may have, and one more for each `FRAGMENT_BYTES`: clients make few, of some KB each. */
+export const MAX_FRAGMENTS = 1000;
+const FRAGMENT_BYTES = 16;
 const EMPTY = Buffer.alloc(0);
 const FIRST_BYTES = 256;
 /** What it takes beside its bytes. */
@@ -14,6 +17,7 @@ export class TextMessage {
   readonly phase = 'between';
   #bytes: Buffer = EMPTY;
   #length = 0;
+  #fragments = 0;
   /** Before this are whole code points. */
   #checked = 0;
 
@@ -33,6 +37,12 @@ export class TextMessage {
   /** Whether it may end here: not within a code point. */
   get isWhole(): boolean {
     return this.#checked === this.#length;
+  }
+
+  /** @returns `false`: it has too many */
+  beginFragment(): boolean {
+    this.#fragments += 1;
+    return this.#fragments <= MAX_FRAGMENTS + this.#length / FRAGMENT_BYTES;
   }
 
   /**

@@ -22,7 +22,7 @@ export class Echo implements FrameListener {
   }
 
   read(bytes: Buffer): void {
-    read(this, bytes, 0, this.#maxMessage);
+    read(this, bytes, 0, this.#maxMessage, Number.POSITIVE_INFINITY);
   }
 
   text(message: Buffer): void {

@@ -139,6 +139,15 @@ test('a flood of small messages is read a few at a time: a message of another co
   other.socket.destroy();
 });
 
+test('empty fragments without an end are read a few at a time, and end it with 1008', async () => {
+  const { sockets, port } = await serve();
+  const client = await new Client(port).opened();
+  client.socket.write(Buffer.concat([frame(TEXT, '', 0), ...Array<Buffer>(5000).fill(frame(0, '', 0))]));
+  await until(() => client.closeCode === 1008);
+  assert.deepEqual(sockets.ends, [[1, 1008]]);
+  client.socket.destroy();
+});
+
 test('messages that never come to their end take no more than the limit, and the oldest ends with 1013', async () => {
   const maxReceiving = 300_000;
   const { front, sockets, port } = await serve({ maxReceiving, maxBody: 100_000 });

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { FRAMES } from '../../../src/http/websocket-connection.js';
 import { headerTable, NEVER, SAME } from '../../support/header-table.js';
 import { close, frame, ping, TEXT, text } from './frames.js';
 import { MAX_BODY, PING_INTERVAL, REQUEST_TIMEOUT } from './machine.js';
@@ -224,6 +225,26 @@ test('of many frames in one read a few are read in a turn', () => {
     Array.from({ length: 13 }, (_, turn) => Math.min(100, 8 * (turn + 1))),
   );
 });
+
+for (const [what, each] of Object.entries({
+  fragments: frame(0, '', 0),
+  Pings: ping(),
+  Pongs: frame(10, ''),
+})) {
+  test(`the same of ${what}, whatever they stand in`, () => {
+    const machine = open();
+    const count = 200;
+    const many = Array.from({ length: count - 2 }, () => each);
+    machine.send(Buffer.concat([frame(TEXT, 'a', 0), ...many, frame(0, 'b')]));
+    let turns = 1;
+    for (; machine.sockets.texts.length === 0 && turns < count; turns += 1) {
+      assert.equal(machine.wire.isPaused, true);
+      machine.http.turn();
+    }
+    assert.deepEqual([machine.sockets.texts, turns], [['ab'], count / FRAMES]);
+    assert.equal(machine.wire.isPaused, false);
+  });
+}
 
 test('a message beyond the limit, and one that is no text, end it', () => {
   const large = open();

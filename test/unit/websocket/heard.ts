@@ -20,7 +20,7 @@ export class Heard implements FrameListener {
   }
 
   readInPlace(bytes: Buffer, start: number): number {
-    const at = read(this, bytes, start, this.#maxMessage);
+    const at = read(this, bytes, start, this.#maxMessage, Number.POSITIVE_INFINITY);
     this.mostMemory = Math.max(this.mostMemory, this.incomplete?.memory ?? 0);
     return at;
   }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONTINUATION, PING, PONG, TEXT } from '../../../src/websocket/opcodes.js';
+import { MAX_FRAGMENTS } from '../../../src/websocket/text-message.js';
 import { clientFrame } from '../../support/websocket-frames.js';
 import { Heard } from './heard.js';
 
@@ -26,25 +27,44 @@ test('an idle client keeps nothing, whatever it sent before', () => {
   assert.equal(heard.incomplete, undefined);
 });
 
-test('empty fragments without an end take no memory', () => {
+const TOO_MANY = 'failed 1008 a message in too many fragments';
+
+test('empty fragments take no memory, and are refused when they are too many', () => {
   const heard = new Heard(MAX_MESSAGE);
   heard.read(clientFrame({ opcode: TEXT, fin: false }));
-  const bytes = repeated(clientFrame({ opcode: CONTINUATION, fin: false }), 10_000);
   const kept = heard.incomplete;
-  for (let i = 0; i < 100; i += 1) heard.read(bytes);
+  heard.read(repeated(clientFrame({ opcode: CONTINUATION, fin: false }), MAX_FRAGMENTS - 1));
   assert.equal(heard.incomplete, kept);
   assert.ok(heard.mostMemory < BESIDE);
   assert.deepEqual(heard.lines, []);
+  heard.read(clientFrame({ opcode: CONTINUATION }));
+  assert.deepEqual(heard.lines, [TOO_MANY]);
+  assert.equal(heard.incomplete, undefined);
 });
 
-test('fragments of a byte take no more than twice what came, and are refused beyond the limit', () => {
+test('a message may have one fragment more for each 16 bytes of it, and the next begins from none', () => {
+  const heard = new Heard(MAX_MESSAGE);
+  const count = Math.floor((MAX_FRAGMENTS * 16) / 15);
+  for (let i = 0; i < 3; i += 1) {
+    heard.read(clientFrame({ opcode: TEXT, fin: false }));
+    heard.read(repeated(clientFrame({ opcode: CONTINUATION, payload: 'x', fin: false }), count - 2));
+    heard.read(clientFrame({ opcode: CONTINUATION, payload: 'x' }));
+  }
+  assert.deepEqual(heard.lines, Array(3).fill(`text ${'x'.repeat(count - 1)}`));
+  heard.read(clientFrame({ opcode: TEXT, fin: false }));
+  heard.read(repeated(clientFrame({ opcode: CONTINUATION, payload: 'x', fin: false }), count + 1));
+  assert.equal(heard.lines[3], TOO_MANY);
+});
+
+test('fragments take no more than twice what came, and are refused beyond the limit', () => {
+  const size = 16;
   const heard = new Heard(MAX_MESSAGE);
   heard.read(clientFrame({ opcode: TEXT, fin: false }));
-  const one = clientFrame({ opcode: CONTINUATION, payload: 'x', fin: false });
+  const one = clientFrame({ opcode: CONTINUATION, payload: 'x'.repeat(size), fin: false });
   const steps = new Set<number | undefined>();
-  for (let count = 1; count <= MAX_MESSAGE; count += 1) {
+  for (let came = size; came <= MAX_MESSAGE; came += size) {
     heard.read(one);
-    assert.ok((heard.incomplete?.memory ?? 0) <= Math.min(2 * count, MAX_MESSAGE) + BESIDE);
+    assert.ok((heard.incomplete?.memory ?? 0) <= Math.min(2 * came, MAX_MESSAGE) + BESIDE);
     steps.add(heard.incomplete?.memory);
   }
   assert.deepEqual(heard.lines, []);
