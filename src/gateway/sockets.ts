@@ -113,8 +113,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   closed(slot: number, code: number): void {
     const socket = this.#table.get(slot);
     if (socket === undefined) return;
-    if (socket.state === 'asked') this.#counters.closed += 1;
-    else this.#counters.countClose(code);
+    if (socket.state !== 'asked') this.#counters.countClose(code);
     this.#step(slot, socket, 'clientLeft', code);
   }
 

@@ -11,7 +11,7 @@ import type { Wire } from './wire.js';
 
 interface Reader {
   /** Whether what is kept can be read. */
-  readonly isReading: boolean;
+  readonly wantsFrames: boolean;
   /** Its turn to read on has come. */
   read(bytes: Buffer): void;
   /** It has to make room for others. */
@@ -46,13 +46,13 @@ export class Backlog implements Slow, Waiting {
       if (isPaused) this.#wire.pause();
       else this.#wire.resume();
     }
-    if (rest !== undefined && this.#reader.isReading) this.#front.turns.wait(this);
+    if (rest !== undefined && this.#reader.wantsFrames) this.#front.turns.wait(this);
     // It may itself be the one that makes room.
     this.#front.receiving.hold(this, memory + (isPaused ? REST_BYTES : 0));
   }
 
   takeTurn(): void {
-    if (this.rest !== undefined && this.#reader.isReading) this.#reader.read(this.rest);
+    if (this.rest !== undefined && this.#reader.wantsFrames) this.#reader.read(this.rest);
   }
 
   end(): void {

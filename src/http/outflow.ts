@@ -25,7 +25,7 @@ interface Sender {
 }
 
 export class Outflow implements Waiting {
-  /** Whether anything came since the last Ping. */
+  /** Whether anything came since the last Ping, or nothing could. */
   isHeard = true;
   readonly #sender: Sender;
   readonly #wire: Wire;

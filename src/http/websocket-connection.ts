@@ -13,15 +13,17 @@
  *   open          –         –          ·          full       open+pong  ended+1000  ended+1002  open+text  ·       closing+1000  open+ping   –           closing+1012  ·
  *   open, silent  –         –          ·          full       open+pong  ended+1000  ended+1002  open+text  ·       closing+1000  closed      –           closing+1012  ·
  *   open, part    –         –          ·          full       open+pong  ended+1000  ended+1002  open+text  ·       closing+1000  ended+1008  ended+1013  closing+1012  ·
+ *   open, rest    –         –          –          –          –          –           –           open+text  ·       closing+1000  open+ping   ended+1013  closing+1012  ·
  *   open, unread  –         –          ·          full       open+pong  ended+1000  ended+1002  open+text  ·       closing+1000  closed      –           closing+1012  ·
  *   full          –         –          –          –          –          –           –           full+text  open    closing+1000  full+ping   ended+1013  closing+1012  ·
- *   closing       –         –          ·          ·          ·          ended       ended       –          –       –             ended       –           ·             ended
+ *   closing       –         –          ·          ·          ·          ended       ended       –          –       –             ended       ended       ·             ended
  *   ended         –         –          ·          ·          ·          ·           ·           –          –       –             closed      –           ·             ·
  *
  * Behind a plus is what the client hears: an HTTP status, a frame, or a Close with that code. more: a message after which
  * the gateway takes no further one; fault: no frame; silent: nothing came since the last Ping; part: a message that is not
- * whole; unread: something that the kernel did not take; stop: this gateway stops; slow: it is to make room. The
- * gateway hears the same code once, 1006 where it was refused here, cut or just went, and nothing where it ended it itself.
+ * whole; rest: something waits to be read; unread: something that the kernel did not take; stop: this gateway stops; slow: it
+ * is to make room. The gateway hears the same code once, 1006 where it was refused here, cut or just went, and nothing where
+ * it ended it itself.
  *
  * It costs this object, an `Outflow` with its `Proof`, and a `Backlog` only while something of the client is kept.
  */
@@ -87,10 +89,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     return this.#phase === 'open' || this.#phase === 'full';
   }
 
-  get isReading(): boolean {
-    return this.#phase === 'open' || this.#phase === 'closing';
-  }
-
   /** The gateway is asked. @param rest what came behind the request */
   ask(client: ClientInfo, rest: Buffer): void {
     if (rest.length > 0) this.#keep(rest);
@@ -101,13 +99,13 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   receive(bytes: Buffer): void {
     this.#out.isHeard = true;
     if (this.#phase === 'closing' || this.#phase === 'ended') this.#pass(bytes.length);
-    if (this.isReading) this.read(bytes);
+    if (this.wantsFrames) this.read(bytes);
     else if (this.#phase === 'asked') this.#keep(bytes);
   }
 
   read(bytes: Buffer): void {
     const at = read(this, bytes, 0, this.#front.maxBody, FRAMES);
-    if (this.isReading || this.#phase === 'full') {
+    if (this.wantsFrames || this.#phase === 'full') {
       this.#keep(at < bytes.length ? bytes.subarray(at) : undefined);
     }
   }
@@ -132,6 +130,9 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   resume(): void {
     if (this.#phase !== 'full') return;
     this.#become('open', NEVER);
+    // Nothing of it could come meanwhile: it has its times again.
+    this.#out.isHeard = true;
+    if (this.#backlog !== undefined) this.#backlog.since = this.#front.now;
     this.#keep(this.#backlog?.rest);
   }
 
@@ -141,7 +142,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   get wantsFrames(): boolean {
-    return this.isReading;
+    return this.#phase === 'open' || this.#phase === 'closing';
   }
 
   text(message: Buffer): void {
@@ -207,9 +208,14 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   expire(): void {
     if (this.isOpen) this.#expireOpen();
     else if (this.#deadline > this.#front.now) return;
-    else if (this.#phase === 'asked') this.#refuse(NOT_GRANTED);
+    else if (this.#phase === 'asked') this.#timeOut();
     else if (this.#phase === 'closing') this.#end();
     else this.destroy();
+  }
+
+  #timeOut(): void {
+    this.#front.counters.timeouts += 1;
+    this.#refuse(NOT_GRANTED);
   }
 
   #expireOpen(): void {
@@ -279,6 +285,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   #leave(): void {
+    if (this.#phase === 'asked') this.#front.counters.closed += 1;
     this.#become('closed', NEVER);
     this.#forget();
     this.#tell(ABNORMAL);

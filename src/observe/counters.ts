@@ -12,7 +12,7 @@ export class Counters {
   readonly answers = { '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0 };
   /** Clients that went away before their answer. */
   closed = 0;
-  /** Exchanges that nobody answered in time (504). */
+  /** Exchanges and upgrades that nobody answered in time (504). */
   timeouts = 0;
   /** Messages to a ConnId, or to `megaphone`, that answered nothing; as malformed whatever a node sent that nobody can use. */
   readonly dropped = { stale: 0, unknown_shape: 0, malformed: 0 };

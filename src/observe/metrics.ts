@@ -40,7 +40,7 @@ export function prometheusText(stats: Stats): string {
       'reason',
       Object.entries(stats.dropped_answers),
     ),
-    single('timeouts_total', 'Exchanges that nobody answered in time', stats.timeouts),
+    single('timeouts_total', 'Exchanges and upgrades that nobody answered in time', stats.timeouts),
     single('closed_total', 'Clients that went away before their answer', stats.closed),
     single('refused_headers_total', 'Headers of answers left out as not allowed', stats.refused_headers),
     single(

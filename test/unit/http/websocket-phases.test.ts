@@ -30,6 +30,11 @@ const STATES: Readonly<Record<string, () => WebSocketMachine>> = {
     machine.send(frame(TEXT, 'hel', 0));
     return machine;
   },
+  'open, rest': () => {
+    const machine = open();
+    machine.send(Buffer.concat(Array.from({ length: 2 * FRAMES }, () => text('hello'))));
+    return machine;
+  },
   'open, unread': () => {
     const machine = open();
     machine.wire.isRead = false;
@@ -160,6 +165,7 @@ const TIMES: Readonly<Record<string, number>> = {
   open: PING_INTERVAL,
   'open, silent': PING_INTERVAL,
   'open, part': REQUEST_TIMEOUT,
+  'open, rest': PING_INTERVAL,
   'open, unread': REQUEST_TIMEOUT,
   full: PING_INTERVAL,
   closing: 5,
@@ -201,6 +207,52 @@ test('the gateway takes no more: what was read waits, in order, until it does', 
   machine.turns();
   assert.deepEqual([machine.phase, machine.sockets.texts.join('')], ['open', 'abcd']);
   assert.deepEqual([machine.wire.isPaused, machine.http.front.receiving.bytes], [false, 0]);
+});
+
+test('while the gateway takes no more, what its client begins has no time, and its Pong none', () => {
+  const machine = open();
+  machine.sockets.takesMore = false;
+  machine.send(Buffer.concat([text('hello'), text('again'), frame(TEXT, 'hel', 0)]));
+  const wait = (): void => {
+    for (let second = 0; second <= LONG; second += 1) machine.wait(1);
+    machine.tick();
+    machine.socket.resume();
+  };
+  wait();
+  machine.wait(1);
+  machine.turns();
+  assert.deepEqual([machine.phase, machine.sockets.texts], ['full', ['hello', 'again']]);
+  machine.sockets.takesMore = true;
+  wait();
+  machine.turns();
+  // From here on it is heard again, and has its times again.
+  machine.wait(REQUEST_TIMEOUT);
+  assert.deepEqual([machine.phase, machine.wire.isPaused], ['open', false]);
+  machine.wait(1);
+  assert.deepEqual([machine.phase, machine.heard().at(-1)], ['ended', '1008']);
+});
+
+test('who is told that nobody answered, or that this stops, did not go away', () => {
+  const outcomes = {
+    'it goes away': { closed: 1, timeouts: 0, refused: 0 },
+    'nobody answers': { closed: 0, timeouts: 1, refused: 0 },
+    'this stops': { closed: 0, timeouts: 0, refused: 1 },
+    'it is to make room': { closed: 0, timeouts: 0, refused: 1 },
+  };
+  const events: Readonly<Record<string, (machine: WebSocketMachine) => void>> = {
+    'it goes away': ({ socket }) => socket.closed(),
+    'nobody answers': (machine) => machine.wait(LONG),
+    'this stops': ({ socket }) => socket.stop(),
+    'it is to make room': ({ socket }) => socket.refuseSlow(),
+  };
+  for (const [what, counted] of Object.entries(outcomes)) {
+    const machine = inState('asked')[0];
+    events[what]?.(machine);
+    machine.socket.closed();
+    const { closed, timeouts, refused } = machine.http.front.counters;
+    const sum = Object.values(refused).reduce((a, b) => a + b);
+    assert.deepEqual({ closed, timeouts, refused: sum }, counted, what);
+  }
 });
 
 test('closed while the gateway takes no more, the client is heard again, for its Close', () => {
