@@ -98,6 +98,9 @@ event(<<"another message, or call">>, B) ->
     [heard] = seen(),
     megaphone_bridge:call(whatever, {self(), tag}, B1);
 event(<<"the stream sent">>, B) -> megaphone_bridge:stream({ok, [{owed, ?PAYLOAD, {message, ?TEXT}}], c2s(#{})}, B);
+event(<<"out of the stream's turn">>, B) ->
+    Header = {xmlstreamstart, <<"stream:stream">>, [{<<"id">>, ?TEXT}]},
+    megaphone_bridge:stream(megaphone_c2s:event(Header, c2s(#{})), B);
 event(<<"the stream's last word">>, B) -> megaphone_bridge:stream({ok, [last_word()], none}, B);
 event(<<"the stream is closed">>, B) -> megaphone_bridge:stream({closed, [], none}, B);
 event(<<"the stream stopped">>, B) ->

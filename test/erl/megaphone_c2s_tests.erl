@@ -75,3 +75,34 @@ late_test_() ->
             {true, #{jid => a, mgmt_state => pending}}
         ]
     ].
+
+%% What the stream would only put into the log, it never hears.
+out_of_turn_test_() ->
+    Header = {xmlstreamstart, <<"stream:stream">>, [{<<"id">>, <<"SECRET">>}]},
+    [
+        ?_assertEqual({unexpected, [], C2s}, megaphone_c2s:event(Event, C2s))
+     || {Event, C2s} <- [
+            {Header, megaphone_c2s:new(#{stream_state => wait_for_sasl_request})},
+            {Header, megaphone_c2s:new(#{stream_state => established})},
+            {Header, megaphone_c2s:sleep(<<"a host">>, megaphone_c2s:new(#{stream_state => established}))},
+            {?SENT, megaphone_c2s:new(#{stream_state => wait_for_stream})}
+        ]
+    ].
+
+%% Its client may resume it once its connection is closed.
+waits_test_() ->
+    Managed = #{stream_state => established, mgmt_state => active, mgmt_timeout => 300000},
+    [
+        ?_assertEqual({Name, Waits}, {Name, megaphone_c2s:waits(C2s)})
+     || {Name, Waits, C2s} <- [
+            {"no stream", false, megaphone_c2s:none()},
+            {"a stranger", false, megaphone_c2s:new(#{stream_state => wait_for_stream})},
+            {"without stream management", false, megaphone_c2s:new(Managed#{mgmt_state := inactive})},
+            {"with it", true, megaphone_c2s:new(Managed)},
+            {"asleep", true, megaphone_c2s:sleep(<<"a host">>, megaphone_c2s:new(Managed))},
+            {"only to count", false, megaphone_c2s:new(Managed#{mgmt_timeout := 0})},
+            {"over", false, megaphone_c2s:new(Managed#{stream_state := disconnected})},
+            {"waiting", true, megaphone_c2s:new(Managed#{stream_state := disconnected, mgmt_state := pending})},
+            {"resumed", false, megaphone_c2s:new(Managed#{mgmt_state := resumed})}
+        ]
+    ].

@@ -6,6 +6,7 @@
 -include_lib("eunit/include/eunit.hrl").
 
 condition(<<"the client says goodbye">>) -> client;
+condition(<<"the client may resume the stream">>) -> resumable;
 condition(<<"a frame is too large">>) -> too_large;
 condition(<<"any other condition of a stream">>) -> <<"not-well-formed">>;
 condition(Condition) -> Condition.
@@ -13,7 +14,7 @@ condition(Condition) -> Condition.
 table_test_() ->
     ok = megaphone_chars:prepare(),
     Rows = megaphone_table:read(megaphone_closing),
-    ?assertEqual(10, length(Rows)),
+    ?assertEqual(11, length(Rows)),
     [
         {binary_to_list(Row), fun() ->
             Condition = condition(Row),
@@ -24,10 +25,12 @@ table_test_() ->
                     _ -> [megaphone_framing:error(Error)]
                 end,
             {Frames, Is, Reason} = megaphone_closing:last(Condition, []),
-            ?assertEqual({Told ++ [megaphone_framing:close()], binary_to_integer(Code)}, {Frames, Is}),
+            Closed = [megaphone_framing:close() || Close =:= <<"yes">>],
+            ?assertEqual({Told ++ Closed, binary_to_integer(Code)}, {Frames, Is}),
             %% RFC 6455 §5.5.1.
             ?assert(byte_size(Reason) =< 123),
-            ?assertMatch({[<<"said">>, _], Is, Reason}, megaphone_closing:last(Condition, <<"said">>))
+            Said = [<<"said">> || Closed =/= []],
+            ?assertEqual({Said ++ Closed, Is, Reason}, megaphone_closing:last(Condition, <<"said">>))
         end}
-     || {Row, [{_, Error}, {_, Code}]} <- Rows
+     || {Row, [{_, Error}, {_, Close}, {_, Code}]} <- Rows
     ].

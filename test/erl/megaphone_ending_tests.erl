@@ -11,15 +11,22 @@
 ways_test_() ->
     Stop = <<"system-shutdown">>,
     Fault = <<"internal-server-error">>,
+    Failed = <<"remote-connection-failed">>,
     [
         {lists:flatten(io_lib:format("~0p", [Way])), ?_assertEqual(Steps, megaphone_ending:steps(Way))}
      || {Way, Steps} <- [
-            {{hang_up, wrong_key}, [{finish, wrong_key, []}, last_words, closed]},
-            {{hang_up, expired}, [{finish, expired, []}, last_words, closed]},
+            {{hang_up, wrong_key}, [{drop, wrong_key}, last_words, closed]},
+            {{hang_up, expired}, [{drop, expired}, last_words, closed]},
+            {{hang_up, too_much_queued}, [{drop, too_much_queued}, last_words, closed]},
+            {{hang_up, Failed}, [{drop, Failed}, last_words, closed]},
+            {{hang_up, <<"bad-request">>}, [{finish, <<"bad-request">>, []}, last_words, {last_word, <<"bad-request">>}]},
+            {{hang_up, closed_by_operator},
+                [{finish, closed_by_operator, []}, last_words, {last_word, <<"policy-violation">>}]},
+            {{stream, Failed, [], before}, [{drop, Failed}, {say, before}]},
             {{stream, <<"host-gone">>, [], before}, [{finish, <<"host-gone">>, []}, {say, before}]},
             {{stream, <<"remote-stream-error">>, <<"<e/>">>, before},
                 [{finish, <<"remote-stream-error">>, <<"<e/>">>}, {say, before}]},
-            {shut_down, [last_words, system_shutdown, {finish, Stop, []}, {stop, normal}]},
+            {shut_down, [last_words, {last_word, Stop}, {finish, Stop, []}, {stop, normal}]},
             {{stopped, normal, before}, [{say, before}, flush, {stop, normal}]},
             {{fault, [sent]}, [{finish, Fault, []}, {owe, [sent]}, {stop, {shutdown, fault}}]},
             {{terminate, normal, now}, [{finish, <<"remote-connection-failed">>, []}, {say, now}, hand_back]},

@@ -16,6 +16,7 @@
 %%%   ... who may resume        | stream    | stream
 %%%   another message, or call  | stream    | stream
 %%%   the stream sent           | transport | owed
+%%%   out of the stream's turn  | ended     | ·
 %%%   the stream's last word    | ended     | ·
 %%%   the stream is closed      | ended     | ·
 %%%   the stream stopped        | stops     | stops
@@ -122,6 +123,8 @@ hear(Info, #bridge{c2s = C2s} = B) ->
 -spec stream(megaphone_c2s:result(), bridge()) -> step().
 stream({ok, [], C2s}, B) ->
     {ok, B#bridge{c2s = C2s, who = who(C2s, B)}};
+stream({unexpected, _, _}, B) ->
+    ends({hang_up, <<"bad-request">>}, B);
 stream({Outcome, Sent, C2s}, #bridge{via = Via, phase = {open, Transport}, c2s = Before} = B) ->
     B1 = B#bridge{c2s = C2s, who = who(C2s, B)},
     try Via:sent(Sent, Transport) of

@@ -9,6 +9,7 @@
 %%% | returns             | `ok'                                    | its new state              |
 %%% | ... disconnected    | `closed': it has ended, or is resumable | its new state              |
 %%% | ... resumed         | the same: it goes on in another process | its new state              |
+%%% | is not called       | `unexpected': the event is out of turn  | the same                   |
 %%% | stops               | `{stop, Reason}'                        | its new state              |
 %%% | exits in good order | `{exit, Reason}': so it may end, too    | that from before           |
 %%% | fails               | `{exit, {shutdown, fault}}', logged     | that from before           |
@@ -16,8 +17,8 @@
 %%% In good order: `normal', `shutdown' or `{shutdown, _}'; any other exit is a failure.
 -module(megaphone_c2s).
 
--export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, shut_down/1, say/2, terminate/2]).
--export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, takes_late/1, user/2, ip/1, address/1]).
+-export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, last_word/2, say/2, terminate/2]).
+-export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, takes_late/1, user/2, ip/1, address/1]).
 
 -export_type([c2s/0, result/0]).
 
@@ -33,7 +34,7 @@
 %% None where the session ended before a stream began; packed while the process sleeps.
 -opaque c2s() :: none | binary() | #c2s{}.
 
--type outcome() :: ok | closed | {stop | exit, Reason :: term()}.
+-type outcome() :: ok | closed | unexpected | {stop | exit, Reason :: term()}.
 -type result() :: {outcome(), Sent :: [megaphone_socket:event()], c2s()}.
 
 -spec none() -> c2s().
@@ -77,11 +78,28 @@ info(Info, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) e
 
 %% @doc What its client sent, or that its connection is closed.
 -spec event(megaphone_stream:event() | closed, c2s()) -> result().
-event(Event, C2s) -> info({'$gen_event', Event}, C2s).
+event(Event, C2s) ->
+    case is_in_turn(Event, C2s) of
+        true -> info({'$gen_event', Event}, C2s);
+        false -> {unexpected, [], C2s}
+    end.
 
-%% @doc Its last word is that the server stops.
--spec shut_down(c2s()) -> result().
-shut_down(C2s) -> cast({send, xmpp:serr_system_shutdown()}, C2s).
+%% A header where one is due, and nothing else there: over TCP the parser sees to that, and the stream would put what is out
+%% of turn into the log, with all that is in it.
+-spec is_in_turn(megaphone_stream:event() | closed, c2s()) -> boolean().
+is_in_turn({xmlstreamstart, _, _}, #c2s{stream = #{stream_state := State}}) -> State =:= wait_for_stream;
+is_in_turn({xmlstreamstart, _, _}, C2s) -> not is_binary(C2s);
+is_in_turn({xmlstreamelement, _}, #c2s{stream = #{stream_state := wait_for_stream}}) -> false;
+is_in_turn(_, _) -> true.
+
+%% @doc Its last word is this error: nobody may resume it then (XEP-0198).
+-spec last_word(megaphone_condition:condition(), c2s()) -> result().
+last_word(Condition, C2s) -> cast({send, stream_error(Condition)}, C2s).
+
+-spec stream_error(megaphone_condition:condition()) -> xmpp:xmpp_element().
+stream_error(<<"system-shutdown">>) -> xmpp:serr_system_shutdown();
+stream_error(<<"policy-violation">>) -> xmpp:serr_policy_violation();
+stream_error(_) -> xmpp:serr_bad_format().
 
 %% @doc A callback of the stream.
 -spec run(fun((stream()) -> tuple()), c2s()) -> result().
@@ -160,6 +178,17 @@ is_established(C2s) -> is_binary(C2s).
 -spec counts(c2s()) -> boolean().
 counts(none) -> false;
 counts(C2s) -> megaphone_handback:is_resumable(stream(C2s)).
+
+%% @doc Does it wait for its client to resume it (XEP-0198), or will it once its connection is closed?
+-spec waits(c2s()) -> boolean().
+waits(none) ->
+    false;
+waits(C2s) ->
+    case stream(C2s) of
+        #{mgmt_state := pending} -> true;
+        #{mgmt_state := active, mgmt_timeout := Timeout, stream_state := State} -> Timeout > 0 andalso State =/= disconnected;
+        _ -> false
+    end.
 
 %% @doc Does what comes for its user after its connection was closed go to the stream? Its process lives on for a moment,
 %% or until the client resumes it (XEP-0198), which takes that over.

@@ -3,7 +3,7 @@
 %%% How an answer tells that a session ends, or that there is none (XEP-0124 §17).
 -module(megaphone_condition).
 
--export([of_reason/1, attributes/1, status/2, failure/2]).
+-export([of_reason/1, is_final/1, attributes/1, status/2, failure/2]).
 
 -export_type([condition/0, reason/0]).
 
@@ -33,6 +33,11 @@ of_reason(Reason) when Reason =:= expired; Reason =:= rid_beyond_window; Reason 
     <<"item-not-found">>;
 of_reason(_) ->
     <<"policy-violation">>.
+
+%% @doc Is the stream over with it? Otherwise its client may resume it (XEP-0198): it is only that nothing reaches that now.
+-spec is_final(reason()) -> boolean().
+is_final(too_much_queued) -> false;
+is_final(Reason) -> not lists:member(of_reason(Reason), [<<"item-not-found">>, <<"remote-connection-failed">>]).
 
 -spec attributes(condition()) -> [{binary(), binary()}].
 attributes(client) -> [{<<"type">>, <<"terminate">>}];

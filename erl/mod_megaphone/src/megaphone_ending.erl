@@ -8,12 +8,14 @@
 %%% |------------------------------------------|----------------------------------|-------------|---------------------------|
 %%% | the client says `terminate'              | none, it is no error             | `stream'    | goes on: its stream stops it |
 %%% | the stream says an error                 | that, or remote-stream-error     | `stream'    | the same                  |
-%%% | the stream ends silently                 | remote-connection-failed         | `stream'    | the same                  |
+%%% | the stream ends silently                 | remote-connection-failed         | `stream'    | the same, or its stream may be resumed |
 %%% | the client is silent, or others need room | item-not-found (expired)        | `hang_up'   | the same, or its stream may be resumed |
-%%% | the client errs: no XML                  | bad-request                      | `hang_up'   | the same                  |
-%%% | ... its rid or key                       | item-not-found (rid_.., wrong_key) | `hang_up' | the same                  |
+%%% | ... its connection is gone               | remote-connection-failed         | `hang_up'   | the same                  |
+%%% | ... does not read what waits for it      | policy-violation (too_much_queued) | `hang_up' | the same                  |
+%%% | ... errs with its rid or key             | item-not-found (rid_.., wrong_key) | `hang_up' | the same                  |
+%%% | ... errs: no XML, or no header of a stream, or a header, out of turn | bad-request | `hang_up' | goes on: its stream stops it |
 %%% | ... too much, too often, too early       | policy-violation (which)         | `hang_up'   | the same                  |
-%%% | too much waits for it, here or in the mailbox | policy-violation (which)    | `hang_up'   | the same                  |
+%%% | too much waits in the mailbox, or unacknowledged | policy-violation (which) | `hang_up'   | the same                  |
 %%% | the operator closes it                   | policy-violation (closed_by_operator) | `hang_up' | the same               |
 %%% | the module or the node stops             | system-shutdown                  | `shut_down' | stops                     |
 %%% | ejabberd stops the stream's process: `normal' | remote-connection-failed    | `stopped', `terminate' | stops          |
@@ -79,11 +81,13 @@
 -type step() ::
     %% The client is told, late requests will be, and what it may lack is noted.
     {finish, reason(), Error :: iodata()}
+    %% The same; but if the client may resume the stream, it is not told that this is over.
+    | {drop, reason()}
     %% The stream gets what the client was told that we have, and only waited for it to fetch more. With stream management
     %% (XEP-0198) none: the client was not told that the stream has it, and sends it again when it resumes that.
     | last_words
     | closed
-    | system_shutdown
+    | {last_word, condition()}
     %% The stream has ended: of those words, as it would have sent them, what changes nothing in it. What is for the
     %% server itself, and other presence, would be undone by the end at once.
     | {say, Before :: c2s()}
@@ -95,10 +99,15 @@
 -type result() :: {ok | {stop, ProcessReason :: term()}, session()}.
 
 -spec steps(way()) -> [step()].
-steps({hang_up, Reason}) -> [{finish, Reason, []}, last_words, closed];
+steps({hang_up, Reason}) ->
+    case megaphone_condition:is_final(Reason) of
+        true -> [{finish, Reason, []}, last_words, {last_word, megaphone_condition:of_reason(Reason)}];
+        false -> [{drop, Reason}, last_words, closed]
+    end;
+steps({stream, <<"remote-connection-failed">> = Condition, [], Before}) -> [{drop, Condition}, {say, Before}];
 steps({stream, Condition, Error, Before}) -> [{finish, Condition, Error}, {say, Before}];
 %% The hook by which a stream ends its process may be gone by now.
-steps(shut_down) -> [last_words, system_shutdown, {finish, <<"system-shutdown">>, []}, {stop, normal}];
+steps(shut_down) -> [last_words, {last_word, <<"system-shutdown">>}, {finish, <<"system-shutdown">>, []}, {stop, normal}];
 steps({stopped, Reason, Before}) -> [{say, Before}, flush, {stop, Reason}];
 steps({fault, Sent}) -> [{finish, <<"internal-server-error">>, []}, {owe, Sent}, {stop, {shutdown, fault}}];
 steps({terminate, Reason, Before}) -> [{finish, condition(Reason), []}, {say, Before}, hand_back].
@@ -149,15 +158,17 @@ terminate(Reason, #{sid := Sid, via := Via, c2s := Asleep} = Session) ->
 %% Where the stream ended meanwhile, it hears no more.
 -spec step(step(), result()) -> result().
 step({finish, Reason, Error}, {Result, Session}) ->
-    {Result, finish(Reason, Error, Session)};
+    {Result, finish(Reason, Error, false, Session)};
+step({drop, Reason}, {Result, #{c2s := C2s} = Session}) ->
+    {Result, finish(Reason, [], megaphone_c2s:waits(C2s), Session)};
 step(last_words, {ok, #{pending := Pending, c2s := C2s} = Session}) ->
     Words = [Word || not megaphone_c2s:counts(C2s), Word <- megaphone_pending:last_words(Pending)],
     Tell = fun(Word, {ok, S}) -> tell(Word, S); (_, Stop) -> Stop end,
     lists:foldl(Tell, {ok, Session#{pending := megaphone_pending:new()}}, Words);
 step(closed, {ok, Session}) ->
     tell(closed, Session);
-step(system_shutdown, {ok, #{c2s := C2s} = Session}) ->
-    told(megaphone_c2s:shut_down(C2s), Session);
+step({last_word, Condition}, {ok, #{c2s := C2s} = Session}) ->
+    told(megaphone_c2s:last_word(Condition, C2s), Session);
 step({say, Before}, {Result, #{pending := Pending} = Session}) ->
     Words = [Word || Word <- megaphone_pending:last_words(Pending), megaphone_pending:is_stateless(Word)],
     IsHeard = megaphone_c2s:is_established(Before) andalso not megaphone_c2s:counts(Before),
@@ -194,7 +205,7 @@ told({Outcome, Sent, C2s}, Session) ->
 absorb(Sent, #{via := Via, phase := {open, Transport}} = Session) ->
     case Via:sent(Sent, Transport) of
         {ended, Condition, Error, Rest, Transport1} ->
-            absorb(Rest, finish(Condition, Error, Session#{phase := {open, Transport1}}));
+            absorb(Rest, finish(Condition, Error, false, Session#{phase := {open, Transport1}}));
         {ok, Transport1} ->
             Session#{phase := {open, Transport1}};
         %% It ends anyway.
@@ -206,8 +217,8 @@ absorb(Sent, #{phase := {ended, Back}} = Session) ->
 absorb(_, Session) ->
     Session.
 
--spec finish(reason(), iodata(), session()) -> session().
-finish(Reason, Error, #{sid := Sid, via := Via, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
+-spec finish(reason(), iodata(), IsResumable :: boolean(), session()) -> session().
+finish(Reason, Error, IsResumable, #{sid := Sid, via := Via, who := Who, phase := {open, Transport}, c2s := C2s} = Session) ->
     Condition = actual(megaphone_condition:of_reason(Reason), Via, Transport),
     ok = megaphone_stats:add({terminated, Condition}, 1),
     ok = megaphone_report:ends(Condition, Reason, Session),
@@ -216,11 +227,12 @@ finish(Reason, Error, #{sid := Sid, via := Via, who := Who, phase := {open, Tran
         expired -> ok = megaphone_stats:add(sessions_expired, 1), nobody;
         _ -> Who
     end,
-    Owed = Via:finish(Condition, Error, For, Sid, Transport),
+    Told = case Condition of client -> client; _ when IsResumable -> resumable; _ -> Condition end,
+    Owed = Via:finish(Told, Error, For, Sid, Transport),
     ok = megaphone_sessions:close(Sid),
     Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
     Session#{phase := {ended, #handback{owed = Owed, late = Late}}};
-finish(_, _, Session) ->
+finish(_, _, _, Session) ->
     Session.
 
 %% A stream that closes after the client's own `terminate' is no failure.

@@ -79,8 +79,8 @@
 -callback flush(IsBusy :: boolean(), Left :: megaphone_pending:pending(), transport()) -> step().
 
 %% @doc The client is told of the end, and who comes late will be, if there is somebody to tell it `For'. Returns what the
-%% client may lack and its user is owed. `Error' is the stream's last word.
--callback finish(megaphone_condition:condition(), Error :: iodata(), For :: who() | nobody, sid(), transport()) ->
+%% client may lack and its user is owed. `resumable': the stream goes on without it, for its client to resume (XEP-0198). `Error' is the stream's last word.
+-callback finish(megaphone_condition:condition() | resumable, Error :: iodata(), For :: who() | nobody, sid(), transport()) ->
     [megaphone_queue:owed()].
 
 %% @doc When wait/3, flush/3 or is_expired/1 will next have something to say.

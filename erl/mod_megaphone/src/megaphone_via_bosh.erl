@@ -245,7 +245,9 @@ done({[], T}) -> {ok, T};
 done({[{stop, Reason}], T}) -> {stop, Reason, T}.
 
 %% @doc Answers every open request, those that still wait for their time, and later ones, if there is somebody to do so `For'.
--spec finish(megaphone_condition:condition(), Error :: iodata(), For :: who() | nobody, sid(), transport()) -> [megaphone_queue:owed()].
+-spec finish(megaphone_condition:condition() | resumable, Error :: iodata(), For :: who() | nobody, sid(), transport()) -> [megaphone_queue:owed()].
+finish(resumable, Error, For, Sid, T) ->
+    finish(<<"remote-connection-failed">>, Error, For, Sid, T);
 finish(Condition, Error, For, Sid, #transport{bosh = Bosh, headers = Headers, intake = Intake}) ->
     {Effects, Owed, Ended} = megaphone_bosh:finish(Condition, Error, now_ms(), Bosh),
     {[], []} = megaphone_effects:carry_out(Effects, Headers),

@@ -252,7 +252,7 @@ carry_out([Effect | Effects] = All, Ws, T) ->
 %%% The end
 
 %% @doc One that never heard anything is told whose stream it is that ends (RFC 6120 §4.9.1.2).
--spec finish(megaphone_condition:condition(), Error :: iodata(), For :: who() | nobody, sid(), transport()) -> [megaphone_queue:owed()].
+-spec finish(megaphone_condition:condition() | resumable, Error :: iodata(), For :: who() | nobody, sid(), transport()) -> [megaphone_queue:owed()].
 finish(Condition, Error, _, _, #transport{ws = Ws, fault = Fault}) ->
     Told = case Fault of none -> Condition; _ -> Fault end,
     {Effects, Owed} = megaphone_websocket:finish(Told, Error, now_ms(), Ws),
