@@ -175,7 +175,7 @@ owed_until_it_is_read_test() ->
     ?assertEqual([2], owes(T1)),
     {ok, T2} = hear({self(), read, 2}, user, T),
     ?assertEqual([], owes(T2)),
-    {stop, <<"remote-connection-failed">>, T3} = hear({self(), closed, 1001}, user, T),
+    T3 = closed(T),
     _ = seen(),
     ?assertEqual([1, 2], owes(T3)),
     ?assertEqual([], seen()).
@@ -187,12 +187,30 @@ what_comes_behind_the_last_word_is_left_to_the_caller_test() ->
     ?assertEqual(<<"<stream:error xmlns:stream='http://etherx.jabber.org/streams'><conflict/></stream:error>">>, iolist_to_binary(Told)),
     ?assertEqual([1], owes(T)).
 
+closed(T) ->
+    {ok, Gone} = hear({self(), closed, 1001}, user, T),
+    {stop, <<"remote-connection-failed">>, Gone1} = megaphone_via_websocket:flush(false, megaphone_pending:new(), Gone),
+    Gone1.
+
+%% Of one that waited for the shaper, and whose client closed its tab.
+what_came_before_the_end_is_heard_test() ->
+    {ok, T1} = says("<iq id='1'/>", user, shaped()),
+    {_, T2} = all(T1),
+    {ok, T3} = says("<message id='2'/>", user, T2),
+    {ok, T4} = says("<message id='3'/>", user, T3),
+    {[], T5} = all(T4),
+    {ok, T6} = hear({self(), closed, 1001}, user, T5),
+    {Events, T7} = all(T6),
+    ?assertEqual([<<"2">>, <<"3">>], [Id || {xmlstreamelement, {xmlel, <<"message">>, [{<<"id">>, Id}], []}} <- Events]),
+    ?assertMatch({stop, _, _}, megaphone_via_websocket:flush(false, megaphone_pending:new(), T7)).
+
 %% A pid of a node that is not there.
 gone() -> binary_to_term(<<131, 88, 119, 3, "a@h", 1:32, 0:32, 1:32>>).
 
 who_cannot_be_reached_is_gone_test() ->
     T = transport(gone()),
-    ?assertMatch({stop, <<"remote-connection-failed">>, _}, megaphone_via_websocket:begun(gone(), none, T)),
+    {ok, Gone} = megaphone_via_websocket:begun(gone(), none, T),
+    ?assertMatch({stop, <<"remote-connection-failed">>, _}, megaphone_via_websocket:flush(false, megaphone_pending:new(), Gone)),
     {stop, <<"remote-connection-failed">>, T1} = megaphone_via_websocket:sent([owed(1), owed(2)], T),
     ?assertEqual([1, 2], owes(T1)).
 

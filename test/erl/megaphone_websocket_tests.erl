@@ -27,7 +27,7 @@ event({Why, Bytes}, Ws) when Why =:= busy; Why =:= gone ->
     {Effects, Ws1} = megaphone_websocket:enqueue(item(Bytes), ?NOW, Ws),
     {[{count, stanzas_out}], Ws2} = undelivered(Why, [Frame || Frame <- Effects, element(1, Frame) =:= frame], Ws1),
     {[], Ws2};
-event(closed, Ws) -> megaphone_websocket:closed(Ws);
+event(closed, Ws) -> {[], megaphone_websocket:closed(Ws)};
 event({came, Bytes}, Ws) -> megaphone_websocket:came(Bytes, ?NOW, Ws);
 %% All but so many, of so many bytes each; as the session's process asks.
 event({took, Bytes, Waiting}, Ws) ->
@@ -194,7 +194,7 @@ no_room_for_what_was_taken_test() ->
     {Effects, Ws} = run([{busy, 1}] ++ takes(1, 50), ws()),
     ?assertEqual([], lists:append(Effects)),
     ?assertMatch({[[{frame, _, _}], [{taken, _, 50}]], _}, run([{flush, ?NOW + 50}, {took, 1, 0}], Ws)),
-    ?assertEqual([{stop, <<"remote-connection-failed">>}], effects([closed] ++ takes(1, 50))).
+    ?assertEqual([{stop, <<"remote-connection-failed">>}], effects([closed] ++ takes(1, 50) ++ [{flush, ?NOW}])).
 
 %%% Too much, too long
 

@@ -243,7 +243,7 @@ ends(gone, #world{ws = Ws, now = Now} = W, ReadsOn) ->
     {Effects, Ws1} = megaphone_websocket:undelivered(gone, [{frame, self(), <<>>}], Now, Ws),
     gone(Effects, Ws1, W, ReadsOn);
 ends(closed, #world{ws = Ws} = W, ReadsOn) ->
-    {Effects, Ws1} = megaphone_websocket:closed(Ws),
+    {Effects, Ws1} = megaphone_websocket:flush(W#world.now, megaphone_websocket:closed(Ws)),
     gone(Effects, Ws1, W, ReadsOn);
 ends(Condition, #world{ws = Ws, now = Now} = W, ReadsOn) ->
     {Effects, Owed} = megaphone_websocket:finish(Condition, [], Now, Ws),

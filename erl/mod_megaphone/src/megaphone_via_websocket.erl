@@ -72,7 +72,7 @@ new(ConnId, Max) ->
 begun(ConnId, none, T) ->
     case megaphone_gateway:session(ConnId) of
         ok -> {ok, T};
-        gone -> lost(T)
+        gone -> {ok, gone(T)}
     end.
 
 -spec enter(sid(), megaphone_sessions:gauges(), transport()) -> ok.
@@ -105,8 +105,14 @@ hear({ConnId, Frame}, _, Who, #transport{ws = Ws, shaper = Shaper, intake = Inta
     end;
 hear({_, read, Number}, _, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:read(Number, now_ms(), Ws), T);
-hear({_, closed, _}, _, _, T) ->
-    lost(T).
+%% What it said before is heard: of what waits for the shaper nobody would tell it.
+hear({_, closed, _}, _, Who, #transport{intake = Intake} = T) ->
+    Read = fun({_, Frame}, {ok, Acc}) -> read(Frame, Who, Acc); (_, Stop) -> Stop end,
+    lists:foldl(Read, {ok, gone(T#transport{intake = megaphone_intake:new()})}, megaphone_intake:all(Intake)).
+
+%% It ends with flush/3, when what was read is taken.
+-spec gone(transport()) -> transport().
+gone(#transport{ws = Ws} = T) -> T#transport{ws = megaphone_websocket:closed(Ws)}.
 
 -spec may_wait(binary(), who(), transport()) -> step().
 may_wait(Frame, Who, T) ->
@@ -114,9 +120,6 @@ may_wait(Frame, Who, T) ->
         true -> {ok, T};
         false -> {stop, too_much_ahead, T}
     end.
-
--spec lost(transport()) -> step().
-lost(#transport{ws = Ws} = T) -> carry_out(megaphone_websocket:closed(Ws), T).
 
 %% @doc Frames whose time has come.
 -spec wait(sid(), who(), transport()) -> step().

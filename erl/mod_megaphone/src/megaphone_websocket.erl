@@ -7,7 +7,7 @@
 %%%   clear  nothing waits: a frame leaves as it comes
 %%%   full   so much is not known to be with the client that what comes waits
 %%%   busy   there was no room on the way to the gateway: what was to leave is tried again, and all else waits behind it
-%%%   gone   nothing reaches the client any more
+%%%   gone   nothing reaches the client any more: the session ends, after a `closed' with the next flush/2
 %%%
 %%%         | a frame that fits | one that does not | some is read | all is read | no room | its time came | no way
 %%%   clear | clear, leaves     | full              | ·            | ·           | busy    | ·             | gone
@@ -80,6 +80,8 @@
 -define(ASK_BYTES, 16384).
 -define(FIRST_PAUSE, 50).
 -define(LONGEST_PAUSE, 5000).
+%% Why the session ends then.
+-define(GONE, <<"remote-connection-failed">>).
 
 -spec new(conn(), ms(), limits()) -> websocket().
 new(Conn, Now, Limits) -> #ws{conn = Conn, limits = Limits, heard = Now}.
@@ -116,9 +118,8 @@ took(Frames, Bytes, #ws{conn = Conn, reported = Before, came = Came, came_bytes 
 closing(W) -> W#ws{closing = true}.
 
 %% @doc Its socket is gone.
--spec closed(websocket()) -> {[effect()], websocket()}.
-closed(#ws{way = gone} = W) -> {[], W};
-closed(W) -> {[{stop, <<"remote-connection-failed">>}], W#ws{way = gone}}.
+-spec closed(websocket()) -> websocket().
+closed(W) -> W#ws{way = gone}.
 
 %%% What is for the client
 
@@ -194,6 +195,8 @@ flush(Now, #ws{way = {busy, Unsent, Due}} = W) when Due =< Now ->
     {Unsent ++ Frames, W1};
 flush(_, #ws{way = {busy, _, _}} = W) ->
     {[], W};
+flush(_, #ws{way = gone} = W) ->
+    {[{stop, ?GONE}], W};
 flush(_, #ws{pause = 0} = W) ->
     {[], W};
 flush(_, W) ->
@@ -208,12 +211,12 @@ undelivered(Why, Effects, Now, W) ->
     {Others ++ More, W1}.
 
 -spec unsent(busy | gone, [effect(), ...], ms(), websocket()) -> {[effect()], websocket()}.
+unsent(_, _, _, #ws{way = gone} = W) ->
+    {[], W};
 unsent(gone, _, _, W) ->
-    closed(W);
+    {[{stop, ?GONE}], closed(W)};
 unsent(busy, Effects, _, #ws{way = {busy, Unsent, Due}} = W) ->
     {[], W#ws{way = {busy, Unsent ++ Effects, Due}}};
-unsent(busy, _, _, #ws{way = gone} = W) ->
-    {[], W};
 unsent(busy, Effects, Now, #ws{pause = Before} = W) ->
     Pause = case Before of 0 -> ?FIRST_PAUSE; _ -> min(2 * Before, ?LONGEST_PAUSE) end,
     {[], W#ws{way = {busy, Effects, Now + Pause}, pause = Pause}}.
