@@ -16,14 +16,23 @@ closed() ->
     after 0 -> []
     end.
 
+tables() ->
+    ok = megaphone_sessions:create_table(),
+    ok = megaphone_ended:create_table().
+
 with_table_test_() ->
-    {setup, fun megaphone_sessions:create_table/0, fun(_) -> ets:delete(megaphone_sessions) end, fun() ->
+    {setup, fun tables/0, fun(_) -> [ets:delete(Table) || Table <- [megaphone_sessions, megaphone_ended]] end, fun() ->
         Gone = conn('gateway@gone', 1),
         ok = megaphone_sessions:open(<<"a">>, self(), {1, 0, 0}, {Gone, 7}),
         ok = megaphone_sessions:open(<<"b">>, self(), {1, 0, 0}, {self(), none}),
         ok = megaphone_sessions:open(<<"c">>, self(), {1, 0, 0}),
         {noreply, []} = megaphone_index:handle_info({nodeup, 'gateway@gone', []}, []),
         ?assertEqual([], closed()),
-        {noreply, []} = megaphone_index:handle_info({nodedown, 'gateway@gone', []}, []),
-        ?assertEqual([{Gone, 1006}], closed())
+        [
+            begin
+                {noreply, []} = megaphone_index:handle_info(Looks, []),
+                ?assertEqual([{Gone, 1006}], closed())
+            end
+         || Looks <- [{nodedown, 'gateway@gone', []}, sweep]
+        ]
     end}.

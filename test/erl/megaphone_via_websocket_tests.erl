@@ -96,8 +96,8 @@ too_much_test_() ->
     Elements = fun(N) -> ["<iq>", lists:duplicate(N - 1, "<a/>"), "</iq>"] end,
     [
         {Name, fun() ->
-            Step = says(Frame, Who, transport()),
-            ?assertEqual(Expected, case Step of {ok, _} -> ok; {stop, Reason, T} -> {Reason, code(Reason, T)} end)
+            {ok, T} = says(Frame, Who, transport()),
+            ?assertEqual(Expected, case megaphone_via_websocket:next(?HOST, T) of {stop, Reason, T1} -> {Reason, code(Reason, T1)}; _ -> ok end)
         end}
      || {Name, Who, Frame, Expected} <- [
             {"a stranger's longest", stranger, message(8192), ok},
@@ -203,6 +203,15 @@ what_came_before_the_end_is_heard_test() ->
     {Events, T7} = all(T6),
     ?assertEqual([<<"2">>, <<"3">>], [Id || {xmlstreamelement, {xmlel, <<"message">>, [{<<"id">>, Id}], []}} <- Events]),
     ?assertMatch({stop, _, _}, megaphone_via_websocket:flush(false, megaphone_pending:new(), T7)).
+
+what_came_before_a_wrong_one_is_heard_test() ->
+    {ok, T1} = says("<iq id='1'/>", user, shaped()),
+    {ok, T2} = says("<iq id='2'/>", user, T1),
+    {ok, T3} = says("<iq>", user, T2),
+    {ok, T4} = hear({self(), closed, 1001}, user, T3),
+    {ok, _, [{xmlstreamelement, {xmlel, _, [{_, <<"1">>}], _}}], T5} = megaphone_via_websocket:next(?HOST, T4),
+    {ok, _, [{xmlstreamelement, {xmlel, _, [{_, <<"2">>}], _}}], T6} = megaphone_via_websocket:next(?HOST, T5),
+    ?assertMatch({stop, <<"bad-request">>, _}, megaphone_via_websocket:next(?HOST, T6)).
 
 %% A pid of a node that is not there.
 gone() -> binary_to_term(<<131, 88, 119, 3, "a@h", 1:32, 0:32, 1:32>>).

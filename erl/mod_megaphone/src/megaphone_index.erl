@@ -5,7 +5,8 @@
 %%% was killed without a chance to leave is swept out.
 %%%
 %%% A session that is reached by a socket ends with the connection of the nodes by which that came: its gateway is gone, or
-%%% has closed the socket. This process watches nodes for all of them, and one look after a break finds them.
+%%% has closed the socket. This process watches nodes for all of them, and one look after a break finds them;
+%%% one that enters after that is found by the sweep.
 -module(megaphone_index).
 -behaviour(gen_server).
 
@@ -49,6 +50,8 @@ handle_cast(_, State) ->
 -spec handle_info(term(), []) -> {noreply, []}.
 handle_info(sweep, State) ->
     ok = megaphone_ended:sweep(),
+    %% Those that entered after their link broke.
+    ok = cut(),
     case megaphone_sessions:sweep() of
         [] ->
             ok;

@@ -22,7 +22,9 @@
 -type reason() :: megaphone_condition:reason().
 -type step() :: {ok, transport()} | {stop, reason(), transport()}.
 -type ms() :: integer().
--type frame() :: {open, megaphone_framing:open()} | close | {stanza, megaphone_body:xmlel()}.
+%% What the client is told at the end, where only this knows better.
+-type fault() :: none | too_large | StreamError :: binary().
+-type frame() :: {open, megaphone_framing:open()} | close | {stanza, megaphone_body:xmlel()} | {wrong, reason(), fault()}.
 
 -record(transport, {
     ws :: megaphone_websocket:websocket(),
@@ -33,8 +35,7 @@
     intake = megaphone_intake:new() :: megaphone_intake:intake(),
     %% What was read and is for next/2.
     frames = [] :: [{Bytes :: pos_integer(), frame()}],
-    %% What the client is told at the end, where only this knows better.
-    fault = none :: none | too_large | StreamError :: binary()
+    fault = none :: fault()
 }).
 -type transport() :: #transport{}.
 
@@ -96,7 +97,7 @@ hear({ConnId, Frame}, _, Who, #transport{ws = Ws, shaper = Shaper, intake = Inta
             {When, Shaper1, Intake1} = megaphone_intake:arrive({ConnId, Frame}, Most, Now, Shaper, Intake),
             T1 = T#transport{ws = Ws1, shaper = Shaper1, intake = Intake1},
             case When of
-                now -> read(Frame, Who, T1);
+                now -> {ok, read(Frame, Who, T1)};
                 flood -> {stop, too_much_ahead, T1};
                 later -> may_wait(Frame, Who, T1)
             end;
@@ -107,8 +108,8 @@ hear({_, read, Number}, _, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:read(Number, now_ms(), Ws), T);
 %% What it said before is heard: of what waits for the shaper nobody would tell it.
 hear({_, closed, _}, _, Who, #transport{intake = Intake} = T) ->
-    Read = fun({_, Frame}, {ok, Acc}) -> read(Frame, Who, Acc); (_, Stop) -> Stop end,
-    lists:foldl(Read, {ok, gone(T#transport{intake = megaphone_intake:new()})}, megaphone_intake:all(Intake)).
+    Read = fun({_, Frame}, Acc) -> read(Frame, Who, Acc) end,
+    {ok, lists:foldl(Read, gone(T#transport{intake = megaphone_intake:new()}), megaphone_intake:all(Intake))}.
 
 %% It ends with flush/3, when what was read is taken.
 -spec gone(transport()) -> transport().
@@ -128,26 +129,28 @@ wait(Sid, Who, #transport{intake = Intake} = T) ->
         none ->
             {ok, T};
         {_, open, Frame, Intake1} ->
-            case read(Frame, Who, T#transport{intake = Intake1}) of
-                {ok, T1} -> wait(Sid, Who, T1);
-                Stop -> Stop
-            end
+            wait(Sid, Who, read(Frame, Who, T#transport{intake = Intake1}))
     end.
 
--spec read(binary(), who(), transport()) -> step().
+%% What is wrong ends the session when its turn comes, behind what came before.
+-spec read(binary(), who(), transport()) -> transport().
 read(Frame, Who, #transport{max_frame = Max, frames = Frames} = T) ->
     Bytes = byte_size(Frame),
-    case Bytes =< megaphone_allowance:bytes(Who, Max) andalso megaphone_framing:read(Frame, megaphone_allowance:parts(Who)) of
-        false -> {stop, body_too_large, T#transport{fault = too_large}};
-        {error, <<"policy-violation">>} -> {stop, body_too_large, T};
-        {error, Fault} -> {stop, <<"bad-request">>, T#transport{fault = Fault}};
-        Read -> {ok, T#transport{frames = Frames ++ [{Bytes, Read}]}}
-    end.
+    Read =
+        case Bytes =< megaphone_allowance:bytes(Who, Max) andalso megaphone_framing:read(Frame, megaphone_allowance:parts(Who)) of
+            false -> {wrong, body_too_large, too_large};
+            {error, <<"policy-violation">>} -> {wrong, body_too_large, none};
+            {error, Fault} -> {wrong, <<"bad-request">>, Fault};
+            Is -> Is
+        end,
+    T#transport{frames = Frames ++ [{Bytes, Read}]}.
 
 %% @doc The first frame says for which host it is.
 -spec next(Host :: binary(), transport()) -> megaphone_transport:next().
 next(_, #transport{frames = []}) ->
     none;
+next(_, #transport{frames = [{_, {wrong, Reason, Fault}} | _]} = T) ->
+    {stop, Reason, T#transport{frames = [], fault = Fault}};
 next(<<>>, #transport{frames = [{_, {open, Open}} | _], ws = Ws} = T) ->
     case megaphone_opening:host(Open) of
         {ok, Host} ->
