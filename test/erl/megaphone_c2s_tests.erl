@@ -106,3 +106,7 @@ waits_test_() ->
             {"resumed", false, megaphone_c2s:new(Managed#{mgmt_state := resumed})}
         ]
     ].
+
+someone_test() ->
+    ?assertEqual(<<"someone at a host">>, megaphone_c2s:user(<<"a host">>, megaphone_c2s:none())),
+    ?assertEqual(<<"someone">>, megaphone_c2s:user(<<>>, megaphone_c2s:none())).

@@ -111,3 +111,8 @@ a_request_that_is_too_old_is_logged_with_the_session_test() ->
     ok = logger:remove_handler(?MODULE),
     Expected = lists:flatten(io_lib:format("Megaphone session ~ts goes on", [megaphone_sid:short(?SID)])),
     receive {logged, Text} -> ?assertEqual(Expected, lists:sublist(Text, length(Expected))) after 1000 -> error(not_logged) end.
+
+a_websocket_s_words_are_none_test() ->
+    T = transport(),
+    Words = [{self(), <<"<iq/>">>}, {self(), read, 1}, {self(), closed, 1000}],
+    [?assertEqual({{ok, T}, ok}, {megaphone_via_bosh:hear(Word, ?SID, user, T), megaphone_via_bosh:late(Word, ?SID)}) || Word <- Words].

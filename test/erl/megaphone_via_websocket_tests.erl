@@ -238,3 +238,8 @@ idle_is_small_test() ->
     {ok, T3} = hear({self(), read, 1}, user, T2),
     _ = seen(),
     ?assert(erts_debug:flat_size(T3) =< 35).
+
+another_s_word_is_none_test() ->
+    {ok, T} = megaphone_via_websocket:sent([owed(1)], transport()),
+    _ = seen(),
+    [?assertEqual({ok, T}, hear(Message, user, T)) || Message <- [{gone(), <<"<iq/>">>}, {gone(), read, 1}, {gone(), closed, 1000}]].

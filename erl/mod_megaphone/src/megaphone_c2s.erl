@@ -201,6 +201,8 @@ takes_late(C2s) ->
 
 %% @doc The user's full JID, or words for someone who has not logged in.
 -spec user(Host :: binary(), c2s()) -> binary().
+user(<<>>, none) ->
+    <<"someone">>;
 user(Host, none) ->
     <<"someone at ", Host/binary>>;
 user(Host, C2s) ->

@@ -18,7 +18,7 @@
 %%% does it: clients that leave `jabber:client' out, or send white space around, exist.
 -module(megaphone_framing).
 
--export([read/2, open/1, close/0, close/1, element/1, error/1]).
+-export([read/2, open/1, close/0, element/1, error/1]).
 
 -export_type([frame/0, open/0]).
 
@@ -73,10 +73,6 @@ open(Attrs) ->
 
 -spec close() -> binary().
 close() -> <<"<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>">>.
-
-%% @doc §3.6.1: the client is to go on at this address.
--spec close(SeeOtherUri :: binary()) -> binary().
-close(SeeOtherUri) -> write(<<"close">>, [{<<"xmlns">>, ?NS_FRAMING}, {<<"see-other-uri">>, SeeOtherUri}], []).
 
 %% @doc An element that the stream sent. In another frame nothing is declared for it.
 -spec element(xmlel()) -> {binary(), megaphone_queue:kind()}.

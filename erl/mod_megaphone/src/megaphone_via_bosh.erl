@@ -108,7 +108,10 @@ hear({bosh_asked, ConnId, Rid}, _, _, #transport{bosh = Bosh, intake = Intake} =
         false -> done(carry_out(megaphone_bosh:asked(Rid, ConnId, now_ms(), Bosh), T))
     end;
 hear({bosh_closed, ConnId}, _, _, #transport{intake = Intake} = T) ->
-    {ok, cut(ConnId, T#transport{intake = megaphone_intake:closed(ConnId, Intake)})}.
+    {ok, cut(ConnId, T#transport{intake = megaphone_intake:closed(ConnId, Intake)})};
+%% A WebSocket's, and so none of it.
+hear(_, _, _, T) ->
+    {ok, T}.
 
 %% @doc Bodies whose time has come.
 -spec wait(sid(), who(), transport()) -> step().
@@ -259,7 +262,7 @@ finish(Condition, Error, For, Sid, #transport{bosh = Bosh, headers = Headers, in
 -spec late(tuple(), sid()) -> ok.
 late({bosh_request, ConnId, Body}, Sid) -> megaphone_ended:request(Sid, ConnId, Body);
 late({bosh_asked, ConnId, Rid}, Sid) -> megaphone_ended:asked(Sid, ConnId, Rid);
-late({bosh_closed, _}, _) -> ok.
+late(_, _) -> ok.
 
 -spec rest(sid()) -> ok.
 rest(Sid) ->

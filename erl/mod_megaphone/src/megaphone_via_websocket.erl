@@ -86,8 +86,13 @@ failed(ConnId) -> megaphone_gateway:close(ConnId, 1011).
 
 %%% What the client sends
 
+%% @doc Of its own socket, and nobody else's.
 -spec hear(tuple(), sid(), who(), transport()) -> step().
-hear({ConnId, Frame}, _, Who, #transport{ws = Ws, shaper = Shaper, intake = Intake} = T) ->
+hear(Message, _, Who, #transport{ws = Ws} = T) ->
+    case megaphone_websocket:conn(Ws) =:= element(1, Message) of true -> heard(Message, Who, T); false -> {ok, T} end.
+
+-spec heard(tuple(), who(), transport()) -> step().
+heard({ConnId, Frame}, Who, #transport{ws = Ws, shaper = Shaper, intake = Intake} = T) ->
     Bytes = byte_size(Frame),
     ok = megaphone_stats:add(bytes_in, Bytes),
     Now = now_ms(),
@@ -104,10 +109,10 @@ hear({ConnId, Frame}, _, Who, #transport{ws = Ws, shaper = Shaper, intake = Inta
         {[{stop, Reason}], Ws1} ->
             {stop, Reason, T#transport{ws = Ws1}}
     end;
-hear({_, read, Number}, _, _, #transport{ws = Ws} = T) ->
+heard({_, read, Number}, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:read(Number, now_ms(), Ws), T);
 %% What it said before is heard: of what waits for the shaper nobody would tell it.
-hear({_, closed, _}, _, Who, #transport{intake = Intake} = T) ->
+heard({_, closed, _}, Who, #transport{intake = Intake} = T) ->
     Read = fun({_, Frame}, Acc) -> read(Frame, Who, Acc) end,
     {ok, lists:foldl(Read, gone(T#transport{intake = megaphone_intake:new()}), megaphone_intake:all(Intake))}.
 

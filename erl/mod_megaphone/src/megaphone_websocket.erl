@@ -282,5 +282,5 @@ is_expired(_, _) -> false.
 patience(#ws{queue = Queue, limits = #{inactivity := Inactivity}}) -> megaphone_queue:since(Queue) + Inactivity * 1000.
 
 %% @doc For whoever reports it or needs its room.
--spec info(websocket()) -> megaphone_bosh:info().
+-spec info(websocket()) -> megaphone_transport:info().
 info(#ws{heard = Heard, closing = Closing}) -> #{held => 0, paused => false, terminating => Closing, idle_from => Heard}.
