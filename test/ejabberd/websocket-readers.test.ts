@@ -136,3 +136,30 @@ describe('what a client with stream management says while too much waits for it'
       former.cut();
     });
 });
+
+describe('somebody who has not logged in and reads nothing', { timeout: 60_000, skip: OWN }, () => {
+  it('gets few answers more than are on their way, whatever it asks', async () => {
+    const stranger = await WebSocketSession.open(url);
+    stranger.socket.pause();
+    const { websocket } = gateway.service.gateway.counters;
+    for (let n = 0; n < 100; n += 1)
+      stranger.send(...Array.from({ length: 100 }, () => "<r xmlns='urn:xmpp:sm:3'/>"));
+    /** What sessions that have not logged in take, with the binaries that they hold. */
+    const taken = async (): Promise<number> =>
+      Number(
+        await server.print(`lists:sum([begin
+            [{memory, M}, {binary, B}] = process_info(P, [memory, binary]), M + lists:sum([Size || {_, Size, _} <- B])
+          end || {_, P, {0, _, _}, _, _} <- ets:tab2list(megaphone_sessions)])`),
+      );
+    let before = -1;
+    await until(async () => {
+      const now = websocket.frames_in;
+      if (now === before) return true;
+      before = now;
+      return sleep(500).then(() => false);
+    });
+    const bytes = await taken();
+    assert.ok(bytes > 0 && bytes < 300_000, `it takes ${bytes} bytes`);
+    stranger.cut();
+  });
+});

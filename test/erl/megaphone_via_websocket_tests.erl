@@ -141,6 +141,18 @@ a_stranger_waits_with_little_test() ->
     ?assertMatch({stop, too_much_ahead, _}, Waits(lists:duplicate(9, "<iq/>"))),
     ?assertMatch({stop, too_much_ahead, _}, Waits([message(2049)])).
 
+%% Answers that are not read: 128 kB are on their way, and behind them waits little.
+a_stranger_asks_for_no_more_than_it_reads_test() ->
+    Answer = {xmlstreamelement, {xmlel, <<"a">>, [], [{xmlcdata, binary:copy(<<"x">>, 2000)}]}},
+    Answered = fun(N) ->
+        {ok, T} = says("<open to='localhost' xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>", stranger, transport()),
+        {ok, T1} = megaphone_via_websocket:sent(lists:duplicate(N, Answer), T),
+        megaphone_via_websocket:flow(stranger, T1)
+    end,
+    Unread = 131072 div iolist_size(element(1, megaphone_framing:element(element(2, Answer)))),
+    ?assertEqual(open, Answered(Unread + 4)),
+    ?assertEqual(full, Answered(Unread + 5)).
+
 %% What waits for the shaper, or for the stream, is not taken.
 taken_test() ->
     Say = fun(N, T) -> lists:foldl(fun(_, Acc) -> {ok, Acc1} = says("<iq/>", user, Acc), Acc1 end, T, lists:seq(1, N)) end,

@@ -195,9 +195,9 @@ leave(Bytes, Events, #bridge{pending = Pending} = B) ->
     end.
 
 -spec flush(bridge()) -> step() | {more, bridge()}.
-flush(#bridge{via = Via, phase = {open, Transport}, pending = Pending} = B) ->
+flush(#bridge{via = Via, phase = {open, Transport}, who = Who, pending = Pending} = B) ->
     %% There is more for the stream, and only the mailbox keeps it back.
-    IsBusy = not megaphone_pending:is_empty(Pending) andalso Via:flow(Transport) =:= open,
+    IsBusy = not megaphone_pending:is_empty(Pending) andalso Via:flow(Who, Transport) =:= open,
     case transport(Via:flush(IsBusy, Pending, Transport), B) of
         %% What left may have made room.
         {ok, #bridge{phase = {open, _}} = B1} -> case take_pending(B1) of none -> {ok, B1}; _ -> {more, B1} end;
@@ -206,9 +206,9 @@ flush(#bridge{via = Via, phase = {open, Transport}, pending = Pending} = B) ->
 
 %% What the stream is to get now. What is in the mailbox for what it got before goes first: it is the next message.
 -spec take_pending(bridge()) -> {megaphone_stream:event(), bridge()} | none.
-take_pending(#bridge{via = Via, phase = {open, Transport}, pending = Pending, mailbox = Mailbox} = B) ->
+take_pending(#bridge{via = Via, phase = {open, Transport}, who = Who, pending = Pending, mailbox = Mailbox} = B) ->
     IsLeft = megaphone_pending:is_empty(Pending) orelse megaphone_mailbox:is_behind(Mailbox),
-    case IsLeft orelse megaphone_pending:take(Via:flow(Transport), Pending) of
+    case IsLeft orelse megaphone_pending:take(Via:flow(Who, Transport), Pending) of
         {Event, Pending1} -> {Event, B#bridge{pending = Pending1}};
         _ -> none
     end.

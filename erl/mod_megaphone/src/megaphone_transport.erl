@@ -4,7 +4,7 @@
 %%% from the session's mailbox; what the client said comes out as stream events, and what the stream sent goes in. A session
 %%% keeps the one that it began with.
 %%%
-%%% It begins with open/3 and begun/3; then come hear/4 with messages, wait/3 with time, next/2 with what the client said, flow/1
+%%% It begins with open/3 and begun/3; then come hear/4 with messages, wait/3 with time, next/2 with what the client said, flow/2
 %%% whether that may go on, sent/2 and flush/3 with what the stream sent; and, last of all, finish/5. From then on the transport
 %%% has no state: late/2 and rest/1 take what still comes.
 -module(megaphone_transport).
@@ -70,7 +70,7 @@
 -callback next(Host :: binary(), transport()) -> next().
 
 %% @doc May that go on, or does too much wait for the client?
--callback flow(transport()) -> megaphone_pending:flow().
+-callback flow(who(), transport()) -> megaphone_pending:flow().
 
 %% @doc Takes what the stream sent, up to its last word, if it said that.
 -callback sent([megaphone_socket:event()], transport()) -> sent().

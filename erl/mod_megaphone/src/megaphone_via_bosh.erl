@@ -12,7 +12,7 @@
 -module(megaphone_via_bosh).
 -behaviour(megaphone_transport).
 
--export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
+-export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -181,8 +181,8 @@ next(Host, #transport{bosh = Bosh} = T) ->
     end.
 
 %% @doc May that go on, or does too much wait for the client?
--spec flow(transport()) -> megaphone_pending:flow().
-flow(#transport{bosh = Bosh}) -> megaphone_bosh:flow(Bosh).
+-spec flow(who(), transport()) -> megaphone_pending:flow().
+flow(_, #transport{bosh = Bosh}) -> megaphone_bosh:flow(Bosh).
 
 %%% What the client is sent
 

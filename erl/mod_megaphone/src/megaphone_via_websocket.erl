@@ -14,7 +14,7 @@
 -module(megaphone_via_websocket).
 -behaviour(megaphone_transport).
 
--export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/1, sent/2, flush/3, finish/5]).
+-export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1]).
 
 -type sid() :: megaphone_sid:sid().
@@ -43,8 +43,8 @@
 -define(STRANGERS_WAITING, 8).
 %% As many as its gateway may send ahead.
 -define(WAITING, 64).
-%% Nothing is sent before the host is known.
--define(NOBODYS, #{queue => 65536, inactivity => 30}).
+%% Before the login. Nothing is sent before the host is known.
+-define(NOBODYS, #{queue => 8192, inactivity => 30}).
 
 %%% How it begins
 
@@ -178,8 +178,10 @@ next(Host, #transport{frames = [{Bytes, Frame} | Frames]} = T) ->
             {ok, Bytes, [{xmlstreamend, <<"stream:stream">>}], T1#transport{ws = megaphone_websocket:closing(T#transport.ws)}}
     end.
 
--spec flow(transport()) -> megaphone_pending:flow().
-flow(#transport{ws = Ws}) -> megaphone_websocket:flow(Ws).
+%% Answers are larger than what asks for them, and no login leaves more than a few unread.
+-spec flow(who(), transport()) -> megaphone_pending:flow().
+flow(stranger, #transport{ws = Ws}) -> megaphone_websocket:flow(megaphone_websocket:limits(?NOBODYS, Ws));
+flow(user, #transport{ws = Ws}) -> megaphone_websocket:flow(Ws).
 
 %%% What the client is sent
 
