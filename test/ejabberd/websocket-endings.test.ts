@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
+import { setModuleOptions } from '../../scripts/support/module-options.js';
 import { makeAccounts } from './support/people.js';
 import { ServerNode } from './support/server-node.js';
 import { openFrame, WebSocketSession } from './support/websocket-session.js';
@@ -19,8 +20,9 @@ let server: ServerNode;
 let url: string;
 before(async () => {
   instance = await Instance.start();
+  await setModuleOptions(instance, { mod_stream_mgmt: { ack_timeout: '1 s' } });
   server = await ServerNode.connect(instance);
-  await makeAccounts(server, ['closed', 'away', ...ENDS]);
+  await makeAccounts(server, ['dropped', 'away', ...ENDS]);
   url = instance.gatewayWebSocketUrl;
 });
 after(async () => {
@@ -48,20 +50,18 @@ const end: Record<(typeof ENDS)[number], (session: WebSocketSession) => Promise<
 const CODES = { operator: 1008, erring: 1000, kicked: 1000, banned: 1000 };
 
 describe('the server', { timeout: 120_000, concurrency: true, skip: OWN }, () => {
-  it('closes a connection: the client may resume its stream, and hears nothing twice', async () => {
-    const first = await WebSocketSession.login(url, as('closed'));
+  it('drops a client that acknowledges nothing: it may resume its stream, and hears nothing twice', async () => {
+    const first = await WebSocketSession.login(url, as('dropped'));
     first.acknowledges = false;
     const friend = await WebSocketSession.login(url);
     await friend.say(first.jid, 'read');
     await first.messages(1);
     const from = first.frames.length;
-    // As mod_stream_mgmt does it with one that acknowledges nothing.
-    await server.evaluate(`ejabberd_c2s:close(${pid('closed')}).`);
     const { code } = await first.closed;
     const told = first.frames.slice(from).filter((frame) => !frame.startsWith('<r '));
     assert.deepEqual([told, code], [[], 1012]);
     await friend.say(first.jid, 'while it was gone');
-    const second = await WebSocketSession.resume(url, first, as('closed'));
+    const second = await WebSocketSession.resume(url, first, as('dropped'));
     assert.deepEqual(await second.messages(1), ['while it was gone']);
     await Promise.all([second.leave(), friend.leave()]);
   });

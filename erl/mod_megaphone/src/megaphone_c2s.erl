@@ -96,7 +96,7 @@ is_in_turn(_, _) -> true.
 -spec last_word(megaphone_condition:condition(), c2s()) -> result().
 last_word(Condition, C2s) -> cast({send, stream_error(Condition)}, C2s).
 
--spec stream_error(megaphone_condition:condition()) -> xmpp:xmpp_element().
+-spec stream_error(megaphone_condition:condition()) -> tuple().
 stream_error(<<"system-shutdown">>) -> xmpp:serr_system_shutdown();
 stream_error(<<"policy-violation">>) -> xmpp:serr_policy_violation();
 stream_error(_) -> xmpp:serr_bad_format().
