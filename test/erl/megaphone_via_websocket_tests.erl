@@ -225,6 +225,23 @@ what_came_before_a_wrong_one_is_heard_test() ->
     {ok, _, [{xmlstreamelement, {xmlel, _, [{_, <<"2">>}], _}}], T6} = megaphone_via_websocket:next(?HOST, T5),
     ?assertMatch({stop, <<"bad-request">>, _}, megaphone_via_websocket:next(?HOST, T6)).
 
+%% By the condition that it said itself, whatever BOSH calls that.
+the_streams_own_error_has_its_code_test_() ->
+    [
+        ?_assertEqual({Code, Condition}, begin
+            Error = {xmlstreamelement, {xmlel, <<"stream:error">>, [], [{xmlel, <<"text">>, [], []}, {xmlel, Condition, [], []}]}},
+            {ended, Known, Told, [], T} = megaphone_via_websocket:sent([{xmlstreamstart, <<"stream:stream">>, []}, Error], transport()),
+            [] = megaphone_via_websocket:finish(Known, Told, user, ?SID, T),
+            receive {_, close, Is, Reason} -> {Is, Reason} after 0 -> none end
+        end)
+     || {Condition, Code} <- [
+            {<<"policy-violation">>, 1008},
+            {<<"internal-server-error">>, 1011},
+            {<<"system-shutdown">>, 1012},
+            {<<"conflict">>, 1000}
+        ]
+    ].
+
 %% A pid of a node that is not there.
 gone() -> binary_to_term(<<131, 88, 119, 3, "a@h", 1:32, 0:32, 1:32>>).
 

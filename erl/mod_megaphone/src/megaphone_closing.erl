@@ -17,7 +17,7 @@
 %%%   any other condition of a stream    | the same              | yes      | 1000
 %%%
 %%% (BOSH's conditions, XEP-0124 §17.2, that are none of a stream's have another name there, or none. Where the stream said its
-%%% error itself, that is told. 1012 is IANA's: come back, but not all at once. With <close/> the stream
+%%% error itself, that is told, and gives the code. 1012 is IANA's: come back, but not all at once. With <close/> the stream
 %%% would be over, and with it what XEP-0198 keeps of it, here and at the client. The test reads this table.)
 -module(megaphone_closing).
 

@@ -4,7 +4,7 @@
 %%% the payload that an element of the stream becomes (XEP-0206).
 -module(megaphone_stream).
 
--export([events/2, start/2, payload/1, condition/1]).
+-export([events/2, start/2, payload/1, condition/1, said/1]).
 
 -export_type([event/0]).
 
@@ -60,6 +60,14 @@ condition(Children) ->
     case [Name || {xmlel, Name, _, _} <- Children, is_bosh_condition(Name)] of
         [Condition | _] -> Condition;
         [] -> <<"remote-stream-error">>
+    end.
+
+%% @doc The stream's own word for it (RFC 6120 §4.9.2).
+-spec said([megaphone_body:xmlel() | {xmlcdata, binary()}]) -> Condition :: binary() | none.
+said(Children) ->
+    case [Name || {xmlel, Name, _, _} <- Children, Name =/= <<"text">>] of
+        [Condition | _] -> Condition;
+        [] -> none
     end.
 
 -spec is_bosh_condition(binary()) -> boolean().

@@ -131,10 +131,8 @@ may_wait(Frame, Who, T) ->
 -spec wait(sid(), who(), transport()) -> step().
 wait(Sid, Who, #transport{intake = Intake} = T) ->
     case megaphone_intake:take(now_ms(), Intake) of
-        none ->
-            {ok, T};
-        {_, open, Frame, Intake1} ->
-            wait(Sid, Who, read(Frame, Who, T#transport{intake = Intake1}))
+        none -> {ok, T};
+        {_, open, Frame, Intake1} -> wait(Sid, Who, read(Frame, Who, T#transport{intake = Intake1}))
     end.
 
 %% What is wrong ends the session when its turn comes, behind what came before.
@@ -193,7 +191,7 @@ sent(Sent, T) -> sent(Sent, now_ms(), none, T).
 -spec sent([megaphone_socket:event()], ms(), none | {full, reason()}, transport()) -> megaphone_transport:sent().
 sent([{xmlstreamelement, {xmlel, <<"stream:error">>, _, Children} = El} | Rest], _, _, T) ->
     {Error, _} = megaphone_framing:element(El),
-    {ended, megaphone_stream:condition(Children), Error, Rest, T};
+    {ended, megaphone_stream:condition(Children), Error, Rest, T#transport{fault = megaphone_stream:said(Children)}};
 sent([{xmlstreamelement, El} | Rest], Now, Full, T) ->
     {Frame, _} = megaphone_framing:element(El),
     enqueue({Frame, none}, Rest, Now, Full, T);
