@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
-import { check, type Finding } from './cli/check.js';
+import { check, type Finding, linesOf } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
 import { readPassword } from './cli/password.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
@@ -87,12 +87,9 @@ async function urlCheck({ user, origin }: Arguments, operand: string): Promise<A
 }
 
 async function printFindings(findings: AsyncGenerator<Finding>): Promise<void> {
-  for await (const { ok, text, hint, code } of findings) {
-    if (!ok) process.exitCode = 1;
-    const lines = text
-      .split('\n')
-      .map((line) => `${ok ? '✔' : '✘'} ${line}${code === undefined ? '' : ` [${code}]`}`);
-    print([...lines, ...(hint === undefined ? [] : [`  → ${hint}`])].join('\n'));
+  for await (const finding of findings) {
+    if (!finding.ok) process.exitCode = 1;
+    print(linesOf(finding).join('\n'));
   }
 }
 

@@ -45,11 +45,18 @@ export function readAccount(jid: string | undefined, url: URL): Omit<Account, 'p
 export async function* checkUrl({ url, account, origin }: UrlCheck): AsyncGenerator<Finding> {
   const { bosh, websocket } = yield* endpointsOf(url);
   if (bosh !== undefined)
-    yield* checkEndpoint('BOSH', bosh, account, new BoshLink(bosh, origin, account.domain));
+    yield* checkEndpoint(
+      'BOSH',
+      bosh,
+      isPrivate(bosh, url),
+      account,
+      new BoshLink(bosh, origin, account.domain),
+    );
   if (websocket !== undefined)
     yield* checkEndpoint(
       'WebSocket',
       websocket,
+      isPrivate(websocket, url),
       account,
       new WebSocketLink(websocket, origin, account.domain),
     );
@@ -82,12 +89,13 @@ const MIXED =
 async function* checkEndpoint(
   transport: Transport,
   url: URL,
+  isSafe: boolean,
   account: Account,
   link: BoshLink | WebSocketLink,
 ): AsyncGenerator<Finding> {
   const steps = function* (): Generator<Step> {
     yield { what: `connect to ${url}`, run: () => reach(url) };
-    yield* conversation(link, account, isPrivate(url));
+    yield* conversation(link, account, isSafe);
   };
   try {
     for (const { what, run } of steps()) {
@@ -106,8 +114,14 @@ async function* checkEndpoint(
   }
 }
 
-/** Nobody on the way can read along. */
-function isPrivate({ protocol, hostname }: URL): boolean {
+/**
+ * Nobody on the way can read along, nor have named the endpoint in the site's place.
+ * @param asked what the user typed
+ */
+export const isPrivate = (endpoint: URL, asked: URL): boolean =>
+  isUnread(endpoint) && (isUnread(asked) || endpoint.hostname === asked.hostname);
+
+function isUnread({ protocol, hostname }: URL): boolean {
   if (protocol === 'https:' || protocol === 'wss:') return true;
   const host = hostname.replace(/^\[|\]$/g, '');
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

@@ -32,6 +32,16 @@ const CALL_TIMEOUT_MS = 5_000;
 export const good = (text: string): Finding => ({ ok: true, text });
 export const bad = (text: string, hint: string): Finding => ({ ok: false, text, hint });
 
+/** As it is printed: what a stranger's server said can do nothing to a terminal. */
+export function linesOf({ ok, text, hint, code }: Finding): string[] {
+  const lines = text
+    .split('\n')
+    .map((line) => `${ok ? '✔' : '✘'} ${line}${code === undefined ? '' : ` [${code}]`}`);
+  return [...lines, ...(hint === undefined ? [] : [`  → ${hint}`])].map((line) =>
+    line.replace(/\p{Cc}/gu, '\ufffd'),
+  );
+}
+
 function failed(error: unknown): Finding {
   if (!(error instanceof MegaphoneError)) throw error;
   return { ok: false, text: error.message, hint: error.hint, code: error.code };

@@ -3,10 +3,8 @@
  * with a Close frame (codes: RFC 6455 §7.4.1 and IANA's WebSocket Close Code Number Registry).
  */
 
-import { FAULT, RESTART } from '../websocket/close-codes.js';
+import { FAULT, RESTART, TRY_AGAIN } from '../websocket/close-codes.js';
 import * as refusals from './refusals.js';
-
-const TRY_AGAIN_LATER = 1013;
 
 export interface Ending {
   readonly refusal: refusals.Refusal;
@@ -21,7 +19,7 @@ const ending = (refusal: refusals.Refusal, code: number, reason: string): Ending
 });
 
 /** Its node does not read what waits for it already. */
-export const FULL = ending(refusals.OVERLOAD, TRY_AGAIN_LATER, 'the server does not keep up');
+export const FULL = ending(refusals.OVERLOAD, TRY_AGAIN, 'the server does not keep up');
 export const NODE_LOST = ending(refusals.NODE_LOST, RESTART, 'the server was lost');
 export const STOPPING = ending(refusals.STOPPING, RESTART, 'this gateway is stopping');
 export const NOT_TEXT = ending(refusals.NODE_LOST, FAULT, 'the server sent what is no text');

@@ -178,10 +178,11 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
 
   /** Ends those that are left. */
   stop(): void {
-    this.#lost.stop();
     this.#table.forEach((_, slot) => {
       this.#end(slot, 'stopping', endings.STOPPING);
     });
+    // Behind that, for to tell a node may have been the end of its connection.
+    this.#lost.stop();
   }
 
   /** Those of a node that are not at their end by this are closed in their turn. */

@@ -156,6 +156,10 @@ export class BoshServer {
     return this.#front.receiving.bytes;
   }
 
+  get isDraining(): boolean {
+    return this.#front.isDraining;
+  }
+
   /** Serves a connection that another process accepted, as if it had come to a port of this one. */
   serve(socket: Socket): void {
     if (this.#given >= this.#server.maxConnections) {

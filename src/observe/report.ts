@@ -29,6 +29,8 @@ export interface Sources {
   readonly websockets: () => number;
   readonly connections: () => number;
   readonly receiving: () => number;
+  /** It has begun to send its clients elsewhere. */
+  readonly isStopping: () => boolean;
 }
 
 export type NodeReport = {
@@ -51,7 +53,7 @@ export type WorkerReport = {
 };
 
 /**
- * `ok` while at least one node is in service, so that new sessions can start; with several workers, while that is so
+ * `ok` while at least one node is in service, so that new sessions can start, until this one begins to stop; with several workers, while that is so
  * for each of them, `degraded` where it is so only for some.
  */
 export type Health = {
@@ -91,7 +93,7 @@ export type Stats = Health & {
   readonly log_lines_lost: number;
 };
 
-export function health({ nodes }: Sources): Health {
+export function health({ nodes, isStopping }: Sources): Health {
   const reports = nodes.map((node): [string, NodeReport] => [
     node.name,
     {
@@ -102,7 +104,7 @@ export function health({ nodes }: Sources): Health {
       requests_waiting: node.outbox.waiting.size,
     },
   ]);
-  const isAvailable = nodes.some(({ kind }) => kind !== undefined);
+  const isAvailable = !isStopping() && nodes.some(({ kind }) => kind !== undefined);
   return { status: isAvailable ? 'ok' : 'unavailable', nodes: Object.fromEntries(reports) };
 }
 

@@ -119,6 +119,7 @@ export class Service {
       websockets: () => gateway.sockets.size,
       connections: () => bosh.connections,
       receiving: () => bosh.receiving,
+      isStopping: () => bosh.isDraining,
     };
     const reports: Reports = {
       health: () => health(sources),

@@ -1,7 +1,6 @@
 /** Why a WebSocket was closed (RFC 6455 §7.4, and IANA's registry of close codes). */
 
 export const NORMAL = 1000;
-export const GOING_AWAY = 1001;
 export const PROTOCOL_ERROR = 1002;
 export const NOT_ACCEPTED = 1003;
 /** A Close frame without a code; in no frame itself. */

@@ -71,6 +71,7 @@ function onTheWay(): number | undefined {
     websockets: none,
     connections: none,
     receiving: none,
+    isStopping: () => false,
   };
   return health(sources).nodes[PEER]?.requests_on_the_way;
 }

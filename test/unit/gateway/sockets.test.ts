@@ -16,6 +16,7 @@ import { FakeSocket } from './fake-socket.js';
 import './never.js';
 
 const PEER = 'ejabberd@localhost';
+const OTHER = 'other@localhost';
 const MAX_EXCHANGES = 100;
 const CLIENT = { ip: '192.0.2.1', port: 1, secure: true, path: '/ws', origin: 'o', userAgent: 'u' };
 const SESSION = new Pid(PEER, 0xfffffff0, 7, 0xf0000001);
@@ -114,7 +115,7 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
   const gateway = new Gateway(
     node.asNode,
     {
-      nodes: [PEER],
+      nodes: [PEER, OTHER],
       maxExchanges: MAX_EXCHANGES,
       maxSockets: 2,
       answerTimeout: 30,
@@ -293,6 +294,15 @@ test('the ConnId of a slot that is taken again is stale', async () => {
   assert.deepEqual(node.sent.slice(before).map(told), ['@closed 1006']);
   assert.equal(gateway.counters.dropped.stale, 3);
   assert.ok(!gateway.isAlive(set.connId));
+});
+
+test('another node cannot make a process of its own the session', async () => {
+  const set = await scene('module');
+  const bytes = encodeVersioned(tuple(set.connId, atom('session'), new Pid(OTHER, 1, 2, 3)));
+  await set.node.up(OTHER);
+  set.gateway.deliver(set.connId, bytes, 0, bytes.length, OTHER);
+  assert.deepEqual(set.socket.heard, []);
+  assert.equal(set.gateway.counters.dropped.stale, 1);
 });
 
 test('what ends is counted by its code', async () => {

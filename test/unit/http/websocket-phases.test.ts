@@ -255,6 +255,13 @@ test('who is told that nobody answered, or that this stops, did not go away', ()
   }
 });
 
+test('a Ping goes behind what it proves, also at once', () => {
+  const machine = open();
+  machine.heard();
+  machine.socket.send(Buffer.alloc(20_000, 'x'), 1);
+  assert.deepEqual(machine.heard(), ['text', 'ping']);
+});
+
 test('closed while the gateway takes no more, the client is heard again, for its Close', () => {
   const machine = inState('full')[0];
   assert.equal(machine.wire.isPaused, true);

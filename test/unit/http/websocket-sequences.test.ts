@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { SocketPhase } from '../../../src/http/websocket-connection.js';
-import { close, frame, framesIn, ping, TEXT, text } from './frames.js';
+import { close, frame, framesIn, PING, ping, TEXT, text } from './frames.js';
 import { WebSocketMachine } from './websocket-machine.js';
 
 const NOTHING = Buffer.alloc(0);
@@ -145,6 +145,13 @@ class Run {
     // A proof is told only behind a Pong, of what was sent.
     assert.ok(sockets.proven.every((number) => number <= this.#sent));
     const frames = this.#frames;
+    // And that stood before the Ping.
+    let written = 0;
+    for (const { opcode, payload } of frames) {
+      if (opcode === TEXT) written += 1;
+      if (opcode === PING)
+        assert.ok(payload.readUIntBE(0, 6) <= written, 'a Ping in front of what it proves');
+    }
     const closes = frames.filter(({ opcode }) => opcode === 8);
     assert.ok(
       closes.length <= 1 && (closes.length === 0 || frames.at(-1)?.opcode === 8),

@@ -71,6 +71,20 @@ for (const workers of ['1', '2']) {
     assert.deepEqual(new Set(ends), new Set([1012]));
   });
 
+  test(`from the beginning it says that it is not available: ${workers} worker(s)`, async () => {
+    const { gateway, clients } = await start(workers, { drain_time: '5 min' });
+    const health = async (): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${gateway.adminPort}/healthz`)).status;
+    await until(async () => (await health()) === 200);
+    gateway.process.kill('SIGTERM');
+    await until(async () => (await health()) === 503);
+    assert.ok(clients.some((client) => client.code === 0));
+    const exited = once(gateway.process, 'exit');
+    gateway.process.kill('SIGTERM');
+    await exited;
+    await until(() => clients.every((client) => client.code > 0));
+  });
+
   test(`a second signal ends it at once: ${workers} worker(s)`, async () => {
     const { gateway, clients } = await start(workers, { drain_time: '5 min' });
     const exited = once(gateway.process, 'exit');

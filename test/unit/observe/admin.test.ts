@@ -36,6 +36,7 @@ const sources: Sources = {
   websockets: () => 6,
   connections: () => 9,
   receiving: () => 5,
+  isStopping: () => false,
 };
 
 const CONFIG: AdminConfig = {

@@ -1,0 +1,36 @@
+/** `megaphone check URL`: to whom it gives a password in the clear, and what of a stranger's words reaches a terminal. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bad, good, linesOf } from '../../../src/cli/check.js';
+import { isPrivate } from '../../../src/cli/check-url.js';
+
+const ENDPOINTS: readonly (readonly [asked: string, endpoint: string, isPrivate: boolean])[] = [
+  ['https://a.example/', 'https://a.example/bosh', true],
+  ['https://a.example/', 'wss://b.example/ws', true],
+  ['https://a.example/', 'http://a.example/bosh', false],
+  ['wss://a.example/ws', 'wss://a.example/ws', true],
+  ['http://localhost:8081/', 'http://localhost:8081/bosh', true],
+  ['http://127.0.0.1/', 'ws://[::1]/ws', true],
+  // Whoever answers in the site's place names what is his.
+  ['http://a.example/', 'https://evil.example/bosh', false],
+  ['http://a.example/', 'wss://evil.example/ws', false],
+  ['http://a.example/', 'http://127.0.0.1:1/bosh', false],
+  // A certificate for the host that was typed.
+  ['http://a.example/', 'https://a.example/bosh', true],
+  ['http://a.example/', 'http://a.example/bosh', false],
+];
+
+for (const [asked, endpoint, expected] of ENDPOINTS) {
+  test(`${asked} names ${endpoint}: ${expected ? 'private' : 'anybody may read along'}`, () => {
+    assert.equal(isPrivate(new URL(endpoint), new URL(asked)), expected);
+  });
+}
+
+test('what a server says is printed without its control characters', () => {
+  assert.deepEqual(linesOf(good('one\ntwo')), ['✔ one', '✔ two']);
+  assert.deepEqual(linesOf(bad('\x1b[2J\x9b31m\r\x07grüß 🎉', '\x1b]0;title\x07')), [
+    '✘ \ufffd[2J\ufffd31m\ufffd\ufffdgrüß 🎉',
+    '  → \ufffd]0;title\ufffd',
+  ]);
+});
