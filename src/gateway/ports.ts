@@ -42,7 +42,8 @@ export interface ClientSocket {
   /**
    * One text frame.
    * @param text a view of far more bytes that were received: to be written or copied at once
-   * @param number where it is not 0, `read` is to be called with it when the client provably has this frame
+   * @param number where it is not 0, `read` is to be called with it when the client provably has this frame; and with some of
+   * these numbers `written` before, when the kernel took the frame
    */
   send(text: Buffer, number: number): void;
   /** Frames may come again, after `frame` returned `false`. */
@@ -57,6 +58,8 @@ export interface SocketService {
   open(socket: ClientSocket, client: ClientInfo): number;
   /** A whole text message of the client, not to be changed afterwards. `false`: no more until `resume`. */
   frame(handle: number, text: Buffer): boolean;
+  /** The kernel took what was sent with this number, and all before. Told where there is enough of it. */
+  written(handle: number, number: number): void;
   /** The client has what was sent with this number, and all before. */
   read(handle: number, number: number): void;
   /** The socket is gone, or about to be. Nothing follows. @param code RFC 6455 §7.4 */

@@ -3,7 +3,8 @@
  *
  *   {ConnId, open, Meta}      a client asks for an upgrade
  *   {ConnId, Frame}           a text frame of the client
- *   {ConnId, read, Number}    the client has what was sent with this number, and all before it
+ *   {ConnId, written, Number} the kernel took what was sent with this number, and all before it
+ *   {ConnId, read, Number}    the client has it, and all before it
  *   {ConnId, closed, Code}    the socket is gone
  *
  * The first goes to the name, the others to the session's pid, or where there is none (kind `plain`) to the name as well. The
@@ -20,8 +21,11 @@ import type { Sender } from './sender.js';
 import type { Socket } from './socket.js';
 
 const OPEN = atom('open');
-const READ = atom('read');
+const PROGRESS = { written: atom('written'), read: atom('read') } as const;
 const CLOSED = atom('closed');
+
+/** How far a frame of the server came. */
+export type Progress = keyof typeof PROGRESS;
 
 export class SocketSender {
   readonly #node: ErlangNode;
@@ -48,8 +52,8 @@ export class SocketSender {
     return this.#send(socket, this.#encoder.requestHead(id, serial, text.length, false), text);
   }
 
-  read(connId: Pid, socket: Socket, number: number): boolean {
-    return this.#send(socket, encodeVersioned(tuple(connId, READ, number)));
+  progress(connId: Pid, socket: Socket, how: Progress, number: number): boolean {
+    return this.#send(socket, encodeVersioned(tuple(connId, PROGRESS[how], number)));
   }
 
   /** Never refused: a session that does not hear it would wait for a client that is gone. */

@@ -16,7 +16,7 @@
  *   taken           drop         drop         take         drop
  *   serverClose     over+refuse  over+close   over+close   drop
  *   clientFrame     –            pass         pass         ·
- *   clientRead      –            pass         pass         ·
+ *   progress        –            pass         pass         ·
  *   linkFull        –            over+end     over+end     –
  *   clientLeft      over         over+tell    over+tell    over
  *   moduleDown      over+refuse  lost         ·            ·
@@ -65,8 +65,8 @@ export type SocketEvent =
   | 'taken'
   | 'serverClose'
   | 'clientFrame'
-  /** The client has what the session asked about. */
-  | 'clientRead'
+  /** The kernel took what the session asked about, or the client has it. */
+  | 'progress'
   /** What the client sent cannot be passed on, as its node does not read. */
   | 'linkFull'
   | 'clientLeft'
@@ -120,7 +120,7 @@ export const SOCKET_LIFE: Readonly<Record<SocketEvent, Readonly<Record<SocketSta
   taken: { asked: drops, plain: drops, open: takes, lost: drops },
   serverClose: { asked: refuses, plain: closes, open: closes, lost: drops },
   clientFrame: { asked: never, plain: passes, open: passes, lost: stays },
-  clientRead: { asked: never, plain: passes, open: passes, lost: stays },
+  progress: { asked: never, plain: passes, open: passes, lost: stays },
   linkFull: { asked: never, plain: ends, open: ends, lost: never },
   clientLeft: { asked: over, plain: tells, open: tells, lost: over },
   moduleDown: { asked: refuses, plain: loses, open: stays, lost: stays },

@@ -18,7 +18,7 @@ import type { Sender } from './sender.js';
 import { SlotTable } from './slot-table.js';
 import { SOCKET_LIFE, type Socket, type SocketEvent, type SocketStep } from './socket.js';
 import * as endings from './socket-endings.js';
-import { SocketSender } from './socket-sender.js';
+import { type Progress, SocketSender } from './socket-sender.js';
 
 export interface SocketLimits {
   /** Ids up to this one are those of exchanges. */
@@ -103,11 +103,12 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     return window?.isOpen ?? true;
   }
 
+  written(slot: number, number: number): void {
+    this.#progress(slot, 'written', number);
+  }
+
   read(slot: number, number: number): void {
-    const socket = this.#table.get(slot);
-    if (socket === undefined || this.#step(slot, socket, 'clientRead').effect !== 'pass') return;
-    if (this.#sender.read(this.#connId(slot), socket, number)) return;
-    this.#end(slot, 'linkFull', endings.FULL);
+    this.#progress(slot, 'read', number);
   }
 
   closed(slot: number, code: number): void {
@@ -193,6 +194,13 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
       if (socket.state === 'lost') lost.push(slot);
     });
     this.#lost.add(lost);
+  }
+
+  #progress(slot: number, how: Progress, number: number): void {
+    const socket = this.#table.get(slot);
+    if (socket === undefined || this.#step(slot, socket, 'progress').effect !== 'pass') return;
+    if (this.#sender.progress(this.#connId(slot), socket, how, number)) return;
+    this.#end(slot, 'linkFull', endings.FULL);
   }
 
   /** The one place where a socket's state changes. @param code what its server hears where it is told of the end */

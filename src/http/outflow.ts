@@ -6,7 +6,7 @@
 
 import { pingFrame, pongFrame, pongNumber, textFrame } from '../websocket/writer.js';
 import { after, type Front } from './front.js';
-import { Proof } from './proof.js';
+import { PROOF_BYTES, Proof } from './proof.js';
 import type { Waiting } from './turns.js';
 import type { Wire } from './wire.js';
 
@@ -22,6 +22,8 @@ interface Sender {
   readonly isOpen: boolean;
   /** The client does not read what it is sent. */
   cut(why: 'slow_readers'): void;
+  /** The kernel took all that was sent up to this number. */
+  written(number: number): void;
 }
 
 export class Outflow implements Waiting {
@@ -36,6 +38,8 @@ export class Outflow implements Waiting {
   /** When the kernel must have taken what it has not. */
   #readBy = NEVER;
   #pongs = 0;
+  /** Bytes sent since it was last to be told what is written. */
+  #untold = 0;
 
   constructor(sender: Sender, wire: Wire, front: Front) {
     this.#sender = sender;
@@ -61,22 +65,32 @@ export class Outflow implements Waiting {
     return this.#pingAt <= this.#front.now;
   }
 
-  /** @returns `false`: it is cut, for it does not read */
-  write(bytes: Buffer): boolean {
+  /** @param taken called when the kernel has it, or never will; @returns `false`: it is cut, for it does not read */
+  write(bytes: Buffer, taken?: (error?: Error | null) => void): boolean {
     if (this.#wire.writableLength > MAX_UNREAD) {
       this.#sender.cut('slow_readers');
       return false;
     }
-    this.#wire.write(bytes);
+    this.#wire.write(bytes, taken);
     if (this.#readBy === NEVER && this.isUnread) this.#watch();
     return true;
   }
 
   /** @param number where it is not 0, a Ping is to prove that the client has it */
   send(text: Buffer, number: number): void {
-    if (!this.write(textFrame(text))) return;
+    if (!this.write(textFrame(text), this.#toTell(text.length, number))) return;
     this.#proof.sent(text.length, number);
     this.#prove();
+  }
+
+  /** A client's Pong may stand behind much that nobody takes: so what is written is told, too, each some bytes. */
+  #toTell(bytes: number, number: number): ((error?: Error | null) => void) | undefined {
+    this.#untold += bytes;
+    if (number === 0 || this.#untold < PROOF_BYTES) return undefined;
+    this.#untold = 0;
+    return (error) => {
+      if (!error) this.#sender.written(number);
+    };
   }
 
   /** Answers a Ping. */

@@ -200,6 +200,10 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     else this.failed(TRY_AGAIN, 'more is coming in than there is room for');
   }
 
+  written(number: number): void {
+    if (this.isOpen) this.#front.sockets.written(this.#handle, number);
+  }
+
   cut(why: 'ping_timeouts' | 'slow_readers'): void {
     this.#front.counters.websocket[why] += 1;
     this.destroy();

@@ -5,7 +5,7 @@
 %%% in answers of limited size, each of whole stanzas.
 -module(megaphone_queue).
 
--export([new/0, add/5, size/1, memory/1, since/1, due/1, is_full/2, is_too_slow/4, is_grouping/2, has_room/2, take/3, payloads/1, owed/1, all_owed/1]).
+-export([new/0, add/5, size/1, memory/1, since/1, due/1, is_full/2, is_too_slow/4, is_grouping/2, take/3, payloads/1, owed/1, all_owed/1]).
 
 -export_type([queue/0, kind/0, item/0, owed/0]).
 
@@ -106,11 +106,6 @@ is_too_slow(Now, Limit, Patience, Queue) ->
 -spec is_grouping(ms(), queue()) -> boolean().
 is_grouping(_, empty) -> false;
 is_grouping(Now, #queue{due = Due}) -> Due > Now.
-
-%% @doc Is the first of what waits no larger than this?
--spec has_room(Limit :: integer(), queue()) -> boolean().
-has_room(_, empty) -> true;
-has_room(Limit, #queue{front = [{Payload, _} | _]}) -> iolist_size(Payload) =< Limit.
 
 %% @doc As much as fits into an answer and into so many bytes, but always one, and whether it uses the `stream' prefix. The
 %% rest is to leave at once.

@@ -6,7 +6,7 @@
 %%% | message                                  | from                  | what is done                                    |
 %%% |------------------------------------------|-----------------------|-------------------------------------------------|
 %%% | bosh_request, bosh_asked, bosh_closed    | the hub, for gateways | it is the transport's: megaphone_via_bosh       |
-%%% | ConnId, Frame; read and closed           | its gateway           | the same: megaphone_via_websocket               |
+%%% | ConnId, Frame; read, written, closed     | its gateway           | the same: megaphone_via_websocket               |
 %%% | megaphone_make_room                      | the hub               | a stranger ends, whose client may have to be silent |
 %%% | megaphone_stop, megaphone_close          | megaphone_control     | it ends                                         |
 %%% | megaphone_info, megaphone_announce       | megaphone_control     | it tells of itself, who asks or the index       |
@@ -95,7 +95,7 @@ asker(_) -> none.
 -spec hear(term(), megaphone_bridge:bridge(), #session{}) -> next_state().
 hear({ConnId, Frame} = Message, B, S) when is_pid(ConnId), is_binary(Frame) ->
     client(Message, Frame, B, S);
-hear({ConnId, Word, Number} = Message, B, S) when is_pid(ConnId), is_integer(Number), (Word =:= read orelse Word =:= closed) ->
+hear({ConnId, Word, Number} = Message, B, S) when is_pid(ConnId), is_integer(Number), (Word =:= read orelse Word =:= written orelse Word =:= closed) ->
     next_state(megaphone_bridge:client(Message, B), S);
 hear({bosh_request, _, Body} = Message, B, S) ->
     client(Message, Body, B, S);

@@ -7,7 +7,8 @@
 %%% | message, from the gateway |                                                                          |
 %%% |---------------------------|--------------------------------------------------------------------------|
 %%% | ConnId, Frame             | a text frame of the client's                                             |
-%%% | ConnId, read, Number      | the client has our frame with this number, and all before it             |
+%%% | ConnId, written, Number   | our frame with this number, and all before it, is on its way to the client |
+%%% | ConnId, read, Number      | the client has it, and all before it                                     |
 %%% | ConnId, closed, Code      | the socket is gone; or the way to it is, as megaphone_index finds        |
 %%%
 %%% For which host a session is, its client says in its first frame. Until then it has nobody's limits.
@@ -111,6 +112,8 @@ heard({ConnId, Frame}, Who, #transport{ws = Ws, shaper = Shaper, intake = Intake
     end;
 heard({_, read, Number}, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:read(Number, now_ms(), Ws), T);
+hear({_, written, Number}, _, _, #transport{ws = Ws} = T) ->
+    carry_out(megaphone_websocket:written(Number, now_ms(), Ws), T);
 %% What it said before is heard: of what waits for the shaper nobody would tell it.
 heard({_, closed, _}, Who, #transport{intake = Intake} = T) ->
     Read = fun({_, Frame}, Acc) -> read(Frame, Who, Acc) end,

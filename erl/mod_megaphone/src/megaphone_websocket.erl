@@ -1,29 +1,31 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% One client's WebSocket as a pure state machine: events go in, with the time in milliseconds, and effects come out, to be
-%%% carried out in their order. It knows no process, no socket and no clock. A frame has left once its gateway was sent it,
-%%% and is with the client once that proved it (read/3). Its state is that of the way to the client:
+%%% carried out in their order. It knows no process, no socket and no clock. A frame has left once its gateway was sent it, is
+%%% written once the gateway's kernel took it (written/3), and with the client once that proved it (read/3). Its state is that of
+%%% the way to the client:
 %%%
 %%%   clear  nothing waits: a frame leaves as it comes
-%%%   full   so much is not known to be with the client that what comes waits
+%%%   full   so much is not known to be written that what comes waits
 %%%   busy   there was no room on the way to the gateway: what was to leave is tried again, and all else waits behind it
 %%%   gone   nothing reaches the client any more: the session ends, after a `closed' with the next flush/2
 %%%
-%%%         | a frame that fits | one that does not | some is read | all is read | no room | its time came | no way
-%%%   clear | clear, leaves     | full              | ·            | ·           | busy    | ·             | gone
-%%%   full  | full              | full              | full, leaves | clear, leaves | busy  | ·             | gone
-%%%   busy  | busy              | busy              | ·            | ·           | busy    | clear, leaves | gone
-%%%   gone  | gone              | gone              | ·            | ·           | ·       | ·             | ·
+%%%         | a frame that fits | one that does not | some is written | all is written | no room | its time came | no way
+%%%   clear | clear, leaves     | full              | ·               | ·              | busy    | ·             | gone
+%%%   full  | full              | full              | full, leaves    | clear, leaves  | busy  | ·             | gone
+%%%   busy  | busy              | busy              | ·               | ·              | busy    | clear, leaves | gone
+%%%   gone  | gone              | gone              | ·               | ·              | ·       | ·             | ·
 %%%
 %%% (·: nothing changes. The test reads this table.) Leaves: frames do, as many as there is room for. No room, no way: for what
 %%% was to leave (undelivered/4), or its socket is gone (closed/1). Its time: flush/2's, after pauses that double.
 %%%
-%%% What is owed (megaphone_handback) is kept until it is read. Nothing is asked for twice: of two frames that are to be
-%%% read, the later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3)
+%%% What is owed (megaphone_handback) is kept until it is read; but of more than 256 kB the oldest that are written count
+%%% as read. Room is made by what is written, and not by what is read: of that the client's word stands behind all that it
+%%% sent before, which we may not take before there is room. Nothing is asked for twice: the later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3)
 %%% and as its stream takes them (took/3), and its gateway sends no more than a window ahead of that.
 -module(megaphone_websocket).
 
--export([new/3, limits/2, came/3, took/3, ahead/1, closing/1, closed/1, enqueue/3, read/3, flush/2, undelivered/4, finish/4]).
+-export([new/3, limits/2, came/3, took/3, ahead/1, closing/1, closed/1, enqueue/3, written/3, read/3, flush/2, undelivered/4, finish/4]).
 -export([conn/1, has_sent/1, flow/1, due/1, is_expired/2, info/1]).
 
 -export_type([websocket/0, effect/0]).
@@ -33,7 +35,7 @@
 -type reason() :: megaphone_condition:reason().
 -type effect() ::
     {frame, conn(), Body :: iodata()}
-    %% When the client has it, read/3 is to be told.
+    %% When it is written, and when the client has it, written/3 and read/3 are to be told.
     | {frame, conn(), Body :: iodata(), Number :: pos_integer()}
     | {taken, conn(), Count :: pos_integer()}
     %% The last of all.
@@ -41,7 +43,7 @@
     | {count, stanzas_out}
     | {stop, reason()}.
 %% Asked for, newest first: the bytes since the one before it, and what it owes.
--type asked() :: [{Number :: pos_integer(), Bytes :: pos_integer(), megaphone_queue:owed() | none}].
+-type asked() :: [{Number :: pos_integer(), Bytes :: pos_integer(), unwritten | written, megaphone_queue:owed() | none}].
 %% As mod_megaphone has them.
 -type limits() :: #{queue := pos_integer(), inactivity := pos_integer(), _ => _}.
 -type way() :: clear | full | {busy, Unsent :: [effect(), ...], Due :: ms()} | gone.
@@ -61,10 +63,12 @@
     pause = 0 :: ms(),
     %% What has not left.
     queue = megaphone_queue:new() :: megaphone_queue:queue(),
-    %% Frames that left; bytes of those that the client is not known to have, and of those behind the last that was asked for.
+    %% Frames that left; bytes of those that are not known to be written, of those behind the last that was asked for, and of
+    %% those that are kept and written.
     sent = 0 :: non_neg_integer(),
-    unread = 0 :: non_neg_integer(),
+    unwritten = 0 :: non_neg_integer(),
     unasked = 0 :: non_neg_integer(),
+    kept = 0 :: non_neg_integer(),
     asked = [] :: asked()
 }).
 
@@ -75,8 +79,10 @@
 -define(WINDOW_BYTES, 65536).
 -define(REPORT_FRAMES, 16).
 -define(REPORT_BYTES, 16384).
-%% How much may be unread. Less than that is unasked for: there always is something to wait for.
--define(UNREAD_BYTES, 131072).
+%% How much may be unwritten; one frame may go beyond.
+-define(UNWRITTEN_BYTES, 131072).
+%% How much is kept until it is read.
+-define(MOST_KEPT, 262144).
 -define(ASK_BYTES, 16384).
 -define(FIRST_PAUSE, 50).
 -define(LONGEST_PAUSE, 5000).
@@ -125,12 +131,11 @@ closed(W) -> W#ws{way = gone}.
 
 %% @doc A frame for it. It is to be slow for a time, but not for ever, and not without bounds.
 -spec enqueue(megaphone_queue:item(), ms(), websocket()) -> {[effect()], websocket()}.
-enqueue({Body, _} = Item, Now, #ws{way = clear, unread = Unread} = W) ->
-    Bytes = iolist_size(Body),
-    case Unread + Bytes =< ?UNREAD_BYTES orelse W#ws.asked =:= [] of
-        true -> {Frame, W1} = leave(Item, Bytes, W), {[{count, stanzas_out}, Frame], W1};
-        false -> wait(Item, Now, W#ws{way = full})
-    end;
+enqueue({Body, _} = Item, _, #ws{way = clear, unwritten = Unwritten} = W) when Unwritten < ?UNWRITTEN_BYTES ->
+    {Frame, W1} = leave(Item, iolist_size(Body), W),
+    {[{count, stanzas_out}, Frame], W1};
+enqueue(Item, Now, #ws{way = clear} = W) ->
+    wait(Item, Now, W#ws{way = full});
 enqueue(Item, Now, W) ->
     wait(Item, Now, W).
 
@@ -141,52 +146,65 @@ wait(Item, Now, #ws{queue = Queue, limits = #{queue := Limit, inactivity := Inac
     {[{count, stanzas_out} | Ends], W#ws{queue = Queue1}}.
 
 -spec leave(megaphone_queue:item(), Bytes :: non_neg_integer(), websocket()) -> {effect(), websocket()}.
-leave({Body, none}, Bytes, #ws{conn = Conn, sent = Sent, unread = Unread, unasked = Unasked} = W) when Unasked + Bytes < ?ASK_BYTES ->
-    {{frame, Conn, Body}, W#ws{sent = Sent + 1, unread = Unread + Bytes, unasked = Unasked + Bytes}};
-leave({Body, Owed}, Bytes, #ws{conn = Conn, sent = Sent, unread = Unread, unasked = Unasked, asked = Asked} = W) ->
+leave({Body, none}, Bytes, #ws{conn = Conn, sent = Sent, unwritten = Unwritten, unasked = Unasked} = W) when Unasked + Bytes < ?ASK_BYTES ->
+    {{frame, Conn, Body}, W#ws{sent = Sent + 1, unwritten = Unwritten + Bytes, unasked = Unasked + Bytes}};
+leave({Body, Owed}, Bytes, #ws{conn = Conn, sent = Sent, unwritten = Unwritten, unasked = Unasked, asked = Asked} = W) ->
     Number = Sent + 1,
     {{frame, Conn, Body, Number}, W#ws{
-        sent = Number, unread = Unread + Bytes, unasked = 0, asked = [{Number, Unasked + Bytes, Owed} | Asked]
+        sent = Number, unwritten = Unwritten + Bytes, unasked = 0, asked = [{Number, Unasked + Bytes, unwritten, Owed} | Asked]
     }}.
+
+%% @doc The gateway's kernel took the frame with this number, and all before it.
+-spec written(Number :: pos_integer(), ms(), websocket()) -> {[effect()], websocket()}.
+written(Number, Now, #ws{unwritten = Unwritten, kept = Kept, asked = Asked} = W) ->
+    {Behind, Rest} = lists:splitwith(fun({N, _, _, _}) -> N > Number end, Asked),
+    {New, Old} = lists:splitwith(fun({_, _, How, _}) -> How =:= unwritten end, Rest),
+    New1 = [{N, Bytes, written, Owed} || {N, Bytes, _, Owed} <- New, Owed =/= none],
+    {Kept1, Forgotten} = forget(Kept + bytes(New1), New1 ++ Old),
+    drain_full(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept1, asked = Behind ++ Forgotten}).
+
+-spec forget(Bytes :: non_neg_integer(), asked()) -> {non_neg_integer(), asked()}.
+forget(Bytes, Asked) when Bytes =< ?MOST_KEPT -> {Bytes, Asked};
+forget(Bytes, Asked) ->
+    {Left, Forgotten} = most(0, Asked),
+    {Bytes - bytes(Forgotten), Left}.
+
+%% Of the newest.
+-spec most(non_neg_integer(), asked()) -> {asked(), asked()}.
+most(Before, [{_, Bytes, _, _} = Frame | Asked]) when Before + Bytes =< ?MOST_KEPT ->
+    {Left, Forgotten} = most(Before + Bytes, Asked),
+    {[Frame | Left], Forgotten};
+most(_, Forgotten) ->
+    {[], Forgotten}.
 
 %% @doc The client has the frame with this number, and all before it.
 -spec read(Number :: pos_integer(), ms(), websocket()) -> {[effect()], websocket()}.
-read(Number, Now, #ws{unread = Unread, asked = Asked} = W) ->
-    {Left, Bytes} = unread(Number, Asked),
-    W1 = W#ws{unread = Unread - Bytes, asked = Left},
-    case W1 of
-        #ws{way = full} -> drain(Now, W1);
-        _ -> {[], W1}
-    end.
+read(Number, Now, #ws{unwritten = Unwritten, kept = Kept, asked = Asked} = W) ->
+    {Left, Read} = lists:splitwith(fun({N, _, _, _}) -> N > Number end, Asked),
+    {New, Old} = lists:splitwith(fun({_, _, How, _}) -> How =:= unwritten end, Read),
+    drain_full(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept - bytes(Old), asked = Left}).
 
--spec unread(pos_integer(), asked()) -> {asked(), Read :: non_neg_integer()}.
-unread(Number, [{Newer, _, _} = Frame | Asked]) when Newer > Number ->
-    {Left, Bytes} = unread(Number, Asked),
-    {[Frame | Left], Bytes};
-unread(_, Asked) ->
-    {[], lists:foldl(fun({_, Bytes, _}, Sum) -> Sum + Bytes end, 0, Asked)}.
+-spec bytes(asked()) -> non_neg_integer().
+bytes(Asked) -> lists:foldl(fun({_, Bytes, _, _}, Sum) -> Sum + Bytes end, 0, Asked).
 
-%% As much as there is room for; and whatever is first, where nothing is unread that one could wait for.
+-spec drain_full(ms(), websocket()) -> {[effect()], websocket()}.
+drain_full(Now, #ws{way = full} = W) -> drain(Now, W);
+drain_full(_, W) -> {[], W}.
+
+%% As long as there is room.
 -spec drain(ms(), websocket()) -> {[effect()], websocket()}.
-drain(Now, #ws{queue = Queue, unread = Unread, asked = Asked} = W) ->
-    Room = ?UNREAD_BYTES - Unread,
+drain(Now, #ws{queue = Queue, unwritten = Unwritten} = W) ->
     case megaphone_queue:size(Queue) of
         0 ->
             {[], W#ws{way = clear}};
+        _ when Unwritten < ?UNWRITTEN_BYTES ->
+            {Items, _, Queue1} = megaphone_queue:take(?UNWRITTEN_BYTES - Unwritten, Now, Queue),
+            {Frames, W1} = lists:mapfoldl(fun({Body, _} = Item, Acc) -> leave(Item, iolist_size(Body), Acc) end, W#ws{queue = Queue1}, Items),
+            {More, W2} = drain(Now, W1),
+            {Frames ++ More, W2};
         _ ->
-            case Asked =:= [] orelse megaphone_queue:has_room(Room, Queue) of
-                true ->
-                    {Items, _, Queue1} = megaphone_queue:take(Room, Now, Queue),
-                    {Frames, W1} = leave_all(Items, W#ws{queue = Queue1}),
-                    {More, W2} = drain(Now, W1),
-                    {Frames ++ More, W2};
-                false ->
-                    {[], W#ws{way = full}}
-            end
+            {[], W#ws{way = full}}
     end.
-
--spec leave_all([megaphone_queue:item()], websocket()) -> {[effect()], websocket()}.
-leave_all(Items, W) -> lists:mapfoldl(fun({Body, _} = Item, Acc) -> leave(Item, iolist_size(Body), Acc) end, W, Items).
 
 %% @doc What is due leaves. Where nothing is, the last try was not in vain.
 -spec flush(ms(), websocket()) -> {[effect()], websocket()}.
@@ -243,7 +261,7 @@ finish(Condition, Error, _, #ws{conn = Conn} = W) ->
 
 -spec owed(websocket()) -> [megaphone_queue:owed()].
 owed(#ws{asked = Asked, queue = Queue}) ->
-    lists:reverse([Owed || {_, _, Owed} <- Asked, Owed =/= none]) ++ megaphone_queue:all_owed(Queue).
+    lists:reverse([Owed || {_, _, _, Owed} <- Asked, Owed =/= none]) ++ megaphone_queue:all_owed(Queue).
 
 %%% What it is like
 
@@ -272,7 +290,7 @@ due(#ws{way = {busy, _, Due}}) -> Due;
 due(#ws{way = full} = W) -> patience(W);
 due(_) -> infinity.
 
-%% @doc Did the client read nothing for too long? Where no room is on the way to it, it is held up by us; and that its
+%% @doc Was nothing written for too long? Where no room is on the way to it, it is held up by us; and that its
 %% socket lives is its gateway's to know.
 -spec is_expired(ms(), websocket()) -> boolean().
 is_expired(Now, #ws{way = full} = W) -> Now >= patience(W);

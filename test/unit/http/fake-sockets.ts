@@ -8,6 +8,7 @@ export class FakeSockets implements SocketService {
   readonly sockets: ClientSocket[] = [];
   readonly clients: ClientInfo[] = [];
   readonly texts: string[] = [];
+  readonly taken: number[] = [];
   readonly proven: number[] = [];
   /** Handles and codes. */
   readonly ends: (readonly [handle: number, code: number])[] = [];
@@ -29,6 +30,10 @@ export class FakeSockets implements SocketService {
     this.texts.push(text.toString());
     this.#of(handle, 'frame', (socket) => this.onText(socket, text));
     return this.takesMore;
+  }
+
+  written(handle: number, number: number): void {
+    this.#of(handle, 'written', () => this.taken.push(number));
   }
 
   read(handle: number, number: number): void {
