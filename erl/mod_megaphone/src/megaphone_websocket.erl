@@ -161,7 +161,7 @@ written(Number, Now, #ws{unwritten = Unwritten, kept = Kept, asked = Asked} = W)
     {New, Old} = lists:splitwith(fun({_, _, How, _}) -> How =:= unwritten end, Rest),
     New1 = [{N, Bytes, written, Owed} || {N, Bytes, _, Owed} <- New, Owed =/= none],
     {Kept1, Forgotten} = forget(Kept + bytes(New1), New1 ++ Old),
-    drain_full(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept1, asked = Behind ++ Forgotten}).
+    drain(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept1, asked = Behind ++ Forgotten}).
 
 -spec forget(Bytes :: non_neg_integer(), asked()) -> {non_neg_integer(), asked()}.
 forget(Bytes, Asked) when Bytes =< ?MOST_KEPT -> {Bytes, Asked};
@@ -182,17 +182,14 @@ most(_, Forgotten) ->
 read(Number, Now, #ws{unwritten = Unwritten, kept = Kept, asked = Asked} = W) ->
     {Left, Read} = lists:splitwith(fun({N, _, _, _}) -> N > Number end, Asked),
     {New, Old} = lists:splitwith(fun({_, _, How, _}) -> How =:= unwritten end, Read),
-    drain_full(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept - bytes(Old), asked = Left}).
+    drain(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept - bytes(Old), asked = Left}).
 
 -spec bytes(asked()) -> non_neg_integer().
 bytes(Asked) -> lists:foldl(fun({_, Bytes, _, _}, Sum) -> Sum + Bytes end, 0, Asked).
 
--spec drain_full(ms(), websocket()) -> {[effect()], websocket()}.
-drain_full(Now, #ws{way = full} = W) -> drain(Now, W);
-drain_full(_, W) -> {[], W}.
-
-%% As long as there is room.
+%% Where it is full, as long as there is room.
 -spec drain(ms(), websocket()) -> {[effect()], websocket()}.
+drain(_, #ws{way = Way} = W) when Way =/= full -> {[], W};
 drain(Now, #ws{queue = Queue, unwritten = Unwritten} = W) ->
     case megaphone_queue:size(Queue) of
         0 ->
@@ -203,13 +200,13 @@ drain(Now, #ws{queue = Queue, unwritten = Unwritten} = W) ->
             {More, W2} = drain(Now, W1),
             {Frames ++ More, W2};
         _ ->
-            {[], W#ws{way = full}}
+            {[], W}
     end.
 
 %% @doc What is due leaves. Where nothing is, the last try was not in vain.
 -spec flush(ms(), websocket()) -> {[effect()], websocket()}.
 flush(Now, #ws{way = {busy, Unsent, Due}} = W) when Due =< Now ->
-    {Frames, W1} = drain(Now, W),
+    {Frames, W1} = drain(Now, W#ws{way = full}),
     {Unsent ++ Frames, W1};
 flush(_, #ws{way = {busy, _, _}} = W) ->
     {[], W};
@@ -251,7 +248,7 @@ finish(client, _, _, #ws{way = gone, queue = Queue}) ->
 finish(_, _, _, #ws{way = gone} = W) ->
     {[], owed(W)};
 finish(client, _, Now, #ws{conn = Conn, way = Way} = W) ->
-    {Frames, #ws{queue = Left}} = drain(Now, W),
+    {Frames, #ws{queue = Left}} = drain(Now, W#ws{way = full}),
     Unsent = case Way of {busy, Waiting, _} -> Waiting; _ -> [] end,
     {[Body], Code, Reason} = megaphone_closing:last(client, []),
     {Unsent ++ Frames ++ [{frame, Conn, Body}, {close, Conn, Code, Reason}], megaphone_queue:all_owed(Left)};

@@ -32,6 +32,7 @@ export const NO_SOCKETS: SocketService = {
     return 0;
   },
   frame: () => true,
+  written: () => {},
   read: () => {},
   closed: () => {},
 };

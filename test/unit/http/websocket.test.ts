@@ -106,6 +106,8 @@ for (const [scheme, options] of [
     socket?.send(Buffer.alloc(16_384, 'x'), 3);
     await until(() => sockets.proven.length > 1);
     assert.deepEqual(sockets.proven, [2, 3]);
+    // What is less is told by the Pong alone.
+    assert.deepEqual(sockets.taken, [3]);
     client.terminate();
     await until(() => sockets.ends.length === 1);
     assert.deepEqual(sockets.ends, [[1, 1006]]);
