@@ -112,7 +112,7 @@ heard({ConnId, Frame}, Who, #transport{ws = Ws, shaper = Shaper, intake = Intake
     end;
 heard({_, read, Number}, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:read(Number, now_ms(), Ws), T);
-hear({_, written, Number}, _, _, #transport{ws = Ws} = T) ->
+heard({_, written, Number}, _, #transport{ws = Ws} = T) ->
     carry_out(megaphone_websocket:written(Number, now_ms(), Ws), T);
 %% What it said before is heard: of what waits for the shaper nobody would tell it.
 heard({_, closed, _}, Who, #transport{intake = Intake} = T) ->
