@@ -9,6 +9,8 @@ import { WebSocketSession } from './websocket-session.js';
 /** The same each time: what one session leaves its successor has before all else. */
 const RESOURCE = 'web';
 
+type Enter = (enter: () => Promise<WebSocketSession>) => Promise<WebSocketSession>;
+
 export class WebSocketPerson {
   readonly jid: string;
   readonly managed: boolean;
@@ -31,8 +33,8 @@ export class WebSocketPerson {
     return this.#sessions.at(-1) ?? assert.fail();
   }
 
-  /** Goes on with its stream, or begins a new one, when its socket is gone. */
-  async again(url: string): Promise<void> {
+  /** Goes on with its stream, or begins a new one, when its socket is gone. @param when calls what enters, in its time */
+  async again(url: string, when: Enter = (enter) => enter()): Promise<void> {
     await this.session.closed;
     const { managed } = this;
     const as = { ...this.#account, managed, resource: RESOURCE };
@@ -40,7 +42,7 @@ export class WebSocketPerson {
       managed ? WebSocketSession.resume(url, this.session, as) : WebSocketSession.login(url, as);
     let entered: WebSocketSession | undefined;
     while (entered === undefined) {
-      entered = await enter().catch((error: Error) => {
+      entered = await when(enter).catch((error: Error) => {
         // A gateway that has just begun.
         if (!error.message.includes('503')) throw error;
         return sleep(50).then(() => undefined);
