@@ -66,7 +66,6 @@ async function whileNobodyWrites<T>(enter: () => Promise<T>): Promise<T> {
   entering += 1;
   try {
     await writing;
-    await writer.roundTrip();
     return await enter();
   } finally {
     entering -= 1;
