@@ -119,7 +119,7 @@ test('check finds everything in order', async () => {
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     '✔ ejabberd@localhost is reached, and accepts the cookie',
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 4 of the contract',
+    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 5 of the contract',
     `✔ HTTP port ${port} is free`,
   ]);
 });
