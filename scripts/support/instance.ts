@@ -3,7 +3,7 @@
  * its own folder, EPMD, ports and node names, so that test files run side by side.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,6 +16,12 @@ export interface Account {
   /** Bare JID, e.g. `alice@localhost`. */
   readonly jid: string;
   readonly password: string;
+}
+
+interface Options {
+  readonly gateway: boolean;
+  readonly cores?: string;
+  readonly beside?: { readonly instance: Instance; readonly name: string };
 }
 
 export class Instance {
@@ -33,11 +39,16 @@ export class Instance {
   alice!: Account;
   bob!: Account;
 
-  readonly #suffix = `_test${process.pid}`;
+  readonly #suffix: string;
   readonly #cores: string | undefined;
+  /** Its folder, cookie and EPMD are those of an earlier one. */
+  readonly #isBeside: boolean;
 
-  private constructor(folder: string, ports: readonly number[], cores: string | undefined) {
-    const [http = 0, ejabberdHttp = 0, c2s = 0, epmd = 0] = ports;
+  private constructor(folder: string, ports: readonly number[], { beside, cores }: Options) {
+    const [http = 0, ejabberdHttp = 0, c2s = 0, ownEpmd = 0] = ports;
+    const epmd = beside?.instance.env.ERL_EPMD_PORT ?? ownEpmd;
+    this.#suffix = `_test${process.pid}${beside ? `_${beside.name}` : ''}`;
+    this.#isBeside = beside !== undefined;
     this.var = folder;
     this.#cores = cores;
     this.env = {
@@ -62,11 +73,13 @@ export class Instance {
 
   /**
    * Starts both halves, or ejabberd alone.
-   * @param options `cores`: those that they may run on, written as for taskset(1)
+   * @param options `cores`: those that they may run on, written as for taskset(1); `beside`: an earlier one, of whose cluster
+   * this may become a part, and a word for the names of its own nodes
    */
-  static async start(options: { readonly gateway: boolean; readonly cores?: string } = { gateway: true }) {
-    const folder = await mkdtemp(join(tmpdir(), 'megaphone-test-'));
-    const instance = new Instance(folder, await freePorts(4), options.cores);
+  static async start(options: Options = { gateway: true }) {
+    const folder = options.beside?.instance.var ?? (await mkdtemp(join(tmpdir(), 'megaphone-test-')));
+    const instance = new Instance(folder, await freePorts(4), options);
+    if (options.beside) await instance.#takeAccountsOf(options.beside.instance);
     await instance.script('ejabberd.sh', 'start');
     if (options.gateway) await instance.startGateway();
     const accounts = await readFile(join(instance.#folder('ejabberd'), 'accounts'), 'utf8');
@@ -109,9 +122,21 @@ export class Instance {
     process.kill(Number(pid), 'SIGKILL');
   }
 
+  /** Those that are there are not made anew. */
+  async #takeAccountsOf(other: Instance): Promise<void> {
+    await mkdir(this.#folder('ejabberd'), { recursive: true });
+    await copyFile(join(other.#folder('ejabberd'), 'accounts'), join(this.#folder('ejabberd'), 'accounts'));
+  }
+
+  /** The process of its ejabberd. */
+  async ejabberdPid(): Promise<number> {
+    return Number(await readFile(join(this.#folder('ejabberd'), 'ejabberd.pid'), 'utf8'));
+  }
+
   async stop(): Promise<void> {
     this.#stopNow();
     process.off('exit', this.#stopNow);
+    if (this.#isBeside) return;
     // What ends may still be writing.
     await rm(this.var, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }

@@ -1,0 +1,78 @@
+/** Several real ejabberd nodes in one cluster, joined as an operator would, and a node beside each to look into it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../../scripts/support/instance.js';
+import { ServerNode } from './server-node.js';
+
+export interface Member {
+  readonly instance: Instance;
+  readonly server: ServerNode;
+  /** Its Erlang node. */
+  readonly name: string;
+}
+
+export class ServerCluster {
+  readonly members: readonly Member[];
+
+  private constructor(members: readonly Member[]) {
+    this.members = members;
+  }
+
+  /**
+   * @param size how many nodes; @param prepare what is done to each before it joins, such as options of modules. A gateway is
+   * for the caller to start: gatewayBeside() with `nodes`
+   */
+  static async start(
+    size = 2,
+    prepare: (instance: Instance) => Promise<void> = async () => {},
+  ): Promise<ServerCluster> {
+    const first = await Instance.start({ gateway: false });
+    await prepare(first);
+    const members = [await member(first, 1)];
+    for (let n = 2; n <= size; n += 1) {
+      const instance = await Instance.start({ gateway: false, beside: { instance: first, name: `${n}` } });
+      await prepare(instance);
+      await instance.ctl('join_cluster', first.ejabberdNode);
+      members.push(await member(instance, n));
+    }
+    const cluster = new ServerCluster(members);
+    await cluster.isWhole();
+    return cluster;
+  }
+
+  /** The node with this number, from 1 on. */
+  member(n: number): Member {
+    const found = this.members[n - 1];
+    if (!found) throw new Error(`no node ${n}`);
+    return found;
+  }
+
+  /** As `nodes` of megaphone.yml has them. */
+  get nodes(): { readonly name: string }[] {
+    return this.members.map(({ name }) => ({ name }));
+  }
+
+  /** Resolves when all know each other, and serve sessions. */
+  async isWhole(): Promise<void> {
+    const all = this.members.map(({ name }) => `'${name}'`).join(', ');
+    for (const { server } of this.members) {
+      const isReady = (): Promise<string> =>
+        server
+          .print(
+            `whereis(mod_megaphone) =/= undefined andalso lists:sort(ejabberd_cluster:get_nodes()) =:= lists:sort([${all}])`,
+          )
+          .catch(() => 'false');
+      while ((await isReady()) !== 'true') await sleep(100);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const { server } of this.members) await server.stop();
+    // The folder is the first one's.
+    for (const { instance } of [...this.members].reverse()) await instance.stop();
+  }
+}
+
+async function member(instance: Instance, n: number): Promise<Member> {
+  const server = await ServerNode.connect(instance, `test${n}`);
+  return { instance, server, name: instance.ejabberdNode };
+}
