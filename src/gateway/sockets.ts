@@ -7,11 +7,11 @@
 
 import { atom, Pid } from '../etf/terms.js';
 import type { Counters } from '../observe/counters.js';
+import { Paced } from '../paced.js';
 import type { Answer } from './answers.js';
 import type { ClusterNode, NodeListener } from './cluster-node.js';
 import { FrameWindow } from './frame-window.js';
 import type { ClientInfo } from './meta.js';
-import { Paced } from './paced.js';
 import type { ClientSocket, ErlangNode, SocketService } from './ports.js';
 import * as refusals from './refusals.js';
 import type { Sender } from './sender.js';
@@ -27,6 +27,8 @@ export interface SocketLimits {
 }
 
 const NORMAL = atom('normal');
+/** Over which those of a lost node are closed. */
+const LOST_SECONDS = 5;
 
 export class Sockets implements SocketService, Pick<NodeListener, 'outOfService' | 'connectionLost'> {
   readonly #node: ErlangNode;
@@ -36,7 +38,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   readonly #offset: number;
   readonly #table: SlotTable<Socket>;
   readonly #sender: SocketSender;
-  readonly #lost = new Paced((slot) => this.#end(slot, 'turn', endings.NODE_LOST));
+  readonly #lost = new Paced<number>((slot) => this.#end(slot, 'turn', endings.NODE_LOST), LOST_SECONDS);
 
   /** @param route where a new one goes, or why it goes nowhere */
   constructor(
@@ -193,7 +195,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
       if (socket.node !== node || this.#end(slot, event, endings.NODE_LOST)) return;
       if (socket.state === 'lost') lost.push(slot);
     });
-    this.#lost.add(lost);
+    void this.#lost.add(lost);
   }
 
   #progress(slot: number, how: Progress, number: number): void {
