@@ -15,14 +15,15 @@
  *   clientLeft      over       over+tell      over+tell      over       over
  *   late            over       over+tell      over+tell      over       over
  *   killed          over       –              over           over       over
+ *   release         ·          ·              release        ·          ·
  *   stopping        over       over+tell      over+tell      over       over
  *   moduleDown      ·          over           unsure         ·          ·
  *   connectionDown  ·          over           over           lost       ·
  *   away            over       –              –              over       over
  *   cannotAsk       –          –              –              over       over
  *
- * Behind the plus is what is to be done: `send` it, `tell` its node that nobody waits for the answer, or `drop` the answer,
- * where nothing else changes either. A dot: nothing changes; a dash: does not happen. What its client hears when it is over
+ * Behind the plus is what is to be done: `send` it, `tell` its node that nobody waits for the answer; or alone, where nothing
+ * else changes: `drop` the answer, or let its session `release` it. A dot: nothing changes; a dash: does not happen. What its client hears when it is over
  * is the event's matter.
  *
  * From `unsure` and `lost` it goes on as `waiting` does; then its request is sent again, which its session takes once, or
@@ -57,6 +58,8 @@ export type ExchangeEvent =
   | 'late'
   /** Its session was killed. */
   | 'killed'
+  /** Its client is to have its answer now, whatever that is. */
+  | 'release'
   /** This gateway stops. */
   | 'stopping'
   /** The module on its node is out of service, where there was one. */
@@ -69,13 +72,14 @@ export type ExchangeEvent =
 
 export interface Step {
   readonly to: ExchangeState | 'over' | 'same';
-  readonly effect: 'none' | 'send' | 'tell' | 'drop';
+  readonly effect: 'none' | 'send' | 'tell' | 'drop' | 'release';
 }
 
 const stays: Step = { to: 'same', effect: 'none' };
 /** It does not happen. */
 const never = stays;
 const drops: Step = { to: 'same', effect: 'drop' };
+const releases: Step = { to: 'same', effect: 'release' };
 const start: Step = { to: 'starting', effect: 'send' };
 const sends: Step = { to: 'sent', effect: 'send' };
 const doubt: Step = { to: 'unsure', effect: 'none' };
@@ -92,6 +96,7 @@ export const LIFE: Readonly<Record<ExchangeEvent, Readonly<Record<ExchangeState,
   clientLeft: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   late: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   killed: { waiting: over, starting: never, sent: over, unsure: over, lost: over },
+  release: { waiting: stays, starting: stays, sent: releases, unsure: stays, lost: stays },
   stopping: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over },
   moduleDown: { waiting: stays, starting: over, sent: doubt, unsure: stays, lost: stays },
   connectionDown: { waiting: stays, starting: over, sent: over, unsure: loses, lost: stays },

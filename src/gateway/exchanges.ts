@@ -92,6 +92,13 @@ export class Exchanges implements NodeListener {
     this.#step(slot, exchange, 'clientLeft');
   }
 
+  /** What is held is to be answered now, as if its time were over; its answer comes like any other. */
+  release(slot: number): void {
+    const exchange = this.#table.get(slot);
+    if (exchange === undefined || this.#step(slot, exchange, 'release').effect !== 'release') return;
+    this.#sender.release(this.#connId(slot), exchange);
+  }
+
   /** One pass over all exchanges. */
   killed(node: ClusterNode, sids: ReadonlySet<string>): void {
     this.#forEachOf(node, (exchange, slot) => {

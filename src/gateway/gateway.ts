@@ -94,7 +94,7 @@ export class Gateway implements PidOwner {
     return this.#exchanges.size;
   }
 
-  /** The slot to give to `closed`, or 0 where the request is already answered. */
+  /** The slot to give to `closed` and `release`, or 0 where the request is already answered. */
   request(http: HttpExchange, request: HttpRequest): number {
     const { body } = request;
     this.counters.requests += 1;
@@ -112,6 +112,11 @@ export class Gateway implements PidOwner {
   /** The client of this exchange went away. */
   closed(slot: number): void {
     this.#exchanges.clientLeft(slot);
+  }
+
+  /** The client of this exchange is to have its answer now, if it only waits for news: it shall go on elsewhere. */
+  release(slot: number): void {
+    this.#exchanges.release(slot);
   }
 
   /** A message to one of our ConnIds. */

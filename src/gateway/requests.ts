@@ -5,6 +5,7 @@
  *   {ConnId, Body, Meta}        a request that starts one
  *   {ConnId, closed, Sid}       the client of an unanswered exchange went away (Sid is <<>> where it had none)
  *   {ConnId, held, Sid, Rid}    asks what became of a request that was sent before a break
+ *   {ConnId, release, Sid}      asks that a request which is held is answered now
  *   {Gateway, mark, Place}      asks to be told `{taken, Place}` when all before it was taken
  *
  * Every request is one of the first three, so these are written by hand (the others: `Sender`). What stands before a body

@@ -11,6 +11,7 @@ import { RequestEncoder } from './requests.js';
 
 const HELD = atom('held');
 const MARK = atom('mark');
+const RELEASE = atom('release');
 
 export class Sender {
   readonly #node: ErlangNode;
@@ -62,6 +63,13 @@ export class Sender {
     const bytes = Buffer.from(sid ?? '', 'latin1');
     const head = this.#encoder.closedHead(slot, generation, bytes.length);
     this.#node.sendToName(node.name, MODULE, head, bytes);
+  }
+
+  /** It is to be answered now. A shell would not know what that means. */
+  release(connId: Pid, { node, sid = '' }: Exchange): void {
+    if (node.kind !== 'module') return;
+    const release = tuple(connId, RELEASE, Buffer.from(sid, 'latin1'));
+    this.#node.sendToName(node.name, MODULE, encodeVersioned(release));
   }
 
   /** Marks the place, if it is time to. @param quiet nothing more is being sent */

@@ -12,6 +12,7 @@
  *   the time to answer is over      503             504             closed 504  closed 504      503             503             504             503             503
  *   the time to come back is over   503             ·               ·           ·               503             503             ·               503             503
  *   the session is killed           item-not-found  item-not-found  ·           item-not-found  item-not-found  item-not-found  item-not-found  item-not-found  item-not-found
+ *   its client is to go elsewhere   ·               ·               ·           release         ·               ·               ·               ·               ·
  *   the module crashes              ·               ·               503         ·               ·               ·               ·               ·               ·
  *   the connection breaks           ·               ·               503         ·               ·               ·               ·               ·               ·
  *   the gateway stops               503             503             closed 503  closed 503      503             503             503             503             503
@@ -107,6 +108,7 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
     assert.ok(peer);
     gateway.gone(peer, new Set([SID]));
   },
+  'its client is to go elsewhere': ({ gateway, request }) => gateway.release(request.slot),
   'the module crashes': ({ node }) => node.crash(PEER, 'nobody'),
   'the connection breaks': ({ node }) => node.down(PEER),
   'the gateway stops': ({ gateway }) => gateway.stop(),
