@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
+import { until } from '../support/until.js';
 import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
 import { ServerNode } from './support/server-node.js';
@@ -281,6 +282,30 @@ describe('what is handed back', { timeout: 120_000 }, () => {
     const first = stamps(answers);
     assert.equal(first.length, 1);
     assert.deepEqual(stamps(await nextLogin()), first);
+  });
+
+  it('is all in storage before the next login empties that', async () => {
+    const server = await ServerNode.connect(instance);
+    try {
+      await server.evaluate(`
+        true = register(gate, spawn(fun() -> receive open -> ok end end)),
+        ok = ejabberd_hooks:add(offline_message_hook, <<"localhost">>, fun(Acc) ->
+          Gate = erlang:monitor(process, gate), receive {'DOWN', Gate, _, _, _} -> Acc end end, 1).`);
+      const bob = await login('u');
+      await send(bob.jid, 'one', 'two');
+      await offline(bob);
+      const next = expectAtNextLogin('one', 'two');
+      await until(async () => {
+        const stack = `case ejabberd_sm:get_session_pid(<<"bob">>, <<"localhost">>, <<"later">>) of
+          none -> none; Pid -> process_info(Pid, current_stacktrace) end`;
+        return (await server.print(stack)).includes('megaphone_handover');
+      });
+      await server.evaluate('gate ! open.');
+      await next;
+    } finally {
+      await server.evaluate('catch exit(whereis(gate), kill).');
+      await server.stop();
+    }
   });
 
   it('is archived once', async () => {

@@ -55,6 +55,10 @@ requeue(Owed, Late, Stream) ->
     Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
     [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, megaphone_handover:take_routed()]],
     ok = megaphone_handover:offer(),
+    ok = case {Stanzas ++ Late1 ++ Waiting, Stream} of
+        {[_ | _], #{jid := Jid}} -> megaphone_handover:hands_back(Jid);
+        _ -> ok
+    end,
     lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late1 ++ Waiting),
     {length(Stanzas) + length(Late1), length(Owed) - length(Stanzas)}.
 

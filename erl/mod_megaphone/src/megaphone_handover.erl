@@ -5,19 +5,26 @@
 %%% what came to the new one directly. By the router it would come behind that, and what is for the bare
 %%% JID would pass through offline storage while the new presence empties that.
 %%%
+%%% ejabberd's storage in Mnesia loses what comes in while a login takes all out: so the next session of the user, with whatever
+%%% resource, waits also for one that is in the table no more and still hands back. Which do is kept by pg, of all nodes.
+%%%
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([take_routed/0, offer/0, closed/3, resumes/2, opened/3]).
+-export([start_link/0, take_routed/0, offer/0, hands_back/1, closed/3, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
 -define(OFFERED, megaphone_handover).
 -define(RESUMES, megaphone_handover_resumes).
-%% How long a login waits for the sessions that it replaces: for one on another node, of which we hear no more.
+%% How long a login waits for sessions before it: for one on another node, of which we hear no more.
 -define(WAIT_MS, 5000).
 %% While the mailbox is put in order more may come, which then is to be moved, too.
 -define(ROUNDS, 10).
+
+-spec start_link() -> {ok, pid()} | {error, term()}.
+start_link() ->
+    pg:start_link(?MODULE).
 
 %% @doc Takes the stanzas that came for the user out of the mailbox, oldest first.
 -spec take_routed() -> [stanza()].
@@ -32,6 +39,19 @@ take_routed() ->
 offer() ->
     _ = put(?OFFERED, true),
     ok.
+
+%% @doc From now to its end this process routes what its user did not get. Where nobody keeps who does so, as when the module stops,
+%% logins wait for nothing.
+-spec hands_back(jid:jid()) -> ok.
+hands_back(Jid) ->
+    try pg:join(?MODULE, user(Jid), self())
+    catch exit:_ -> ok
+    end.
+
+-spec user(jid:jid()) -> {binary(), binary()}.
+user(Jid) ->
+    {User, Server, _} = jid:tolower(Jid),
+    {User, Server}.
 
 %% @doc A hook: the session is not in ejabberd's table any more, its mailbox not routed yet.
 -spec closed(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
@@ -79,8 +99,10 @@ opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
         true ->
             ok;
         undefined ->
-            Older = [erlang:monitor(process, Old) || {_, Old} = Other <- sids(Jid), Other < Sid],
-            ok = await(Older, erlang:monotonic_time(millisecond) + ?WAIT_MS),
+            Older = [Old || {_, Old} = Other <- sids(Jid), Other < Sid],
+            %% Who leaves the table said before that it hands back: it is seen in one of both.
+            Waited = lists:usort(Older ++ pg:get_members(?MODULE, user(Jid))),
+            ok = await([erlang:monitor(process, Old) || Old <- Waited], erlang:monotonic_time(millisecond) + ?WAIT_MS),
             put_in_order(?ROUNDS)
     end;
 opened(_, _, _) ->
