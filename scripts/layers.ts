@@ -26,6 +26,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/main.ts', 'the program'],
   ['scripts/support', 'real Erlang nodes and ejabberds, for tests and benchmarks'],
   ['scripts/load', 'the load generator'],
+  ['scripts/chaos', 'clients whose every message is accounted for, and what breaks the cluster under them'],
   ['scripts', 'benchmarks, and this'],
   ['test', 'tests'],
 ];
