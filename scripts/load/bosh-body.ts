@@ -1,6 +1,6 @@
 /** The bodies that a BOSH client sends (XEP-0124, XEP-0206), and what it looks for in the answers. All is ASCII. */
 
-import { AUTH, BIND, copied, PRESENCE, UNAVAILABLE } from './stanzas.js';
+import { ANONYMOUS, copied, type Identity, PRESENCE, UNAVAILABLE } from './stanzas.js';
 
 const NAMESPACE = "xmlns='http://jabber.org/protocol/httpbind'";
 const XBOSH = "xmlns:xmpp='urn:xmpp:xbosh'";
@@ -22,13 +22,19 @@ export const terminateBody = (rid: number, sid: string): string =>
 
 /** The steps of a login: the request of each, and what the answer to it contains, sooner or later. */
 export const LOGIN: readonly {
-  readonly request: (rid: number, sid: string, host: string, wait: number) => string;
+  readonly request: (rid: number, sid: string, host: string, wait: number, identity?: Identity) => string;
   readonly until: string;
 }[] = [
   { request: (rid, _, host, wait) => createBody(rid, host, wait), until: '<stream:features' },
-  { request: (rid, sid) => body(rid, sid, AUTH), until: '<success' },
+  {
+    request: (rid, sid, _, __, { auth } = ANONYMOUS) => body(rid, sid, auth),
+    until: '<success',
+  },
   { request: restartBody, until: '<stream:features' },
-  { request: (rid, sid) => body(rid, sid, BIND), until: '<jid>' },
+  {
+    request: (rid, sid, _, __, { bind } = ANONYMOUS) => body(rid, sid, bind),
+    until: '<jid>',
+  },
   { request: (rid, sid) => body(rid, sid, PRESENCE), until: '<presence' },
 ];
 

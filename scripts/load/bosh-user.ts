@@ -1,13 +1,14 @@
 /**
- * One user of a BOSH server: logs in anonymously, then keeps one request held and answers every response with the
+ * One user of a BOSH server: logs in, then keeps one request held and answers every response with the
  * next request. While one is held, what is to be sent goes on a second connection, closed again when it stays idle.
  */
 
 import * as bosh from './bosh-body.js';
 import { HttpConnection } from './http-connection.js';
 import type { HttpResponse } from './http-response.js';
-import { type Mark, readJid, readMarks } from './stanzas.js';
+import { ANONYMOUS, type Identity, type Mark, readJid, readMarks } from './stanzas.js';
 import {
+  JUST_CLOSED_MS,
   OVERDUE_SECONDS,
   PATIENCE_MS,
   repeatDelay,
@@ -46,6 +47,7 @@ export class BoshUser implements User {
   requests = 0;
   readonly #service: Service;
   readonly #listener: UserListener;
+  readonly #identity: Identity;
   /** In the order of their rids. */
   readonly #open: OpenRequest[] = [];
   /** Without a request; the latest since `#idleSince`. */
@@ -61,9 +63,10 @@ export class BoshUser implements User {
   /** Somebody waits for the login or the logout. */
   #done = (): void => {};
 
-  constructor(service: Service, listener: UserListener) {
+  constructor(service: Service, listener: UserListener, identity = ANONYMOUS) {
     this.#service = service;
     this.#listener = listener;
+    this.#identity = identity;
   }
 
   get isOnline(): boolean {
@@ -93,8 +96,9 @@ export class BoshUser implements User {
   /** To be called every few seconds: closes the connection that is not needed, gives up overdue requests. */
   sweep(now: number): void {
     if (this.#idle.length > 0 && now - this.#idleSince >= IDLE_MS) this.#closeIdle();
+    const { wait, overdue = OVERDUE_SECONDS } = this.#service;
     for (const { connection, since } of this.#open) {
-      if (connection === undefined || now - since < (this.#service.wait + OVERDUE_SECONDS) * 1000) continue;
+      if (connection === undefined || now - since < (wait + overdue) * 1000) continue;
       connection.close();
       this.broken(connection, new Error('no answer'));
     }
@@ -112,6 +116,7 @@ export class BoshUser implements User {
     }
     if (status === 200) {
       request.answer = { body, marks: readMarks(body) };
+      if (bosh.readEnd(body) === undefined) this.#listener.accepted?.(request.text);
       if (request.answer.marks.length > 0) this.#listener.arrived(request.answer.marks);
       this.#takeAnswers();
     } else if (status >= 500) {
@@ -127,6 +132,11 @@ export class BoshUser implements User {
     const request = this.#open.find((open) => open.connection === connection);
     if (request === undefined || this.#state === 'ended') return;
     request.connection = undefined;
+    if (connection.isReused && Date.now() - request.since < JUST_CLOSED_MS) {
+      this.#closeIdle();
+      this.#post(request);
+      return;
+    }
     this.#putOff(request, error?.code ?? error?.message ?? 'connection closed', undefined);
   }
 
@@ -161,10 +171,11 @@ export class BoshUser implements User {
   /** False where the login is through. */
   #nextStep(): boolean {
     const { host, wait } = this.#service;
+    const identity = this.#identity;
     const step = bosh.LOGIN[this.#step];
     if (step === undefined) return false;
     if (this.#step > 0) this.#rid += 1;
-    this.#request(step.request(this.#rid, this.#sid, host, wait));
+    this.#request(step.request(this.#rid, this.#sid, host, wait, identity));
     return true;
   }
 

@@ -14,6 +14,7 @@ export class HttpConnection implements SocketOwner {
   readonly #owner: ConnectionOwner;
   readonly #reader = new ResponseReader();
   readonly #socket: ClientSocket;
+  #posts = 0;
 
   constructor(target: Target, owner: ConnectionOwner) {
     this.#target = target;
@@ -21,9 +22,15 @@ export class HttpConnection implements SocketOwner {
     this.#socket = new ClientSocket(target, this);
   }
 
+  /** It carried a request before the latest. */
+  get isReused(): boolean {
+    return this.#posts > 1;
+  }
+
   /** Not before the previous one is answered. @param body ASCII */
   post(body: string): void {
     const { path, host } = this.#target;
+    this.#posts += 1;
     this.#socket.write(
       `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );

@@ -45,7 +45,7 @@ export function* schedule({ pattern, rate, seed, first, senders, everybody }: Pl
 }
 
 /** From 0 to below 1 (mulberry32). */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

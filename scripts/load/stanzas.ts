@@ -3,6 +3,23 @@
 export const AUTH = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
 export const BIND =
   "<iq type='set' id='bind' xmlns='jabber:client'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+/** How a user proves who it is, and what it asks to be bound to. */
+export interface Identity {
+  readonly auth: string;
+  readonly bind: string;
+}
+
+export const ANONYMOUS: Identity = { auth: AUTH, bind: BIND };
+
+/** One with an account (SASL PLAIN, RFC 4616) and a resource of its own. */
+export const account = (user: string, password: string, resource: string): Identity => ({
+  auth: AUTH.replace('ANONYMOUS', 'PLAIN').replace(
+    '/>',
+    `>${Buffer.from(`\0${user}\0${password}`).toString('base64')}</auth>`,
+  ),
+  bind: BIND.replace("-bind'/>", `-bind'><resource>${resource}</resource></bind>`),
+});
+
 export const PRESENCE = "<presence xmlns='jabber:client'/>";
 export const UNAVAILABLE = "<presence type='unavailable' xmlns='jabber:client'/>";
 

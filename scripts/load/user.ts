@@ -13,6 +13,8 @@ export interface Service {
   readonly host: string;
   /** Seconds. */
   readonly wait: number;
+  /** Seconds behind `wait` after which an answer is not awaited any more. */
+  readonly overdue?: number;
 }
 
 export interface User {
@@ -38,6 +40,8 @@ export interface UserListener {
   arrived(marks: readonly Mark[]): void;
   /** The same ones later, if need be: when they are next in the order of their requests. */
   ordered(marks: readonly Mark[]): void;
+  /** The server has this: the request or stanzas that it was sent in. */
+  accepted?(text: string): void;
   /** A request is to be repeated, because of this. */
   broken(reason: string): void;
   /** The session is over. `reason` is undefined where the user logged out. */
@@ -51,6 +55,8 @@ const MAX_REPEAT_MS = 4_000;
 export const PATIENCE_MS = 120_000;
 /** An answer that does not come this long after the server's `wait` is not awaited any more. */
 export const OVERDUE_SECONDS = 30;
+/** One that a server closes just as it is used again is no failure: the request goes on another at once, as browsers do it. */
+export const JUST_CLOSED_MS = 250;
 
 /**
  * Milliseconds until a request is repeated. Not all users come at the same moment.
