@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status build unit test matrix nodes lint check-erl conformance clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status build unit test matrix nodes lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -16,6 +16,15 @@ down: ## Ends what make up started
 
 status: ## What runs, where, and with which accounts
 	@scripts/dev.sh status
+
+cluster-up: test-packages build ## Three joined ejabberd, two gateways and HAProxy in the background (NODES=3 GATEWAYS=2 WORKERS=2)
+	@scripts/cluster.sh up
+
+cluster-down: ## Ends what make cluster-up started
+	@scripts/cluster.sh down
+
+cluster-status: ## What of it runs, and what to kill
+	@scripts/cluster.sh status
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl

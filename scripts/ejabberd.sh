@@ -2,8 +2,10 @@
 # A private ejabberd under var/, made of the system's package without touching any system file.
 #
 #   ejabberd.sh start        makes it if need be, starts it, waits for it, installs mod_megaphone and the accounts
+#   ejabberd.sh start bare   the same without accounts, for one that is to join a cluster, which has them
 #   ejabberd.sh stop
 #   ejabberd.sh status       one line; fails when it does not run
+#   ejabberd.sh join NODE    makes it one of that node's cluster, if it is not yet
 #   ejabberd.sh ctl ARG...   its ejabberdctl
 set -euo pipefail
 # shellcheck source=scripts/settings.sh
@@ -55,8 +57,17 @@ start() {
     boot
   fi
   install_module
-  [ -f "$ejabberd_dir/accounts" ] || create_accounts
+  [ "${1:-}" = bare ] || [ -f "$ejabberd_dir/accounts" ] || create_accounts
 }
+
+# join NODE: the tables of its cluster become this node's too, in the place of its own. Mnesia remembers it.
+join() {
+  ! in_cluster "$1" || return 0
+  say "Joining $ejabberd_node to $1 ..."
+  { ctl join_cluster "$1" >/dev/null && await 30 in_cluster "$1"; } ||
+    fail "$ejabberd_node does not join the cluster of $1. Its log: $logs/ejabberd.log"
+}
+in_cluster() { ctl list_cluster 2>/dev/null | grep -qxF "$1"; }
 
 boot() {
   say "Starting ejabberd ($ejabberd_node) ..."
@@ -96,15 +107,16 @@ create_accounts() {
 }
 
 case ${1:-} in
-  start) start ;;
+  start) start "${2:-}" ;;
   stop)
     end_process "$pidfile" "\"$spool\""
     "$root/scripts/epmd.sh" down
     ;;
   status)
-    pid=$(alive) || fail "ejabberd: stopped"
-    say "ejabberd: running as $ejabberd_node, process $pid"
+    pid=$(alive) || fail "ejabberd$suffix: stopped"
+    say "ejabberd$suffix: running as $ejabberd_node, process $pid"
     ;;
+  join) join "$2" ;;
   ctl) ctl "${@:2}" ;;
-  *) fail "usage: $0 start|stop|status|ctl ARG..." ;;
+  *) fail "usage: $0 start [bare]|stop|status|join NODE|ctl ARG..." ;;
 esac

@@ -18,10 +18,11 @@ configure() {
   mkdir -p "$gateway_dir"
   generate "$config" <<CFG
 node: $gateway_node
-nodes: [$ejabberd_node]
+nodes: [${MEGAPHONE_NODES:-$ejabberd_node}]
 cookie_file: $cookie_file
 http_ip: 127.0.0.1
 http_port: $http_port
+${GATEWAY_SETTINGS:-}
 CFG
 }
 
@@ -50,8 +51,8 @@ case ${1:-} in
     "$root/scripts/epmd.sh" down
     ;;
   status)
-    pid=$(alive) || fail "gateway:  stopped"
-    say "gateway:  running as $gateway_node, process $pid"
+    pid=$(alive) || fail "gateway$suffix:  stopped"
+    say "gateway$suffix:  running as $gateway_node, process $pid"
     ;;
   *) fail "usage: $0 start|stop|status" ;;
 esac

@@ -8,6 +8,8 @@
 #   EJABBERD_HTTP_PORT   ejabberd's own HTTP, with its own /bosh             5280
 #   EJABBERD_C2S_PORT    ejabberd's XMPP port                                5222
 #   EJABBERD_PROCESSES   Erlang processes that ejabberd may have             250000
+#   GATEWAY_SETTINGS     further lines of the gateway's configuration        (none)
+#   STOP_SECONDS         what ends may take so long, then it is killed       20
 #   ERL_EPMD_PORT        the port mapper                                     4369
 
 # What the instance keeps (passwords, messages, the cookie) is its owner's alone.
@@ -22,6 +24,7 @@ umask 077
   ejabberd_c2s_port=${EJABBERD_C2S_PORT:-5222}
   ejabberd_processes=${EJABBERD_PROCESSES:-250000}
   epmd_port=${ERL_EPMD_PORT:-4369}
+  stop_seconds=${STOP_SECONDS:-20}
 
   mkdir -p "${MEGAPHONE_VAR:=$root/var}"
   var=$(cd "$MEGAPHONE_VAR" && pwd -P)
@@ -117,12 +120,12 @@ await_port() {
   done
 }
 
-# end_process PIDFILE WORD: SIGTERM, and SIGKILL if it has not gone after 20 s.
+# end_process PIDFILE WORD: SIGTERM, and SIGKILL if it takes longer than it may.
 end_process() {
   local pid
   if pid=$(running "$1" "$2"); then
     kill "$pid"
-    await 20 process_gone "$pid" || kill -KILL "$pid"
+    await "$stop_seconds" process_gone "$pid" || kill -KILL "$pid"
   fi
   rm -f "$1"
 }

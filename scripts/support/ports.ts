@@ -11,6 +11,10 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
+export async function areFree(ports: readonly number[]): Promise<boolean> {
+  return (await Promise.all(ports.map(isFree))).every(Boolean);
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -1,0 +1,114 @@
+/**
+ * A cluster made by scripts/cluster.sh: the developer's own, or one for a test with a folder, EPMD and ports of its own.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { areFree } from './ports.js';
+import { root } from './root.js';
+
+const run = promisify(execFile);
+const script = join(root, 'scripts/cluster.sh');
+
+export type Member = 'node' | 'gateway';
+
+export interface Size {
+  readonly nodes: number;
+  readonly gateways: number;
+  readonly workers?: number;
+}
+
+export class Cluster {
+  readonly size: Size;
+  readonly env: NodeJS.ProcessEnv;
+  /** Through HAProxy. */
+  readonly url: string;
+  readonly webSocketUrl: string;
+  readonly #folder: string;
+  readonly #port: number;
+
+  /** The one that this environment means, running or not. */
+  constructor(env: NodeJS.ProcessEnv) {
+    const { NODES = '3', GATEWAYS = '2', CLUSTER_PORT = '7000', MEGAPHONE_VAR = join(root, 'var') } = env;
+    this.size = { nodes: Number(NODES), gateways: Number(GATEWAYS) };
+    this.env = env;
+    this.#port = Number(CLUSTER_PORT);
+    this.#folder = join(MEGAPHONE_VAR, 'cluster');
+    this.url = `http://127.0.0.1:${CLUSTER_PORT}/bosh`;
+    this.webSocketUrl = `ws://127.0.0.1:${CLUSTER_PORT}/ws`;
+  }
+
+  /** Starts one of its own; `stop` removes it. */
+  static async start({ nodes, gateways, workers = 1 }: Size, env: NodeJS.ProcessEnv = {}): Promise<Cluster> {
+    const port = await freeRange();
+    const cluster = new Cluster({
+      ...process.env,
+      MEGAPHONE_VAR: await mkdtemp(join(tmpdir(), 'megaphone-cluster-')),
+      NODES: `${nodes}`,
+      GATEWAYS: `${gateways}`,
+      WORKERS: `${workers}`,
+      CLUSTER_PORT: `${port}`,
+      ERL_EPMD_PORT: `${port + 1}`,
+      ...env,
+    });
+    // A test that dies, or is ended by the test runner, must not leave servers behind.
+    process.once('exit', cluster.#stopNow);
+    process.once('SIGTERM', () => process.exit(143));
+    await cluster.script('up');
+    return cluster;
+  }
+
+  /** Runs cluster.sh; what it prints, or an error that carries it. */
+  async script(...args: string[]): Promise<string> {
+    return (await run(script, args, { env: this.env, cwd: root })).stdout;
+  }
+
+  /** start, stop, status; of a node also ctl. */
+  member(kind: Member, number: number, ...command: string[]): Promise<string> {
+    return this.script(kind, `${number}`, ...command);
+  }
+
+  async kill(kind: Member, number: number, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    process.kill(await this.pid(kind, number), signal);
+  }
+
+  async pid(kind: Member, number: number): Promise<number> {
+    const name = kind === 'node' ? 'ejabberd' : 'gateway';
+    return Number(await readFile(join(this.#folder, `${name}${number}`, `${name}.pid`), 'utf8'));
+  }
+
+  /** Where gateway `number` tells its health and its metrics. */
+  adminUrl(number: number): string {
+    return `http://127.0.0.1:${this.#port + 200 + number}`;
+  }
+
+  /** Name and password of alice and bob. */
+  async accounts(): Promise<readonly { readonly jid: string; readonly password: string }[]> {
+    const text = await readFile(join(this.#folder, 'ejabberd1/accounts'), 'utf8');
+    return [...text.matchAll(/^(\S+) (\S+)$/gm)].map(([, user = '', password = '']) => ({
+      jid: `${user}@localhost`,
+      password,
+    }));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopNow();
+    process.off('exit', this.#stopNow);
+    await rm(join(this.#folder, '..'), { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+  }
+
+  readonly #stopNow = (): void => {
+    spawnSync(script, ['down'], { env: this.env });
+  };
+}
+
+/** The first of a thousand ports of which those are free that a small cluster takes. */
+async function freeRange(): Promise<number> {
+  for (;;) {
+    const port = 10_000 + 1_000 * Math.floor(Math.random() * 20);
+    const wanted = [0, 1, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
+    if (await areFree(wanted.map((offset) => port + offset))) return port;
+  }
+}
