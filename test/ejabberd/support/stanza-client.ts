@@ -42,6 +42,10 @@ class StanzaClient implements ChatClient {
       letItReject();
       // What it writes while its socket closes makes it overlook that; this is how it notices all the same.
       this.#agent.enableKeepAlive({ interval: 2, timeout: 2 });
+      // It forgets what it sends again, and takes the server's word that this came as one for what it sent later: that would be
+      // lost when the connection breaks once more.
+      const { sm } = this.#agent;
+      sm.on('resend', ({ kind, stanza }) => sm.unacked.push([kind, stanza]));
     }
     this.#agent.on('raw:outgoing', (xml) => this.#tap.outgoing(xml));
     this.#agent.on('raw:incoming', (xml) => this.#tap.incoming(xml));
