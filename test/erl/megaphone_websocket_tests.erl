@@ -10,7 +10,9 @@
 
 limits() -> #{queue => 300000, inactivity => 60}.
 
-ws() -> megaphone_websocket:new(self(), 0, limits()).
+ws() ->
+    ok = megaphone_chars:prepare(),
+    megaphone_websocket:new(self(), 0, limits()).
 
 item(Bytes) -> {binary:copy(<<"x">>, Bytes), none}.
 owed(Bytes, Name) -> {binary:copy(<<"x">>, Bytes), {0, {Name}}}.
@@ -148,16 +150,18 @@ names(Ws) ->
     {_, Left} = megaphone_websocket:finish(<<"policy-violation">>, [], ?NOW, Ws),
     [Name || {_, {Name}} <- Left].
 
-%% Of more than 256 kB that is written and not read, the oldest is taken for read.
-no_more_than_so_much_is_kept_test() ->
-    Kept = fun(Last) ->
-        Owed = [[{enqueue, owed(65536, N)}, {written, N}] || N <- [1, 2, 3]] ++ [{enqueue, owed(Last, 4)}, {written, 4}],
-        names(after_all(lists:flatten(Owed)))
-    end,
-    ?assertEqual([1, 2, 3, 4], Kept(65536)),
-    ?assertEqual([2, 3, 4], Kept(65537)),
-    Read = [{enqueue, owed(65536, 1)}, {written, 1}, {read, 1}] ++ lists:append([[{enqueue, owed(65536, N)}, {written, N}] || N <- [2, 3, 4, 5]]),
-    ?assertEqual([2, 3, 4, 5], names(after_all(Read))).
+%% Of what is owed; and what it says is taken, for its word that it has read may stand behind that.
+nothing_leaves_behind_so_much_that_is_unread_test() ->
+    Written = fun(Last) -> lists:append([[{enqueue, owed(65536, N)}, {written, N}] || N <- [1, 2, 3]]) ++ [{enqueue, owed(Last, 4)}, {written, 4}] end,
+    Next = fun(Events) -> frames(element(1, run([{enqueue, owed(1, 5)}], after_all(Events)))) end,
+    ?assertEqual([{1, 5}], Next(Written(65535))),
+    ?assertEqual([], Next(Written(65536))),
+    Ws = after_all(Written(65536) ++ [{enqueue, owed(300001, 5)}]),
+    ?assertEqual([1, 2, 3, 4, 5], names(Ws)),
+    ?assertEqual(open, megaphone_websocket:flow(Ws)),
+    {Effects, Read} = run([{written, 4}, {read, 1}], Ws),
+    ?assertEqual([{300001, 5}], frames(Effects)),
+    ?assertEqual([2, 3, 4, 5], names(Read)).
 
 %%% No room
 

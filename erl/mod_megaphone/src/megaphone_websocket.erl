@@ -6,7 +6,7 @@
 %%% the way to the client:
 %%%
 %%%   clear  nothing waits: a frame leaves as it comes
-%%%   full   so much is not known to be written that what comes waits
+%%%   full   so much is not known to be written, or so much of what is owed to be read, that what comes waits
 %%%   busy   there was no room on the way to the gateway: what was to leave is tried again, and all else waits behind it
 %%%   gone   nothing reaches the client any more: the session ends, after a `closed' with the next flush/2
 %%%
@@ -19,10 +19,11 @@
 %%% (·: nothing changes. The test reads this table.) Leaves: frames do, as many as there is room for. No room, no way: for what
 %%% was to leave (undelivered/4), or its socket is gone (closed/1). Its time: flush/2's, after pauses that double.
 %%%
-%%% What is owed (megaphone_handback) is kept until it is read; but of more than 256 kB the oldest that are written count
-%%% as read. Room is made by what is written, and not by what is read: of that the client's word stands behind all that it
-%%% sent before, which we may not take before there is room. Nothing is asked for twice: the later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3)
-%%% and as its stream takes them (took/3), and its gateway sends no more than a window ahead of that.
+%%% What is owed (megaphone_handback) is kept until it is read: the kernels on the way take megabytes for a client that reads
+%%% nothing. So with 256 kB of it written and not read nothing more leaves. The client's word that it has read may stand behind
+%%% all that it sent before: where only that is waited for, what it sends is taken (flow/1). Nothing is asked for twice: the
+%%% later proves the earlier. The other direction has no states: the client's frames are counted as they come (came/3) and as
+%%% its stream takes them (took/3), and its gateway sends no more than a window ahead of that.
 -module(megaphone_websocket).
 
 -export([new/3, limits/2, came/3, took/3, ahead/1, closing/1, closed/1, enqueue/3, written/3, read/3, flush/2, undelivered/4, finish/4]).
@@ -81,8 +82,8 @@
 -define(REPORT_BYTES, 16384).
 %% How much may be unwritten; one frame may go beyond.
 -define(UNWRITTEN_BYTES, 131072).
-%% How much is kept until it is read.
--define(MOST_KEPT, 262144).
+%% How much of what is owed may be written and unread; what is unwritten may go beyond.
+-define(UNREAD_BYTES, 262144).
 -define(ASK_BYTES, 16384).
 -define(FIRST_PAUSE, 50).
 -define(LONGEST_PAUSE, 5000).
@@ -131,7 +132,7 @@ closed(W) -> W#ws{way = gone}.
 
 %% @doc A frame for it. It is to be slow for a time, but not for ever, and not without bounds.
 -spec enqueue(megaphone_queue:item(), ms(), websocket()) -> {[effect()], websocket()}.
-enqueue({Body, _} = Item, _, #ws{way = clear, unwritten = Unwritten} = W) when Unwritten < ?UNWRITTEN_BYTES ->
+enqueue({Body, _} = Item, _, #ws{way = clear, unwritten = Unwritten, kept = Kept} = W) when Unwritten < ?UNWRITTEN_BYTES, Kept < ?UNREAD_BYTES ->
     {Frame, W1} = leave(Item, iolist_size(Body), W),
     {[{count, stanzas_out}, Frame], W1};
 enqueue(Item, Now, #ws{way = clear} = W) ->
@@ -160,22 +161,7 @@ written(Number, Now, #ws{unwritten = Unwritten, kept = Kept, asked = Asked} = W)
     {Behind, Rest} = lists:splitwith(fun({N, _, _, _}) -> N > Number end, Asked),
     {New, Old} = lists:splitwith(fun({_, _, How, _}) -> How =:= unwritten end, Rest),
     New1 = [{N, Bytes, written, Owed} || {N, Bytes, _, Owed} <- New, Owed =/= none],
-    {Kept1, Forgotten} = forget(Kept + bytes(New1), New1 ++ Old),
-    drain(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept1, asked = Behind ++ Forgotten}).
-
--spec forget(Bytes :: non_neg_integer(), asked()) -> {non_neg_integer(), asked()}.
-forget(Bytes, Asked) when Bytes =< ?MOST_KEPT -> {Bytes, Asked};
-forget(Bytes, Asked) ->
-    {Left, Forgotten} = most(0, Asked),
-    {Bytes - bytes(Forgotten), Left}.
-
-%% Of the newest.
--spec most(non_neg_integer(), asked()) -> {asked(), asked()}.
-most(Before, [{_, Bytes, _, _} = Frame | Asked]) when Before + Bytes =< ?MOST_KEPT ->
-    {Left, Forgotten} = most(Before + Bytes, Asked),
-    {[Frame | Left], Forgotten};
-most(_, Forgotten) ->
-    {[], Forgotten}.
+    drain(Now, W#ws{unwritten = Unwritten - bytes(New), kept = Kept + bytes(New1), asked = Behind ++ New1 ++ Old}).
 
 %% @doc The client has the frame with this number, and all before it.
 -spec read(Number :: pos_integer(), ms(), websocket()) -> {[effect()], websocket()}.
@@ -190,11 +176,11 @@ bytes(Asked) -> lists:foldl(fun({_, Bytes, _, _}, Sum) -> Sum + Bytes end, 0, As
 %% Where it is full, as long as there is room.
 -spec drain(ms(), websocket()) -> {[effect()], websocket()}.
 drain(_, #ws{way = Way} = W) when Way =/= full -> {[], W};
-drain(Now, #ws{queue = Queue, unwritten = Unwritten} = W) ->
+drain(Now, #ws{queue = Queue, unwritten = Unwritten, kept = Kept} = W) ->
     case megaphone_queue:size(Queue) of
         0 ->
             {[], W#ws{way = clear}};
-        _ when Unwritten < ?UNWRITTEN_BYTES ->
+        _ when Unwritten < ?UNWRITTEN_BYTES, Kept < ?UNREAD_BYTES ->
             {Items, _, Queue1} = megaphone_queue:take(?UNWRITTEN_BYTES - Unwritten, Now, Queue),
             {Frames, W1} = lists:mapfoldl(fun({Body, _} = Item, Acc) -> leave(Item, iolist_size(Body), Acc) end, W#ws{queue = Queue1}, Items),
             {More, W2} = drain(Now, W1),
@@ -273,6 +259,8 @@ conn(#ws{conn = Conn}) -> Conn.
 %% @doc May what it sends go on, or does too much wait for it?
 -spec flow(websocket()) -> megaphone_pending:flow().
 flow(#ws{way = clear}) ->
+    open;
+flow(#ws{way = full, unwritten = Unwritten}) when Unwritten < ?UNWRITTEN_BYTES ->
     open;
 flow(#ws{queue = Queue, closing = Closing, limits = #{queue := Limit}}) ->
     case megaphone_queue:is_full(Limit, Queue) of
