@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status cluster-up cluster-down cluster-status build unit test matrix nodes lint check-erl conformance clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart build unit test matrix nodes lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -25,6 +25,9 @@ cluster-down: ## Ends what make cluster-up started
 
 cluster-status: ## What of it runs, and what to kill
 	@scripts/cluster.sh status
+
+rolling-restart: test-packages build ## Each gateway and node restarted in turn under load: what clients saw (5 minutes; USERS=2000 RATE=500)
+	@node dist/scripts/rolling/main.js
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl

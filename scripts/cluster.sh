@@ -4,6 +4,7 @@
 #   cluster.sh up                  starts what does not run; where no ejabberd does, they are made anew
 #   cluster.sh down                ends all of it
 #   cluster.sh status              what runs, and how to use it; fails unless all of it runs
+#   cluster.sh wait                until each gateway has each node in service
 #   cluster.sh node N COMMAND      start, stop, status, ctl ARG... of one ejabberd node (see scripts/ejabberd.sh)
 #   cluster.sh gateway N COMMAND   start, stop, status of one gateway (see scripts/gateway.sh)
 #
@@ -106,7 +107,7 @@ up() {
   for i in $(seq 2 "$nodes"); do quietly "$i" node join ejabberd1@localhost; done
   seq "$gateways" | each quietly gateway start
   proxy_runs || start_proxy
-  await 30 serves || fail "No gateway serves behind HAProxy. Their logs: $var/gateway*/gateway.log" "What runs: make cluster-status"
+  await_whole
   how_to_use
 }
 any_node_runs() {
@@ -114,8 +115,15 @@ any_node_runs() {
   for i in $(members ejabberd); do ! node "$i" status >/dev/null 2>&1 || return 0; done
   return 1
 }
-# The proxy says 503 as long as no gateway is healthy, a gateway that hears no BOSH something else.
-serves() { [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/bosh")" != 503 ]; }
+await_whole() {
+  await 60 whole || fail "Not each gateway has each node in service. Their logs: $var/gateway*/gateway.log" "What runs: make cluster-status"
+}
+whole() {
+  local i
+  for i in $(seq "$gateways"); do
+    [ "$(curl -s "http://127.0.0.1:$(admin "$i")/healthz" | grep -o '"in_service":true' | wc -l)" -ge "$nodes" ] || return 1
+  done
+}
 
 require_free_ports() {
   local i
@@ -172,6 +180,7 @@ case ${1:-} in
   up) up ;;
   down) down ;;
   status) status ;;
+  wait) await_whole ;;
   node | gateway) [ $# -ge 3 ] && "$1" "${@:2}" ;;
-  *) fail "usage: $0 up|down|status|node N COMMAND|gateway N COMMAND" ;;
+  *) fail "usage: $0 up|down|status|wait|node N COMMAND|gateway N COMMAND" ;;
 esac

@@ -167,6 +167,8 @@ export class Steady {
   /** Drops everything. */
   close(): void {
     this.#isOver = true;
+    // It may be asking those who are ended now.
+    this.#polling?.catch(() => {});
     for (const worker of this.#workers) worker.end();
   }
 

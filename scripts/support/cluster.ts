@@ -17,7 +17,6 @@ export type Member = 'node' | 'gateway';
 export interface Size {
   readonly nodes: number;
   readonly gateways: number;
-  readonly workers?: number;
 }
 
 export class Cluster {
@@ -26,22 +25,21 @@ export class Cluster {
   /** Through HAProxy. */
   readonly url: string;
   readonly webSocketUrl: string;
-  readonly #folder: string;
-  readonly #port: number;
+  /** Where the members keep what they have, and the cookie. */
+  readonly folder: string;
 
   /** The one that this environment means, running or not. */
   constructor(env: NodeJS.ProcessEnv) {
     const { NODES = '3', GATEWAYS = '2', CLUSTER_PORT = '7000', MEGAPHONE_VAR = join(root, 'var') } = env;
     this.size = { nodes: Number(NODES), gateways: Number(GATEWAYS) };
     this.env = env;
-    this.#port = Number(CLUSTER_PORT);
-    this.#folder = join(MEGAPHONE_VAR, 'cluster');
+    this.folder = join(MEGAPHONE_VAR, 'cluster');
     this.url = `http://127.0.0.1:${CLUSTER_PORT}/bosh`;
     this.webSocketUrl = `ws://127.0.0.1:${CLUSTER_PORT}/ws`;
   }
 
   /** Starts one of its own; `stop` removes it. */
-  static async start({ nodes, gateways, workers = 1 }: Size, env: NodeJS.ProcessEnv = {}): Promise<Cluster> {
+  static async start({ nodes, gateways }: Size, workers = 1): Promise<Cluster> {
     const port = await freeRange();
     const cluster = new Cluster({
       ...process.env,
@@ -51,7 +49,6 @@ export class Cluster {
       WORKERS: `${workers}`,
       CLUSTER_PORT: `${port}`,
       ERL_EPMD_PORT: `${port + 1}`,
-      ...env,
     });
     // A test that dies, or is ended by the test runner, must not leave servers behind.
     process.once('exit', cluster.#stopNow);
@@ -76,17 +73,12 @@ export class Cluster {
 
   async pid(kind: Member, number: number): Promise<number> {
     const name = kind === 'node' ? 'ejabberd' : 'gateway';
-    return Number(await readFile(join(this.#folder, `${name}${number}`, `${name}.pid`), 'utf8'));
-  }
-
-  /** Where gateway `number` tells its health and its metrics. */
-  adminUrl(number: number): string {
-    return `http://127.0.0.1:${this.#port + 200 + number}`;
+    return Number(await readFile(join(this.folder, `${name}${number}`, `${name}.pid`), 'utf8'));
   }
 
   /** Name and password of alice and bob. */
   async accounts(): Promise<readonly { readonly jid: string; readonly password: string }[]> {
-    const text = await readFile(join(this.#folder, 'ejabberd1/accounts'), 'utf8');
+    const text = await readFile(join(this.folder, 'ejabberd1/accounts'), 'utf8');
     return [...text.matchAll(/^(\S+) (\S+)$/gm)].map(([, user = '', password = '']) => ({
       jid: `${user}@localhost`,
       password,
@@ -96,7 +88,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopNow();
     process.off('exit', this.#stopNow);
-    await rm(join(this.#folder, '..'), { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    await rm(join(this.folder, '..'), { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
   readonly #stopNow = (): void => {
