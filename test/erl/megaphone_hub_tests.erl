@@ -26,13 +26,15 @@ start() ->
     ok = megaphone_sessions:create_table(),
     ok = megaphone_ended:create_table(),
     ok = megaphone_admission:create_table(),
+    %% All that could know of others have said so.
+    megaphone_moved = ets:new(megaphone_moved, [named_table, bag]),
     Ended = #{kept => [{7, 200, <<"kept">>}], final => {200, <<"final">>}},
     ok = megaphone_ended:put(<<"ended">>, Ended, user),
     {ok, Hub} = megaphone_hub:init(#{strangers => 1000, per_address => 0, memory => 0}),
     Hub.
 
 stop(_) ->
-    ets:delete(megaphone_sessions),
+    [ets:delete(Table) || Table <- [megaphone_sessions, megaphone_moved]],
     ets:delete(megaphone_ended),
     ets:delete(megaphone_strangers).
 
@@ -126,8 +128,9 @@ a_websocket_test_() ->
                 ?assertEqual([{Self, close, 1011, <<>>}], flush())
             end},
             {"is refused while the node stops", fun() ->
-                {noreply, Stopping} = megaphone_hub:handle_cast(refuse, Hub),
-                {noreply, _} = megaphone_hub:handle_info({self(), open, #{}}, Stopping),
+                ok = megaphone_cluster:set(stopping),
+                {noreply, _} = megaphone_hub:handle_info({self(), open, #{}}, Hub),
+                ok = megaphone_cluster:set(in_service),
                 ?assertMatch([{_, 503, _, _}], flush())
             end}
         ]

@@ -6,8 +6,7 @@
 
 %% Calls back to who is above, each with its reason.
 -define(BACK,
-        [{megaphone_session, megaphone_hub},   % a session tells the hub of its node what became of it
-         {mod_megaphone, megaphone_hub}]).     % the module hears ejabberd's hooks for the hub
+        [{megaphone_session, megaphone_hub}]).  % a session tells the hub of its node what became of it
 
 no_circle_test() ->
     ?assertEqual([], circles(calls() -- ?BACK)).

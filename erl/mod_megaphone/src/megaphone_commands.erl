@@ -1,10 +1,10 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% What operators ask for with ejabberdctl (and ejabberd's API): statistics, the sessions, the end of one.
+%%% What operators ask for with ejabberdctl (and ejabberd's API): statistics, the sessions, the end of one; and to move them all.
 -module(megaphone_commands).
 
 -export([register/0, unregister/0]).
--export([stats/0, sessions/0, close/1]).
+-export([stats/0, sessions/0, close/1, drain/1, drain_status/0, drain_abort/0, rebalance/0]).
 
 -include("ejabberd_commands.hrl").
 
@@ -52,6 +52,50 @@ commands() ->
             args_example = ["xWuyaw.I0D7BjvFu7mk"],
             result = {res, rescode},
             result_desc = "Status code: 0 for success, 1 when there is no such session"
+        },
+        #ejabberd_commands{
+            name = megaphone_drain,
+            tags = [megaphone],
+            desc = "Empty this node: its sessions move to others of the cluster, and no new ones begin here",
+            longdesc = "It takes sessions again after megaphone_drain_abort, or when ejabberd starts again.",
+            module = ?MODULE,
+            function = drain,
+            args = [{nodes, binary}],
+            args_desc = ["Where to, separated by commas; empty for all others that take sessions"],
+            args_example = ["ejabberd@b.example.org,ejabberd@c.example.org"],
+            result = {res, restuple},
+            result_desc = "It goes on by itself: megaphone_drain_status tells how far it is"
+        },
+        #ejabberd_commands{
+            name = megaphone_drain_status,
+            tags = [megaphone],
+            desc = "Whether this node takes sessions, and how far it is with moving them to others",
+            module = ?MODULE,
+            function = drain_status,
+            args = [],
+            result = {status, {list, {item, {tuple, [{name, string}, {value, string}]}}}},
+            result_desc = "Names and values; 'stays' counts by reason those that could not move in the last round",
+            result_example = [{"state", "draining"}, {"moved", "1200"}, {"to_go", "800"}]
+        },
+        #ejabberd_commands{
+            name = megaphone_drain_abort,
+            tags = [megaphone],
+            desc = "Take sessions again: those of a drain that have not moved stay",
+            module = ?MODULE,
+            function = drain_abort,
+            args = [],
+            result = {res, rescode}
+        },
+        #ejabberd_commands{
+            name = megaphone_rebalance,
+            tags = [megaphone],
+            desc = "Even the cluster out: nodes with more sessions than the others, for their weight, give some to those with fewer",
+            module = ?MODULE,
+            function = rebalance,
+            args = [],
+            result = {moves, {list, {move, {tuple, [{node, string}, {sessions, integer}]}}}},
+            result_desc = "The nodes that give some, and how many",
+            result_example = [{"ejabberd@a.example.org", 1000}]
         }
     ].
 
@@ -80,3 +124,34 @@ close(Sid) ->
         {ok, Pid} -> megaphone_control:close(Pid);
         _ -> error
     end.
+
+-spec drain(binary()) -> {ok | error, string()}.
+drain(Nodes) ->
+    Names = [string:trim(Name) || Name <- string:lexemes(binary_to_list(Nodes), ",")],
+    try megaphone_drain:drain(case Names of [] -> all; _ -> [list_to_existing_atom(Name) || Name <- Names] end) of
+        ok -> {ok, "Sessions move; megaphone_drain_status tells how far it is"};
+        {error, Reason} -> {error, lists:flatten(["No session moves: ", Reason])}
+    catch
+        %% A name that nobody here ever heard of.
+        error:badarg -> {error, "No session moves: there is no such node"}
+    end.
+
+-spec drain_status() -> [{string(), string()}].
+drain_status() ->
+    #{phase := Phase, moved := Moved, to_go := ToGo, stay := Stay, seconds := Seconds, targets := Targets} = megaphone_drain:status(),
+    [
+        {"state", atom_to_list(megaphone_cluster:state())},
+        {"moves", atom_to_list(Phase)},
+        {"sessions", integer_to_list(megaphone_sessions:count())},
+        {"moved", integer_to_list(Moved)},
+        {"to_go", integer_to_list(ToGo)},
+        {"stays", lists:flatten(lists:join(" ", [io_lib:format("~s:~b", [Reason, N]) || {Reason, N} <- lists:sort(maps:to_list(Stay))]))},
+        {"seconds", integer_to_list(Seconds)},
+        {"targets", lists:flatten(lists:join(" ", [atom_to_list(Node) || Node <- Targets]))}
+    ].
+
+-spec drain_abort() -> ok | error.
+drain_abort() -> megaphone_drain:abort().
+
+-spec rebalance() -> [{string(), non_neg_integer()}].
+rebalance() -> [{atom_to_list(Node), N} || {Node, N} <- megaphone_drain:rebalance()].

@@ -3,7 +3,7 @@
 %%% What other processes ask of sessions, or tell them to do: list them, end them, enter the index again.
 -module(megaphone_control).
 
--export([stop/1, kill/0, announce/0, info/1, close/1]).
+-export([stop/1, kill/0, announce/0, living/0, info/1, close/1]).
 
 -define(TIMEOUT_MS, 5000).
 %% How many sessions do at once what all are told to do, and how long it is waited for at most.
@@ -32,7 +32,7 @@ kill() ->
 announce() ->
     tell(living(), fun(Pid, From) -> Pid ! {megaphone_announce, From} end).
 
-%% The index may not know them.
+%% @doc The index may not know them.
 -spec living() -> [pid()].
 living() ->
     [Pid || Pid <- processes(), is_session(proc_lib:initial_call(Pid))].

@@ -6,7 +6,7 @@
 -module(megaphone_gateway).
 
 -export([answer/4, last_answer/4, repeat/1, taken/2, full/2, gone/1]).
--export([session/1, socket/1, last_of_socket/1, close/2, connection/1, connections/0]).
+-export([session/1, session/2, socket/1, last_of_socket/1, close/2, connection/1, connections/0]).
 
 -export_type([connection/0]).
 
@@ -64,8 +64,12 @@ gone(Sids) ->
 
 %% @doc The calling process is the session of this socket. `gone': there is no way to it.
 -spec session(ConnId :: pid()) -> ok | gone.
-session(ConnId) ->
-    Message = {ConnId, session, self()},
+session(ConnId) -> session(ConnId, self()).
+
+%% @doc This process is that of this socket, or exchange.
+-spec session(ConnId :: pid(), pid()) -> ok | gone.
+session(ConnId, Pid) ->
+    Message = {ConnId, session, Pid},
     case erlang:send(ConnId, Message, [nosuspend, noconnect]) of
         ok -> ok;
         nosuspend -> megaphone_last_answers:send(ConnId, Message, 0);

@@ -6,17 +6,20 @@
 %%%
 %%% | from a gateway       | its session lives | it has ended, or never was       | it names none: a creation      |
 %%% |----------------------|-------------------|----------------------------------|--------------------------------|
-%%% | a request            | is handed to it   | megaphone_ended answers: a kept answer, why it ended, or `item-not-found' | begins one, or hears 503 |
+%%% | a request            | is handed to it   | megaphone_elsewhere, or megaphone_ended answers: a kept answer, why it ended, or `item-not-found' | begins one, or hears 503 |
 %%% | `held': is it yours? | it is asked       | the same                         | -                              |
-%%% | `closed'             | it is told        | -                                | -                              |
+%%% | `closed', `release'  | it is told        | megaphone_elsewhere, or -        | -                              |
+%%% | `passed'             | by another hub: any of these, for a session that lives here, or may begin here       |||
+%%% | `watch'              | megaphone_cluster tells it of the cluster                                            |||
 %%% | `mark'               | `taken': everything before it was                                |||
 %%% | `open': a WebSocket  | -                    | -                                | begins one, or hears 503       |
 %%%
-%%% What comes by a WebSocket after that goes straight to its session.
+%%% What comes by a WebSocket after that goes straight to its session. A node that is being emptied begins no session: others of the
+%%% cluster do, or its client hears 503.
 %%%
 %%% What it knows itself is who the strangers are, that is who has not logged in (megaphone_admission), and which exchange
 %%% began the session of each: it answers that where the session is killed. And how often it refused whom
-%%% (megaphone_refusals), and whether this node stops. Which process serves a sid is in megaphone_sessions. So a new hub,
+%%% (megaphone_refusals). Which process serves a sid is in megaphone_sessions. So a new hub,
 %%% after a fault, finds the strangers in their table, and lacks the rest; those exchanges gateways answer when a hub goes.
 %%%
 %%% A gateway keeps at most 1024 requests on their way here. It marks its place among them now and then,
@@ -28,7 +31,7 @@
 -module(megaphone_hub).
 -behaviour(gen_server).
 
--export([start_link/0, logged_in/1, stranger/2, refuse/0]).
+-export([start_link/0, logged_in/1, stranger/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -define(TICK_MS, 1000).
@@ -38,11 +41,11 @@
     admission :: megaphone_admission:admission(),
     refusals = megaphone_refusals:new() :: megaphone_refusals:refusals(),
     %% What began the session of a stranger: where that is killed, nobody else knows who waits.
-    creations = #{} :: #{pid() => {Via :: module(), ConnId :: pid()}},
-    %% This node stops.
-    is_stopping = false :: boolean()
+    creations = #{} :: #{pid() => {Via :: module(), ConnId :: pid()}}
 }).
 
+%% How its client is reached, what came, and of whom.
+-type created() :: {Via :: module(), megaphone_transport:what(), Meta :: map()}.
 %% Whose exchange or socket, and what came by it.
 -type first() :: {ConnId :: pid(), megaphone_transport:what()}.
 
@@ -81,18 +84,11 @@ tell(Word) ->
         Hub -> Hub ! Word, ok
     end.
 
-%% @doc This node stops: no new sessions from now on.
--spec refuse() -> ok.
-refuse() ->
-    gen_server:cast(mod_megaphone, refuse).
-
 -spec handle_call(term(), {pid(), term()}, #hub{}) -> {reply, {error, unknown_request}, #hub{}}.
 handle_call(_, _, Hub) ->
     {reply, {error, unknown_request}, Hub}.
 
 -spec handle_cast(term(), #hub{}) -> {noreply, #hub{}}.
-handle_cast(refuse, Hub) ->
-    {noreply, Hub#hub{is_stopping = true}};
 handle_cast(_, Hub) ->
     {noreply, Hub}.
 
@@ -120,27 +116,16 @@ stop_reason(Reason, Stack) ->
     {shutdown, {fault, Kind, [{M, F, proplists:get_value(line, Info, 0)} || {M, F, _, Info} <- lists:sublist(Stack, 5)]}}.
 
 -spec hear(term(), #hub{}) -> #hub{}.
-hear({ConnId, Body}, Hub) when is_pid(ConnId), is_binary(Body) ->
-    request(ConnId, Body, #{}, Hub);
-hear({ConnId, Body, Meta}, Hub) when is_pid(ConnId), is_binary(Body), is_map(Meta) ->
-    request(ConnId, Body, Meta, Hub);
-hear({ConnId, open, Meta}, Hub) when is_pid(ConnId), is_map(Meta) ->
-    create(megaphone_via_websocket, {ConnId, none}, Meta, Hub);
+hear({passed, Hops, Message}, Hub) when is_integer(Hops) ->
+    message(Message, Hops, Hub);
 hear({Gateway, mark, Place}, Hub) when is_pid(Gateway), is_integer(Place) ->
     ok = megaphone_gateway:taken(node(Gateway), Place),
     Hub;
-hear({ConnId, held, Sid, Rid}, Hub) when is_pid(ConnId), is_binary(Sid), is_integer(Rid) ->
-    case find(Sid) of
-        {ok, Pid} -> pass({bosh_asked, ConnId, Rid}, Pid);
-        ended -> megaphone_ended:asked(Sid, ConnId, Rid)
-    end,
+hear({Gateway, watch}, Hub) when is_pid(Gateway) ->
+    ok = megaphone_cluster:watch(node(Gateway)),
     Hub;
-hear({ConnId, closed, Sid}, Hub) when is_pid(ConnId), is_binary(Sid) ->
-    case find(Sid) of
-        {ok, Pid} -> pass({bosh_closed, ConnId}, Pid);
-        ended -> ok
-    end,
-    Hub;
+hear(Message, Hub) when is_pid(element(1, Message)) ->
+    message(Message, 0, Hub);
 hear({logged_in, Pid}, Hub) ->
     leave(Pid, Hub);
 hear({stranger, Pid, Address}, #hub{admission = Admission} = Hub) ->
@@ -156,45 +141,94 @@ hear(tick, #hub{admission = Admission, refusals = Refusals} = Hub) ->
 hear(_, Hub) ->
     Hub.
 
--spec request(pid(), binary(), map(), #hub{}) -> #hub{}.
-request(ConnId, Body, Meta, Hub) ->
+%% From a gateway, by so many other hubs.
+-spec message(tuple(), Hops :: non_neg_integer(), #hub{}) -> #hub{}.
+message({ConnId, Body} = Message, Hops, Hub) when is_binary(Body) ->
+    request(ConnId, Body, Message, Hops, Hub);
+message({ConnId, Body, Meta} = Message, Hops, Hub) when is_binary(Body), is_map(Meta) ->
+    request(ConnId, Body, Message, Hops, Hub);
+message({_, open, Meta} = Message, Hops, Hub) when is_map(Meta) ->
+    create(Message, Hops, Hub);
+message({ConnId, held, Sid, Rid} = Message, Hops, Hub) when is_binary(Sid), is_integer(Rid) ->
+    case find(Sid) of
+        {ok, Pid} -> pass({bosh_asked, ConnId, Rid}, ConnId, Pid, Hops);
+        none -> megaphone_elsewhere:request(Sid, ConnId, Rid, Message, Hops)
+    end,
+    Hub;
+message({ConnId, Word, Sid} = Message, Hops, Hub) when is_binary(Sid), Word =:= closed orelse Word =:= release ->
+    case find(Sid) of
+        {ok, Pid} when Word =:= closed -> tell(Pid, {bosh_closed, ConnId});
+        {ok, Pid} -> tell(Pid, {bosh_release, ConnId});
+        none -> megaphone_elsewhere:told(Sid, Message, Hops)
+    end,
+    Hub;
+message(_, _, Hub) ->
+    Hub.
+
+-spec request(pid(), binary(), tuple(), Hops :: non_neg_integer(), #hub{}) -> #hub{}.
+request(ConnId, Body, Message, Hops, Hub) ->
     case megaphone_peek:sid(Body) of
         {ok, Sid} ->
             case find(Sid) of
-                {ok, Pid} -> pass({bosh_request, ConnId, Body}, Pid);
-                ended -> megaphone_ended:request(Sid, ConnId, Body)
+                {ok, Pid} -> pass({bosh_request, ConnId, Body}, ConnId, Pid, Hops);
+                none -> megaphone_elsewhere:request(Sid, ConnId, megaphone_peek:rid(Body), Message, Hops)
             end,
             Hub;
         none ->
-            create(megaphone_via_bosh, {ConnId, Body}, Meta, Hub)
+            create(Message, Hops, Hub)
     end.
 
 %% To the session; see megaphone_via_bosh.
--spec pass(tuple(), pid()) -> ok.
-pass(Message, Pid) ->
+-spec pass(tuple(), ConnId :: pid(), pid(), Hops :: non_neg_integer()) -> ok.
+pass(Message, _, Pid, 0) ->
+    tell(Pid, Message);
+pass(Message, ConnId, Pid, _) ->
+    %% Its gateway takes it to be with the hub that passed it on.
+    _ = megaphone_gateway:session(ConnId, Pid),
+    tell(Pid, Message).
+
+-spec tell(pid(), tuple()) -> ok.
+tell(Pid, Message) ->
     Pid ! Message,
     ok.
 
--spec find(megaphone_sid:sid()) -> {ok, pid()} | ended.
+%% What moved away may have left somebody who passes it on.
+-spec find(megaphone_sid:sid()) -> {ok, pid()} | none.
 find(Sid) ->
     case megaphone_sessions:find(Sid) of
-        {ok, Pid} ->
-            case is_process_alive(Pid) of
-                true -> {ok, Pid};
-                %% Killed without a chance to say so; it will be swept out.
-                false -> ended
-            end;
-        none ->
-            ended;
-        unknown ->
-            %% The index is gone, and this process about to be restarted after it.
-            exit({shutdown, no_index})
+        {ok, Pid} -> alive(Pid);
+        none -> case megaphone_forwarders:find(Sid) of {ok, Pid} -> alive(Pid); none -> none end;
+        %% The index is gone, and this process about to be restarted after it.
+        unknown -> exit({shutdown, no_index})
     end.
 
--spec create(Via :: module(), first(), map(), #hub{}) -> #hub{}.
-create(_, {ConnId, _}, _, #hub{is_stopping = true} = Hub) ->
-    refuse(ConnId, stopping, Hub);
-create(Via, {ConnId, _} = First, Meta, #hub{admission = Admission} = Hub) ->
+%% One that was killed without a chance to say so will be swept out.
+-spec alive(pid()) -> {ok, pid()} | none.
+alive(Pid) ->
+    case is_process_alive(Pid) of true -> {ok, Pid}; false -> none end.
+
+%% Where none begins any more, at another node.
+-spec create(tuple(), Hops :: non_neg_integer(), #hub{}) -> #hub{}.
+create(Message, Hops, Hub) ->
+    {ConnId, _} = Created = first(Message),
+    case megaphone_cluster:takes_new() of
+        true ->
+            create(Created, Hub);
+        false ->
+            case megaphone_elsewhere:creation(Message, Hops) of
+                ok -> Hub;
+                none -> refuse(ConnId, stopping, Hub)
+            end
+    end.
+
+-spec first(tuple()) -> {ConnId :: pid(), created()}.
+first({ConnId, open, Meta}) -> {ConnId, {megaphone_via_websocket, none, Meta}};
+first({ConnId, Body, Meta}) -> {ConnId, {megaphone_via_bosh, Body, Meta}};
+first({ConnId, Body}) -> {ConnId, {megaphone_via_bosh, Body, #{}}}.
+
+-spec create({ConnId :: pid(), created()}, #hub{}) -> #hub{}.
+create({ConnId, {Via, What, Meta}}, #hub{admission = Admission} = Hub) ->
+    First = {ConnId, What},
     {Ip, _} = Peer = megaphone_opening:peer(Meta),
     Address = megaphone_admission:address(Ip),
     case megaphone_admission:check(Address, Admission) of

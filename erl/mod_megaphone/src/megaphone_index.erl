@@ -26,6 +26,7 @@ start_link() ->
 -spec init([]) -> {ok, []}.
 init([]) ->
     ok = megaphone_sessions:create_table(),
+    ok = megaphone_forwarders:create_table(),
     ok = megaphone_ended:create_table(),
     ok = megaphone_admission:create_table(),
     ok = megaphone_stats:create(),
@@ -50,6 +51,7 @@ handle_cast(_, State) ->
 -spec handle_info(term(), []) -> {noreply, []}.
 handle_info(sweep, State) ->
     ok = megaphone_ended:sweep(),
+    ok = megaphone_forwarders:sweep(),
     %% Those that entered after their link broke.
     ok = cut(),
     case megaphone_sessions:sweep() of

@@ -74,4 +74,4 @@ text(strangers) -> "max_unauthenticated have not logged in";
 text(address) -> "max_unauthenticated_per_address have not logged in from their address";
 text(processes) -> "nine tenths of this node's processes (+P) are in use";
 text(memory) -> "this node uses max_memory";
-text(stopping) -> "this node stops".
+text(stopping) -> "this node stops, is being emptied, or has no weight".

@@ -5,7 +5,7 @@
 %%% what sessions could not note meanwhile, they are asked for after it.
 -module(megaphone_sessions).
 
--export([create_table/0, open/3, open/4, gauge/2, close/1, find/1, pids/0, some/1, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
+-export([create_table/0, open/3, open/4, gauge/2, close/1, close/2, find/1, all/0, pids/0, some/1, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
 
 -export_type([gauges/0, link/0]).
 
@@ -56,6 +56,15 @@ close(Sid) ->
         error:badarg -> ok
     end.
 
+%% @doc The same, unless another process is the session by now.
+-spec close(megaphone_sid:sid(), pid()) -> ok.
+close(Sid, Pid) ->
+    try ets:select_delete(?SESSIONS, [{Row, [], [true]} || Row <- [{Sid, Pid, '_'}, {Sid, Pid, '_', '_', '_'}]]) of
+        _ -> ok
+    catch
+        error:badarg -> ok
+    end.
+
 %% @doc `unknown' while there is no index: the session may live.
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | none | unknown.
 find(Sid) ->
@@ -65,6 +74,11 @@ find(Sid) ->
     catch
         error:badarg -> unknown
     end.
+
+%% @doc Every sid with its process.
+-spec all() -> [{megaphone_sid:sid(), pid()}].
+all() ->
+    fold(fun(Step, Acc) -> [{element(1, Row), element(2, Row)} || Row <- Step] ++ Acc end, '$_', []).
 
 -spec pids() -> [pid()].
 pids() ->

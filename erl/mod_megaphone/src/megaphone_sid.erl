@@ -4,7 +4,7 @@
 %%% the node of a session with no table; the rest is unguessable (XEP-0124 §7.2).
 -module(megaphone_sid).
 
--export([new/1, tag/1, short/1]).
+-export([new/1, tag/1, tag_of/1, short/1]).
 
 -export_type([sid/0]).
 
@@ -23,6 +23,11 @@ new(Tag) ->
 tag(Node) ->
     Digest = base64url(crypto:hash(sha256, atom_to_binary(Node, utf8))),
     binary:part(Digest, 0, 6).
+
+%% @doc Of the node where it began; of what no node made, anything.
+-spec tag_of(sid()) -> binary().
+tag_of(<<Tag:6/binary, $., _/binary>>) -> Tag;
+tag_of(_) -> <<>>.
 
 %% @doc What a log may show: enough to tell sessions apart, too little to guess the rest.
 -spec short(sid()) -> binary().

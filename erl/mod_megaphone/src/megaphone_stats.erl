@@ -33,6 +33,10 @@
     | stanzas_handed_back
     | handbacks_failed
     | sessions_failed
+    | sessions_moved
+    | sessions_arrived
+    | moves_failed
+    | requests_passed
     | {terminated, megaphone_condition:condition()}.
 
 -define(NAMES, [
@@ -59,7 +63,11 @@
     presences_grouped,
     stanzas_handed_back,
     handbacks_failed,
-    sessions_failed
+    sessions_failed,
+    sessions_moved,
+    sessions_arrived,
+    moves_failed,
+    requests_passed
 ]).
 -define(CONDITIONS, [
     client,

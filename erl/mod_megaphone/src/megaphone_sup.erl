@@ -14,8 +14,16 @@ start_link() ->
 -spec init([]) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init([]) ->
     %% Each is registered under a name.
-    Children = [{megaphone_index, megaphone_index}, {megaphone_last_answers, megaphone_last_answers}, {mod_megaphone, megaphone_hub},
-        {megaphone_handover, megaphone_handover}],
+    Children = [
+        {megaphone_index, megaphone_index},
+        {megaphone_last_answers, megaphone_last_answers},
+        {mod_megaphone, megaphone_hub},
+        {megaphone_handover, megaphone_handover},
+        %% The hub does without these.
+        {megaphone_moved, megaphone_moved},
+        {megaphone_cluster, megaphone_cluster},
+        {megaphone_drain, megaphone_drain}
+    ],
     %% Those of a predecessor that was killed may not have gone yet: their names and tables are in the way,
     %% and ejabberd gives up on all its modules after ten vain starts in a second.
     lists:foreach(fun({Name, _}) -> ok = await_gone(whereis(Name)) end, Children),

@@ -50,7 +50,8 @@ start(Host, Opts) ->
     Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
         {ok, _} ->
-            ok = ejabberd_hooks:add(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
+            ok = megaphone_cluster:set(in_service),
+            ok = node_hooks(add),
             ok = megaphone_commands:register(),
             hook(add, Host);
         {error, {already_started, _}} ->
@@ -58,6 +59,13 @@ start(Host, Opts) ->
         {error, _} = Error ->
             Error
     end.
+
+%% Sessions move to other nodes before those that cannot end.
+-spec node_hooks(add | delete) -> ok.
+node_hooks(Change) ->
+    ok = ejabberd_hooks:Change(api_call, megaphone_drain, called, 50),
+    ok = ejabberd_hooks:Change(ejabberd_stopping, megaphone_drain, stopping, 40),
+    ejabberd_hooks:Change(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50).
 
 %% Before stream management's own at 50, which may change what is asked here.
 -spec hook(add | delete, binary()) -> ok.
@@ -91,16 +99,23 @@ renew(Changed) ->
 
 -spec stop(binary()) -> ok.
 stop(Host) ->
+    IsLast = not gen_mod:is_loaded_elsewhere(Host, ?MODULE),
+    _ = IsLast andalso not is_configured(Host) andalso megaphone_drain:stopping(),
     ok = megaphone_control:stop(Host),
     ok = hook(delete, Host),
-    case gen_mod:is_loaded_elsewhere(Host, ?MODULE) of
-        true -> ok;
-        false -> stop_supervisor()
+    case IsLast of
+        true -> stop_supervisor();
+        false -> ok
     end.
+
+%% Where it still is, the module is to start again, as after an upgrade.
+-spec is_configured(binary()) -> boolean().
+is_configured(Host) -> lists:keymember(?MODULE, 1, ejabberd_option:modules(Host)).
 
 -spec stop_supervisor() -> ok.
 stop_supervisor() ->
-    ok = ejabberd_hooks:delete(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
+    ok = megaphone_cluster:set(stopping),
+    ok = node_hooks(delete),
     ok = megaphone_commands:unregister(),
     _ = supervisor:terminate_child(ejabberd_gen_mod_sup, megaphone_sup),
     _ = supervisor:delete_child(ejabberd_gen_mod_sup, megaphone_sup),
@@ -109,7 +124,6 @@ stop_supervisor() ->
 %% @doc A hook: ejabberd is about to stop, but all of it runs still, as the ends of sessions need it.
 -spec ejabberd_stopping() -> ok.
 ejabberd_stopping() ->
-    ok = megaphone_hub:refuse(),
     megaphone_control:stop(all).
 
 %% Sessions that are open keep the limits they started with and told their client.
@@ -171,7 +185,8 @@ mod_options(_Host) ->
         {max_unauthenticated, 10000},
         {max_unauthenticated_per_address, 100},
         {max_memory, 0},
-        {strict, false}
+        {strict, false},
+        {weight, 100}
     ].
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -181,6 +196,7 @@ mod_opt_type(max_unauthenticated) -> econf:pos_int();
 mod_opt_type(max_unauthenticated_per_address) -> econf:non_neg_int();
 mod_opt_type(max_memory) -> econf:non_neg_int();
 mod_opt_type(strict) -> econf:bool();
+mod_opt_type(weight) -> econf:int(0, 10000);
 mod_opt_type(max_wait) -> econf:timeout(second);
 mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
@@ -268,6 +284,13 @@ mod_doc() ->
                 desc => <<
                     "While the Erlang machine uses more memory than this, no session begins. The default is '0': "
                     "no limit."
+                >>
+            }},
+            {weight, #{
+                value => <<"0..10000">>,
+                desc => <<
+                    "How many sessions this node has for those of others in the cluster: twice as many where it is twice as "
+                    "large. With '0' none begins here, and none moves here. Taken from the first host. The default is '100'."
                 >>
             }}
         ]

@@ -1,0 +1,286 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% Moves sessions of this node to others: all, where an operator empties it or ejabberd stops, or what it has too many of. It goes
+%%% through all that live in rounds, some at once and not too many in a second: who cannot move yet, as a client that is about
+%%% to log in, does so in a later one.
+%%%
+%%%               | drain     | rebalance   | abort | stop     | round is over
+%%%   idle        | draining  | rebalancing | ·     | stopping | ·
+%%%   draining    | draining  | ·           | idle  | stopping | ·
+%%%   rebalancing | draining  | rebalancing | idle  | stopping | idle
+%%%   stopping    | ·         | ·           | ·     | ·        | ·
+%%%
+%%% (·: nothing changes. The test reads this table.) Draining and stopping the node takes no new sessions; idle it does again.
+-module(megaphone_drain).
+-behaviour(gen_server).
+
+-export([start_link/0, drain/1, rebalance/0, abort/0, status/0]).
+-export([stopping/0, called/3, phase/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-export_type([phase/0, status/0]).
+
+-type phase() :: idle | draining | rebalancing | stopping.
+-type event() :: drain | rebalance | abort | stop | round_over.
+-type status() :: #{phase := phase(), moved := non_neg_integer(), to_go := non_neg_integer(), stay := #{atom() => pos_integer()},
+    seconds := non_neg_integer(), targets := [node()]}.
+-type ms() :: integer().
+
+%% A thousand a second, and so many on their way.
+-define(STEP_MS, 20).
+-define(STEP, 20).
+-define(AT_ONCE, 100).
+%% A session that says nothing for so long stays; it is told to others as a failure.
+-define(MOVE_MS, 15000).
+%% Between two rounds: soon, for so many; then now and then.
+-define(SOON_MS, 500).
+-define(SOON_ROUNDS, 20).
+-define(LATER_MS, 5000).
+%% When ejabberd stops it waits for the moves so long, and less where none came about for a while.
+-define(STOP_MS, 60000).
+-define(IDLE_MS, 5000).
+%% What was on its way to the processes that moved is passed on by them.
+-define(SETTLE_MS, 1000).
+-define(LOG_MS, 1000).
+
+-record(drain, {
+    phase = idle :: phase(),
+    targets = all :: all | [node()],
+    %% Of this round: not told yet, on their way, and who stays, for what reason.
+    queue = [] :: [{pid(), node()}],
+    open = #{} :: #{reference() => Until :: ms()},
+    stay = #{} :: #{atom() => pos_integer()},
+    rounds = 0 :: non_neg_integer(),
+    %% Since it began.
+    moved = 0 :: non_neg_integer(),
+    since = 0 :: ms(),
+    %% When one moved last.
+    moved_at = 0 :: ms(),
+    logged_at = 0 :: ms(),
+    %% The next step, or round.
+    timer = none :: none | reference(),
+    %% Who stops, and waits.
+    waits = none :: none | {pid(), term()}
+}).
+
+-spec start_link() -> {ok, pid()} | {error, term()} | ignore.
+start_link() ->
+    gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
+
+%% @doc Empties this node: to all others that take sessions, or to these.
+-spec drain(all | [node()]) -> ok | {error, iodata()}.
+drain(Targets) -> gen_server:call(?MODULE, {drain, Targets}).
+
+%% @doc All nodes that take sessions give what they have too many of to those that have fewer: what each will give.
+-spec rebalance() -> [{node(), non_neg_integer()}].
+rebalance() ->
+    Here = case megaphone_cluster:takes_new() of true -> [megaphone_cluster:here()]; false -> [] end,
+    Plan = megaphone_balance:even(Here ++ megaphone_cluster:others()),
+    lists:foreach(fun({Node, Shares}) -> gen_server:cast({?MODULE, Node}, {rebalance, Shares}) end, Plan),
+    [{Node, lists:sum([N || {_, N} <- Shares])} || {Node, Shares} <- Plan].
+
+%% @doc Those that have not moved stay, and the node takes new ones again.
+-spec abort() -> ok | error.
+abort() -> gen_server:call(?MODULE, abort).
+
+-spec status() -> status().
+status() -> gen_server:call(?MODULE, status).
+
+%% @doc A hook: ejabberd is about to stop. Sessions that end here instead could have gone on elsewhere.
+-spec stopping() -> ok.
+stopping() ->
+    ok = megaphone_cluster:set(stopping),
+    %% Without it they end, as where there is no other node.
+    try gen_server:call(?MODULE, stop, ?STOP_MS + ?SETTLE_MS + ?IDLE_MS) catch exit:_ -> ok end.
+
+%% @doc A hook: an operator's command is about to run. These end sessions before they stop ejabberd.
+-spec called(module(), atom(), list()) -> ok.
+called(ejabberd_admin, Function, _) when Function =:= stop; Function =:= restart -> stopping();
+called(_, _, _) -> ok.
+
+%% @doc The table above.
+-spec phase(phase(), event()) -> phase().
+phase(stopping, _) -> stopping;
+phase(_, stop) -> stopping;
+phase(_, drain) -> draining;
+phase(draining, rebalance) -> draining;
+phase(_, rebalance) -> rebalancing;
+phase(_, abort) -> idle;
+phase(rebalancing, round_over) -> idle;
+phase(Phase, round_over) -> Phase.
+
+%%% The process
+
+-spec init([]) -> {ok, #drain{}}.
+init([]) ->
+    %% A predecessor that failed was at it.
+    case megaphone_cluster:state() of
+        draining -> {ok, next_round(#drain{phase = draining, since = now_ms()})};
+        _ -> {ok, #drain{}}
+    end.
+
+-spec handle_call(term(), {pid(), term()}, #drain{}) -> {reply, term(), #drain{}} | {noreply, #drain{}}.
+handle_call({drain, Targets}, _, #drain{phase = Phase} = D) ->
+    case targets(Targets) of
+        _ when Phase =:= stopping -> {reply, {error, "this node stops"}, D};
+        [] -> {reply, {error, "there is no node that takes sessions to move them to"}, D};
+        Nodes ->
+            ok = megaphone_cluster:set(draining),
+            ?LOG_NOTICE("Megaphone moves all sessions of this node to ~0p", [Nodes]),
+            {reply, ok, next_round(begins(drain, D#drain{targets = Targets}))}
+    end;
+handle_call(abort, _, #drain{phase = Phase} = D) when Phase =:= draining; Phase =:= rebalancing ->
+    ?LOG_NOTICE("Megaphone moves no more sessions: ~ts", [text(D)]),
+    ok = megaphone_cluster:set(in_service),
+    {reply, ok, timer(infinity, D#drain{phase = phase(Phase, abort), queue = []})};
+handle_call(abort, _, #drain{phase = Phase} = D) ->
+    {reply, case Phase of idle -> ok; stopping -> error end, D};
+handle_call(status, _, D) ->
+    {reply, to_status(D), D};
+handle_call(stop, From, #drain{phase = Phase} = D) when Phase =/= stopping ->
+    D1 = begins(stop, D#drain{targets = all, waits = From}),
+    case targets(all) of
+        [] ->
+            {noreply, stopped(D1)};
+        Nodes ->
+            ?LOG_NOTICE("Megaphone moves all sessions to ~0p before this node stops", [Nodes]),
+            {noreply, next_round(D1)}
+    end;
+handle_call(stop, _, D) ->
+    {reply, ok, D};
+handle_call(_, _, D) ->
+    {reply, {error, unknown_request}, D}.
+
+-spec handle_cast(term(), #drain{}) -> {noreply, #drain{}}.
+handle_cast({rebalance, Shares}, #drain{phase = Phase} = D) when Phase =:= idle; Phase =:= rebalancing ->
+    ?LOG_NOTICE("Megaphone evens the cluster out: sessions move from here, ~0p", [Shares]),
+    D1 = begins(rebalance, D),
+    {noreply, step(D1#drain{queue = megaphone_balance:deal(megaphone_sessions:pids(), Shares)})};
+handle_cast(_, D) ->
+    {noreply, D}.
+
+-spec handle_info(term(), #drain{}) -> {noreply, #drain{}}.
+handle_info({Ref, Answer}, #drain{open = Open} = D) when is_map_key(Ref, Open) ->
+    true = erlang:demonitor(Ref, [flush]),
+    {noreply, answered(Answer, D#drain{open = maps:remove(Ref, Open)})};
+handle_info({'DOWN', Ref, process, _, _}, #drain{open = Open} = D) when is_map_key(Ref, Open) ->
+    {noreply, D#drain{open = maps:remove(Ref, Open)}};
+handle_info({timeout, Timer, step}, #drain{timer = Timer} = D) ->
+    {noreply, step(D#drain{timer = none})};
+handle_info({timeout, Timer, round}, #drain{timer = Timer} = D) ->
+    {noreply, next_round(D#drain{timer = none})};
+handle_info(_, D) ->
+    {noreply, D}.
+
+-spec begins(event(), #drain{}) -> #drain{}.
+begins(Event, #drain{phase = Phase} = D) ->
+    Now = now_ms(),
+    D#drain{phase = phase(Phase, Event), queue = [], stay = #{}, rounds = 0, moved = 0, since = Now, moved_at = Now, logged_at = Now}.
+
+%% Those that take sessions, of these.
+-spec targets(all | [node()]) -> [node()].
+targets(Targets) -> [Node || {Node, _, _} <- loads(Targets)].
+
+-spec loads(all | [node()]) -> [megaphone_cluster:load()].
+loads(Targets) ->
+    [Load || {Node, _, _} = Load <- megaphone_cluster:others(), Targets =:= all orelse lists:member(Node, Targets)].
+
+-spec next_round(#drain{}) -> #drain{}.
+next_round(#drain{targets = Targets, rounds = Rounds} = D) ->
+    Forwarders = megaphone_forwarders:pids(),
+    Pids = [Pid || Pid <- megaphone_control:living(), not is_map_key(Pid, Forwarders)],
+    Shares = megaphone_balance:spread(length(Pids), loads(Targets)),
+    step(D#drain{queue = megaphone_balance:deal(Pids, Shares), stay = #{}, rounds = Rounds + 1}).
+
+-spec step(#drain{}) -> #drain{}.
+step(#drain{queue = [], open = Open} = D) when map_size(Open) =:= 0 ->
+    over(D);
+step(#drain{queue = Queue, open = Open} = D) ->
+    Now = now_ms(),
+    {Due, Open1} = expired(Now, Open),
+    {Told, Queue1} = lists:split(min(length_at_most(?STEP, Queue), max(0, ?AT_ONCE - map_size(Open1))), Queue),
+    New = maps:from_list([{move(Pid, Node), Now + ?MOVE_MS} || {Pid, Node} <- Told]),
+    D1 = lists:foldl(fun(_, Acc) -> answered({stays, timeout}, Acc) end, D, Due),
+    timer({?STEP_MS, step}, log(Now, D1#drain{queue = Queue1, open = maps:merge(Open1, New)})).
+
+-spec expired(ms(), #{reference() => ms()}) -> {[reference()], #{reference() => ms()}}.
+expired(Now, Open) ->
+    Due = [Ref || {Ref, Until} <- maps:to_list(Open), Until =< Now],
+    lists:foreach(fun(Ref) -> erlang:demonitor(Ref, [flush]) end, Due),
+    {Due, maps:without(Due, Open)}.
+
+-spec length_at_most(pos_integer(), list()) -> non_neg_integer().
+length_at_most(N, List) -> length(lists:sublist(List, N)).
+
+-spec move(pid(), node()) -> reference().
+move(Pid, Node) ->
+    Ref = erlang:monitor(process, Pid),
+    Pid ! {megaphone_move, Node, {self(), Ref}},
+    Ref.
+
+-spec answered(term(), #drain{}) -> #drain{}.
+answered(moved, #drain{moved = Moved} = D) ->
+    ok = megaphone_stats:add(sessions_moved, 1),
+    D#drain{moved = Moved + 1, moved_at = now_ms()};
+answered({stays, moved}, D) ->
+    D;
+answered({stays, Reason}, #drain{stay = Stay} = D) ->
+    ok = megaphone_stats:add(moves_failed, 1),
+    D#drain{stay = Stay#{Reason => maps:get(Reason, Stay, 0) + 1}}.
+
+%% Of this round all have moved, or stay.
+-spec over(#drain{}) -> #drain{}.
+over(#drain{phase = rebalancing} = D) ->
+    ?LOG_NOTICE("Megaphone has evened out what this node had too many of: ~ts", [text(D)]),
+    D#drain{phase = phase(rebalancing, round_over)};
+over(#drain{phase = draining, rounds = Rounds} = D) ->
+    _ = Rounds =:= 1 andalso ?LOG_NOTICE("Megaphone has emptied this node: ~ts", [text(D)]),
+    timer({case Rounds < ?SOON_ROUNDS of true -> ?SOON_MS; false -> ?LATER_MS end, round}, D);
+over(#drain{phase = stopping, stay = Stay, since = Since, moved_at = MovedAt} = D) ->
+    Now = now_ms(),
+    case map_size(Stay) =:= 0 orelse targets(all) =:= [] orelse Now - Since > ?STOP_MS orelse Now - MovedAt > ?IDLE_MS of
+        true -> stopped(D);
+        false -> timer({?SOON_MS, round}, D)
+    end;
+over(#drain{phase = idle} = D) ->
+    D.
+
+-spec stopped(#drain{}) -> #drain{}.
+stopped(#drain{moved = 0, waits = From} = D) ->
+    gen_server:reply(From, ok),
+    D;
+stopped(#drain{waits = From} = D) ->
+    ?LOG_NOTICE("Megaphone has emptied this node, which stops: ~ts", [text(D)]),
+    timer:sleep(?SETTLE_MS),
+    gen_server:reply(From, ok),
+    D.
+
+-spec log(ms(), #drain{}) -> #drain{}.
+log(Now, #drain{logged_at = At} = D) when Now - At < ?LOG_MS ->
+    D;
+log(Now, D) ->
+    ?LOG_INFO("Megaphone moves sessions: ~ts", [text(D)]),
+    D#drain{logged_at = Now}.
+
+-spec text(#drain{}) -> iolist().
+text(D) ->
+    #{moved := Moved, to_go := ToGo, stay := Stay, seconds := Seconds} = to_status(D),
+    io_lib:format("~b moved in ~b s, ~b to go, ~b stay ~0p", [Moved, Seconds, ToGo, lists:sum(maps:values(Stay)), maps:to_list(Stay)]).
+
+-spec to_status(#drain{}) -> status().
+to_status(#drain{phase = Phase, moved = Moved, queue = Queue, open = Open, stay = Stay, since = Since, targets = Targets}) ->
+    Seconds = case Phase of idle -> 0; _ -> (now_ms() - Since) div 1000 end,
+    #{phase => Phase, moved => Moved, to_go => length(Queue) + map_size(Open), stay => Stay, seconds => Seconds, targets => targets(Targets)}.
+
+-spec timer(infinity | {ms(), step | round}, #drain{}) -> #drain{}.
+timer(Next, #drain{timer = Timer} = D) ->
+    _ = is_reference(Timer) andalso erlang:cancel_timer(Timer),
+    case Next of
+        infinity -> D#drain{timer = none};
+        {Ms, What} -> D#drain{timer = erlang:start_timer(Ms, self(), What)}
+    end.
+
+-spec now_ms() -> ms().
+now_ms() -> erlang:monotonic_time(millisecond).
