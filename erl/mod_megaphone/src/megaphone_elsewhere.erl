@@ -10,8 +10,8 @@
 %%% | has the tag of another node          | to that one's hub, if it runs  | `item-not-found'                                  |
 %%% | none: a creation                     | to a node that takes new ones  | 503                                               |
 %%%
-%%% A message is passed on three times at most, as where a session moves again meanwhile; a creation, and one without a better
-%%% way than its tag, once. Where that node is not connected to the gateway, the answer comes back by way of here.
+%%% A message is passed on three times at most, as where a session moves again meanwhile; one without a better way than its tag,
+%%% once. Where that node is not connected to the gateway, the answer comes back by way of here.
 -module(megaphone_elsewhere).
 
 -export([request/5, told/3, creation/2]).
@@ -37,9 +37,9 @@ told(Sid, Message, Hops) ->
 
 %% @doc One that is not to begin here.
 -spec creation(tuple(), Hops :: non_neg_integer()) -> ok | none.
-creation(Message, 0) ->
+creation(Message, Hops) when Hops < ?MAX_HOPS ->
     case megaphone_cluster:other(node(element(1, Message))) of
-        {ok, Node} -> case pass(Node, Message, 0) of ok -> ok; busy -> none end;
+        {ok, Node} -> case pass(Node, Message, Hops) of ok -> ok; busy -> none end;
         none -> none
     end;
 creation(_, _) ->
