@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-/** The command line: `megaphone start | check [URL] | ping NODE | names`. */
+/** The command line: `megaphone start | drain | resume | check [URL] | ping NODE | names`. */
 
 import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check, type Finding, linesOf } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
+import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { nodeNames } from './config/node-names.js';
@@ -15,6 +17,8 @@ import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
 import { standardOutput } from './observe/log-output.js';
+import { Drain, noticeTime } from './service/drain.js';
+import type { Order } from './service/lifecycle.js';
 import { nodeOptions } from './service/node-options.js';
 import { readCookie } from './service/read-cookie.js';
 import { Service } from './service/service.js';
@@ -35,6 +39,9 @@ async function main(): Promise<void> {
       );
     case 'ping':
       return ping(load(given).config, given.operand ?? '');
+    case 'drain':
+    case 'resume':
+      return printOrder(given.command, load(given).config);
     case 'names':
       return printNames(load(given).config, given.operand ?? '127.0.0.1');
     case 'version':
@@ -52,10 +59,12 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   const log = createLogger(config.log_level);
   for (const warning of warnings) log.warn(warning);
   const names = nodeNames(config);
+  const drain = new Drain(noticeTime(config), log);
   const service =
     config.workers === 1
-      ? await Service.start(config, readCookie(config), log)
-      : await Primary.start(config, log);
+      ? await Service.start(config, readCookie(config), log, { listens: true, orders: drain })
+      : await Primary.start(config, log, drain);
+  drain.takeCharge(service);
   log.info(
     { version: version(), config: file ?? 'defaults' },
     `${config.node} is up${names.length > 1 ? `: ${names.join(', ')}` : ''}`,
@@ -66,16 +75,17 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   const [webSocketPath] = config.websocket_paths;
   if (webSocketPath !== undefined) log.info(`WebSocket endpoint: ws${secure}://${place}${webSocketPath}`);
   process.on('SIGHUP', () => service.reload());
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    // A second signal finds no listener and ends the process at once.
-    process.once(signal, () => {
-      log.info(`${signal}: stopping`);
-      void service.stop().then(() => {
-        log.info('stopped');
-        return standardOutput.flushed();
-      });
-    });
-  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(drain, signal, log));
+  await drain.ended;
+  log.info('stopped');
+}
+
+/** A second signal ends the process at once, as if nobody listened to it. */
+function stop(drain: Drain, signal: 'SIGTERM' | 'SIGINT', log: Logger): void {
+  log.info(`${signal}: stopping`);
+  if (drain.stop() !== 'cut') return;
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 async function urlCheck({ user, origin }: Arguments, operand: string): Promise<AsyncGenerator<Finding>> {
@@ -109,6 +119,13 @@ async function ping(config: Config, target: string): Promise<void> {
   } finally {
     await node.stop();
   }
+}
+
+async function printOrder(what: Order, config: Config): Promise<void> {
+  const lines = order(what, config, readCookie(config));
+  let next = await lines.next();
+  for (; next.done !== true; next = await lines.next()) print(next.value);
+  if (!next.value) process.exitCode = 1;
 }
 
 async function printNames(config: Config, host: string): Promise<void> {

@@ -191,7 +191,10 @@ export const configSchema = z
       .default(['/ws', '/xmpp-websocket'])
       .describe('paths of WebSockets, none for no WebSockets'),
     ping_interval: duration(1, 3600).default(40).describe('time between two pings of a WebSocket'),
-    drain_time: duration(0, 300).default(5).describe('time over which WebSockets are closed at the end'),
+    drain_delay: duration(0, 300)
+      .default(5)
+      .describe('time for balancers to notice, before clients are sent on'),
+    drain_time: duration(0, 300).default(5).describe('time over which clients are sent elsewhere'),
     see_other_uri: webSocketUri().default('').describe('where WebSockets are sent at the end'),
     public_url: publicUrl().default('').describe('where clients find this gateway, for host-meta'),
     trusted_proxies: list(cidr()).default([]).describe('proxies whose X-Forwarded-… headers count'),
@@ -216,11 +219,13 @@ export const configSchema = z
       .default(75)
       .describe('time before and between requests on a connection'),
     workers: workers().default(1).describe('worker processes, auto for one on each core'),
-    admin_ip: ip().default('127.0.0.1').describe('address of /healthz and /metrics'),
-    admin_port: port().default(0).describe('port of /healthz and /metrics, 0 for none'),
+    admin_ip: ip().default('127.0.0.1').describe('address of health and metrics'),
+    admin_port: port().default(0).describe('port of health and metrics, 0 for none'),
     admin_hosts: list(setting('a host name', nonEmpty))
       .default([])
       .describe('further host names by which the admin port may be addressed'),
+    agent_ip: ip().default('127.0.0.1').describe("address of the agent for HAProxy's agent-check"),
+    agent_port: port().default(0).describe("port of the agent for HAProxy's agent-check, 0 for none"),
     log_level: logLevel().default('info').describe('how much is logged'),
   })
   .superRefine((config, context) => {

@@ -19,5 +19,6 @@ export function workerConfigs(config: Config): Config[] {
     max_exchanges: Math.ceil(config.max_exchanges / workers),
     max_waiting: Math.ceil(config.max_waiting / workers),
     admin_port: 0,
+    agent_port: 0,
   }));
 }

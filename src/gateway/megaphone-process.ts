@@ -4,7 +4,8 @@
  * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, or that sessions were killed,
  * `{gone, [Sid]}`.
  *
- * Requests: `stats` and `health` give maps with binary keys; anything else `{error, unknown_request}`.
+ * Requests: `stats` and `health` give maps with binary keys, and so do `drain` and `resume`, which take this gateway out of
+ * service and back; anything else `{error, unknown_request}`.
  */
 
 import { encodePlain, type Plain } from '../etf/plain.js';
@@ -20,6 +21,8 @@ export const PROCESS_NAME = 'megaphone';
 export interface PlainReports {
   stats(): Promise<Plain>;
   health(): Plain;
+  /** An order of an operator's: how it is then. */
+  order(order: 'drain' | 'resume'): Promise<Plain>;
 }
 
 export class MegaphoneProcess implements NamedProcess {
@@ -56,6 +59,8 @@ export class MegaphoneProcess implements NamedProcess {
     const name = request instanceof Atom ? request.name : '';
     if (name === 'stats') return new Opaque(encodePlain(await this.#reports.stats()));
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
+    if (name === 'drain' || name === 'resume')
+      return new Opaque(encodePlain(await this.#reports.order(name)));
     return tuple(atom('error'), atom('unknown_request'));
   }
 }

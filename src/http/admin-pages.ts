@@ -1,4 +1,7 @@
-/** What the admin port tells: `/healthz` and `/metrics`, and to whom. */
+/**
+ * What the admin port tells, and to whom: `/health/ready` (whether clients are to come here; `/healthz` is the same),
+ * `/health/live` (whether this process is to be let live) and `/metrics`.
+ */
 
 import type { Header } from '../gateway/answers.js';
 import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
@@ -18,8 +21,16 @@ export class AdminPages {
   /** @param now milliseconds, never running backwards */
   constructor(hosts: AdminHosts, reports: Reports, now: () => number) {
     this.#hosts = hosts;
+    // A balancer is to hear of its end at once.
+    const ready = new Shared(
+      () => readyPage(reports),
+      now,
+      () => reports.state(),
+    );
     this.#pages = new Map([
-      ['/healthz', new Shared(() => healthPage(reports), now)],
+      ['/health/ready', ready],
+      ['/healthz', ready],
+      ['/health/live', new Shared(livePage, now)],
       ['/metrics', new Shared(() => metricsPage(reports), now)],
     ]);
   }
@@ -35,24 +46,33 @@ export class AdminPages {
     if (host !== undefined && !this.#hosts.has(host)) {
       return plain(421, 'This is not my name. If it should be, put it into admin_hosts.');
     }
-    return this.#pages.get(request.path)?.read() ?? plain(404, 'Here are /healthz and /metrics.');
+    return (
+      this.#pages.get(request.path)?.read() ??
+      plain(404, 'Here are /health/ready, /health/live and /metrics.')
+    );
   }
 }
 
-/** Made when somebody asks and the last one is old; whoever asks meanwhile gets the same. */
+/** Made when somebody asks and the last one is old, or of another time; whoever asks meanwhile gets the same. */
 class Shared<T> {
   readonly #make: () => Promise<T>;
   readonly #now: () => number;
+  readonly #key: () => unknown;
   #latest: Promise<T> | undefined;
+  #latestKey: unknown;
   #freshUntil = 0;
 
-  constructor(make: () => Promise<T>, now: () => number) {
+  /** @param key what was made with another one is old */
+  constructor(make: () => Promise<T>, now: () => number, key: () => unknown = () => undefined) {
     this.#make = make;
     this.#now = now;
+    this.#key = key;
   }
 
   read(): Promise<T> {
-    if (this.#latest === undefined || this.#now() >= this.#freshUntil) {
+    const key = this.#key();
+    if (this.#latest === undefined || this.#now() >= this.#freshUntil || key !== this.#latestKey) {
+      this.#latestKey = key;
       this.#freshUntil = Number.POSITIVE_INFINITY;
       this.#latest = this.#make().finally(() => {
         this.#freshUntil = this.#now() + KEPT_MS;
@@ -70,10 +90,14 @@ function page(status: number, type: string, text: string, ...headers: Header[]):
 const plain = (status: number, text: string, ...headers: Header[]): Response =>
   page(status, 'text/plain; charset=utf-8', `${text}\n`, ...headers);
 
-async function healthPage(reports: Reports): Promise<Response> {
+async function readyPage(reports: Reports): Promise<Response> {
   const report = reports.health();
   const status = report.status === 'unavailable' ? 503 : 200;
   return page(status, 'application/json', `${JSON.stringify(report)}\n`);
+}
+
+async function livePage(): Promise<Response> {
+  return page(200, 'application/json', `${JSON.stringify({ status: 'ok' })}\n`);
 }
 
 async function metricsPage(reports: Reports): Promise<Response> {

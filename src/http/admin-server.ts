@@ -1,5 +1,5 @@
 /**
- * `/healthz` and `/metrics` for operators, on a listener of their own that clients cannot reach.
+ * Health and metrics for operators, on a listener of their own that clients cannot reach.
  *
  * A connection is for one request and its answer. So nobody can have more made, or kept for him, than one page for each
  * of the few connections there may be, whatever he sends and however little he reads.

@@ -7,7 +7,6 @@
 
 import { constants, randomBytes } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
@@ -20,7 +19,7 @@ import { type CertificateFiles, loadCertificate, TICKET_KEYS } from './certifica
 import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
-import { drain, seeOther } from './drain.js';
+import { Departure } from './departure.js';
 import { connectionsWithinFileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { Handshakes } from './handshakes.js';
@@ -30,15 +29,14 @@ import { Receiving } from './receiving.js';
 import { keepAlive } from './response.js';
 import { Room } from './room.js';
 import { bodyTooLarge } from './routes.js';
+import { seeOther } from './see-other.js';
 import { Turns } from './turns.js';
-import { WebSocketConnection } from './websocket-connection.js';
+import type { WebSocketConnection } from './websocket-connection.js';
 import { attach } from './wire.js';
 
 /** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
 const REFUSED_CONNECTIONS = 100;
 const REFUSED_PART = 0.1;
-/** Seconds that requests have to come in, and then clients to close, when this stops. */
-const GRACE = 1;
 /** TLS handshakes under way, beside the connections and as a part of their maximum. */
 const HANDSHAKE_PART = 0.25;
 
@@ -52,11 +50,13 @@ export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
   readonly #room: Room<Connection | WebSocketConnection>;
-  readonly #drainTime: number;
+  readonly #departure: Departure;
   readonly #clock: NodeJS.Timeout;
   /** Open connections that another process accepted. */
   #given = 0;
   #onAllClosed = (): void => {};
+  /** All connections, and the port, from the moment when it begins to. */
+  #closed: Promise<unknown> | undefined;
   /** One listener for all, as a connection is to cost little. */
   readonly #onGivenClosed = (): void => {
     this.#given -= 1;
@@ -76,7 +76,6 @@ export class BoshServer {
     log: Logger,
   ) {
     this.#log = log;
-    this.#drainTime = options.drainTime;
     this.#limited = new LimitedLog(log);
     this.#certificate = options.certificate;
     this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
@@ -109,6 +108,7 @@ export class BoshServer {
       isStopping: false,
       isDraining: false,
     };
+    this.#departure = new Departure(this.#front, this.#room.guests, options.drainTime);
     this.#server = this.#createServer(options.headerTimeout);
     // Each kind stays within its bound; one more is there until it has made room.
     this.#server.maxConnections = served + refused + handshakes + 1;
@@ -156,10 +156,6 @@ export class BoshServer {
     return this.#front.receiving.bytes;
   }
 
-  get isDraining(): boolean {
-    return this.#front.isDraining;
-  }
-
   /** Serves a connection that another process accepted, as if it had come to a port of this one. */
   serve(socket: Socket): void {
     if (this.#given >= this.#server.maxConnections) {
@@ -183,34 +179,36 @@ export class BoshServer {
     }
   }
 
-  /** Grants no upgrade any more, and closes the WebSockets one after the other. Resolves when each has heard of it. */
-  async drain(): Promise<void> {
-    this.#front.isDraining = true;
-    const sockets = [...this.#room.guests].filter((guest) => guest instanceof WebSocketConnection);
-    await drain(sockets, this.#drainTime);
+  /** Clients are sent elsewhere, one after the other. Resolves when each has heard so. */
+  release(): Promise<void> {
+    return this.#departure.release();
+  }
+
+  /** Not any more. */
+  keep(): void {
+    this.#departure.keep();
   }
 
   /**
-   * Takes no new connections, ends idle ones, and says from now on that an answer is the last one of its connection.
-   * Resolves when all are closed: the service has to answer what is held, and what is coming in has a second.
+   * Takes no new connections, and ends the others with what is due on them. Resolves when all are closed, or after a second.
+   * What is coming in has that long, and the gateway to answer.
    */
-  async close(): Promise<void> {
-    const { guests } = this.#room;
-    this.#front.isStopping = true;
-    this.#front.isDraining = true;
-    const closed = Promise.all([
+  finish(): Promise<void> {
+    this.#closed ??= Promise.all([
       new Promise((resolve) => this.#server.close(resolve)),
       new Promise<void>((resolve) => {
         if (this.#given === 0) resolve();
         else this.#onAllClosed = resolve;
       }),
     ]);
-    for (const guest of guests) guest.stop();
     // A TLS handshake under way is no connection yet, and nobody's concern any more.
-    await within(GRACE, closed);
-    for (const guest of guests) guest.stopWaiting();
-    await within(GRACE, closed);
-    for (const guest of guests) guest.destroy();
+    return this.#departure.finish(this.#closed);
+  }
+
+  /** Resolves when all connections are closed: the gateway has to refuse what is held. */
+  async close(): Promise<void> {
+    if (this.#closed === undefined) await this.finish();
+    await this.#departure.close(this.#closed ?? Promise.resolve());
     clearInterval(this.#clock);
   }
 
@@ -287,11 +285,4 @@ export class BoshServer {
     this.#front.now = Math.floor(process.uptime());
     for (const connection of this.#room.guests) connection.expire();
   }
-}
-
-/** Resolves with `done`, or after so many seconds. */
-async function within(seconds: number, done: Promise<unknown>): Promise<void> {
-  const timeUp = new AbortController();
-  await Promise.race([done, sleep(1000 * seconds, undefined, { signal: timeUp.signal }).catch(() => {})]);
-  timeUp.abort();
 }

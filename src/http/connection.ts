@@ -13,27 +13,27 @@
  *   last       the gateway, for the last answers                      as held
  *   ended      the client, to close: all was written, and the end     LINGER (requestTimeout, while there are unread answers)
  *
- *   in phase      1st byte  head  all   too large    no HTTP    answered         time       time, read  slow       stop   stopWait
- *   ahead         head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ·      ended
- *   idle          head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ended  ended
- *   unread        ·         ·     ·     ·            ·          ·                closed     idle        ·          ended  ended
- *   held          head      body  held  skipped      last       idle+200         ·          ·           ·          last   last
- *   held, unread  ·         ·     ·     ·            ·          unread+200       closed     ·           ·          last   last
- *   head          ·         body  held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
- *   head, due     ·         body  held  skipped      last       head+200         last       last        last       ·      last
- *   expecting     body      body  held  skipped      last       body+200+100     ·          ·           last       ·      last
- *   body          ·         ·     held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·      ended+503
- *   body, due     ·         ·     held  skipped      last       body+200         last       last        last       ·      last
- *   skipped       ·         ·     idle  ended        ended      ·                ended      ended       ended      ·      ended
- *   skipped, due  ·         ·     held  last         last       skipped+200+413  last       last        last       ·      last
- *   last          ·         ·     ·     ·            ·          ended+200        ·          ·           ·          ·      ·
- *   last, unread  ·         ·     ·     ·            ·          ended+200        closed     ·           ·          ·      ·
- *   ended         ·         ·     ·     ·            ·          ·                closed     closed      ·          ·      ·
+ *   in phase      1st byte  head  all   too large    no HTTP    answered         time       time, read  slow       stop           stopWait
+ *   ahead         head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ·              ended
+ *   idle          head      body  held  skipped+413  ended+400  ·                closed     closed      ·          ended          ended
+ *   unread        ·         ·     ·     ·            ·          ·                closed     idle        ·          ended          ended
+ *   held          head      body  held  skipped      last       idle+200         ·          ·           ·          last+release   last
+ *   held, unread  ·         ·     ·     ·            ·          unread+200       closed     ·           ·          last+release   last
+ *   head          ·         body  held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·              ended+503
+ *   head, due     ·         body  held  skipped      last       head+200         last       last        last       ·+release      last
+ *   expecting     body      body  held  skipped      last       body+200+100     ·          ·           last       ·+release      last
+ *   body          ·         ·     held  skipped+413  ended+400  ·                ended+503  ended+503   ended+503  ·              ended+503
+ *   body, due     ·         ·     held  skipped      last       body+200         last       last        last       ·+release      last
+ *   skipped       ·         ·     idle  ended        ended      ·                ended      ended       ended      ·              ended
+ *   skipped, due  ·         ·     held  last         last       skipped+200+413  last       last        last       ·+release      last
+ *   last          ·         ·     ·     ·            ·          ended+200        ·          ·           ·          ·+release      ·
+ *   last, unread  ·         ·     ·     ·            ·          ended+200        closed     ·           ·          ·+release      ·
+ *   ended         ·         ·     ·     ·            ·          ·                closed     closed      ·          ·              ·
  *
- * Behind a plus is what the client hears. due: an answer is to come; unread: one is to be read; too large: a body beyond what
+ * Behind a plus is what the client hears, or what is asked of the gateway. due: an answer is to come; unread: one is to be read; too large: a body beyond what
  * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to
- * skipped, and the last request to last. What comes before all is read waits, and `stop()` for it; from then on each request
- * is the last one, skipped or not. The ninth while eight are due cuts it, and so does too much behind the last one. Cut or gone
+ * skipped, and the last request to last. What comes before all is read waits, and `stop()` for it; each request is the last
+ * one then, skipped or not. The ninth while eight are due cuts it, and so does too much behind the last one. Cut or gone
  * it is closed for ever, and so where it becomes a WebSocket's (`openWebSocket`). It costs this object, a response for each
  * request held, and a parser only while one comes in; the front has one clock for all.
  */
@@ -135,8 +135,9 @@ export class Connection implements Guest {
     } else this.#await(wasRead);
   }
 
-  /** What is due, is there to be read, or on its way to one that was opened ahead, becomes its last one. */
+  /** What is held is answered now. What is due, there to be read, or on its way to one opened ahead, becomes its last one. */
   stop(): void {
+    this.#pending.release(this.#front.service);
     const isReady = this.#phase === 'idle' || this.#phase === 'unread' || this.#phase === 'held';
     if (isReady && this.#rest?.isOver !== false) this.#finish();
   }
@@ -231,8 +232,8 @@ export class Connection implements Guest {
       return;
     }
     const due = this.#add(request, !request.parser.shouldKeepAlive || routes.isLast(reply));
-    if (reply === undefined) due.handle = this.#front.service.request(due, request);
-    else this.answer(due, reply);
+    if (reply !== undefined) this.answer(due, reply);
+    else due.begin(this.#front, request);
   }
 
   #replyTo(request: Incoming): Reply | undefined {
@@ -249,7 +250,7 @@ export class Connection implements Guest {
     const due = new PendingResponse(this, routes.corsLines(parser, this.#front), parser.method === 'HEAD');
     this.#pending.add(due);
     this.#front.room.hold(this);
-    if (mustBeLast || this.#front.isStopping) this.#finish();
+    if (mustBeLast || this.#front.isDraining) this.#finish();
     else this.#await();
     return due;
   }

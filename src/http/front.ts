@@ -16,6 +16,8 @@ export interface BoshService {
   /** A handle for `closed`, or 0 where the exchange is already answered. */
   request(exchange: HttpExchange, request: HttpRequest): number;
   closed(handle: number): void;
+  /** What is held is to be answered now: its client is to go elsewhere. */
+  release(handle: number): void;
 }
 
 /** The end of so many seconds: its clock may be one behind. */
@@ -52,8 +54,8 @@ export interface Front {
   readonly proofs: Proofs;
   /** A coarse clock that never runs backwards. */
   now: number;
-  /** Each request from now on is the last one of its connection. */
-  isStopping: boolean;
-  /** No WebSocket is opened any more. */
+  /** Clients are sent elsewhere: each request from now on is the last one of its connection, and no WebSocket is opened. */
   isDraining: boolean;
+  /** And none is held any more. */
+  isStopping: boolean;
 }

@@ -1,8 +1,9 @@
 /** One request of a connection from its last byte to its answer, in the order in which the requests came. */
 
 import type { Header } from '../gateway/answers.js';
-import type { HttpExchange } from '../gateway/ports.js';
+import type { HttpExchange, HttpRequest } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
+import type { Front } from './front.js';
 import { CLOSE, encodeResponse, type Response } from './response.js';
 import { onlyAllowed } from './response-headers.js';
 
@@ -30,6 +31,12 @@ export class PendingResponse implements HttpExchange {
     this.#connection = connection;
     this.#lines = lines;
     this.#isHead = isHead;
+  }
+
+  /** The gateway has it from now on. */
+  begin({ service, isStopping }: Front, request: HttpRequest): void {
+    this.handle = service.request(this, request);
+    if (isStopping && this.handle !== 0) service.release(this.handle);
   }
 
   get isAnswered(): boolean {

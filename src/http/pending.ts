@@ -47,10 +47,18 @@ export class Pending {
     return this.#last !== undefined;
   }
 
+  /** They are not to be held any longer. */
+  release(service: Pick<BoshService, 'release'>): void {
+    for (let due = this.#first; due !== undefined; due = due.next) {
+      if (due.handle !== 0) service.release(due.handle);
+    }
+  }
+
   /** Nobody is there any more to hear them. */
   abandon(service: Pick<BoshService, 'closed'>): void {
     for (let due = this.#first; due !== undefined; due = due.next) {
       if (due.handle !== 0) service.closed(due.handle);
+      due.handle = 0;
     }
   }
 

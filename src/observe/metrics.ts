@@ -2,7 +2,7 @@
 
 import type { Counters } from './counters.js';
 import { escapeLabel, head } from './prometheus.js';
-import type { Stats, WorkerReport } from './report.js';
+import { GATEWAY_STATES, type Stats, type WorkerReport } from './report.js';
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -64,6 +64,12 @@ export function prometheusText(stats: Stats): string {
     single('receiving_bytes', 'Memory of requests that are coming in', stats.receiving_bytes),
     single('open_exchanges', 'Requests held', stats.open_exchanges),
     single('websockets', 'WebSockets, with those that ejabberd has yet to grant', stats.websockets),
+    labelled(
+      'state',
+      'Whether the gateway is in service, or its clients are sent elsewhere: 1 for what it is',
+      'state',
+      GATEWAY_STATES.map((state) => [state, Number(state === stats.state)]),
+    ),
     single('uptime_seconds', 'Seconds since the start', stats.uptime_seconds),
     labelled(
       'node_in_service',

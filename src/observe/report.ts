@@ -29,9 +29,12 @@ export interface Sources {
   readonly websockets: () => number;
   readonly connections: () => number;
   readonly receiving: () => number;
-  /** It has begun to send its clients elsewhere. */
-  readonly isStopping: () => boolean;
+  readonly state: () => GatewayState;
 }
+
+/** `draining` and `drained` by an operator's order, `stopping` by a signal: its clients are sent elsewhere. */
+export type GatewayState = 'in_service' | 'draining' | 'drained' | 'stopping';
+export const GATEWAY_STATES: readonly GatewayState[] = ['in_service', 'draining', 'drained', 'stopping'];
 
 export type NodeReport = {
   /** With several workers: of at least one of them. */
@@ -53,18 +56,20 @@ export type WorkerReport = {
 };
 
 /**
- * `ok` while at least one node is in service, so that new sessions can start, until this one begins to stop; with several workers, while that is so
- * for each of them, `degraded` where it is so only for some.
+ * `ok` while this gateway is in service and at least one node is, so that new sessions can start; with several workers, while
+ * that is so for each of them, `degraded` where it is so only for some.
  */
 export type Health = {
   readonly status: 'ok' | 'degraded' | 'unavailable';
+  readonly state: GatewayState;
   readonly nodes: { readonly [name: string]: NodeReport };
   /** By node name; only where there are several. */
   readonly workers?: { readonly [name: string]: WorkerReport };
 };
 
-/** What `/healthz` and `/metrics` show. */
+/** What the admin port and the agent show. */
 export interface Reports {
+  state(): GatewayState;
   health(): Health;
   stats(): Stats;
   /** What the nodes' modules count. */
@@ -93,7 +98,7 @@ export type Stats = Health & {
   readonly log_lines_lost: number;
 };
 
-export function health({ nodes, isStopping }: Sources): Health {
+export function health({ nodes, state }: Sources): Health {
   const reports = nodes.map((node): [string, NodeReport] => [
     node.name,
     {
@@ -104,8 +109,8 @@ export function health({ nodes, isStopping }: Sources): Health {
       requests_waiting: node.outbox.waiting.size,
     },
   ]);
-  const isAvailable = !isStopping() && nodes.some(({ kind }) => kind !== undefined);
-  return { status: isAvailable ? 'ok' : 'unavailable', nodes: Object.fromEntries(reports) };
+  const isAvailable = state() === 'in_service' && nodes.some(({ kind }) => kind !== undefined);
+  return { status: isAvailable ? 'ok' : 'unavailable', state: state(), nodes: Object.fromEntries(reports) };
 }
 
 export function stats(sources: Sources): Stats {

@@ -3,7 +3,7 @@
  * its last report: they never fall, for Prometheus takes a counter that falls for one that began anew.
  */
 
-import type { Health, NodeReport, Stats, WorkerReport } from './report.js';
+import type { GatewayState, Health, NodeReport, Stats, WorkerReport } from './report.js';
 
 export interface WorkerState extends WorkerReport {
   /** Its node name. */
@@ -17,6 +17,7 @@ export interface Whole {
   /** The node name as configured, which no worker has. */
   readonly node: string;
   readonly uptime_seconds: number;
+  readonly state: GatewayState;
 }
 
 /** What adds up. */
@@ -51,7 +52,7 @@ export function total(whole: Whole, workers: readonly WorkerState[], retired: Ta
   return {
     ...whole,
     ...reports.reduce(add, retired),
-    status: statusOf(workers),
+    status: whole.state === 'in_service' ? statusOf(workers) : 'unavailable',
     workers: Object.fromEntries(
       workers.map(({ name, up, pid, restarts }): [string, WorkerReport] => [name, { up, pid, restarts }]),
     ),

@@ -4,7 +4,7 @@
  *
  *   Config ─▶ HiddenNode ◀─ Gateway ◀─ BoshServer           clients' requests go from right to left
  *                 ▲            ▲
- *                 └─ MegaphoneProcess, ModuleReports ◀─ AdminServer      and the questions of operators likewise
+ *                 └─ MegaphoneProcess, ModuleReports ◀─ OperatorPorts    and the questions of operators likewise
  */
 
 import type { Logger } from 'pino';
@@ -12,14 +12,16 @@ import type { Config } from '../config/schema.js';
 import { Gateway } from '../gateway/gateway.js';
 import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js';
 import { ModuleReports } from '../gateway/module-stats.js';
-import { AdminServer } from '../http/admin-server.js';
 import { BoshServer } from '../http/bosh-server.js';
 import type { CertificateFiles } from '../http/certificate.js';
+import { OperatorPorts } from '../http/operator-ports.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
-import { health, type Reports, type Sources, stats } from '../observe/report.js';
+import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
+import type { Crew, Orders } from './drain.js';
+import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
 import { startNode } from './start-node.js';
 
@@ -38,15 +40,24 @@ export interface Listening {
   readonly listens: boolean;
   /** Those of all processes that take its place or stand beside it; where there are none, it makes some for itself. */
   readonly ticketKeys?: Buffer;
+  /** Who is told what operators ask for; where nobody is, it stays in service. */
+  readonly orders?: Orders;
 }
 
-export class Service {
+/** How it is as long as nobody says otherwise. */
+interface Standing {
+  state: GatewayState;
+}
+
+export class Service implements Crew {
   readonly node: HiddenNode;
   readonly gateway: Gateway;
   readonly bosh: BoshServer;
-  readonly admin: AdminServer | undefined;
   readonly reports: Reports;
+  readonly #ports: OperatorPorts;
+  readonly #standing: Standing;
   readonly #clock: NodeJS.Timeout;
+  #finished: Promise<void> | undefined;
 
   /** @throws MegaphoneError EPMD_…, NODE_…, HTTP_LISTEN: what must be there from the start; ejabberd may come later */
   static async start(
@@ -68,7 +79,7 @@ export class Service {
     node: HiddenNode,
     config: Config,
     log: Logger,
-    { listens, ticketKeys }: Listening,
+    { listens, ticketKeys, orders }: Listening,
   ): Promise<Service> {
     const counters = new Counters();
     const gateway = new Gateway(
@@ -110,6 +121,7 @@ export class Service {
       log,
     );
     const modules = new ModuleReports(node, gateway.cluster.nodes);
+    const standing: Standing = { state: 'in_service' };
     const sources: Sources = {
       node: node.name,
       counters,
@@ -119,9 +131,10 @@ export class Service {
       websockets: () => gateway.sockets.size,
       connections: () => bosh.connections,
       receiving: () => bosh.receiving,
-      isStopping: () => bosh.isDraining,
+      state: () => standing.state,
     };
     const reports: Reports = {
+      state: () => standing.state,
       health: () => health(sources),
       stats: () => stats(sources),
       modules: () => modules.read(),
@@ -131,32 +144,35 @@ export class Service {
       new MegaphoneProcess(node, gateway, {
         health: reports.health,
         stats: async () => ({ ...reports.stats(), ejabberd: await reports.modules() }),
+        order: async (order) => ({ state: (await orders?.order(order)) ?? standing.state }),
       }),
     );
-    let admin: AdminServer | undefined;
+    let ports: OperatorPorts;
     try {
-      if (config.admin_port !== 0) admin = await AdminServer.listen(config, reports);
+      ports = await OperatorPorts.listen(config, reports);
     } catch (error) {
       await bosh.close();
       throw error;
     }
     logNodeEvents(node, counters, log);
     for (const { name, endpoint } of config.nodes) node.keepConnected(name, endpoint);
-    return new Service(node, gateway, bosh, admin, reports);
+    return new Service(node, gateway, bosh, ports, reports, standing);
   }
 
   private constructor(
     node: HiddenNode,
     gateway: Gateway,
     bosh: BoshServer,
-    admin: AdminServer | undefined,
+    ports: OperatorPorts,
     reports: Reports,
+    standing: Standing,
   ) {
     this.node = node;
     this.gateway = gateway;
     this.bosh = bosh;
-    this.admin = admin;
+    this.#ports = ports;
     this.reports = reports;
+    this.#standing = standing;
     const tick = (): void => gateway.tick(process.uptime());
     tick();
     this.#clock = setInterval(tick, 1000);
@@ -172,15 +188,29 @@ export class Service {
     return this.bosh.port;
   }
 
-  /** WebSockets are closed one after the other, then held requests end with 503, so that their clients repeat them elsewhere; sessions keep what was not answered. */
+  async enter(phase: Phase): Promise<void> {
+    this.#standing.state = stateOf(phase);
+    if (phase === 'serving') this.bosh.keep();
+    else if (phase === 'releasing' || phase === 'lastReleasing') await this.bosh.release();
+    else if (phase === 'finishing') {
+      this.#finished ??= this.#finish();
+      await this.#finished;
+    }
+  }
+
+  /** Its clients are sent elsewhere, one after the other; sessions keep what was not answered. */
   async stop(): Promise<void> {
-    await this.bosh.drain();
+    await this.enter('lastReleasing');
+    await this.enter('finishing');
+  }
+
+  async #finish(): Promise<void> {
+    await this.bosh.finish();
     clearInterval(this.#clock);
-    // First, so that what the gateway answers now is the last on its connection.
-    const closed = this.bosh.close();
+    // What is not answered by now is refused, so that clients repeat it elsewhere.
     this.gateway.stop();
-    await closed;
-    await this.admin?.close();
+    await this.bosh.close();
+    await this.#ports.close();
     await this.node.stop();
   }
 }

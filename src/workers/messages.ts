@@ -3,7 +3,8 @@
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
-import type { Stats } from '../observe/report.js';
+import type { GatewayState, Stats } from '../observe/report.js';
+import type { Order, Phase } from '../service/lifecycle.js';
 
 /** The cookie is in none of them: a worker reads it where its primary would. */
 export type ToWorker =
@@ -14,14 +15,18 @@ export type ToWorker =
   | { readonly type: 'reload' }
   /** Tell what the ejabberd nodes' modules count. */
   | { readonly type: 'askModules' }
-  /** End held requests with 503, then the process. */
-  | { readonly type: 'stop' };
+  /** Do what this phase of the gateway asks for, and say `entered`; `finishing` ends the process. */
+  | { readonly type: 'enter'; readonly phase: Phase }
+  /** What came of an `order`. */
+  | { readonly type: 'ordered'; readonly state: GatewayState };
 
 export interface Begin {
   readonly type: 'begin';
   readonly config: Config;
   /** Base64, and secret: with them every worker takes up the TLS sessions that another one began. */
   readonly ticketKeys: string;
+  /** That of the gateway. */
+  readonly phase: Phase;
 }
 
 export type ToPrimary =
@@ -30,6 +35,9 @@ export type ToPrimary =
   /** It serves, and takes connections. */
   | { readonly type: 'up' }
   | { readonly type: 'taken' }
+  | { readonly type: 'entered'; readonly phase: Phase }
+  /** An operator asked this worker, and means the gateway. */
+  | { readonly type: 'order'; readonly order: Order }
   /** It takes no more connections. */
   | { readonly type: 'stopping' }
   | { readonly type: 'report'; readonly stats: Stats }

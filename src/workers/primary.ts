@@ -8,28 +8,31 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { workerConfigs } from '../config/workers.js';
-import { AdminServer } from '../http/admin-server.js';
 import { TICKET_KEYS } from '../http/certificate.js';
+import { OperatorPorts } from '../http/operator-ports.js';
 import { standardOutput } from '../observe/log-output.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
-import type { Health, Reports, Stats } from '../observe/report.js';
+import type { GatewayState, Health, Reports, Stats } from '../observe/report.js';
 import { addPrimary, NOTHING, retire, total } from '../observe/totals.js';
+import type { Crew, Orders } from '../service/drain.js';
+import { type Phase, stateOf } from '../service/lifecycle.js';
 import { Dealer } from './dealer.js';
 import { WorkerSlot } from './worker-slot.js';
 
-export class Primary implements Reports {
+export class Primary implements Reports, Crew {
   readonly #node: string;
   readonly #dealer: Dealer;
   readonly #slots: readonly WorkerSlot[];
-  #admin: AdminServer | undefined;
+  #ports: OperatorPorts | undefined;
+  #phase: Phase = 'serving';
   #retired = NOTHING;
 
-  /** @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
-  static async start(config: Config, log: Logger): Promise<Primary> {
-    const primary = new Primary(config, log);
+  /** @param orders hears what operators ask a worker for @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
+  static async start(config: Config, log: Logger, orders: Orders): Promise<Primary> {
+    const primary = new Primary(config, log, orders);
     try {
       // First, so that whoever sees the HTTP port open can ask how far the workers are.
-      if (config.admin_port !== 0) primary.#admin = await AdminServer.listen(config, primary);
+      primary.#ports = await OperatorPorts.listen(config, primary);
       await primary.#dealer.listen(config.http_ip, config.http_port);
       await Promise.all(primary.#slots.map((slot) => slot.start()));
       return primary;
@@ -39,14 +42,14 @@ export class Primary implements Reports {
     }
   }
 
-  private constructor(config: Config, log: Logger) {
+  private constructor(config: Config, log: Logger, orders: Orders) {
     this.#node = config.node;
     const dealer = new Dealer(config.max_connections, log);
     this.#dealer = dealer;
     const ticketKeys = randomBytes(TICKET_KEYS).toString('base64');
     this.#slots = workerConfigs(config).map(
       (worker) =>
-        new WorkerSlot({ type: 'begin', config: worker, ticketKeys }, dealer, log, (stats) => {
+        new WorkerSlot({ type: 'begin', config: worker, ticketKeys }, dealer, orders, log, (stats) => {
           this.#retired = retire(this.#retired, stats);
         }),
     );
@@ -58,12 +61,17 @@ export class Primary implements Reports {
   }
 
   health(): Health {
-    const { status, nodes, workers = {} } = this.stats();
-    return { status, nodes, workers };
+    const { status, state, nodes, workers = {} } = this.stats();
+    return { status, state, nodes, workers };
+  }
+
+  state(): GatewayState {
+    return stateOf(this.#phase);
   }
 
   stats(): Stats {
-    const whole = { node: this.#node, uptime_seconds: Math.floor(process.uptime()) };
+    const uptime_seconds = Math.floor(process.uptime());
+    const whole = { node: this.#node, uptime_seconds, state: this.state() };
     return total(
       whole,
       this.#slots.map(({ state }) => state),
@@ -82,10 +90,16 @@ export class Primary implements Reports {
     for (const slot of this.#slots) slot.reload();
   }
 
-  /** Each worker ends its held requests with 503. */
+  async enter(phase: Phase): Promise<void> {
+    this.#phase = phase;
+    if (phase === 'finishing') await this.stop();
+    else await Promise.all(this.#slots.map((slot) => slot.enter(phase)));
+  }
+
+  /** Each worker sends who is left elsewhere, and ends. */
   async stop(): Promise<void> {
     this.#dealer.close();
     await Promise.all(this.#slots.map((slot) => slot.stop()));
-    await this.#admin?.close();
+    await this.#ports?.close();
   }
 }

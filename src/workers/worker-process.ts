@@ -7,6 +7,8 @@ import { MegaphoneError } from '../errors.js';
 import { standardFile, standardOutput } from '../observe/log-output.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
+import type { Orders } from '../service/drain.js';
+import type { Phase } from '../service/lifecycle.js';
 import type { Dealer, Worker } from './dealer.js';
 import { type Begin, fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
 import { passOn } from './pass-on.js';
@@ -30,18 +32,21 @@ export class WorkerProcess implements Worker {
   stats: Stats | undefined;
   readonly #child: ChildProcess;
   readonly #dealer: Dealer;
+  readonly #orders: Orders;
   readonly #since = performance.now();
   /** Reports due since the latest. Counted, not timed: reports to a primary that stood still itself are there yet. */
   #missing = 0;
   #isReady = false;
   #modulesAsked: ((modules: ModuleStats) => void)[] = [];
+  #entering: { readonly phase: Phase; readonly resolve: () => void } | undefined;
   /** Why it is about to end, where it could tell. */
   #failure: MegaphoneError | undefined;
 
-  /** @param dealer gives it connections while it is up */
-  constructor(begin: Begin, dealer: Dealer) {
+  /** @param dealer gives it connections while it is up; @param orders hears what operators ask it for */
+  constructor(begin: Begin, dealer: Dealer, orders: Orders) {
     const { config } = begin;
     this.#dealer = dealer;
+    this.#orders = orders;
     // The name is for `ps`.
     const output = standardFile.mustNotBeShared ? 'pipe' : 'inherit';
     const child = fork(PROGRAM, [config.node], { stdio: ['ignore', output, output, 'ipc'] });
@@ -58,6 +63,7 @@ export class WorkerProcess implements Worker {
     void this.ended.then(() => {
       clearInterval(watch);
       dealer.leave(this);
+      this.#entering?.resolve();
     });
     this.up = new Promise((resolve, reject) => {
       child.on('message', (message: ToPrimary) => {
@@ -102,9 +108,18 @@ export class WorkerProcess implements Worker {
     });
   }
 
-  /** Held requests end with 503, then the process does. */
+  /** Resolves when it has done what this phase asks for, is to do something else, or ended. */
+  enter(phase: Phase): Promise<void> {
+    this.#entering?.resolve();
+    this.#send({ type: 'enter', phase });
+    return new Promise((resolve) => {
+      this.#entering = { phase, resolve };
+    });
+  }
+
+  /** Its clients have been sent elsewhere, or are now, and then it ends. */
   stop(): void {
-    if (this.#isReady) this.#send({ type: 'stop' });
+    if (this.#isReady) this.#send({ type: 'enter', phase: 'finishing' });
     else this.kill();
   }
 
@@ -142,6 +157,12 @@ export class WorkerProcess implements Worker {
         break;
       case 'taken':
         this.#dealer.taken(this);
+        break;
+      case 'entered':
+        if (message.phase === this.#entering?.phase) this.#entering.resolve();
+        break;
+      case 'order':
+        void this.#orders.order(message.order).then((state) => this.#send({ type: 'ordered', state }));
         break;
       case 'stopping':
         this.#dealer.leave(this);

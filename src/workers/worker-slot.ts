@@ -5,12 +5,14 @@ import { MegaphoneError } from '../errors.js';
 import type { ModuleStats } from '../observe/module-metrics.js';
 import type { Stats } from '../observe/report.js';
 import type { WorkerState } from '../observe/totals.js';
+import type { Orders } from '../service/drain.js';
+import type { Phase } from '../service/lifecycle.js';
 import type { Dealer } from './dealer.js';
 import type { Begin } from './messages.js';
 import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from './slot-life.js';
 import { WorkerProcess } from './worker-process.js';
 
-/** What takes longer to stop is killed: beyond the time over which it closes its WebSockets. */
+/** What takes longer to end is killed. */
 const STOP_MS = 10_000;
 
 export class WorkerSlot {
@@ -18,17 +20,27 @@ export class WorkerSlot {
   readonly #log: Logger;
   readonly #dealer: Dealer;
   readonly #retire: (stats: Stats) => void;
-  readonly #orders: Begin;
+  readonly #begins: Omit<Begin, 'phase'>;
+  readonly #orders: Orders;
   #process: WorkerProcess | undefined;
   #restarts = 0;
   #phase: SlotPhase = 'starting';
+  /** That of the gateway. */
+  #entered: Phase = 'serving';
   /** Ends in a row, each soon after its start. */
   #failures = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param retire is given the last report of each process that ended */
-  constructor(orders: Begin, dealer: Dealer, log: Logger, retire: (stats: Stats) => void) {
-    this.name = orders.config.node;
+  /** @param orders hears what operators ask it for; @param retire is given the last report of each process that ended */
+  constructor(
+    begins: Omit<Begin, 'phase'>,
+    dealer: Dealer,
+    orders: Orders,
+    log: Logger,
+    retire: (stats: Stats) => void,
+  ) {
+    this.name = begins.config.node;
+    this.#begins = begins;
     this.#orders = orders;
     this.#dealer = dealer;
     this.#log = log;
@@ -63,20 +75,26 @@ export class WorkerSlot {
     return (await this.#process?.modules()) ?? {};
   }
 
+  /** Resolves when it has done what this phase asks for. */
+  async enter(phase: Phase): Promise<void> {
+    this.#entered = phase;
+    await this.#process?.enter(phase);
+  }
+
   async stop(): Promise<void> {
     this.#on('stop');
     clearTimeout(this.#timer);
     const process = this.#process;
     if (process === undefined) return;
     process.stop();
-    const drainMs = 1000 * this.#orders.config.drain_time;
-    const kill = setTimeout(() => process.kill(), drainMs + STOP_MS);
+    const kill = setTimeout(() => process.kill(), STOP_MS);
     await process.ended;
     clearTimeout(kill);
   }
 
   #begin(): WorkerProcess {
-    const process = new WorkerProcess(this.#orders, this.#dealer);
+    const begin = { ...this.#begins, phase: this.#entered };
+    const process = new WorkerProcess(begin, this.#dealer, this.#orders);
     this.#process = process;
     void process.ended.then((error) => this.#onEnded(process, error));
     return process;

@@ -7,12 +7,17 @@ import type { Socket } from 'node:net';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
 import { standardOutput } from '../observe/log-output.js';
+import type { GatewayState } from '../observe/report.js';
+import type { Order, Phase } from '../service/lifecycle.js';
 import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
 import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
 
 let service: Service | undefined;
+/** That of the whole gateway. */
+let phase: Phase = 'serving';
 let isStopping = false;
+const ordered: ((state: GatewayState) => void)[] = [];
 
 process.on('message', (message: ToWorker, socket: Socket | undefined) => {
   switch (message.type) {
@@ -28,26 +33,31 @@ process.on('message', (message: ToWorker, socket: Socket | undefined) => {
     case 'askModules':
       void tellModules();
       break;
-    case 'stop':
-      void stop();
+    case 'enter':
+      void enter(message.phase);
+      break;
+    case 'ordered':
+      for (const resolve of ordered.splice(0)) resolve(message.state);
       break;
   }
 });
 process.on('disconnect', () => process.exit());
 // A second one ends the process at once.
-process.once('SIGTERM', () => void stop());
+process.once('SIGTERM', () => void stop(true));
 // These reach every process of a terminal; the primary, which hears them too, says what to do.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
 
 void tellPrimary({ type: 'ready' });
 
-async function begin({ config, ticketKeys }: Begin): Promise<void> {
+async function begin({ config, ticketKeys, phase: current }: Begin): Promise<void> {
+  phase = current;
   try {
     const log = createLogger(config.log_level, config.node);
     service = await Service.start(config, readCookie(config), log, {
       listens: false,
       ticketKeys: Buffer.from(ticketKeys, 'base64'),
+      orders: { order: askPrimary },
     });
   } catch (error) {
     if (!(error instanceof MegaphoneError)) throw error;
@@ -55,6 +65,9 @@ async function begin({ config, ticketKeys }: Begin): Promise<void> {
     await standardOutput.flushed();
     process.exit(1);
   }
+  // It begins with nobody to send elsewhere.
+  if (phase !== 'serving') await service.enter('releasing');
+  await service.enter(phase);
   const { reports } = service;
   const report = () => void tellPrimary({ type: 'report', stats: reports.stats() });
   report();
@@ -77,12 +90,25 @@ async function tellModules(): Promise<void> {
   await tellPrimary({ type: 'modules', modules });
 }
 
-/** Held requests end with 503, so that their clients repeat them at another worker. */
-async function stop(): Promise<void> {
-  if (isStopping) return;
+async function enter(next: Phase): Promise<void> {
+  phase = next;
+  if (next === 'finishing') return stop(false);
+  await service?.enter(next);
+  await tellPrimary({ type: 'entered', phase: next });
+}
+
+function askPrimary(order: Order): Promise<GatewayState> {
+  void tellPrimary({ type: 'order', order });
+  return new Promise((resolve) => {
+    ordered.push(resolve);
+  });
+}
+
+/** @param isAlone the gateway goes on: this one's clients go to the other workers, one after the other */
+async function stop(isAlone: boolean): Promise<void> {
+  if (!isStopping) void tellPrimary({ type: 'stopping' });
   isStopping = true;
-  void tellPrimary({ type: 'stopping' });
-  await service?.stop();
+  await (isAlone ? service?.stop() : service?.enter('finishing'));
   await standardOutput.flushed();
   process.exit();
 }

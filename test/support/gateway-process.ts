@@ -32,6 +32,7 @@ export class GatewayProcess {
       http_ip: '127.0.0.1',
       http_port: `${port}`,
       admin_port: `${adminPort}`,
+      drain_delay: '0',
       ...settings,
     };
     const flags = Object.entries(all).flatMap(([key, value]) => [`--${key.replaceAll('_', '-')}`, value]);

@@ -176,7 +176,11 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
   // Credit for requests comes here.
   node.register(
     PROCESS_NAME,
-    new MegaphoneProcess(node, gateway, { stats: async () => ({}), health: () => ({}) }),
+    new MegaphoneProcess(node, gateway, {
+      stats: async () => ({}),
+      health: () => ({}),
+      order: async () => ({}),
+    }),
   );
   setInterval(() => gateway.tick(process.uptime()), 1000);
   node.keepConnected(ejabberd);

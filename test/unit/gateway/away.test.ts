@@ -71,7 +71,7 @@ function onTheWay(): number | undefined {
     websockets: none,
     connections: none,
     receiving: none,
-    isStopping: () => false,
+    state: () => 'in_service',
   };
   return health(sources).nodes[PEER]?.requests_on_the_way;
 }

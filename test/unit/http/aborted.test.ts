@@ -17,6 +17,7 @@ const echo = {
     return 0;
   },
   closed(): void {},
+  release(): void {},
 };
 const front = await listen(echo, { trustedProxies: ['127.0.0.1'] });
 after(() => front.close());

@@ -147,8 +147,10 @@ for (const [state, ...cells] of [...rows, ['ended, unread', ...ended] as const])
       const [machine, phase] = inState(state);
       const heard = machine.statuses.length;
       EVENTS[event]?.(machine, REST[machine.phase]);
-      const expected = cell === SAME ? phase : cell;
-      assert.equal([machine.phase, ...machine.statuses.slice(heard)].join('+'), expected);
+      const expected = cell.replace(SAME, phase);
+      const released = machine.released.length > 0 ? ['release'] : [];
+      assert.equal([machine.phase, ...machine.statuses.slice(heard), ...released].join('+'), expected);
+      assert.deepEqual(machine.released, [...new Set(machine.released)]);
       assert.equal(machine.wire.isEnded, machine.phase === 'ended' || state.startsWith('ended'));
       assert.equal(machine.wire.isDestroyed, machine.phase === 'closed');
     });

@@ -38,6 +38,8 @@ class Held {
     this.gone.push(handle);
   }
 
+  release(): void {}
+
   answer(index: number, body: string | Buffer): void {
     this.exchanges[index]?.answer(200, [], Buffer.from(body));
   }

@@ -38,6 +38,7 @@ const service = {
     return 0;
   },
   closed(): void {},
+  release(): void {},
 };
 
 let front: BoshServer;

@@ -89,6 +89,8 @@ export class Machine {
   readonly bodies: string[] = [];
   /** Handles whose clients went away. */
   readonly gone: number[] = [];
+  /** Handles of those that were not to be held any longer. */
+  readonly released: number[] = [];
   /** How many of them were answered: they are in order. */
   answered = 0;
   /** What is to be done at the next half second. */
@@ -102,6 +104,7 @@ export class Machine {
       service: {
         request: (exchange, request) => this.#request(exchange, request),
         closed: (handle) => this.gone.push(handle),
+        release: (handle) => this.released.push(handle),
       },
       sockets: this.sockets,
       counters: new Counters(),
@@ -170,6 +173,7 @@ export class Machine {
   }
 
   stop(): void {
+    this.front.isDraining = true;
     this.front.isStopping = true;
     this.connection.stop();
   }

@@ -57,6 +57,7 @@ async function serve(answer: Buffer, options: Partial<BoshServerOptions> = {}) {
       return 0;
     },
     closed(): void {},
+    release(): void {},
   };
   const front = await listen(service, {
     port: undefined,

@@ -105,6 +105,7 @@ const service = {
     return 0;
   },
   closed(): void {},
+  release(): void {},
 };
 
 test('connections that never finish take no more than the limit, whatever they send, and others are served', async () => {

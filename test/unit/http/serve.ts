@@ -43,6 +43,7 @@ export const NO_BOSH: BoshService = {
     return 0;
   },
   closed: () => {},
+  release: () => {},
 };
 
 interface Others {

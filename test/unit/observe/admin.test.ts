@@ -9,7 +9,14 @@ import { after, before, beforeEach, test } from 'node:test';
 import { type AdminConfig, AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { prometheusText } from '../../../src/observe/metrics.js';
-import { health, type NodeState, type Reports, type Sources, stats } from '../../../src/observe/report.js';
+import {
+  type GatewayState,
+  health,
+  type NodeState,
+  type Reports,
+  type Sources,
+  stats,
+} from '../../../src/observe/report.js';
 
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
   {
@@ -27,6 +34,7 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     outbox: { onTheWay: 0, waiting: { size: 0 } },
   },
 ];
+let state: GatewayState = 'in_service';
 const sources: Sources = {
   node: 'megaphone@h',
   counters: new Counters(),
@@ -36,7 +44,7 @@ const sources: Sources = {
   websockets: () => 6,
   connections: () => 9,
   receiving: () => 5,
-  isStopping: () => false,
+  state: () => state,
 };
 
 const CONFIG: AdminConfig = {
@@ -52,6 +60,7 @@ let now = 0;
 const made = { health: 0, metrics: 0 };
 before(async () => {
   const reports: Reports = {
+    state: () => state,
     health: () => {
       made.health += 1;
       return health(sources);
@@ -101,6 +110,7 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
   assert.equal(unavailable.status, 503);
   assert.deepEqual(await unavailable.json(), {
     status: 'unavailable',
+    state: 'in_service',
     nodes: {
       'a@h': {
         in_service: false,
@@ -237,6 +247,26 @@ for (const host of [
 ]) {
   test(`the admin port may be called ${host}`, async () => assert.equal(await statusFor(host), 200));
 }
+
+test('out of service it is not ready, from that very moment, and lives on', async () => {
+  for (const path of ['/health/ready', '/healthz']) {
+    assert.equal((await get(path)).status, 200);
+    for (const other of ['draining', 'drained', 'stopping'] as const) {
+      state = other;
+      const answer = await get(path);
+      const { status, state: told } = (await answer.json()) as { status: string; state: string };
+      assert.deepEqual([answer.status, status, told], [503, 'unavailable', other]);
+      const live = await get('/health/live');
+      assert.deepEqual([live.status, await live.json()], [200, { status: 'ok' }]);
+      const metrics = await (await get('/metrics')).text();
+      assert.match(metrics, new RegExp(`\nmegaphone_state\\{state="${other}"\\} 1\n`));
+      assert.match(metrics, /\nmegaphone_state\{state="in_service"\} 0\n/);
+      now += 1000;
+    }
+    state = 'in_service';
+    assert.equal((await get(path)).status, 200);
+  }
+});
 
 for (const host of [
   'evil.example',

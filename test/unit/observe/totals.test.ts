@@ -10,16 +10,18 @@ import {
   retire,
   type Tally,
   total,
+  type Whole,
   type WorkerState,
 } from '../../../src/observe/totals.js';
 
-const WHOLE = { node: 'megaphone@h', uptime_seconds: 7 };
+const WHOLE: Whole = { node: 'megaphone@h', uptime_seconds: 7, state: 'in_service' };
 
 const report = (stats: Partial<Stats> = {}): Stats => ({
   ...NOTHING,
   status: 'ok',
   node: 'megaphone-1@h',
   uptime_seconds: 1,
+  state: 'in_service',
   ...stats,
 });
 
