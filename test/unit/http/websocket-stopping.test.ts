@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { playNode } from '../../../scripts/bench/http/node-in-play.js';
-import { Atom, type Term, Tuple } from '../../../src/etf/terms.js';
+import { Atom, atom, type Term, Tuple } from '../../../src/etf/terms.js';
+import { PROCESS_NAME } from '../../../src/gateway/megaphone-process.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
@@ -72,7 +73,7 @@ for (const workers of ['1', '2']) {
   });
 
   test(`from the beginning it says that it is not available: ${workers} worker(s)`, async () => {
-    const { gateway, clients } = await start(workers, { drain_time: '5 min' });
+    const { gateway, clients } = await start(workers, { drain_delay: '5 min' });
     const health = async (): Promise<number> =>
       (await fetch(`http://127.0.0.1:${gateway.adminPort}/healthz`)).status;
     await until(async () => (await health()) === 200);
@@ -86,7 +87,7 @@ for (const workers of ['1', '2']) {
   });
 
   test(`a second signal ends it at once: ${workers} worker(s)`, async () => {
-    const { gateway, clients } = await start(workers, { drain_time: '5 min' });
+    const { gateway, clients } = await start(workers, { drain_delay: '5 min' });
     const exited = once(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
     await gateway.logs(({ msg }) => msg === 'SIGTERM: stopping');
@@ -97,18 +98,28 @@ for (const workers of ['1', '2']) {
   });
 }
 
-test('while they are closed no further one is opened, and BOSH goes on', async () => {
-  const { gateway, clients } = await start('1', { drain_time: '5 min' });
-  gateway.process.kill('SIGTERM');
-  await gateway.logs(({ msg }) => msg === 'SIGTERM: stopping');
+test('drained, no further one is opened, and BOSH goes on, a request for each connection; resumed, all is as before', async () => {
+  const { gateway, clients } = await start('1', {});
+  const order = async (what: string): Promise<void> =>
+    void (await node.call(`test${process.pid}@localhost`, PROCESS_NAME, atom(what), 5_000));
   const url = `http://127.0.0.1:${gateway.port}`;
+  const bosh = async (): Promise<[number, string | null]> => {
+    const { status, headers } = await fetch(`${url}/bosh`);
+    return [status, headers.get('connection')];
+  };
+  assert.deepEqual(await bosh(), [200, 'keep-alive']);
+  await order('drain');
+  await until(() => clients.every((client) => client.code === 1012));
   const refused = new WebSocket(`${url.replace('http', 'ws')}/ws`, 'xmpp');
   refused.on('error', () => {});
   const [, response] = await once(refused, 'unexpected-response');
   assert.deepEqual([response.statusCode, response.headers['retry-after']], [503, '2']);
-  assert.equal((await fetch(`${url}/bosh`)).status, 200);
+  assert.deepEqual(await bosh(), [200, 'close']);
+  await order('resume');
+  assert.deepEqual(await bosh(), [200, 'keep-alive']);
+  const { socket } = new Client(gateway.port);
+  await once(socket, 'open');
   const exited = once(gateway.process, 'exit');
   gateway.process.kill('SIGTERM');
   await exited;
-  await until(() => clients.every((client) => client.code > 0));
 });
