@@ -1,6 +1,6 @@
 /** What a run asks of the ejabberd nodes themselves, from a hidden node of its own: accounts, sessions, cut links. */
 
-import { atom, type Term, Tuple } from '../../src/etf/terms.js';
+import { type Term, Tuple } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
 import { nameOf, PASSWORD } from './person.js';
@@ -78,10 +78,12 @@ export class Servers {
     return element(await call('erl_eval', 'exprs', parsed, []), 1);
   }
 
-  /** From the server's side, as an operator would. */
-  async disconnect(server: string, gateway: string): Promise<void> {
-    await this.#node.connect(server);
-    await this.#node.rpc(server, 'erlang', 'disconnect_node', [atom(gateway)], TIMEOUT_MS);
+  /** From the server's side, as an operator would: all nodes whose name begins so, which are the workers of a gateway. */
+  async disconnectAll(server: string, prefix: string): Promise<void> {
+    await this.evaluate(
+      server,
+      `[erlang:disconnect_node(Node) || Node <- nodes(hidden), lists:prefix("${prefix}", atom_to_list(Node))], ok.`,
+    );
   }
 }
 

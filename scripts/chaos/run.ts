@@ -1,0 +1,68 @@
+/** A run: a cluster, people who write to each other, and the nemesis, until its time is over; then what became of it all. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, type ClusterOptions } from './cluster.js';
+import { Nemesis } from './nemesis.js';
+import { type Group, plan } from './plan.js';
+import { Servers } from './servers.js';
+import { type Outcome, Steady } from './steady-clients.js';
+
+export interface RunOptions extends ClusterOptions {
+  readonly seconds: number;
+  /** It also ends after so many steps. */
+  readonly steps: number;
+  readonly seed: number;
+  readonly users: number;
+  readonly rate: number;
+  readonly groups: readonly Group[];
+  /** The command line that plays it again. */
+  readonly again: string;
+}
+
+export interface Result extends Outcome {
+  readonly clients: Steady;
+  /** Why the nemesis stopped, where it was not its time. */
+  readonly stuck: string | undefined;
+}
+
+const HOST = 'localhost';
+const WARM_UP_MS = 3_000;
+
+/** @param say what goes on, in words. @param follow is given what can be asked while it goes on */
+export async function runChaos(
+  options: RunOptions,
+  say: (text: string) => void,
+  follow: (clients: Steady, nemesis: Nemesis) => void = () => {},
+): Promise<Result> {
+  say(`Starting ${options.nodes} ejabberd, ${options.gateways} gateways, HAProxy and relays ...`);
+  const cluster = await Cluster.start(options);
+  const servers = await Servers.connect(cluster.home, options.epmdPort);
+  try {
+    say(`Making ${options.users} accounts ...`);
+    await servers.register(cluster.nodeName(1), HOST, options.users);
+    const { users, rate, seed, folder, again } = options;
+    const clients = await Steady.start({ urls: cluster.urls, host: HOST, users, rate, seed, folder, again });
+    try {
+      await clients.login();
+      await clients.talk();
+      say(`${users} users are online; ${rate} messages a second; the nemesis comes with seed ${seed}.`);
+      await sleep(WARM_UP_MS);
+      const nemesis = new Nemesis(cluster, servers, clients);
+      follow(clients, nemesis);
+      const stuck = await carryOut(nemesis, options).catch((error: Error) => error.message);
+      return { ...(await clients.finish()), clients, stuck };
+    } finally {
+      clients.close();
+    }
+  } finally {
+    await servers.stop();
+    await cluster.stop();
+  }
+}
+
+async function carryOut(nemesis: Nemesis, options: RunOptions): Promise<undefined> {
+  const { seconds, steps, seed, groups } = options;
+  const end = performance.now() + seconds * 1000;
+  const coming = plan(seed, groups, options);
+  while (performance.now() < end && nemesis.steps < steps) await nemesis.take(coming.next().value);
+}

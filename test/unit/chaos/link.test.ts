@@ -1,0 +1,105 @@
+/** A relay between a gateway and a node, on real sockets: what it does to bytes is what networks do. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { afterEach, test } from 'node:test';
+import { Link } from '../../../scripts/chaos/link.js';
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+interface Ends {
+  readonly link: Link;
+  readonly near: Socket;
+  readonly far: Socket;
+}
+
+async function ends(): Promise<Ends> {
+  const target = createServer().listen(0, '127.0.0.1');
+  const server = createServer().listen(0, '127.0.0.1');
+  await Promise.all([once(target, 'listening'), once(server, 'listening')]);
+  const link = new Link(server);
+  link.target = (target.address() as AddressInfo).port;
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [far] = (await once(target, 'connection')) as [Socket];
+  for (const socket of [near, far]) socket.on('error', () => {});
+  closing.push(() => {
+    link.close();
+    target.close();
+    near.destroy();
+    far.destroy();
+  });
+  return { link, near, far };
+}
+
+/** Whatever error it heard. */
+const gone = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve));
+
+async function read(socket: Socket, count: number): Promise<string> {
+  let text = '';
+  while (text.length < count) text += String((await once(socket, 'data'))[0]);
+  return text;
+}
+
+test('passes bytes on, both ways', async () => {
+  const { near, far } = await ends();
+  near.write('ping');
+  assert.equal(await read(far, 4), 'ping');
+  far.write('pong');
+  assert.equal(await read(near, 4), 'pong');
+});
+
+test('holds one direction, and lets all of it go later, while the other goes on', async () => {
+  const { link, near, far } = await ends();
+  link.treat('there', { kind: 'hold' });
+  let arrived = '';
+  far.on('data', (chunk) => {
+    arrived += chunk;
+  });
+  near.write('held');
+  far.write('goes on');
+  assert.equal(await read(near, 7), 'goes on');
+  assert.equal(arrived, '');
+  link.treat('there', { kind: 'pass' });
+  while (arrived.length < 4) await once(far, 'data');
+  assert.equal(arrived, 'held');
+});
+
+test('keeps the order of what it delays, and of what follows', async () => {
+  const { link, near, far } = await ends();
+  link.treat('both', { kind: 'delay', ms: 20 });
+  near.write('1');
+  near.write('2');
+  setTimeout(() => {
+    link.treat('both', { kind: 'pass' });
+    near.write('3');
+  }, 5);
+  assert.equal(await read(far, 3), '123');
+});
+
+test('cuts a connection whose bytes it dropped, and no other', async () => {
+  const { link, near, far } = await ends();
+  link.treat('there', { kind: 'drop' });
+  link.treat('there', { kind: 'pass' });
+  near.write('nothing was dropped');
+  await read(far, 19);
+  link.treat('there', { kind: 'drop' });
+  near.write('dropped');
+  far.write('told');
+  await read(near, 4);
+  while (link.dropped < 7) await new Promise(setImmediate);
+  const closed = gone(far);
+  link.treat('there', { kind: 'pass' });
+  await closed;
+  assert.equal(far.bytesRead, 19);
+});
+
+test('cuts, and takes new connections', async () => {
+  const { link, near, far } = await ends();
+  const both = Promise.all([gone(near), gone(far)]);
+  link.cut();
+  await both;
+  assert.equal(link.connections, 0);
+});
