@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart build unit test matrix nodes lint check-erl conformance clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos build unit test matrix nodes lint check-erl conformance clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -28,6 +28,9 @@ cluster-status: ## What of it runs, and what to kill
 
 rolling-restart: test-packages build ## Each gateway and node restarted in turn under load: what clients saw (5 minutes; USERS=2000 RATE=500)
 	@node dist/scripts/rolling/main.js
+
+chaos: test-packages build ## A cluster of its own, broken under load: what clients noticed (CHAOS_SECONDS=120 CHAOS_SEED= USERS=500 RATE=500 FAULTS=gateways,links,nodes)
+	@node dist/scripts/chaos/main.js
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -C erl

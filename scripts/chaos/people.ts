@@ -49,7 +49,7 @@ export class People {
     const note: Note = (part) => this.#events.push({ at: nowMicroseconds() - begin, ...part } as Event);
     const companies = (Object.entries(urls) as [Transport, string][]).map(
       ([transport, url]): Company => ({
-        service: { target: new Target(url), host, wait: WAIT_SECONDS, overdue: OVERDUE_SECONDS },
+        service: { target: new Target(url, false), host, wait: WAIT_SECONDS, overdue: OVERDUE_SECONDS },
         transport,
         everybody,
         note,

@@ -46,7 +46,8 @@ export interface Outcome extends Verdict {
 
 const WORKER = new URL('./worker.js', import.meta.url);
 const USERS_PER_PROCESS = 1_000;
-const POLL_MS = 200;
+const POLL_MS = 100;
+const NOTICE_MS = 300;
 /** What is late for so long at the end is looked for in offline storage, and then again. */
 const QUIET_MS = 8_000;
 const FETCHES = 2;
@@ -115,6 +116,8 @@ export class Steady {
   /** Seconds until everybody was online and no accepted message late; `undefined` where that took too long. */
   async recovered(timeoutSeconds: number, lateSeconds = 1): Promise<number | undefined> {
     const begin = this.#now;
+    // Those who were hit may not know it yet.
+    await sleep(NOTICE_MS);
     await this.#until(() => this.#isWell(lateSeconds), timeoutSeconds * 1000);
     if (!this.#isWell(lateSeconds)) return undefined;
     this.#take({ kind: 'recovered', at: this.#now });

@@ -16,14 +16,15 @@ export class Target {
   /** `undefined` for a server on another machine, which has its own idea of our addresses. */
   readonly sources: SourcePorts | undefined;
 
-  constructor(url: string) {
+  /** @param choosesPorts needed by thousands of connections, and in the way of what comes and goes quickly */
+  constructor(url: string, choosesPorts = true) {
     const { protocol, hostname, host, port, pathname } = new URL(url);
     if (!['http:', 'ws:'].includes(protocol)) throw new Error(`${url}: only http:// and ws:// can be loaded`);
     this.hostname = hostname;
     this.port = Number(port === '' ? 80 : port);
     this.host = host;
     this.path = pathname;
-    this.sources = hostname.startsWith('127.') ? new SourcePorts() : undefined;
+    this.sources = choosesPorts && hostname.startsWith('127.') ? new SourcePorts() : undefined;
   }
 }
 

@@ -126,7 +126,7 @@ late_test_() ->
     [
         ?_assertEqual(Is, begin
             {_, #{phase := {ended, Ended}}} = end_without_tables((session(open()))#{c2s := megaphone_c2s:new(Stream)}),
-            megaphone_ending:late({message, late}, Ended) =:= stream
+            megaphone_ending:late({message, late}, Ended, megaphone_c2s:none()) =:= stream
         end)
      || {Is, Stream} <- [{false, #{jid => #jid{}}}, {true, #{jid => #jid{}, mgmt_state => pending}}]
     ].

@@ -112,7 +112,7 @@ cast(Cast, #bridge{c2s = C2s} = B) -> stream(megaphone_c2s:cast(Cast, C2s), B).
 %% @doc A message that is the stream's.
 -spec hear(term(), bridge()) -> step().
 hear({route, Stanza} = Info, #bridge{phase = {ended, Ended}, c2s = C2s} = B) ->
-    case megaphone_ending:late(Stanza, Ended) of
+    case megaphone_ending:late(Stanza, Ended, C2s) of
         {ok, Ended1} -> {ok, B#bridge{phase = {ended, Ended1}}};
         stream -> stream(megaphone_c2s:info(Info, C2s), B)
     end;

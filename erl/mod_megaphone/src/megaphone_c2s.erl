@@ -18,7 +18,7 @@
 -module(megaphone_c2s).
 
 -export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, last_word/2, say/2, terminate/2]).
--export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, takes_late/1, user/2, ip/1, address/1]).
+-export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, is_resumed/1, takes_late/1, user/2, ip/1, address/1]).
 
 -export_type([c2s/0, result/0]).
 
@@ -189,6 +189,11 @@ waits(C2s) ->
         #{mgmt_state := active, mgmt_timeout := Timeout, stream_state := State} -> Timeout > 0 andalso State =/= disconnected;
         _ -> false
     end.
+
+%% @doc Did its client resume it (XEP-0198), so that it goes on in another process?
+-spec is_resumed(c2s()) -> boolean().
+is_resumed(none) -> false;
+is_resumed(C2s) -> case stream(C2s) of #{mgmt_state := resumed} -> true; _ -> false end.
 
 %% @doc Does what comes for its user after its connection was closed go to the stream? Its process lives on for a moment,
 %% or until the client resumes it (XEP-0198), which takes that over.

@@ -36,7 +36,7 @@
 %%% and what came for its user meanwhile. What was in answers to a client that said `terminate' itself is given to nobody (§13).
 -module(megaphone_ending).
 
--export([steps/1, run/2, terminate/2, fault/4, late/2, owes/2]).
+-export([steps/1, run/2, terminate/2, fault/4, late/3, owes/2]).
 
 -export_type([session/0, phase/0, handback/0, way/0]).
 
@@ -245,10 +245,16 @@ actual(<<"remote-connection-failed">> = Condition, Via, Transport) ->
 actual(Condition, _, _) ->
     Condition.
 
-%% @doc What comes for the user of an ended session is not to be lost; `stream': that takes it.
--spec late(Stanza :: tuple(), handback()) -> {ok, handback()} | stream.
-late(_, #handback{late = none}) -> stream;
-late(Stanza, #handback{late = Late} = Back) -> {ok, Back#handback{late = [Stanza | Late]}}.
+%% @doc What comes for the user of an ended session is not to be lost; `stream': that takes it. One that goes on in another process
+%% has told that all it had.
+-spec late(Stanza :: tuple(), handback(), c2s()) -> {ok, handback()} | stream.
+late(Stanza, #handback{late = none} = Back, C2s) ->
+    case megaphone_c2s:is_resumed(C2s) of
+        true -> {ok, Back#handback{late = [Stanza]}};
+        false -> stream
+    end;
+late(Stanza, #handback{late = Late} = Back, _) ->
+    {ok, Back#handback{late = [Stanza | Late]}}.
 
 %% @doc What its stream sent meanwhile.
 -spec owes([megaphone_socket:event()], handback()) -> handback().
@@ -259,9 +265,19 @@ owes(Sent, #handback{owed = Owed} = Back) ->
     end.
 
 -spec hand_back(handback(), c2s()) -> ok.
-hand_back(#handback{owed = [], late = none}, _) ->
-    ok;
-hand_back(#handback{owed = Owed, late = Late}, C2s) ->
+hand_back(Back, C2s) ->
+    case megaphone_c2s:is_resumed(C2s) of
+        true ->
+            ok = megaphone_handover:settle(),
+            requeue(Back, C2s);
+        false when Back =:= #handback{owed = [], late = none} ->
+            ok;
+        false ->
+            requeue(Back, C2s)
+    end.
+
+-spec requeue(handback(), c2s()) -> ok.
+requeue(#handback{owed = Owed, late = Late}, C2s) ->
     Oldest = case Late of none -> []; _ -> lists:reverse(Late) end,
     {Done, Failed} = megaphone_handback:requeue(Owed, Oldest, megaphone_c2s:stream(C2s)),
     ok = megaphone_stats:add(handbacks_failed, Failed),

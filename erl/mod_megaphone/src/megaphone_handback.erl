@@ -53,7 +53,8 @@ is_resumable(_) -> false.
 -spec requeue([owed()], Late :: [stanza()], xmpp_stream_in:state()) -> {non_neg_integer(), Failed :: non_neg_integer()}.
 requeue(Owed, Late, Stream) ->
     Stanzas = lists:flatmap(fun(Item) -> stanza(Item, Stream) end, Owed),
-    [Late1, Waiting] = [[Stanza || Stanza <- Came, not is_spare(Stanza)] || Came <- [Late, megaphone_handover:take_routed()]],
+    [Late1, Waiting] = [[Stanza || Stanza <- Came, goes_on(Stream) orelse not is_spare(Stanza)]
+                        || Came <- [Late, megaphone_handover:take_routed()]],
     ok = megaphone_handover:offer(),
     ok = case {Stanzas ++ Late1 ++ Waiting, Stream} of
         {[_ | _], #{jid := Jid}} -> megaphone_handover:hands_back(Jid);
@@ -61,6 +62,11 @@ requeue(Owed, Late, Stream) ->
     end,
     lists:foreach(fun(Stanza) -> self() ! {route, Stanza} end, Stanzas ++ Late1 ++ Waiting),
     {length(Stanzas) + length(Late1), length(Owed) - length(Stanzas)}.
+
+%% The client resumed it (XEP-0198): all of it is for its new process.
+-spec goes_on(xmpp_stream_in:state()) -> boolean().
+goes_on(#{mgmt_state := State}) -> State =:= resumed;
+goes_on(_) -> false.
 
 %% @doc After the stream's own terminate. When the server stops, ejabberd takes the hook out by which it
 %% says `unavailable' for the user, closes its session and routes its mailbox, while sessions end: where

@@ -1,9 +1,9 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% From a session to the one that takes its place, where a client logs in again with the same resource.
-%%% What the old one has left goes to the new one's process, whose login waits for it: it is told before
-%%% what came to the new one directly. By the router it would come behind that, and what is for the bare
-%%% JID would pass through offline storage while the new presence empties that.
+%%% From a session to the one that takes its place, where a client logs in again with the same resource, or resumes its
+%%% stream (XEP-0198) in another process. What the old one has left goes to the new one's process, which waits for it: it
+%%% is told before what came to the new one directly. By the router it would come behind that, and what is for the bare
+%%% JID would pass through offline storage while the new presence empties that, or stay there.
 %%%
 %%% ejabberd's storage in Mnesia loses what comes in while a login takes all out: so the next session of the user, with whatever
 %%% resource, waits also for one that is in the table no more and still hands back. Which do is kept by pg, of all nodes.
@@ -11,7 +11,7 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([start_link/0, take_routed/0, offer/0, hands_back/1, closed/3, resumes/2, opened/3]).
+-export([start_link/0, take_routed/0, offer/0, settle/0, hands_back/1, closed/3, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
@@ -19,6 +19,8 @@
 -define(RESUMES, megaphone_handover_resumes).
 %% How long a login waits for sessions before it: for one on another node, of which we hear no more.
 -define(WAIT_MS, 5000).
+%% How long nodes may take to see a session that another opened, and to route to it what they would have routed here.
+-define(SETTLE_MS, 250).
 %% While the mailbox is put in order more may come, which then is to be moved, too.
 -define(ROUNDS, 10).
 
@@ -39,6 +41,15 @@ take_routed() ->
 offer() ->
     _ = put(?OFFERED, true),
     ok.
+
+%% @doc Another session has taken the place of this one, which still is in ejabberd's table: until all nodes have the other's row, some
+%% route to this one, and if they lost its row before, to nobody.
+-spec settle() -> ok.
+settle() ->
+    case ejabberd_cluster:get_nodes() of
+        [_] -> ok;
+        _ -> timer:sleep(?SETTLE_MS)
+    end.
 
 %% @doc From now to its end this process routes what its user did not get. Where nobody keeps who does so, as when the module stops,
 %% logins wait for nothing.
@@ -85,8 +96,8 @@ hand_over(Stanza, _) ->
     self() ! {route, Stanza},
     ok.
 
-%% @doc A hook: this session resumes a stream (XEP-0198), and got its state. The one that had it ends only once this one is in
-%% ejabberd's table, which would wait for it there; it has nothing left to hand over.
+%% @doc A hook: this session resumes a stream (XEP-0198), and got its state. The one that had it would only be told to end when
+%% this one is in ejabberd's table, behind the hook that waits for that.
 -spec resumes(xmpp_stream_in:state(), xmpp_stream_in:state()) -> xmpp_stream_in:state().
 resumes(Stream, _) ->
     _ = put(?RESUMES, true),
@@ -95,16 +106,15 @@ resumes(Stream, _) ->
 %% @doc A hook: the session is in ejabberd's table, and those that it replaces know that they are to end.
 -spec opened(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
 opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
-    case erase(?RESUMES) of
-        true ->
-            ok;
-        undefined ->
-            Older = [Old || {_, Old} = Other <- sids(Jid), Other < Sid],
-            %% Who leaves the table said before that it hands back: it is seen in one of both.
-            Waited = lists:usort(Older ++ pg:get_members(?MODULE, user(Jid))),
-            ok = await([erlang:monitor(process, Old) || Old <- Waited], erlang:monotonic_time(millisecond) + ?WAIT_MS),
-            put_in_order(?ROUNDS)
-    end;
+    Older = [Old || {_, Old} = Other <- sids(Jid), Other < Sid],
+    ok = case erase(?RESUMES) of
+        true -> lists:foreach(fun ejabberd_c2s:stop_async/1, Older);
+        undefined -> ok
+    end,
+    %% Who leaves the table said before that it hands back: it is seen in one of both.
+    Waited = lists:usort(Older ++ pg:get_members(?MODULE, user(Jid))),
+    ok = await([erlang:monitor(process, Old) || Old <- Waited], erlang:monotonic_time(millisecond) + ?WAIT_MS),
+    put_in_order(?ROUNDS);
 opened(_, _, _) ->
     ok.
 
