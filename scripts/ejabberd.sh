@@ -98,13 +98,18 @@ create_accounts() {
   local user password list=
   for user in alice bob; do
     password=$(head -c 12 /dev/urandom | base64 | tr '+/' 'xy')
-    ctl register "$user" localhost "$password" >/dev/null || ctl change_password "$user" localhost "$password"
+    register "$user" "$password" &
     list+="$user $password"$'\n'
   done
-  ctl add_rosteritem alice localhost bob localhost bob Friends both
-  ctl add_rosteritem bob localhost alice localhost alice Friends both
+  wait_for_both
+  ctl add_rosteritem alice localhost bob localhost bob Friends both &
+  ctl add_rosteritem bob localhost alice localhost alice Friends both &
+  wait_for_both
   printf '%s' "$list" >"$ejabberd_dir/accounts"
 }
+register() { ctl register "$1" localhost "$2" >/dev/null || ctl change_password "$1" localhost "$2"; }
+# Fails where one of them does.
+wait_for_both() { wait -n && wait -n; }
 
 case ${1:-} in
   start) start "${2:-}" ;;

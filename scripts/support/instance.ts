@@ -3,10 +3,12 @@
  * its own folder, EPMD, ports and node names, so that test files run side by side.
  */
 import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import * as installed from './installed-module.js';
 import { freePorts } from './ports.js';
 import { root } from './root.js';
 
@@ -80,7 +82,9 @@ export class Instance {
     const folder = options.beside?.instance.var ?? (await mkdtemp(join(tmpdir(), 'megaphone-test-')));
     const instance = new Instance(folder, await freePorts(4), options);
     if (options.beside) await instance.#takeAccountsOf(options.beside.instance);
+    await installed.lend(instance.#folder('ejabberd'));
     await instance.script('ejabberd.sh', 'start');
+    await installed.keep(instance.#folder('ejabberd'));
     if (options.gateway) await instance.startGateway();
     const accounts = await readFile(join(instance.#folder('ejabberd'), 'accounts'), 'utf8');
     const [alice, bob] = accounts
@@ -145,7 +149,21 @@ export class Instance {
     return join(this.var, `${part}${this.#suffix}`);
   }
 
+  /** At once: nobody needs what they would do at their end, and what tests show of that they show before. */
   readonly #stopNow = (): void => {
-    spawnSync(join(root, 'scripts', 'dev.sh'), ['down'], { env: this.env });
+    for (const part of ['gateway', 'ejabberd']) killGroup(join(this.#folder(part), `${part}.pid`));
+    const epmd = join(this.var, `epmd-${this.env.ERL_EPMD_PORT}.started`);
+    // It hears a moment later that they are gone, and stays for whoever is beside.
+    for (let tries = this.#isBeside ? 0 : 50; tries > 0 && existsSync(epmd); tries -= 1)
+      spawnSync(join(root, 'scripts', 'epmd.sh'), ['down'], { env: this.env });
   };
+}
+
+/** Of the process in this file, which was started with a group of its own. */
+function killGroup(file: string): void {
+  try {
+    process.kill(-Number(readFileSync(file, 'utf8')), 'SIGKILL');
+  } catch {
+    // It was stopped before.
+  }
 }
