@@ -54,8 +54,8 @@ function compileMailbox(): string {
   const folder = mkdtempSync(join(tmpdir(), 'megaphone-mailbox-'));
   folders.push(folder);
   const program = join(folder, 'mailbox');
-  const library = [`-I${root}/include`, C_MAILBOX, `-L${root}/lib`, '-lei', '-lpthread'];
-  execFileSync('gcc', ['-Wall', '-Wextra', '-Werror', '-D_REENTRANT', ...library, '-o', program]);
+  const linked = [`-I${root}/include`, C_MAILBOX, `-L${root}/lib`, '-lei', '-lpthread'];
+  execFileSync('gcc', ['-Wall', '-Wextra', '-Werror', '-D_REENTRANT', ...linked, '-o', program]);
   return program;
 }
 

@@ -4,14 +4,8 @@
  */
 
 import { createHash } from 'node:crypto';
+import { CONTINUATION } from '../../../src/websocket/opcodes.js';
 import { clientFrame, type Sent } from '../websocket-frames.js';
-
-export const CONTINUATION = 0;
-export const TEXT = 1;
-export const BINARY = 2;
-export const CLOSE = 8;
-export const PING = 9;
-export const PONG = 10;
 
 export interface Part {
   /** Frames, or bytes of frames. */

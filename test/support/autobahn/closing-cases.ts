@@ -1,17 +1,8 @@
 /** Group 7 of the Autobahn test suite: Close frames. */
 
+import { CLOSE, CONTINUATION, PING, TEXT } from '../../../src/websocket/opcodes.js';
 import type { Sent } from '../websocket-frames.js';
-import {
-  type AutobahnCase,
-  CLOSE,
-  CONTINUATION,
-  failed,
-  frame,
-  type Outcome,
-  PING,
-  TEXT,
-  tell,
-} from './case.js';
+import { type AutobahnCase, failed, frame, type Outcome, tell } from './case.js';
 
 const HELLO = 'Hello World!';
 const LARGE = Buffer.alloc(256 * 1024, 'BAsd7&jh23');

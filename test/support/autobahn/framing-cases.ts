@@ -1,21 +1,8 @@
 /** Groups 1 to 5 of the Autobahn test suite: messages, Pings and Pongs, reserved bits, opcodes, fragmentation. */
 
+import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT } from '../../../src/websocket/opcodes.js';
 import type { Sent } from '../websocket-frames.js';
-import {
-  type AutobahnCase,
-  answered,
-  answeredCase,
-  BINARY,
-  CLOSE,
-  CONTINUATION,
-  failedCase,
-  frame,
-  latin1,
-  PING,
-  PONG,
-  TEXT,
-  tell,
-} from './case.js';
+import { type AutobahnCase, answered, answeredCase, failedCase, frame, latin1, tell } from './case.js';
 
 const HELLO = 'Hello, world!';
 const OCTETS = latin1('\x00\xff\xfe\xfd\xfc\xfb\x00\xff');

@@ -1,6 +1,7 @@
 /** Groups 9 and 10 of the Autobahn test suite: what is large, and what is many. */
 
-import { type AutobahnCase, answered, answeredCase, BINARY, fragments, frame, TEXT, tell } from './case.js';
+import { BINARY, TEXT } from '../../../src/websocket/opcodes.js';
+import { type AutobahnCase, answered, answeredCase, fragments, frame, tell } from './case.js';
 
 const MB = 2 ** 20;
 const SIZES = [64 * 1024, 256 * 1024, MB, 4 * MB, 8 * MB, 16 * MB];

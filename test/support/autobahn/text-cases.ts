@@ -1,17 +1,16 @@
 /** Group 6 of the Autobahn test suite: UTF-8, whole and in fragments, right and wrong. */
 
+import { CONTINUATION, TEXT } from '../../../src/websocket/opcodes.js';
 import { clientFrame } from '../websocket-frames.js';
 import {
   type AutobahnCase,
   answered,
   answeredCase,
-  CONTINUATION,
   failed,
   failedCase,
   fragments,
   frame,
   latin1,
-  TEXT,
   tell,
 } from './case.js';
 

@@ -3,8 +3,9 @@
  * becomes an `<open/>` (RFC 7395 §3.4) that has it in an attribute and comes in as many frames; what answers it is one, too.
  */
 
+import { TEXT } from '../../../src/websocket/opcodes.js';
 import type { Sent } from '../websocket-frames.js';
-import { type AutobahnCase, failed, TEXT } from './case.js';
+import { type AutobahnCase, failed } from './case.js';
 import { autobahnCases } from './cases.js';
 
 /** Beyond it, a server may refuse a stanza. */
