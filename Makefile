@@ -33,10 +33,13 @@ chaos: test-packages build ## A cluster of its own, broken under load: what clie
 	@node dist/scripts/chaos/main.js
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
-	@$(MAKE) --no-print-directory -C erl
+	@$(MAKE) --no-print-directory -j $$(nproc) -O -C erl
 
 test: test-packages lint check-erl ## Everything, with a real erl, ejabberd and browser (as root it installs what is missing)
-	@NODE_ENV=test node --test --test-concurrency=2 $$(find dist/test dist/scripts -name '*.test.js' | sort)
+	@NODE_ENV=test node --test --test-concurrency=$(AT_ONCE) $$(find dist/test dist/scripts -name '*.test.js' | sort)
+
+# Test files at a time: they wait more than they work, each beside servers of its own.
+AT_ONCE := $(shell n=$$(nproc); echo $$((n > 2 ? n : 3)))
 
 matrix: test-packages build ## What meets Erlang, ejabberd or Node.js, on other releases of them (long, as root)
 	@scripts/matrix.sh
@@ -59,7 +62,7 @@ unit: build-gateway ## The gateway's unit tests alone: twenty seconds, no ejabbe
 IN = test/unit
 
 check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
-	@$(MAKE) --no-print-directory -C erl test dialyzer
+	@$(MAKE) --no-print-directory -j $$(nproc) -O -C erl test dialyzer
 
 conformance: packages build ## docs/conformance.md anew: Megaphone beside ejabberd's own BOSH and WebSocket, case by case (4 minutes)
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md

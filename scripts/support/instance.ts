@@ -8,11 +8,15 @@ import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { loadCookie } from '../../src/node/cookie.js';
+import { HiddenNode } from '../../src/node/hidden-node.js';
 import * as installed from './installed-module.js';
 import { freePorts } from './ports.js';
 import { root } from './root.js';
 
 const run = promisify(execFile);
+/** Nodes that asked so far: several may at once. */
+let asked = 0;
 
 export interface Account {
   /** Bare JID, e.g. `alice@localhost`. */
@@ -111,9 +115,20 @@ export class Instance {
     return this.script('ejabberd.sh', 'ctl', ...args);
   }
 
-  /** Full JIDs of everyone online, as ejabberd sees it. */
+  /** Full JIDs of everyone online, as ejabberd sees it: asked by a node of our own, for tests ask often. */
   async connectedUsers(): Promise<string[]> {
-    return (await this.ctl('connected_users')).split('\n').filter((line) => line !== '');
+    const node = await HiddenNode.start({
+      name: `users_${process.pid}_${asked++}@localhost`,
+      cookie: loadCookie({ home: this.var }),
+      epmd: { port: Number(this.env.ERL_EPMD_PORT) },
+    });
+    try {
+      await node.connect(this.ejabberdNode);
+      const users = await node.rpc(this.ejabberdNode, 'ejabberd_sm', 'connected_users', [], 60_000);
+      return (users as Uint8Array[]).map((jid) => Buffer.from(jid).toString());
+    } finally {
+      await node.stop();
+    }
   }
 
   async startGateway(): Promise<void> {
