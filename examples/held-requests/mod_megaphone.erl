@@ -38,6 +38,10 @@ loop(Held) ->
         {Gateway, mark, Place} ->
             send({megaphone, node(Gateway)}, {taken, Place}),
             loop(Held);
+        {Gateway, watch} ->
+            %% All of a cluster would be named here. This one is alone, and knows no more of itself.
+            send({megaphone, node(Gateway)}, {cluster, #{<<"nodes">> => [node()]}}),
+            loop(Held);
         {ConnId, held, _Sid, _Rid} ->
             case Held of
                 #{ConnId := _} -> ok;

@@ -54,6 +54,11 @@ const nonEmpty = (raw: unknown): string | undefined =>
 
 const text = (raw: unknown): string | undefined => (typeof raw === 'string' ? raw : undefined);
 
+const flag = () =>
+  setting('true or false', (raw) =>
+    typeof raw === 'boolean' ? raw : raw === 'true' ? true : raw === 'false' ? false : undefined,
+  );
+
 /** One item alone is a list of one; in the environment and in flags, commas separate items. */
 function list<T extends z.ZodType>(item: T) {
   const split = (raw: unknown): unknown => {
@@ -171,7 +176,8 @@ export const configSchema = z
         'expected each node once',
       )
       .default([{ name: 'ejabberd@localhost', endpoint: undefined }])
-      .describe('the ejabberd nodes, as name or name=host:port'),
+      .describe('ejabberd nodes, as name or name=host:port: some or all of the cluster'),
+    discover: flag().default(true).describe('whether the other nodes of the cluster are found through those'),
     cookie_file: setting('a path', nonEmpty)
       .default('~/.erlang.cookie')
       .describe("file with the cluster's cookie"),

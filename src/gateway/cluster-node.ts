@@ -4,7 +4,9 @@
 
 import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
-import type { Term } from '../etf/terms.js';
+import { encodeVersioned } from '../etf/encode.js';
+import { atom, Pid, type Term, tuple } from '../etf/terms.js';
+import type { ClusterInfo } from './cluster-info.js';
 import {
   CONTRACT_VERSION,
   isAtom,
@@ -13,6 +15,7 @@ import {
   moduleDown,
   otherContract,
 } from './contract.js';
+import { NodeRoom } from './node-room.js';
 import { type BodyBudget, Outbox } from './outbox.js';
 import type { Clock, ErlangNode } from './ports.js';
 import { tagOf } from './sid.js';
@@ -23,8 +26,9 @@ const PROBE_TIMEOUT_MS = 5_000;
 const SESSION_SECONDS = 300;
 /** Seconds after which it is asked again: its configuration may have changed. */
 const ASKED_EVERY = 60;
-/** Seconds that a node may go without new sessions at its word. */
-const MAX_FULL = 60;
+/** Seconds after which its module is asked again to tell what becomes of the cluster: it forgets who does not ask. */
+const WATCH_EVERY = 10;
+const WATCH = atom('watch');
 
 export type PeerKind = Extract<Standing, 'module' | 'plain'>;
 
@@ -34,12 +38,17 @@ export interface NodeListener {
   outOfService(node: ClusterNode, kind: PeerKind): void;
   /** What was sent there may never have arrived, and answers may be lost. */
   connectionLost(node: ClusterNode): void;
+  /** Out of service, and its process is surely no more. */
+  died(node: ClusterNode): void;
 }
 
 export class ClusterNode {
   readonly name: string;
   readonly tag: string;
   readonly outbox: Outbox;
+  readonly room: NodeRoom;
+  /** No node knows it any more: it gets no new sessions, and is let go when it has none left. */
+  isLeaving = false;
   readonly #node: ErlangNode;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -47,14 +56,13 @@ export class ClusterNode {
   #standing: Standing = 'apart';
   #reason = 'not connected yet';
   /** Since this second it has been out of service, if it is. */
-  #awaySince = 0;
-  #sessionsStarted = 0;
-  /** Until this second it takes no new sessions, as it said. */
-  #fullUntil = 0;
+  #awaySince: number;
+  #isDead = false;
   /** How long its sessions live without a sign of their clients, as it said last. */
   #sessionSeconds = SESSION_SECONDS;
-  /** When it was asked that last, in seconds of the clock. */
+  /** When it was asked that last, and to tell of the cluster, in seconds of the clock. */
   #askedAt = Number.NEGATIVE_INFINITY;
+  #watchedAt = Number.NEGATIVE_INFINITY;
   /** Numbers the monitors, so that what an earlier one is about is told by its number. */
   #monitor = 0;
   #demonitor: (() => void) | undefined;
@@ -71,6 +79,8 @@ export class ClusterNode {
     this.name = name;
     this.tag = tagOf(name);
     this.outbox = new Outbox(budget);
+    this.room = new NodeRoom(clock);
+    this.#awaySince = clock.now;
     this.#node = node;
     this.#clock = clock;
     this.#log = log;
@@ -87,8 +97,13 @@ export class ClusterNode {
     return this.#reason;
   }
 
-  get sessionsStarted(): number {
-    return this.#sessionsStarted;
+  get standing(): Standing {
+    return this.#standing;
+  }
+
+  /** What it says of the cluster, while it is in service. */
+  get says(): ClusterInfo | undefined {
+    return this.#standing === 'module' ? this.room.says : undefined;
   }
 
   get sessionSeconds(): number {
@@ -101,12 +116,12 @@ export class ClusterNode {
   }
 
   get takesSessions(): boolean {
-    return this.takesRequests && !this.isFull;
+    return this.takesRequests && !this.room.isClosed && !this.isLeaving;
   }
 
-  /** In service, and takes no new sessions by its own word. */
-  get isFull(): boolean {
-    return this.kind !== undefined && this.#fullUntil > this.#clock.now;
+  /** Its process is surely no more, so nothing it had is to be waited for. */
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
   /** None of its sessions can live any more, unless their clients reach it on another way. */
@@ -114,16 +129,8 @@ export class ClusterNode {
     return this.kind === undefined && this.#clock.now - this.#awaySince > this.#sessionSeconds;
   }
 
-  countSession(): void {
-    this.#sessionsStarted += 1;
-  }
-
-  /** It takes no new sessions for so long; those it has go on. */
-  full(seconds: number): void {
-    this.#fullUntil = this.#clock.now + Math.min(seconds, MAX_FULL);
-  }
-
   up(): void {
+    this.#isDead = false;
     this.#on(this.#node.tellsEnds(this.name) ? 'up' : 'upWithoutEnds');
   }
 
@@ -133,16 +140,19 @@ export class ClusterNode {
   }
 
   unreachable(error: MegaphoneError): void {
-    if (this.#standing === 'apart') this.#tell(error);
+    if (this.#standing !== 'apart') return;
+    this.#tell(error);
+    if (this.#isDead || !isOfDeath(error)) return;
+    this.#isDead = true;
+    this.#listener.died(this);
   }
 
   /** Every second: looks again for a module that was not there, and asks one that is what may have changed. */
   tick(): void {
     this.#on('second');
-    if (this.#standing === 'module' && this.#clock.now - this.#askedAt >= ASKED_EVERY) {
-      this.#askedAt = this.#clock.now;
-      this.#askSessionSeconds();
-    }
+    if (this.#standing !== 'module') return;
+    if (this.#clock.now - this.#askedAt >= ASKED_EVERY) this.#askSessionSeconds();
+    if (this.#clock.now - this.#watchedAt >= WATCH_EVERY) this.#watch();
   }
 
   /** From now on it goes because this gateway does: no news. */
@@ -170,10 +180,11 @@ export class ClusterNode {
   }
 
   #enterService(kind: PeerKind): void {
-    this.#fullUntil = 0;
+    this.room.reopen();
     this.#reason = '';
     const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
     this.#log.info({ node: this.name, kind }, `${this.name} is in service with ${what}`);
+    if (kind === 'module') this.#watch();
     this.#listener.inService(this);
   }
 
@@ -231,7 +242,14 @@ export class ClusterNode {
     this.#on(isAtom(reason, 'noproc') ? 'noProcess' : 'crashed', moduleDown(this.name, reason));
   }
 
+  #watch(): void {
+    const { name, creation } = this.#node;
+    this.#watchedAt = this.#clock.now;
+    this.#node.sendToName(this.name, MODULE, encodeVersioned(tuple(new Pid(name, 0, 0, creation), WATCH)));
+  }
+
   #askSessionSeconds(): void {
+    this.#askedAt = this.#clock.now;
     this.#node.rpc(this.name, MODULE, 'session_seconds', [], PROBE_TIMEOUT_MS).then(
       (seconds) => {
         if (typeof seconds === 'number') this.#sessionSeconds = seconds;
@@ -240,4 +258,12 @@ export class ClusterNode {
       () => {},
     );
   }
+}
+
+/** EPMD has no such name, or nothing listens where it should. */
+function isOfDeath({ code, cause }: MegaphoneError): boolean {
+  if (code === 'EPMD_NOT_REGISTERED') return true;
+  return (
+    code === 'NODE_UNREACHABLE' && cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
+  );
 }

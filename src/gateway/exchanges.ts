@@ -1,58 +1,34 @@
 /**
- * The open exchanges: carries out what their life (exchange.ts) asks for when something happens to one, or to its node.
- *
- * Each has a slot and so a ConnId (slot-table.ts), a deadline while its node is in service, another one while that is away,
- * and where it waits or may be lost, a place among what goes to its node (outbox.ts).
+ * What clients and their sessions do to exchanges: requests and answers. (What nodes do to them: node-events.ts.)
  */
 
-import { atom, Pid } from '../etf/terms.js';
-import type { Counters } from '../observe/counters.js';
+import type { Pid } from '../etf/terms.js';
+import { Paced } from '../paced.js';
 import type { Answer } from './answers.js';
-import type { ClusterNode, NodeListener, PeerKind } from './cluster-node.js';
-import { Deadlines } from './deadlines.js';
-import { type Exchange, type ExchangeEvent, LIFE, type Step } from './exchange.js';
-import type { Unsent } from './outbox.js';
-import type { Clock, ErlangNode, HttpExchange, HttpRequest } from './ports.js';
+import type { ClusterNode } from './cluster-node.js';
+import type { Exchange } from './exchange.js';
+import { lossOf, type OpenExchanges } from './open-exchanges.js';
+import type { HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
-import type { Sender } from './sender.js';
-import { SlotTable } from './slot-table.js';
 
-export interface ExchangeLimits {
-  readonly maxExchanges: number;
-  /** Seconds until an exchange that nobody answers ends with 504. */
-  readonly answerTimeout: number;
-  /** Seconds that a request waits for its node's return. */
-  readonly nodeReturnWait: number;
+/** Seconds over which those are told whose sessions are over, where they are many: they all log in again. */
+const GONE_SECONDS = 5;
+/** Longer than an answer that says so. */
+const MAX_END = 300;
+
+interface Goodbye {
+  readonly slot: number;
+  readonly exchange: Exchange;
+  /** `undefined`: its session was killed. */
+  readonly answer: Answer | undefined;
 }
 
-const NORMAL = atom('normal');
+export class Exchanges {
+  readonly #open: OpenExchanges;
+  readonly #goodbyes = new Paced<Goodbye>((goodbye) => this.#goodbye(goodbye), GONE_SECONDS);
 
-export class Exchanges implements NodeListener {
-  readonly #node: ErlangNode;
-  readonly #counters: Counters;
-  readonly #clock: Clock;
-  readonly #table: SlotTable<Exchange>;
-  readonly #answerDue: Deadlines;
-  readonly #returnDue: Deadlines;
-  readonly #sender: Sender;
-
-  constructor(node: ErlangNode, sender: Sender, limits: ExchangeLimits, counters: Counters, clock: Clock) {
-    this.#node = node;
-    this.#sender = sender;
-    this.#counters = counters;
-    this.#clock = clock;
-    this.#table = new SlotTable(limits.maxExchanges);
-    this.#answerDue = new Deadlines(limits.maxExchanges, limits.answerTimeout);
-    this.#returnDue = new Deadlines(limits.maxExchanges, limits.nodeReturnWait);
-  }
-
-  /** How many are open. */
-  get size(): number {
-    return this.#table.size;
-  }
-
-  isOpen(connId: Pid): boolean {
-    return this.#find(connId) !== undefined;
+  constructor(open: OpenExchanges) {
+    this.#open = open;
   }
 
   /** The slot of a new one, or 0 where it is over already. @param node takes sessions where there is no `sid` */
@@ -63,132 +39,84 @@ export class Exchanges implements NodeListener {
     rid: number,
     request: HttpRequest,
   ): number {
-    const exchange: Exchange = { http, node, sid, rid, state: sid === undefined ? 'starting' : 'waiting' };
-    const slot = this.#table.add(exchange);
+    const state = sid === undefined ? 'starting' : 'waiting';
+    const isStray = sid !== undefined && !sid.startsWith(node.tag);
+    const exchange: Exchange = { http, node, sid, rid, isStray, state };
+    const slot = this.#open.add(exchange);
     if (slot === 0) {
-      refusals.refuse(http, this.#counters, refusals.OVERLOAD);
+      refusals.refuse(http, this.#open.counters, refusals.OVERLOAD);
       return 0;
     }
     if (!node.takesRequests) return this.#wait(slot, exchange, request.body) ? slot : 0;
-    if (!this.#send(slot, exchange, request.body, request)) return 0;
-    this.#due(this.#answerDue, slot);
+    if (!this.#open.send(slot, exchange, request.body, request)) return 0;
+    this.#open.deadlines.answer(slot);
     return slot;
   }
 
   /** `false`: the answer is of no use. */
-  answer(connId: Pid, { status, headers, body }: Answer): boolean {
-    const exchange = this.#find(connId);
-    if (exchange === undefined || this.#step(connId.id, exchange, 'answer').effect === 'drop') return false;
-    this.#counters.countAnswer(status);
-    this.#counters.bytesOut += body.length;
-    exchange.http.answer(status, headers, body);
+  answer(connId: Pid, answer: Answer): boolean {
+    const exchange = this.#open.find(connId);
+    if (exchange === undefined) return false;
+    if (exchange.isStray && isSessionOver(answer)) return this.#sessionOver(connId.id, exchange, answer);
+    if (this.#open.step(connId.id, exchange, 'answer').effect === 'drop') return false;
+    this.#answer(exchange, answer);
+    return true;
+  }
+
+  /** Its session says where it has the request: on this node. `false`: the exchange is over. */
+  session(connId: Pid, node: ClusterNode | undefined): boolean {
+    const exchange = this.#open.find(connId);
+    if (exchange === undefined) return false;
+    const { node: before } = exchange;
+    // A node that is not in service could not be asked again.
+    if (node?.kind !== 'module' || this.#open.step(connId.id, exchange, 'session').effect !== 'adopt')
+      return true;
+    before.outbox.forget(connId.id);
+    exchange.node = node;
+    exchange.isStray = false;
+    this.#open.deadlines.answer(connId.id);
     return true;
   }
 
   clientLeft(slot: number): void {
-    const exchange = this.#table.get(slot);
+    const exchange = this.#open.get(slot);
     if (exchange === undefined) return;
-    this.#counters.closed += 1;
-    this.#step(slot, exchange, 'clientLeft');
+    this.#open.counters.closed += 1;
+    this.#open.step(slot, exchange, 'clientLeft');
   }
 
   /** What is held is to be answered now, as if its time were over; its answer comes like any other. */
   release(slot: number): void {
-    const exchange = this.#table.get(slot);
-    if (exchange === undefined || this.#step(slot, exchange, 'release').effect !== 'release') return;
-    this.#sender.release(this.#connId(slot), exchange);
+    const exchange = this.#open.get(slot);
+    if (exchange === undefined || this.#open.step(slot, exchange, 'release').effect !== 'release') return;
+    this.#open.sender.release(this.#open.connId(slot), exchange);
   }
 
-  /** One pass over all exchanges. */
-  killed(node: ClusterNode, sids: ReadonlySet<string>): void {
-    this.#forEachOf(node, (exchange, slot) => {
+  /** One pass over all exchanges: one whose session moved is known by its sid alone. */
+  killed(sids: ReadonlySet<string>): void {
+    const killed: Goodbye[] = [];
+    this.#open.forEach((exchange, slot) => {
       if (exchange.sid === undefined || !sids.has(exchange.sid)) return;
-      this.#refuse(slot, exchange, 'killed', refusals.UNKNOWN_SID);
+      if (this.#open.step(slot, exchange, 'killed').to !== 'ended') return;
+      killed.push({ slot, exchange, answer: undefined });
     });
+    void this.#goodbyes.add(killed);
   }
 
-  outOfService(node: ClusterNode, kind: PeerKind): void {
-    // Whoever has a ConnId may answer it still, without a module.
-    if (kind === 'plain') return;
-    const questions: { readonly slot: number; readonly rid: number }[] = [];
-    this.#forEachOf(node, (exchange, slot) => {
-      if (this.#refuse(slot, exchange, 'moduleDown', refusals.NODE_LOST)) return;
-      if (!node.outbox.hasBody(slot)) questions.push({ slot, rid: exchange.rid });
-      this.#due(this.#returnDue, slot);
-    });
-    // A session answers as it is asked: its answers are to come in the order of its requests.
-    questions.sort((a, b) => a.rid - b.rid);
-    node.outbox.broken(questions.map(({ slot }) => slot));
-  }
-
-  connectionLost(node: ClusterNode): void {
-    this.#forEachOf(node, (exchange, slot) =>
-      this.#refuse(slot, exchange, 'connectionDown', lossOf(exchange)),
+  /** Every second. */
+  tick(): void {
+    this.#open.deadlines.expire(
+      (slot) => this.#expired(slot, 'late'),
+      (slot) => this.#expired(slot, 'away'),
     );
-  }
-
-  inService(node: ClusterNode): void {
-    for (const [slot, body] of node.outbox.waiting) {
-      this.#due(this.#answerDue, slot);
-      const exchange = this.#table.get(slot);
-      if (node.kind === 'module' || body !== undefined || exchange === undefined) continue;
-      this.#refuse(slot, exchange, 'cannotAsk', refusals.NODE_LOST);
-    }
-    this.#sender.mark(node, true);
-    this.sendWaiting(node);
-  }
-
-  /** In order, as many as it takes. */
-  sendWaiting(node: ClusterNode): void {
-    for (const [slot, body] of node.outbox.waiting) {
-      if (!node.takesRequests) return;
-      const exchange = this.#table.get(slot);
-      if (exchange !== undefined) this.#send(slot, exchange, body);
-    }
-  }
-
-  /** Every second. @param nodes may have been sent something since their last marks */
-  tick(nodes: Iterable<ClusterNode>): void {
-    this.#expire(this.#answerDue, (slot, exchange) =>
-      this.#refuse(slot, exchange, 'late', refusals.UNANSWERED),
-    );
-    this.#expire(this.#returnDue, (slot, exchange) => this.#refuse(slot, exchange, 'away', lossOf(exchange)));
-    for (const node of nodes) this.#sender.mark(node, true);
   }
 
   /** Clients repeat their requests at another gateway, and sessions keep what was not answered. */
   stop(): void {
-    this.#table.forEach((exchange, slot) => {
-      this.#refuse(slot, exchange, 'stopping', refusals.STOPPING);
+    this.#open.forEach((exchange, slot) => {
+      this.#open.refuse(slot, exchange, 'stopping', refusals.STOPPING);
     });
-  }
-
-  /** The one place where an exchange's state changes. */
-  #step(slot: number, exchange: Exchange, event: ExchangeEvent): Step {
-    const step = LIFE[event][exchange.state];
-    if (step.effect === 'tell') this.#sender.closed(slot, this.#table.generation(slot), exchange);
-    if (step.to === 'over') this.#free(slot, exchange);
-    else if (step.to !== 'same') exchange.state = step.to;
-    return step;
-  }
-
-  /** Where this event is its end, its client hears `refusal`. Returns whether it is. */
-  #refuse(slot: number, exchange: Exchange, event: ExchangeEvent, refusal: refusals.Refusal): boolean {
-    if (this.#step(slot, exchange, event).to !== 'over') return false;
-    refusals.refuse(exchange.http, this.#counters, refusal);
-    return true;
-  }
-
-  /** Its turn has come. @param body `undefined` for the question what became of it. Returns whether it goes on. */
-  #send(slot: number, exchange: Exchange, body: Unsent, from?: HttpRequest): boolean {
-    if (this.#step(slot, exchange, 'turn').effect !== 'send') return true;
-    const isSent =
-      body === undefined
-        ? this.#sender.question(slot, this.#connId(slot), exchange)
-        : this.#sender.request(slot, this.#table.generation(slot), exchange, body, from);
-    if (!isSent) return !this.#refuse(slot, exchange, 'noRoom', refusals.OVERLOAD);
-    if (exchange.sid === undefined) exchange.node.countSession();
-    return true;
+    this.#goodbyes.stop();
   }
 
   /** Returns whether it goes on: not where too much waits already. */
@@ -196,56 +124,43 @@ export class Exchanges implements NodeListener {
     const { node } = exchange;
     const isReturning = node.kind === undefined;
     if (!node.outbox.wait(slot, body)) {
-      return !this.#refuse(slot, exchange, 'noRoom', isReturning ? lossOf(exchange) : refusals.BUSY);
+      return !this.#open.refuse(slot, exchange, 'noRoom', isReturning ? lossOf(exchange) : refusals.BUSY);
     }
-    this.#due(isReturning ? this.#returnDue : this.#answerDue, slot);
+    if (isReturning) this.#open.deadlines.return(slot);
+    else this.#open.deadlines.answer(slot);
     return true;
   }
 
-  /** From now on this deadline holds for it, and no other. */
-  #due(deadlines: Deadlines, slot: number): void {
-    this.#answerDue.remove(slot);
-    this.#returnDue.remove(slot);
-    deadlines.add(slot, this.#clock.now);
+  #expired(slot: number, event: 'late' | 'away'): void {
+    const exchange = this.#open.get(slot);
+    if (exchange === undefined) return;
+    this.#open.refuse(slot, exchange, event, event === 'late' ? refusals.UNANSWERED : lossOf(exchange));
   }
 
-  #expire(deadlines: Deadlines, act: (slot: number, exchange: Exchange) => void): void {
-    for (
-      let slot = deadlines.takeDue(this.#clock.now);
-      slot !== 0;
-      slot = deadlines.takeDue(this.#clock.now)
-    ) {
-      const exchange = this.#table.get(slot);
-      if (exchange !== undefined) act(slot, exchange);
-    }
+  #sessionOver(slot: number, exchange: Exchange, answer: Answer): boolean {
+    if (this.#open.step(slot, exchange, 'sessionOver').effect === 'drop') return false;
+    // Its body is a view of far more that was received.
+    const kept = { ...answer, body: Buffer.from(answer.body) };
+    void this.#goodbyes.add([{ slot, exchange, answer: kept }]);
+    return true;
   }
 
-  #forEachOf(node: ClusterNode, visit: (exchange: Exchange, slot: number) => void): void {
-    this.#table.forEach((exchange, slot) => {
-      if (exchange.node === node) visit(exchange, slot);
-    });
+  /** It is the turn of one whose client has not left meanwhile. */
+  #goodbye({ slot, exchange, answer }: Goodbye): void {
+    if (this.#open.get(slot) !== exchange) return;
+    this.#open.step(slot, exchange, 'goodbye');
+    if (answer === undefined) refusals.refuse(exchange.http, this.#open.counters, refusals.UNKNOWN_SID);
+    else this.#answer(exchange, answer);
   }
 
-  #find(connId: Pid): Exchange | undefined {
-    return connId.creation === this.#node.creation ? this.#table.find(connId.id, connId.serial) : undefined;
-  }
-
-  #connId(slot: number): Pid {
-    return new Pid(this.#node.name, slot, this.#table.generation(slot), this.#node.creation);
-  }
-
-  /** Frees the slot; from here on its ConnId is stale, and whoever monitors it hears so. */
-  #free(slot: number, { node }: Exchange): void {
-    const connId = this.#connId(slot);
-    this.#answerDue.remove(slot);
-    this.#returnDue.remove(slot);
-    node.outbox.forget(slot);
-    this.#table.remove(slot);
-    this.#node.exited(connId, NORMAL);
+  #answer({ http }: Exchange, { status, headers, body }: Answer): void {
+    this.#open.counters.countAnswer(status);
+    this.#open.counters.bytesOut += body.length;
+    http.answer(status, headers, body);
   }
 }
 
-/** Its node is lost, and its session with it where the node has been away for longer than its sessions can live. */
-function lossOf({ sid, node }: Exchange): refusals.Refusal {
-  return sid !== undefined && node.isGone ? refusals.UNKNOWN_SID : refusals.NODE_LOST;
+/** XEP-0124 §17.2. */
+function isSessionOver({ body }: Answer): boolean {
+  return body.length <= MAX_END && body.includes('terminate') && body.includes('item-not-found');
 }

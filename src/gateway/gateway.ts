@@ -12,8 +12,9 @@
  * Then the session answers again what it had answered, says nothing where it holds the request, and 503 where it never
  * came. So nothing is lost, clients hear of a short break nothing at all, and their answers stay in order.
  *
- * A node that stays away for longer than its sessions can live without a sign of their clients has none any more: who
- * asks for them hears `item-not-found`, and logs in elsewhere.
+ * Where its node is surely no more, or is none that is known here, any other one in service gets it (cluster.ts): sessions move,
+ * and nodes know where they are. Where there is none, and the node stays away for longer than its sessions can live without a
+ * sign of their clients, who asks for them hears `item-not-found`, and logs in elsewhere.
  *
  * A node that is behind (`ClusterNode.takesRequests`) or said that it is full gets no new sessions; the requests of those
  * it has wait, too, and go in order as it catches up.
@@ -21,7 +22,7 @@
  * A WebSocket goes to a node as a new session does, and is never sent twice: its frames then pass between its client and its
  * session, until one of them, or the way between, is gone.
  *
- * Where each of these decisions is: one exchange's life in exchange.ts, carried out by exchanges.ts; a WebSocket's in socket.ts,
+ * Where each of these decisions is: one exchange's life in exchange.ts, carried out by exchanges.ts and node-events.ts; a WebSocket's in socket.ts,
  * carried out by sockets.ts; whether a node is in service in standing.ts, carried out by cluster-node.ts; which node gets a
  * request in cluster.ts.
  */
@@ -33,10 +34,14 @@ import type { PidOwner } from '../node/processes.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
 import { type Answer, readAnswer } from './answers.js';
-import { Cluster } from './cluster.js';
+import { Cluster, type ClusterOptions } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
+import { isAtom } from './contract.js';
 import { DroppedAnswers } from './dropped-answers.js';
-import { type ExchangeLimits, Exchanges } from './exchanges.js';
+import type { DeadlineLimits } from './exchange-deadlines.js';
+import { Exchanges } from './exchanges.js';
+import { NodeEvents } from './node-events.js';
+import { OpenExchanges } from './open-exchanges.js';
 import { BodyBudget } from './outbox.js';
 import type { ErlangNode, HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
@@ -45,9 +50,7 @@ import { peek } from './sid.js';
 import { SocketInbox } from './socket-inbox.js';
 import { type SocketLimits, Sockets } from './sockets.js';
 
-export interface GatewayOptions extends ExchangeLimits, SocketLimits {
-  /** Full names of the ejabberd nodes. */
-  readonly nodes: readonly string[];
+export interface GatewayOptions extends ClusterOptions, DeadlineLimits, SocketLimits {
   /** Bytes of all requests that wait for their node or are on their way to it, each with some for itself. */
   readonly maxWaiting: number;
 }
@@ -57,7 +60,9 @@ export class Gateway implements PidOwner {
   readonly counters: Counters;
   readonly sockets: Sockets;
   readonly #node: ErlangNode;
+  readonly #open: OpenExchanges;
   readonly #exchanges: Exchanges;
+  readonly #nodeEvents: NodeEvents;
   readonly #answers: AnswerReader;
   readonly #socketInbox: SocketInbox;
   readonly #dropped: DroppedAnswers;
@@ -69,29 +74,39 @@ export class Gateway implements PidOwner {
     this.#node = node;
     this.counters = counters;
     const sender = new Sender(node);
-    this.#exchanges = new Exchanges(node, sender, options, counters, this.#clock);
-    this.sockets = new Sockets(node, sender, () => this.#nodeForSession(), options, counters);
+    this.#open = new OpenExchanges(node, sender, options, counters, this.#clock);
+    this.#exchanges = new Exchanges(this.#open);
+    this.#nodeEvents = new NodeEvents(this.#open);
+    const nodes = {
+      forSession: () => this.#nodeForSession(),
+      meet: (name: string) => this.cluster.meet(name),
+    };
+    this.sockets = new Sockets(node, sender, nodes, options, counters);
     this.#answers = new AnswerReader(node.name, node.creation);
     this.#dropped = new DroppedAnswers(counters, log);
     this.#socketInbox = new SocketInbox(node, this.sockets, this.#dropped);
     const budget = new BodyBudget(options.maxWaiting);
-    this.cluster = new Cluster(node, options.nodes, budget, this.#clock, log, {
-      inService: (peer) => this.#exchanges.inService(peer),
+    this.cluster = new Cluster(node, options, budget, this.#clock, log, {
+      inService: (peer) => this.#nodeEvents.inService(peer),
       outOfService: (peer, kind) => {
-        this.#exchanges.outOfService(peer, kind);
+        this.#nodeEvents.outOfService(peer, kind);
         this.sockets.outOfService(peer);
       },
       connectionLost: (peer) => {
-        this.#exchanges.connectionLost(peer);
+        this.#nodeEvents.connectionLost(peer);
         this.sockets.connectionLost(peer);
       },
+      elsewhere: (peer, isLost) =>
+        this.#nodeEvents.elsewhere(peer, isLost, (sid) => this.cluster.ofSession(sid)),
+      passedInVain: (peer, tag) => this.#nodeEvents.passedInVain(peer, tag),
+      isUsed: (peer) => this.#open.isUsed(peer) || this.sockets.isUsed(peer),
     });
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
     node.adoptPids(this);
   }
 
   get openExchanges(): number {
-    return this.#exchanges.size;
+    return this.#open.size;
   }
 
   /** The slot to give to `closed` and `release`, or 0 where the request is already answered. */
@@ -101,11 +116,15 @@ export class Gateway implements PidOwner {
     this.counters.bytesIn += body.length;
     if (this.#isStopping) return this.#refuse(http, refusals.STOPPING);
     const { sid, rid } = peek(body);
-    const node = this.cluster.route(sid);
-    if (node === undefined) {
-      return this.#refuse(http, sid === undefined ? this.#whyNoSession() : refusals.UNKNOWN_SID);
+    if (sid === undefined) {
+      const node = this.cluster.forSession();
+      if (node === undefined) return this.#refuse(http, this.#whyNoSession());
+      return this.#exchanges.begin(http, node, undefined, rid, request);
     }
-    if (sid !== undefined && node.isGone) return this.#refuse(http, refusals.UNKNOWN_SID);
+    const node = this.cluster.ofSession(sid);
+    if (node === undefined || (node.isGone && sid.startsWith(node.tag))) {
+      return this.#refuse(http, refusals.UNKNOWN_SID);
+    }
     return this.#exchanges.begin(http, node, sid, rid, request);
   }
 
@@ -144,32 +163,31 @@ export class Gateway implements PidOwner {
     } else if (this.sockets.owns(connId.id)) {
       this.#socketInbox.answer(connId, term, peer);
     } else {
-      const answer = readAnswer(term);
-      if (answer === undefined) this.#dropped.unknownShape(term, peer);
-      else this.#settle(connId, answer, peer);
+      this.#hear(connId, term, peer);
     }
   }
 
   /** @param connId of this life of the gateway */
   isAlive(connId: Pid): boolean {
-    return this.#exchanges.isOpen(connId) || this.sockets.find(connId.id, connId.serial) !== 0;
+    return this.#open.find(connId) !== undefined || this.sockets.find(connId.id, connId.serial) !== 0;
   }
 
   /** The node's module came to that mark. */
   taken(node: ClusterNode, place: number): void {
     node.outbox.taken(place);
-    this.#exchanges.sendWaiting(node);
+    this.#nodeEvents.sendWaiting(node);
   }
 
-  /** These sessions of the node were killed, and will answer nothing. */
-  gone(node: ClusterNode, sids: ReadonlySet<string>): void {
-    this.#exchanges.killed(node, sids);
+  /** These sessions were killed, or were on a node that is no more, and will answer nothing. */
+  gone(sids: ReadonlySet<string>): void {
+    this.#exchanges.killed(sids);
   }
 
   /** Once a second. @param now seconds, never running backwards */
   tick(now: number): void {
     this.#clock.now = now;
-    this.#exchanges.tick(this.cluster.nodes);
+    this.#exchanges.tick();
+    this.#nodeEvents.tick(this.cluster.nodes);
     this.cluster.tick();
   }
 
@@ -183,7 +201,7 @@ export class Gateway implements PidOwner {
 
   #nodeForSession(): ClusterNode | refusals.Refusal {
     if (this.#isStopping) return refusals.STOPPING;
-    return this.cluster.route(undefined) ?? this.#whyNoSession();
+    return this.cluster.forSession() ?? this.#whyNoSession();
   }
 
   #whyNoSession(): refusals.Refusal {
@@ -206,6 +224,17 @@ export class Gateway implements PidOwner {
     }
   }
 
+  #hear(connId: Pid, term: Term, peer: string): void {
+    const answer = readAnswer(term);
+    if (answer !== undefined) {
+      this.#settle(connId, answer, peer);
+    } else if (isSession(term, peer)) {
+      if (!this.#exchanges.session(connId, this.cluster.find(peer))) this.#dropped.stale(peer);
+    } else {
+      this.#dropped.unknownShape(term, peer);
+    }
+  }
+
   #settle(connId: Pid, answer: Answer, peer: string): void {
     if (!this.#exchanges.answer(connId, answer)) this.#dropped.stale(peer);
   }
@@ -215,4 +244,10 @@ export class Gateway implements PidOwner {
 function namedIn(term: Term): Pid | undefined {
   const first = term instanceof Tuple ? term.elements[0] : undefined;
   return first instanceof Pid ? first : undefined;
+}
+
+/** `{ConnId, session, Pid}`, of a process there. */
+function isSession(term: Term, peer: string): boolean {
+  const [, word, pid] = term instanceof Tuple && term.elements.length === 3 ? term.elements : [];
+  return word !== undefined && isAtom(word, 'session') && pid instanceof Pid && pid.node === peer;
 }

@@ -1,8 +1,8 @@
 /**
  * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
  * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it came to a mark among the
- * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, or that sessions were killed,
- * `{gone, [Sid]}`.
+ * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, that sessions were killed,
+ * `{gone, [Sid]}`, or who is in the cluster and how it does itself, `{cluster, Info}`.
  *
  * Requests: `stats` and `health` give maps with binary keys, and so do `drain` and `resume`, which take this gateway out of
  * service and back; anything else `{error, unknown_request}`.
@@ -13,6 +13,7 @@ import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode } from '../node/hidden-node.js';
 import { incomingCall } from '../node/incoming-call.js';
 import type { NamedProcess } from '../node/processes.js';
+import { readClusterInfo } from './cluster-info.js';
 import type { ClusterNode } from './cluster-node.js';
 import type { Gateway } from './gateway.js';
 
@@ -48,9 +49,11 @@ export class MegaphoneProcess implements NamedProcess {
   #hear(node: ClusterNode, term: Term): boolean {
     const [word, what] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
     const name = word instanceof Atom ? word.name : undefined;
+    const info = name === 'cluster' ? readClusterInfo(what) : undefined;
     if (name === 'taken' && isCount(what)) this.#gateway.taken(node, what);
-    else if (name === 'full' && isCount(what)) node.full(what);
-    else if (name === 'gone' && Array.isArray(what)) this.#gateway.gone(node, sidsOf(what));
+    else if (name === 'full' && isCount(what)) node.room.full(what);
+    else if (name === 'gone' && Array.isArray(what)) this.#gateway.gone(sidsOf(what));
+    else if (info !== undefined) this.#gateway.cluster.tell(node, info);
     else return false;
     return true;
   }

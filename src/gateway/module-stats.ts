@@ -6,7 +6,7 @@
 import { MegaphoneError } from '../errors.js';
 import { Atom, type Term } from '../etf/terms.js';
 import type { ModuleCounts, ModuleStats } from '../observe/module-metrics.js';
-import type { ClusterNode } from './cluster-node.js';
+import type { Cluster } from './cluster.js';
 import { MODULE } from './contract.js';
 import type { ErlangNode } from './ports.js';
 
@@ -17,7 +17,7 @@ const NAME = /^[a-z][a-z0-9_]*$/;
 
 export class ModuleReports {
   readonly #node: Pick<ErlangNode, 'rpc'>;
-  readonly #nodes: readonly ClusterNode[];
+  readonly #cluster: Pick<Cluster, 'nodes'>;
   readonly #now: () => number;
   #askedAt = Number.NEGATIVE_INFINITY;
   #answers: Promise<ModuleStats> = Promise.resolve({});
@@ -25,11 +25,11 @@ export class ModuleReports {
   /** @param now milliseconds, never running backwards */
   constructor(
     node: Pick<ErlangNode, 'rpc'>,
-    nodes: readonly ClusterNode[],
+    cluster: Pick<Cluster, 'nodes'>,
     now: () => number = () => performance.now(),
   ) {
     this.#node = node;
-    this.#nodes = nodes;
+    this.#cluster = cluster;
     this.#now = now;
   }
 
@@ -42,7 +42,7 @@ export class ModuleReports {
   }
 
   async #askAll(): Promise<ModuleStats> {
-    const modules = this.#nodes.filter(({ kind }) => kind === 'module');
+    const modules = this.#cluster.nodes.filter(({ kind }) => kind === 'module');
     const answers = await Promise.all(modules.map(({ name }) => this.#ask(name)));
     const told = modules.flatMap(({ name }, index) => {
       const counts = answers[index];

@@ -15,9 +15,12 @@
  *   taken           ·         ·        ·         none
  *   broken          ·         ·        –         waiting
  *   broken, asked   question  –        question  –
+ *   ask             question  –        –         question
+ *   handOver        –         none     none      –
  *   forget          ·         none     none      none
  *
- * A dot: nothing changes; a dash: does not happen. asked: its exchange is open, and its body is not here.
+ * A dot: nothing changes; a dash: does not happen. asked: its exchange is open, and its body is not here. handOver: it waits for
+ * another node from now on, as it did for this one.
  *
  * All that is sent is counted. Now and then the place is marked (`{Gateway, mark, Place}`), and the module says when it
  * comes to the mark (`{taken, Place}`): so everything before was taken, or lost in a break. No break makes that untrue.
@@ -136,6 +139,18 @@ export class Outbox {
       this.#budget.give(this.#waiting.get(slot));
       this.#waiting.delete(slot);
     }
+  }
+
+  /** What became of it is to be asked, though there was no break: it may have been passed on, and be lost where it went. */
+  ask(slot: number): void {
+    this.forget(slot);
+    this.#waiting.set(slot, undefined);
+  }
+
+  /** What waits waits in the other one from now on, behind what is there. */
+  handOver(slot: number, to: Outbox): void {
+    to.#waiting.set(slot, this.#waiting.get(slot));
+    this.#waiting.delete(slot);
   }
 
   /** The place to mark now, 0 for none. @param quiet nothing more is being sent */

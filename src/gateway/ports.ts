@@ -16,6 +16,8 @@ export type ErlangNode = Pick<
   | 'sendToPid'
   | 'tell'
   | 'tellsEnds'
+  | 'keepConnected'
+  | 'letGo'
   | 'monitor'
   | 'rpc'
 >;

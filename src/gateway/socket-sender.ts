@@ -6,6 +6,7 @@
  *   {ConnId, written, Number} the kernel took what was sent with this number, and all before it
  *   {ConnId, read, Number}    the client has it, and all before it
  *   {ConnId, closed, Code}    the socket is gone
+ *   {ConnId, moved}           another process has the session's place
  *
  * The first goes to the name, the others to the session's pid, or where there is none (kind `plain`) to the name as well. The
  * second is nearly all there is, and is written like a request of BOSH: the same bytes, of which only the numbers are patched.
@@ -23,6 +24,7 @@ import type { Socket } from './socket.js';
 const OPEN = atom('open');
 const PROGRESS = { written: atom('written'), read: atom('read') } as const;
 const CLOSED = atom('closed');
+const MOVED = atom('moved');
 
 /** How far a frame of the server came. */
 export type Progress = keyof typeof PROGRESS;
@@ -58,12 +60,14 @@ export class SocketSender {
 
   /** Never refused: a session that does not hear it would wait for a client that is gone. */
   closed(connId: Pid, socket: Socket, code: number): void {
-    const { node, state, id, serial, creation } = socket;
-    if (state === 'plain') {
-      this.#node.sendToName(node.name, MODULE, closedTerm(connId, code));
-    } else {
-      this.#node.tell(new Pid(node.name, id >>> 0, serial >>> 0, creation >>> 0), closedTerm(connId, code));
-    }
+    const term = closedTerm(connId, code);
+    if (socket.state === 'plain') this.#node.sendToName(socket.node.name, MODULE, term);
+    else this.#node.tell(sessionOf(socket), term);
+  }
+
+  /** Never refused, either: what came before it is passed on when it is there. */
+  moved(connId: Pid, session: Pid): void {
+    this.#node.tell(session, encodeVersioned(tuple(connId, MOVED)));
   }
 
   #send(socket: Socket, head: Buffer, body?: Buffer): boolean {
@@ -75,3 +79,6 @@ export class SocketSender {
 }
 
 export const closedTerm = (connId: Pid, code: number): Buffer => encodeVersioned(tuple(connId, CLOSED, code));
+
+export const sessionOf = ({ node, id, serial, creation }: Socket): Pid =>
+  new Pid(node.name, id >>> 0, serial >>> 0, creation >>> 0);

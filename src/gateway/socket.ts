@@ -9,6 +9,7 @@
  *
  *   event           asked        plain        open         lost
  *   session         open+accept  open+adopt   open+adopt   drop
+ *   elsewhere       open+accept  drop         open+adopt   drop
  *   answer          over+refuse  drop         drop         drop
  *   noRoom          over+refuse  over+refuse  –            –
  *   serverFrame     drop         send         send         drop
@@ -24,7 +25,7 @@
  *   turn            ·            ·            ·            over+close
  *   stopping        over+refuse  over+end     over+end     over+close
  *
- * Behind the plus is what is to be done: `accept` or `refuse` the upgrade; `adopt` the pid that gets the frames from now on;
+ * Behind the plus is what is to be done: `accept` or `refuse` the upgrade; `adopt` the pid that gets the frames from now on, of which the former hears last;
  * `send` to the client; `pass` to the server, or `take` what this said it took of that; `close` the client's side, `tell`
  * the server's that the client is gone, or `end` both; or `drop` what came, where nothing else changes either. A dot:
  * nothing changes; a dash: does not happen. What the client hears at the end, and the server, is the event's matter.
@@ -39,7 +40,7 @@ import type { ClientSocket } from './ports.js';
 
 export interface Socket {
   readonly client: ClientSocket;
-  readonly node: ClusterNode;
+  node: ClusterNode;
   state: SocketState;
   /** The session's pid on that node, its numbers signed, which keeps them small; all 0 before there is one. */
   id: number;
@@ -54,6 +55,8 @@ export type SocketState = 'asked' | 'plain' | 'open' | 'lost';
 export type SocketEvent =
   /** The upgrade is granted, or another process takes the session's place. */
   | 'session'
+  /** The same, of a process on another node than the one it belongs to. */
+  | 'elsewhere'
   /** An answer of HTTP. */
   | 'answer'
   /** The module cannot be told of it, as its node does not read. */
@@ -113,6 +116,7 @@ const ends = step('over', 'end');
 
 export const SOCKET_LIFE: Readonly<Record<SocketEvent, Readonly<Record<SocketState, SocketStep>>>> = {
   session: { asked: accepts, plain: adopts, open: adopts, lost: drops },
+  elsewhere: { asked: accepts, plain: drops, open: adopts, lost: drops },
   answer: { asked: refuses, plain: drops, open: drops, lost: drops },
   noRoom: { asked: refuses, plain: refuses, open: never, lost: never },
   serverFrame: { asked: drops, plain: sends, open: sends, lost: drops },

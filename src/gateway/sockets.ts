@@ -18,12 +18,20 @@ import type { Sender } from './sender.js';
 import { SlotTable } from './slot-table.js';
 import { SOCKET_LIFE, type Socket, type SocketEvent, type SocketStep } from './socket.js';
 import * as endings from './socket-endings.js';
-import { type Progress, SocketSender } from './socket-sender.js';
+import { type Progress, SocketSender, sessionOf } from './socket-sender.js';
 
 export interface SocketLimits {
   /** Ids up to this one are those of exchanges. */
   readonly maxExchanges: number;
   readonly maxSockets: number;
+}
+
+/** What sockets ask of the cluster. */
+export interface SocketNodes {
+  /** Where a new one goes, or why it goes nowhere. */
+  forSession(): ClusterNode | refusals.Refusal;
+  /** The node that a session moved to. */
+  meet(name: string): ClusterNode;
 }
 
 const NORMAL = atom('normal');
@@ -32,7 +40,7 @@ const LOST_SECONDS = 5;
 
 export class Sockets implements SocketService, Pick<NodeListener, 'outOfService' | 'connectionLost'> {
   readonly #node: ErlangNode;
-  readonly #route: () => ClusterNode | refusals.Refusal;
+  readonly #nodes: SocketNodes;
   readonly #counters: Counters;
   /** The id of a ConnId is this more than the slot. */
   readonly #offset: number;
@@ -40,16 +48,15 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   readonly #sender: SocketSender;
   readonly #lost = new Paced<number>((slot) => this.#end(slot, 'turn', endings.NODE_LOST), LOST_SECONDS);
 
-  /** @param route where a new one goes, or why it goes nowhere */
   constructor(
     node: ErlangNode,
     sender: Sender,
-    route: () => ClusterNode | refusals.Refusal,
+    nodes: SocketNodes,
     limits: SocketLimits,
     counters: Counters,
   ) {
     this.#node = node;
-    this.#route = route;
+    this.#nodes = nodes;
     this.#counters = counters;
     this.#offset = limits.maxExchanges;
     this.#table = new SlotTable(limits.maxSockets);
@@ -73,7 +80,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   }
 
   open(client: ClientSocket, info: ClientInfo): number {
-    const node = this.#route();
+    const node = this.#nodes.forSession();
     if ('body' in node) return this.#refuseNew(client, node);
     const isPlain = node.kind === 'plain';
     const window = isPlain ? undefined : new FrameWindow();
@@ -85,7 +92,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
       this.#end(slot, 'noRoom', endings.FULL);
       return 0;
     }
-    node.countSession();
+    node.room.countSession();
     // Its slot is known then to whoever asked.
     if (isPlain) queueMicrotask(() => this.#table.get(slot) === socket && this.#accept(socket));
     return slot;
@@ -122,14 +129,17 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
 
   /**
    * The upgrade is granted, or another process takes the session's place. `false`, here and below: it is of no use.
-   * @param pid of the node that it was opened at
+   * @param pid of the node that says so
    */
   session(slot: number, pid: Pid): boolean {
     const socket = this.#table.get(slot);
-    // No word of its end would come from another node.
-    if (socket === undefined || pid.node !== socket.node.name) return false;
-    const { effect } = this.#step(slot, socket, 'session');
+    if (socket === undefined) return false;
+    const before = sessionOf(socket);
+    const { effect } = this.#step(slot, socket, pid.node === socket.node.name ? 'session' : 'elsewhere');
     if (effect === 'drop') return false;
+    const hadSession = effect === 'adopt' && socket.creation !== 0;
+    if (hadSession && !isSame(before, pid)) this.#sender.moved(this.#connId(slot), before);
+    if (pid.node !== socket.node.name) socket.node = this.#nodes.meet(pid.node);
     socket.id = pid.id | 0;
     socket.serial = pid.serial | 0;
     socket.creation = pid.creation | 0;
@@ -169,6 +179,15 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
 
   serverClose(slot: number, code: number, reason: Buffer): boolean {
     return this.#end(slot, 'serverClose', endings.byServer(code, reason));
+  }
+
+  /** Whether one is open there. */
+  isUsed(node: ClusterNode): boolean {
+    let isUsed = false;
+    this.#table.forEach((socket) => {
+      isUsed ||= socket.node === node;
+    });
+    return isUsed;
   }
 
   outOfService(node: ClusterNode): void {
@@ -252,3 +271,6 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     this.#node.exited(connId, NORMAL);
   }
 }
+
+const isSame = (a: Pid, b: Pid): boolean =>
+  a.node === b.node && a.id === b.id && a.serial === b.serial && a.creation === b.creation;

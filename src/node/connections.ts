@@ -93,6 +93,16 @@ export class Connections {
     void this.#try(node, kept);
   }
 
+  /** It need not be connected any more: the connection that is there ends, and none is tried for. */
+  letGo(node: string): void {
+    clearTimeout(this.#kept.get(node)?.timer);
+    this.#kept.delete(node);
+    this.#attempts.get(node)?.abort.abort();
+    this.#connections
+      .get(node)
+      ?.close(new MegaphoneError('LINK_LET_GO', `${node}: it is needed no more`, { node }));
+  }
+
   /** What a node that wants to connect is told. Decided by its name alone, so nothing changes here yet. */
   admit(peer: string): Admission {
     const { self, allow } = this.#options;
@@ -188,7 +198,7 @@ export class Connections {
       await this.connect(node, kept.endpoint);
     } catch (error) {
       if (!(error instanceof MegaphoneError)) throw error;
-      if (this.#stopped) return;
+      if (this.#stopped || this.#kept.get(node) !== kept) return;
       kept.lastError = error;
       kept.failures += 1;
       this.#listener.unreachable(node, error);

@@ -14,12 +14,12 @@ import { MegaphoneError } from '../errors.js';
 import { encodeVersioned } from '../etf/encode.js';
 import { Atom, atom, Pid, type Term, tuple } from '../etf/terms.js';
 import { Calls, rpcRequest, rpcResult } from './calls.js';
-import type { Traffic } from './connection.js';
 import { Connections } from './connections.js';
 import type { Cookie } from './cookie.js';
 import { type Endpoint, Registration } from './epmd-client.js';
 import { aliasOf, type IncomingCall } from './incoming-call.js';
 import { Listener } from './listener.js';
+import { type PeerStatus, peerStatus } from './peer-status.js';
 import { type NamedProcess, type PidOwner, Processes } from './processes.js';
 import { netKernel, type Replies, rex } from './usual-names.js';
 
@@ -46,13 +46,6 @@ export interface NodeOptions {
   readonly maxQueuedBytes?: number;
 }
 
-export interface PeerStatus extends Traffic {
-  readonly node: string;
-  readonly up: boolean;
-  /** Why it is not up, once that is known. */
-  readonly error: MegaphoneError | undefined;
-}
-
 interface NodeEvents {
   up: [node: string];
   down: [node: string, error: MegaphoneError];
@@ -68,7 +61,6 @@ interface NodeEvents {
 }
 
 const PING_TIMEOUT_MS = 5_000;
-const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
 
 export class HiddenNode extends EventEmitter<NodeEvents> {
   readonly name: string;
@@ -228,9 +220,9 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     return () => channel.demonitor(ref);
   }
 
-  /** Whether that node, to which there is a connection, tells when a process of its own ends: what Erlang runs on does. */
-  tellsEnds(node: string): boolean {
-    return this.#connections.get(node)?.channel.tellsEnds ?? false;
+  /** Whether that node tells when a process of its own ends: what Erlang runs on does. `undefined`: there is no connection to it. */
+  tellsEnds(node: string): boolean | undefined {
+    return this.#connections.get(node)?.channel.tellsEnds;
   }
 
   /** `gen_server:call({name, node}, request, timeoutMs)`. Rejects as `Calls.call` does; does not connect. */
@@ -275,20 +267,18 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.#connections.keepConnected(node, endpoint);
   }
 
+  /** Ends what `keepConnected` began, and the connection. */
+  letGo(node: string): void {
+    this.#connections.letGo(node);
+  }
+
   /** Connects once, unless there is a connection. @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_… */
   connect(node: string, endpoint?: Endpoint): Promise<void> {
     return this.#connections.connect(node, endpoint);
   }
 
   peers(): readonly PeerStatus[] {
-    const up = [...this.#connections.all()].map(({ peer, traffic }) => ({
-      node: peer.name,
-      up: true,
-      error: undefined,
-      ...traffic,
-    }));
-    const missing = [...this.#connections.missing()].map((kept) => ({ ...kept, up: false, ...NO_TRAFFIC }));
-    return [...up, ...missing];
+    return peerStatus(this.#connections);
   }
 
   /** Leaves EPMD and closes all connections, behind what is queued: the other nodes see a `nodedown` at once. */

@@ -78,6 +78,18 @@ export function prometheusText(stats: Stats): string {
       nodes.map(([name, node]) => [name, Number(node.in_service)]),
     ),
     labelled(
+      'node_takes_sessions',
+      'Whether an ejabberd node is given new sessions',
+      'node',
+      nodes.map(([name, node]) => [name, Number(node.takes_sessions)]),
+    ),
+    labelled(
+      'node_sessions',
+      'Sessions of an ejabberd node, by its own word',
+      'node',
+      nodes.map(([name, node]) => [name, node.sessions]),
+    ),
+    labelled(
       'requests_on_the_way',
       'Requests sent to a node that it has not taken yet',
       'node',

@@ -9,7 +9,13 @@ export interface NodeState {
   /** `undefined` while out of service. */
   readonly kind: 'module' | 'plain' | undefined;
   readonly reason: string;
-  readonly sessionsStarted: number;
+  /** It is given new sessions now. */
+  readonly takesSessions: boolean;
+  readonly room: {
+    readonly started: number;
+    /** How many it has, by its own word; 0 where it says none. */
+    readonly sessions: number;
+  };
   readonly outbox: {
     /** What was sent that it has not said to have taken. Nobody but a module in service says so. */
     readonly onTheWay: number;
@@ -22,7 +28,7 @@ export interface Sources {
   /** The gateway's own node name. */
   readonly node: string;
   readonly counters: Counters;
-  readonly nodes: readonly NodeState[];
+  readonly nodes: () => readonly NodeState[];
   /** Date.now() of the start. */
   readonly startedAt: number;
   readonly openExchanges: () => number;
@@ -41,6 +47,9 @@ export type NodeReport = {
   readonly in_service: boolean;
   /** Empty while in service; with several workers, why one of them does without that node. */
   readonly reason: string;
+  readonly takes_sessions: boolean;
+  /** Of all gateways, as the node says; with several workers the largest that one of them knows. */
+  readonly sessions: number;
   readonly sessions_started: number;
   readonly requests_on_the_way: number;
   readonly requests_waiting: number;
@@ -99,17 +108,19 @@ export type Stats = Health & {
 };
 
 export function health({ nodes, state }: Sources): Health {
-  const reports = nodes.map((node): [string, NodeReport] => [
+  const reports = nodes().map((node): [string, NodeReport] => [
     node.name,
     {
       in_service: node.kind !== undefined,
       reason: node.reason,
-      sessions_started: node.sessionsStarted,
+      takes_sessions: node.takesSessions,
+      sessions: node.room.sessions,
+      sessions_started: node.room.started,
       requests_on_the_way: node.kind === 'module' ? node.outbox.onTheWay : 0,
       requests_waiting: node.outbox.waiting.size,
     },
   ]);
-  const isAvailable = state() === 'in_service' && nodes.some(({ kind }) => kind !== undefined);
+  const isAvailable = state() === 'in_service' && nodes().some(({ kind }) => kind !== undefined);
   return { status: isAvailable ? 'ok' : 'unavailable', state: state(), nodes: Object.fromEntries(reports) };
 }
 

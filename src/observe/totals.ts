@@ -63,7 +63,15 @@ export function total(whole: Whole, workers: readonly WorkerState[], retired: Ta
 export function retire(before: Tally, last: Tally): Tally {
   const nodes = Object.entries(last.nodes).map(([name, { sessions_started }]): [string, NodeReport] => [
     name,
-    { in_service: false, reason: '', sessions_started, requests_on_the_way: 0, requests_waiting: 0 },
+    {
+      in_service: false,
+      reason: '',
+      takes_sessions: false,
+      sessions: 0,
+      sessions_started,
+      requests_on_the_way: 0,
+      requests_waiting: 0,
+    },
   ]);
   return add(before, {
     ...last,
@@ -127,6 +135,8 @@ function addNode(a: NodeReport, b: NodeReport): NodeReport {
   return {
     in_service: a.in_service || b.in_service,
     reason: a.reason === '' ? b.reason : a.reason,
+    takes_sessions: a.takes_sessions || b.takes_sessions,
+    sessions: Math.max(a.sessions, b.sessions),
     sessions_started: a.sessions_started + b.sessions_started,
     requests_on_the_way: a.requests_on_the_way + b.requests_on_the_way,
     requests_waiting: a.requests_waiting + b.requests_waiting,

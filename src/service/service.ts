@@ -33,7 +33,12 @@ const HARMLESS: ReadonlySet<string> = new Set([
 ]);
 
 /** A node, or this one, that stops or starts anew. */
-const USUAL_ENDS: ReadonlySet<string> = new Set(['LINK_CLOSED', 'LINK_STOPPED', 'LINK_SUPERSEDED']);
+const USUAL_ENDS: ReadonlySet<string> = new Set([
+  'LINK_CLOSED',
+  'LINK_LET_GO',
+  'LINK_STOPPED',
+  'LINK_SUPERSEDED',
+]);
 
 export interface Listening {
   /** False: another process accepts the connections, and `bosh.serve` is given them. */
@@ -85,7 +90,8 @@ export class Service implements Crew {
     const gateway = new Gateway(
       node,
       {
-        nodes: config.nodes.map(({ name }) => name),
+        nodes: config.nodes,
+        discover: config.discover,
         maxExchanges: config.max_exchanges,
         maxSockets: config.max_connections,
         answerTimeout: config.answer_timeout,
@@ -120,12 +126,12 @@ export class Service implements Crew {
       counters,
       log,
     );
-    const modules = new ModuleReports(node, gateway.cluster.nodes);
+    const modules = new ModuleReports(node, gateway.cluster);
     const standing: Standing = { state: 'in_service' };
     const sources: Sources = {
       node: node.name,
       counters,
-      nodes: gateway.cluster.nodes,
+      nodes: () => gateway.cluster.nodes,
       startedAt: Date.now(),
       openExchanges: () => gateway.openExchanges,
       websockets: () => gateway.sockets.size,
@@ -155,7 +161,7 @@ export class Service implements Crew {
       throw error;
     }
     logNodeEvents(node, counters, log);
-    for (const { name, endpoint } of config.nodes) node.keepConnected(name, endpoint);
+    gateway.cluster.connect();
     return new Service(node, gateway, bosh, ports, reports, standing);
   }
 

@@ -163,7 +163,8 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     node,
     // A second request of some of them is open while they talk.
     {
-      nodes: [ejabberd],
+      nodes: [{ name: ejabberd }],
+      discover: false,
       maxExchanges: sessions + 10_000,
       maxSockets: sessions + 10_000,
       answerTimeout: wait * 2,
@@ -183,7 +184,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     }),
   );
   setInterval(() => gateway.tick(process.uptime()), 1000);
-  node.keepConnected(ejabberd);
+  gateway.cluster.connect();
   while (gateway.cluster.inService === 0) await new Promise((resolve) => setTimeout(resolve, CHECK_MS));
   return gateway;
 }

@@ -26,7 +26,7 @@ async function full(erl: Erl, seconds: number | string): Promise<void> {
   await erl.evaluate(`{megaphone, '${service.node.name}'} ! {full, ${seconds}}, ok`);
 }
 
-const fullNodes = (): number => service.gateway.cluster.nodes.filter(({ isFull }) => isFull).length;
+const fullNodes = (): number => service.gateway.cluster.nodes.filter(({ room }) => room.isClosed).length;
 
 /** One request, which this node gets. */
 async function answeredBy(erl: Erl, body: string): Promise<void> {
@@ -59,7 +59,7 @@ test('where all are full new sessions hear 503 with Retry-After, until the time 
     await until(() => service.gateway.openExchanges > 0 || service.gateway.counters.refused.full > before);
     return service.gateway.openExchanges > 0;
   });
-  const started = service.gateway.cluster.nodes.find(({ sessionsStarted }) => sessionsStarted > 0);
+  const started = service.gateway.cluster.nodes.find(({ room }) => room.started > 0);
   await next(nodes.find(({ name }) => name === started?.name) as Erl, 'C ! <<"welcome">>');
   assert.equal(await (await accepted)?.text(), 'welcome');
 });

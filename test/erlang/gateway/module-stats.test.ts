@@ -46,7 +46,7 @@ after(() => cluster.stop());
 
 beforeEach(() => {
   time = 0;
-  reports = new ModuleReports(service.node, service.gateway.cluster.nodes, () => time);
+  reports = new ModuleReports(service.node, service.gateway.cluster, () => time);
 });
 
 test('every node in service is asked', async () => {

@@ -27,6 +27,7 @@ const PLAYER = (name: string) => `
             {megaphone, node(Gateway)} ! {taken, Place},
             Who ! {said, Place},
             Play(Messages, Asking, tl(Marks));
+          {_, watch} -> Play(Messages, Asking, Marks);
           stop -> ok;
           Message when element(1, Message) =/= say_taken -> Play(queue:in(Message, Messages), Asking, Marks)
         end

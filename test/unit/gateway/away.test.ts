@@ -23,7 +23,8 @@ let answers: string[];
 async function start(registered: Registered = 'module'): Promise<void> {
   node = new FakeNode();
   const options = {
-    nodes: [PEER],
+    nodes: [{ name: PEER }],
+    discover: true,
     maxExchanges: 100,
     maxSockets: 100,
     answerTimeout: 1000,
@@ -65,7 +66,7 @@ function onTheWay(): number | undefined {
   const sources: Sources = {
     node: node.name,
     counters,
-    nodes: cluster.nodes,
+    nodes: () => cluster.nodes,
     startedAt: 0,
     openExchanges: none,
     websockets: none,

@@ -54,7 +54,7 @@ const EVENTS: Readonly<Record<string, Event>> = {
   'crashes, and is not back': (fake) => fake.crash(PEER, 'nobody'),
 };
 
-const NONE = { inService() {}, outOfService() {}, connectionLost() {} };
+const NONE = { inService() {}, outOfService() {}, connectionLost() {}, died() {} };
 
 async function open(registered: Registered | undefined, listener = NONE, clock = { now: 0 }) {
   const fake = new FakeNode();
@@ -103,6 +103,7 @@ test('its listener hears of each time it comes into service and goes out of it, 
     inService: (): void => void heard.push('in'),
     outOfService: (): void => void heard.push('out'),
     connectionLost: (): void => void heard.push('lost'),
+    died: (): void => void heard.push('died'),
   });
   await fake.crash(PEER, 'nobody');
   fake.down(PEER);
@@ -122,13 +123,13 @@ test('an answer to what was asked before a break is of no account', async () => 
 test('it goes without new sessions at its word, but not for ever, and not when it is back', async () => {
   const clock = { now: 100 };
   const { fake, node } = await open('module', NONE, clock);
-  node.full(1_000_000_000);
+  node.room.full(1_000_000_000);
   assert.deepEqual([node.takesRequests, node.takesSessions], [true, false]);
   clock.now += 59;
-  assert.ok(node.isFull);
+  assert.ok(node.room.isClosed);
   clock.now += 1;
   assert.ok(node.takesSessions);
-  node.full(2);
+  node.room.full(2);
   await fake.crash(PEER, 'module');
   assert.ok(node.takesSessions);
 });

@@ -19,7 +19,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, beforeEach, mock, test } from 'node:test';
 import { pino } from 'pino';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
@@ -35,6 +35,11 @@ const PEER = 'ejabberd@localhost';
 const SID = `${tagOf(PEER)}.random`;
 const RETURN_WAIT = 10;
 const ANSWER_TIMEOUT = 30;
+/** Of what is done to many, the first part. */
+const STEP_MS = 50;
+
+beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+afterEach(() => mock.timers.reset());
 
 interface Scene {
   readonly node: FakeNode;
@@ -104,9 +109,8 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
   'the time to answer is over': ({ gateway }) => gateway.tick(ANSWER_TIMEOUT),
   'the time to come back is over': ({ gateway }) => gateway.tick(RETURN_WAIT),
   'the session is killed': ({ gateway }) => {
-    const [peer] = gateway.cluster.nodes;
-    assert.ok(peer);
-    gateway.gone(peer, new Set([SID]));
+    gateway.gone(new Set([SID]));
+    mock.timers.tick(STEP_MS);
   },
   'its client is to go elsewhere': ({ gateway, request }) => gateway.release(request.slot),
   'the module crashes': ({ node }) => node.crash(PEER, 'nobody'),
@@ -144,7 +148,8 @@ const kindOf = (term: readonly Term[]): string => {
 
 function gatewayOn(node: FakeNode, counters: Counters): Gateway {
   const options = {
-    nodes: [PEER],
+    nodes: [{ name: PEER }],
+    discover: true,
     maxExchanges: 100,
     maxSockets: 100,
     answerTimeout: ANSWER_TIMEOUT,

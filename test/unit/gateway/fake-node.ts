@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import type { PidNumbers } from '../../../src/distribution/send-controls.js';
 import { MegaphoneError } from '../../../src/errors.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
-import { atom, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
+import { Atom, atom, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import type { ErlangNode } from '../../../src/gateway/ports.js';
 
@@ -39,7 +39,12 @@ export interface Sent {
 export class FakeNode extends EventEmitter {
   readonly name = 'megaphone@localhost';
   readonly creation = 7;
+  /** Without what is asked of the cluster: */
   readonly sent: Sent[] = [];
+  /** the nodes that were. */
+  readonly watched: string[] = [];
+  /** The nodes that are to be connected. */
+  readonly kept = new Set<string>();
   /** The pids that ended. */
   readonly ended: Pid[] = [];
   sessionSeconds = 60;
@@ -99,8 +104,18 @@ export class FakeNode extends EventEmitter {
     this.ended.push(pid);
   }
 
-  tellsEnds(name: string): boolean {
-    return this.#peer(name).tellsEnds;
+  tellsEnds(name: string): boolean | undefined {
+    const { isUp, tellsEnds } = this.#peer(name);
+    return isUp ? tellsEnds : undefined;
+  }
+
+  keepConnected(name: string): void {
+    this.kept.add(name);
+  }
+
+  letGo(name: string): void {
+    this.kept.delete(name);
+    this.down(name);
   }
 
   monitor(name: string, _registered: string, onDown: (reason: Term) => void): () => void {
@@ -144,7 +159,8 @@ export class FakeNode extends EventEmitter {
     const { isUp, reads } = this.#peer(peer);
     if (!isUp || !reads) return false;
     const term = elements(Buffer.concat(parts.filter((part) => part !== undefined)));
-    this.sent.push(to === undefined ? { peer, term } : { peer, to, term });
+    if (isWatch(term)) this.watched.push(peer);
+    else this.sent.push(to === undefined ? { peer, term } : { peer, to, term });
     return true;
   }
 
@@ -166,6 +182,8 @@ function elements(bytes: Uint8Array): readonly Term[] {
   const term = decodeVersioned(bytes);
   return term instanceof Tuple ? term.elements : [term];
 }
+
+const isWatch = ([, word]: readonly Term[]): boolean => word instanceof Atom && word.name === 'watch';
 
 /** What was asked meanwhile is answered. */
 export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -33,7 +33,7 @@ const STATES: Readonly<Record<string, (outbox: Outbox) => void>> = {
 };
 
 /** Behind a comma is what is so before it happens. */
-const EVENTS: Readonly<Record<string, (outbox: Outbox) => void>> = {
+const EVENTS: Readonly<Record<string, (outbox: Outbox, budget: BodyBudget) => void>> = {
   wait: (outbox) => outbox.wait(SLOT, BODY),
   'wait, no room': (outbox) => outbox.wait(SLOT, BODY),
   sent: (outbox) => outbox.sent(SLOT, BODY),
@@ -42,6 +42,13 @@ const EVENTS: Readonly<Record<string, (outbox: Outbox) => void>> = {
   taken: (outbox) => outbox.taken(outbox.markDue(true)),
   broken: (outbox) => outbox.broken([]),
   'broken, asked': (outbox) => outbox.broken([SLOT]),
+  ask: (outbox) => outbox.ask(SLOT),
+  handOver: (outbox, budget) => {
+    const [before, other] = [outbox.waiting.get(SLOT), new Outbox(budget)];
+    outbox.handOver(SLOT, other);
+    assert.deepEqual([...other.waiting], [[SLOT, before]]);
+    other.forget(SLOT);
+  },
   forget: (outbox) => outbox.forget(SLOT),
 };
 
@@ -75,7 +82,7 @@ for (const [event, ...cells] of rows) {
       const left = event.endsWith('no room') ? room(budget) : 0;
       const empty = Buffer.alloc(0);
       for (let i = 0; i < left; i += 1) budget.takeToWait(empty);
-      EVENTS[event]?.(outbox);
+      EVENTS[event]?.(outbox, budget);
       assert.equal(stateOf(outbox), cell === SAME ? state : cell, `${state}: ${event}`);
       for (let i = 0; i < left; i += 1) budget.give(empty);
       outbox.forget(SLOT);

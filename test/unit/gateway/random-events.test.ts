@@ -1,14 +1,16 @@
 /**
- * Whatever happens in whatever order to requests, clients and nodes: each client hears one answer, unless it left; nothing
- * is sent again that cannot be lost; and when all is well again every request that is open has come to its node.
+ * Whatever happens in whatever order to requests, clients, sessions and nodes: each client hears one answer, unless it left;
+ * nothing is sent again that cannot be lost, or elsewhere while its node may come back; and when all is well again every
+ * request that is open has come to a node.
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, beforeEach, mock, test } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
+import { MegaphoneError } from '../../../src/errors.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
-import { Atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
+import { Atom, atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
@@ -16,24 +18,34 @@ import { ask, type FakeRequest } from './fake-client.js';
 import { FakeNode, type Registered } from './fake-node.js';
 import './never.js';
 
-const PEERS = ['one@localhost', 'two@localhost'] as const;
+const SEEDS = ['one@localhost', 'two@localhost'] as const;
+/** The last is found through the others. */
+const PEERS = [...SEEDS, 'three@localhost'] as const;
+const DEAD = new MegaphoneError('EPMD_NOT_REGISTERED', 'no such name');
 type Peer = (typeof PEERS)[number];
 
 /** What a request's exchange has come to, by what was seen of it. */
 interface Seen {
   readonly connId: Pid;
-  readonly peer: string;
+  peer: string;
   /** How many breaks there were when it was last sent, or asked about; */
   breaks: number;
   /** how many connections. */
   connections: number;
   isClosed: boolean;
+  /** It was sent to a node that its sid does not name. */
+  isStray: boolean;
 }
 
 interface Request {
   client: FakeRequest | undefined;
   readonly startsSession: boolean;
+  readonly sid: string | undefined;
   hasLeft: boolean;
+  /** Its session is over, and its client hears so in its turn. */
+  isEnded: boolean;
+  /** Its node may have passed it on in vain. */
+  mayAskAgain: boolean;
   seen: Seen | undefined;
 }
 
@@ -42,6 +54,8 @@ const BURST = 1025;
 const isOpen = ({ client, hasLeft }: Request): boolean => client?.heard.length === 0 && !hasLeft;
 const keyOf = ({ id, serial }: Pid): string => `${id}.${serial}`;
 const isNamed = (term: Term | undefined, name: string): boolean => term instanceof Atom && term.name === name;
+
+const isStray = ({ sid }: Request, peer: string): boolean => sid?.startsWith(tagOf(peer)) === false;
 
 class World {
   readonly node = new (class extends FakeNode {
@@ -53,7 +67,8 @@ class World {
       ...parts: readonly (Uint8Array | undefined)[]
     ): boolean {
       const isSent = super.sendToName(name, registered, ...parts);
-      if (isSent) this.world?.check(name, this.sent.pop()?.term ?? []);
+      const sent = this.sent.pop();
+      if (sent !== undefined) this.world?.check(name, sent.term);
       return isSent;
     }
   })();
@@ -62,12 +77,15 @@ class World {
   readonly #byConnId = new Map<string, Request>();
   readonly #breaks = new Map<string, number>();
   readonly #connections = new Map<string, number>();
+  /** How many breaks there were when a node was lost last. */
+  readonly #lost = new Map<string, number>();
   readonly #marks = new Map<string, number>();
   #now = 0;
 
   constructor() {
     const options = {
-      nodes: PEERS,
+      nodes: SEEDS.map((name) => ({ name })),
+      discover: true,
       maxExchanges: 20,
       maxSockets: 100,
       answerTimeout: 30,
@@ -85,9 +103,18 @@ class World {
 
   /** @param insists it asks again at once, when it hears 503 */
   request(peer: Peer, startsSession: boolean, insists: boolean): Request {
-    const request: Request = { client: undefined, startsSession, hasLeft: false, seen: undefined };
-    const rid = this.requests.push(request);
+    const rid = this.requests.length + 1;
     const sid = startsSession ? undefined : `${tagOf(peer)}.${rid}`;
+    const request: Request = {
+      client: undefined,
+      startsSession,
+      sid,
+      hasLeft: false,
+      isEnded: false,
+      mayAskAgain: false,
+      seen: undefined,
+    };
+    this.requests.push(request);
     // It may be sent, and heard of, before this returns.
     request.client = ask(this.gateway, rid, sid, ({ heard }) => {
       if (insists && heard.at(-1) === '503') this.request(peer, startsSession, false);
@@ -95,16 +122,74 @@ class World {
     return request;
   }
 
-  answer(request: Request | undefined): void {
+  /** @param isEnd its node knows no such session */
+  answer(request: Request | undefined, isEnd = false): void {
     const { client, seen } = request ?? {};
     if (request === undefined || client === undefined || seen === undefined) return;
-    const wasOpen = isOpen(request);
+    const wasOpen = isOpen(request) && !request.isEnded;
     const before = client.heard.length;
-    const bytes = encodeVersioned(tuple(seen.connId, 200, Buffer.from('answer')));
-    this.gateway.deliver(seen.connId, bytes, 0, bytes.length, seen.peer);
+    this.#say(
+      seen.peer,
+      seen.connId,
+      200,
+      Buffer.from(isEnd ? "<body type='terminate' condition='item-not-found'/>" : 'answer'),
+    );
     // What an earlier connection may have lost has to come first.
+    const counts = wasOpen && seen.connections === this.#count(this.#connections, seen.peer);
+    request.isEnded ||= counts && isEnd && seen.isStray;
+    assert.equal(client.heard.length - before, counts && !request.isEnded ? 1 : 0);
+  }
+
+  /** Its session says that it is on that node. */
+  moves(request: Request | undefined, to: Peer): void {
+    const { seen } = request ?? {};
+    if (request === undefined || seen === undefined || !this.node.isUp(to)) return;
     const isInOrder = seen.connections === this.#count(this.#connections, seen.peer);
-    assert.equal(client.heard.length - before, wasOpen && isInOrder ? 1 : 0);
+    const isInService = this.gateway.cluster.find(to)?.kind === 'module';
+    const counts = isOpen(request) && !request.isEnded && isInOrder && isInService;
+    this.#say(to, seen.connId, atom('session'), new Pid(to, 1, 1, 1));
+    if (!counts) return;
+    seen.isStray = false;
+    this.#isAt(to, seen);
+  }
+
+  /** It is gone, and EPMD knows it. */
+  die(peer: Peer): void {
+    this.down(peer);
+    this.node.emit('unreachable', peer, DEAD);
+    this.#noteLost();
+  }
+
+  /** What a node says of the cluster. */
+  tells(peer: Peer, running: readonly Peer[], known: readonly Peer[], state: string): void {
+    const node = this.gateway.cluster.find(peer);
+    if (node?.kind !== 'module') return;
+    const nodes = new Set<string>([peer, ...running]);
+    const gone = [...(node.room.says?.nodes ?? [])].filter((name) => !nodes.has(name));
+    for (const request of this.open) {
+      const { seen, client } = request;
+      const isOfThose = gone.some((name) => client?.sid?.startsWith(tagOf(name)));
+      if (seen?.peer === peer && isOfThose && !request.isEnded) request.mayAskAgain = true;
+    }
+    this.gateway.cluster.tell(node, {
+      nodes,
+      known: new Set([...nodes, ...known]),
+      state,
+      sessions: 1,
+      weight: 100,
+    });
+    this.#noteLost();
+  }
+
+  #say(peer: string, connId: Pid, ...words: readonly Term[]): void {
+    const bytes = encodeVersioned(tuple(connId, ...words));
+    this.gateway.deliver(connId, bytes, 0, bytes.length, peer);
+  }
+
+  #isAt(peer: string, seen: Seen): void {
+    seen.peer = peer;
+    seen.breaks = this.#count(this.#breaks, peer);
+    seen.connections = this.#count(this.#connections, peer);
   }
 
   leave(request: Request | undefined): void {
@@ -126,12 +211,13 @@ class World {
 
   kill(request: Request | undefined): void {
     const { sid } = request?.client ?? {};
-    for (const node of this.gateway.cluster.nodes)
-      if (sid !== undefined) this.gateway.gone(node, new Set([sid]));
+    if (request === undefined || sid === undefined) return;
+    request.isEnded ||= isOpen(request);
+    this.gateway.gone(new Set([sid]));
   }
 
   full(peer: Peer): void {
-    this.gateway.cluster.find(peer)?.full(5);
+    this.gateway.cluster.find(peer)?.room.full(5);
   }
 
   tick(seconds: number): void {
@@ -144,6 +230,7 @@ class World {
     this.#add(this.#breaks, peer);
     this.#add(this.#connections, peer);
     this.node.down(peer);
+    this.#noteLost();
   }
 
   async up(peer: Peer, registered: Registered, tellsEnds: boolean): Promise<void> {
@@ -154,7 +241,9 @@ class World {
   async crash(peer: Peer, afterwards: Registered): Promise<void> {
     if (!this.node.isUp(peer)) return;
     this.#add(this.#breaks, peer);
-    await this.node.crash(peer, afterwards);
+    const crashed = this.node.crash(peer, afterwards);
+    this.#noteLost();
+    await crashed;
   }
 
   /** All nodes come back, and take all that they are sent. */
@@ -167,6 +256,7 @@ class World {
       this.tick(1);
       for (const peer of PEERS) this.taken(peer);
     }
+    mock.timers.tick(10_000);
   }
 
   /** Holds at every moment. */
@@ -177,7 +267,8 @@ class World {
 
   /** Every open one came to its node, and that behind the latest break. */
   checkArrived(): void {
-    for (const { seen } of this.open) {
+    for (const { seen, isEnded } of this.open) {
+      assert.ok(!isEnded);
       assert.equal(seen?.breaks, this.#count(this.#breaks, seen?.peer ?? ''));
     }
   }
@@ -215,7 +306,7 @@ class World {
     this.#byConnId.set(keyOf(connId), request);
     const breaks = this.#count(this.#breaks, peer);
     const connections = this.#count(this.#connections, peer);
-    request.seen = { connId, peer, breaks, connections, isClosed: false };
+    request.seen = { connId, peer, breaks, connections, isClosed: false, isStray: isStray(request, peer) };
     // Its client is not known here yet where it is sent at once.
     assert.ok(request.client === undefined || isOpen(request));
   }
@@ -223,10 +314,24 @@ class World {
   #sentAgain(peer: string, request: Request, seen: Seen): void {
     assert.ok(isOpen(request), 'sent for nobody');
     assert.ok(!request.startsSession, 'a session was started twice');
-    assert.equal(peer, seen.peer);
-    assert.ok(this.#count(this.#breaks, peer) > seen.breaks, 'sent again for no reason');
-    seen.breaks = this.#count(this.#breaks, peer);
-    seen.connections = this.#count(this.#connections, peer);
+    assert.ok(!request.isEnded, 'sent for a session that is over');
+    this.#noteLost();
+    const isLost = this.#count(this.#breaks, seen.peer) > seen.breaks;
+    assert.ok(isLost || request.mayAskAgain, 'sent again for no reason');
+    if (peer !== seen.peer) assert.ok((this.#lost.get(seen.peer) ?? -1) > seen.breaks, 'it may come back');
+    if (peer !== seen.peer) seen.isStray = isStray(request, peer);
+    request.mayAskAgain = false;
+    this.#isAt(peer, seen);
+  }
+
+  /** Which nodes are surely no more, or so say the others: at every moment at which that may change. */
+  #noteLost(): void {
+    const { nodes } = this.gateway.cluster;
+    for (const node of nodes) {
+      const isListed = nodes.some(({ says, isLeaving }) => !isLeaving && says?.nodes.has(node.name));
+      if (node.kind !== undefined || !(node.isDead || !isListed)) continue;
+      this.#lost.set(node.name, this.#count(this.#breaks, node.name));
+    }
   }
 
   #count(counts: ReadonlyMap<string, number>, peer: string): number {
@@ -245,6 +350,8 @@ const registered = fc.constantFrom<Registered>(
   ...(['module', 'module', 'other module', 'stranger', 'shell', 'nobody', 'mute', 'slow'] as const),
 );
 const any = fc.nat(1000);
+const some = fc.subarray([...PEERS]);
+const state = fc.constantFrom('in_service', 'in_service', 'draining', 'stopping');
 const pick = <Item>(items: readonly Item[], index: number): Item | undefined => items[index % items.length];
 
 const action: fc.Arbitrary<Action> = fc.oneof(
@@ -256,6 +363,28 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 3, arbitrary: any.map((index) => (world: World) => world.answer(pick(world.open, index))) },
   { weight: 1, arbitrary: any.map((index) => (world: World) => world.answer(pick(world.requests, index))) },
+  {
+    weight: 1,
+    arbitrary: any.map((index) => (world: World) => world.answer(pick(world.open, index), true)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(any, peer).map(
+      ([index, to]) =>
+        (world: World) =>
+          world.moves(pick(world.requests, index), to),
+    ),
+  },
+  { weight: 2, arbitrary: peer.map((at) => (world: World) => world.die(at)) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(peer, some, some, state).map(
+      ([at, running, known, is]) =>
+        (world: World) =>
+          world.tells(at, running, known, is),
+    ),
+  },
+  { weight: 1, arbitrary: fc.nat(2_000).map((time) => () => mock.timers.tick(time)) },
   { weight: 2, arbitrary: any.map((index) => (world: World) => world.leave(pick(world.open, index))) },
   { weight: 1, arbitrary: any.map((index) => (world: World) => world.kill(pick(world.requests, index))) },
   { weight: 3, arbitrary: peer.map((at) => (world: World) => world.taken(at)) },
@@ -296,6 +425,9 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 2, arbitrary: peer.map((at) => (world: World) => world.burst(at)) },
 );
+
+beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+afterEach(() => mock.timers.reset());
 
 test('each is answered once, none is lost, and none sent twice without a reason', async () => {
   await fc.assert(

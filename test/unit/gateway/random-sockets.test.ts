@@ -30,6 +30,8 @@ class Client {
   peer = '';
   /** What its session has asked to be told of, and heard of. */
   session: Pid | undefined;
+  /** The one that is about to take its place. */
+  next: Pid | undefined;
   sent = 0;
   /** Frames that came to its server, in order. */
   readonly arrived: string[] = [];
@@ -67,7 +69,8 @@ class World {
 
   constructor() {
     const options = {
-      nodes: PEERS,
+      nodes: PEERS.map((name) => ({ name })),
+      discover: true,
       maxExchanges: MAX_EXCHANGES,
       maxSockets: 6,
       answerTimeout: 30,
@@ -96,22 +99,35 @@ class World {
     assert.equal(client.socket.handle === 0, client.socket.isOver);
   }
 
-  /** Its server grants it, or hands it over. */
-  session(client: Client | undefined): void {
-    if (client?.connId === undefined) return;
+  /** Its server grants it, or hands it over. @param to also to a process on another node */
+  session(client: Client | undefined, to = client?.peer ?? ''): void {
+    if (client?.connId === undefined || (to !== client.peer && !this.node.isUp(to))) return;
     this.#pids += 1;
-    const pid = new Pid(client.peer, this.#pids, 0, 4_000_000_000);
-    const [wasOver, wasCut] = [client.hasLeft || client.socket.isOver, client.isCut];
-    this.#say(client, atom('session'), pid);
-    const last = this.node.sent.at(-1);
-    if (wasOver || wasCut) {
-      if (!this.node.isUp(client.peer)) return;
+    const pid = new Pid(to, this.#pids, 0, 4_000_000_000);
+    const isOver = client.hasLeft || client.socket.isOver || client.isCut;
+    // A shell cannot hand over what is told to its name.
+    const isOfNobody = client.isAccepted && client.session === undefined && to !== client.peer;
+    const isUseless = isOver || isOfNobody;
+    if (!isUseless) client.next = pid;
+    this.#sayFrom(to, client, atom('session'), pid);
+    if (isUseless) {
+      if (!this.node.isUp(to)) return;
+      const last = this.node.sent.at(-1);
       assert.deepEqual(last?.to, pid, 'it waits for a client that is gone');
       assert.ok(isNamed(last?.term[1], 'closed'));
       this.#seen = this.node.sent.length;
-    } else {
-      client.session = pid;
+      return;
     }
+    this.look();
+    // Else the former heard of it.
+    if (client.session === undefined) this.#adopt(client);
+    assert.equal(client.session, pid);
+  }
+
+  #adopt(client: Client): void {
+    assert.ok(client.next !== undefined);
+    client.session = client.next;
+    client.peer = client.next.node;
   }
 
   clientSends(client: Client | undefined, length: number): void {
@@ -212,7 +228,9 @@ class World {
     // Straight to its session, and to no other.
     assert.equal(to && keyOf(to), client.session && keyOf(client.session));
     assert.equal(client.closedHeard, 0, 'something behind the end');
-    if (isNamed(second, 'closed')) {
+    if (isNamed(second, 'moved')) {
+      this.#adopt(client);
+    } else if (isNamed(second, 'closed')) {
       client.closedHeard += 1;
       assert.ok(typeof third === 'number');
     } else {
@@ -239,7 +257,10 @@ class World {
   }
 
   #say(client: Client, ...words: readonly Term[]): void {
-    const { connId, peer } = client;
+    this.#sayFrom(client.peer, client, ...words);
+  }
+
+  #sayFrom(peer: string, { connId }: Client, ...words: readonly Term[]): void {
     assert.ok(connId !== undefined);
     const bytes = encodeVersioned(tuple(connId, ...words));
     this.gateway.deliver(connId, bytes, 0, bytes.length, peer);
@@ -262,6 +283,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     arbitrary: any.map((index) => (world: World) => world.session(pick(world.asked, index))),
   },
   of(1, (world, client) => world.session(client), true),
+  {
+    weight: 4,
+    arbitrary: fc.tuple(any, peer, fc.nat(3)).map(([index, to, odd]) => (world: World) => {
+      world.session(pick(odd === 0 ? world.clients : world.open, index), to);
+    }),
+  },
   {
     weight: 10,
     arbitrary: fc.tuple(any, fc.nat(20_000), fc.nat(70)).map(([index, length, count]) => (world: World) => {

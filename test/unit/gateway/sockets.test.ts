@@ -20,6 +20,7 @@ const OTHER = 'other@localhost';
 const MAX_EXCHANGES = 100;
 const CLIENT = { ip: '192.0.2.1', port: 1, secure: true, path: '/ws', origin: 'o', userAgent: 'u' };
 const SESSION = new Pid(PEER, 0xfffffff0, 7, 0xf0000001);
+const ELSEWHERE = new Pid(OTHER, 13, 0, 0xf0000001);
 const NEXT_SESSION = new Pid(PEER, 12, 8, 0xf0000001);
 
 interface Scene {
@@ -46,6 +47,10 @@ afterEach(() => mock.timers.reset());
 const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> = {
   'the server grants it': (scene) => say(scene, atom('session'), NEXT_SESSION),
   'a session of another node': (scene) => say(scene, atom('session'), new Pid('x@localhost', 1, 2, 3)),
+  'another node grants it': async (scene) => {
+    await scene.node.up(OTHER);
+    sayFrom(OTHER, scene, atom('session'), ELSEWHERE);
+  },
   'the server answers with HTTP': (scene) => say(scene, 403, Buffer.from('no')),
   'the server sends': (scene) => say(scene, atom('frame'), Buffer.from('hi')),
   'the server sends and asks': (scene) => say(scene, atom('frame'), [[104], 105], 4711),
@@ -74,8 +79,9 @@ const EVENTS: Readonly<Record<string, (scene: Scene) => void | Promise<void>>> =
 
 const TABLE = `
                                          | asked       | plain        | open                | lost
-the server grants it                     | accept      |              |                     | @closed 1006 dropped
+the server grants it                     | accept      |              | @moved              | @closed 1006 dropped
 a session of another node                | dropped     | dropped      | dropped             | dropped
+another node grants it                   | accept      | @closed 1006 dropped | @moved      | @closed 1006 dropped
 the server answers with HTTP             | refuse 403  | dropped      | dropped             | dropped
 the server sends                         | dropped     | text hi      | text hi             | dropped
 the server sends and asks                | dropped     | text hi (4711) | text hi (4711)    | dropped
@@ -98,15 +104,17 @@ the gateway stops                        | refuse 503  | closed 1012 close 1012 
 const never = (state: string, event: string): boolean =>
   state === 'asked' && event.startsWith('the client') && event !== 'the client leaves';
 
-function say({ node, gateway, connId }: Scene, ...words: readonly Term[]): void {
+const say = (scene: Scene, ...words: readonly Term[]): void => sayFrom(PEER, scene, ...words);
+
+function sayFrom(peer: string, { node, gateway, connId }: Scene, ...words: readonly Term[]): void {
   const bytes = encodeVersioned(tuple(connId, ...words));
-  gateway.deliver(connId, bytes, 0, bytes.length, PEER);
+  gateway.deliver(connId, bytes, 0, bytes.length, peer);
   assert.equal(connId.node, node.name);
 }
 
 function told({ to, term }: Sent): string {
   const [, second, third] = term;
-  const what = second instanceof Atom ? `${second.name} ${third}` : String(second);
+  const what = second instanceof Atom ? [second.name, third ?? []].flat().join(' ') : String(second);
   return to === undefined ? what : `@${what}`;
 }
 
@@ -115,7 +123,8 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
   const gateway = new Gateway(
     node.asNode,
     {
-      nodes: [PEER, OTHER],
+      nodes: [{ name: PEER }, { name: OTHER }],
+      discover: true,
       maxExchanges: MAX_EXCHANGES,
       maxSockets: 2,
       answerTimeout: 30,
@@ -188,7 +197,7 @@ test('the module is told who asks, once, in a counted place', async () => {
   const { node, gateway, connId } = await scene('module');
   const [cluster] = gateway.cluster.nodes;
   assert.equal(cluster?.outbox.onTheWay, 1);
-  assert.equal(cluster?.sessionsStarted, 1);
+  assert.equal(cluster?.room.started, 1);
   const opens = node.sent.filter(({ term }) => told({ peer: PEER, term }).startsWith('open'));
   assert.equal(opens.length, 1);
   const meta = opens[0]?.term[2];
@@ -220,7 +229,7 @@ test('without a node, without room or while stopping it is refused as a creation
     assert.equal(gateway.sockets.open(socket, CLIENT), 0);
     return socket.heard;
   };
-  gateway.cluster.nodes[0]?.full(10);
+  gateway.cluster.nodes[0]?.room.full(10);
   assert.deepEqual(refused(), ['refuse 503']);
   gateway.tick(11);
   node.reads(PEER, false);
@@ -296,14 +305,31 @@ test('the ConnId of a slot that is taken again is stale', async () => {
   assert.ok(!gateway.isAlive(set.connId));
 });
 
-test('another node cannot make a process of its own the session', async () => {
-  const set = await scene('module');
-  const bytes = encodeVersioned(tuple(set.connId, atom('session'), new Pid(OTHER, 1, 2, 3)));
-  await set.node.up(OTHER);
-  set.gateway.deliver(set.connId, bytes, 0, bytes.length, OTHER);
-  assert.deepEqual(set.socket.heard, []);
-  assert.equal(set.gateway.counters.dropped.stale, 1);
-});
+for (const [what, other] of [
+  ['another node', OTHER],
+  ['a node that nobody had spoken of', 'stranger@localhost'],
+] as const) {
+  test(`a session that moved to ${what} has the socket there`, async () => {
+    const set = await scene('module');
+    const { node, gateway, socket } = set;
+    say(set, atom('session'), SESSION);
+    await node.up(other);
+    const session = new Pid(other, 5, 6, 7);
+    sayFrom(other, set, atom('session'), session);
+    gateway.sockets.frame(socket.handle, Buffer.from('x'));
+    const [moved, frame] = node.sent.slice(-2);
+    assert.deepEqual([moved && told(moved), moved?.to], ['@moved', SESSION]);
+    assert.deepEqual([frame && told(frame), frame?.to], ['@x', session]);
+    assert.ok(node.kept.has(other) || other === OTHER, 'its link is kept');
+    await node.up(PEER);
+    await node.crash(other, 'nobody');
+    mock.timers.tick(10_000);
+    assert.deepEqual(socket.heard, ['accept']);
+    node.down(other);
+    mock.timers.tick(10_000);
+    assert.deepEqual(socket.heard, ['accept', 'close 1012']);
+  });
+}
 
 test('what ends is counted by its code', async () => {
   const set = await scene('module');

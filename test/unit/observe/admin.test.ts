@@ -23,14 +23,16 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     name: 'a@h',
     kind: undefined,
     reason: 'not connected yet',
-    sessionsStarted: 3,
+    takesSessions: false,
+    room: { started: 3, sessions: 12 },
     outbox: { onTheWay: 5, waiting: { size: 2 } },
   },
   {
     name: 'b@h',
     kind: undefined,
     reason: 'no process is registered as mod_megaphone on b@h',
-    sessionsStarted: 0,
+    takesSessions: false,
+    room: { started: 0, sessions: 0 },
     outbox: { onTheWay: 0, waiting: { size: 0 } },
   },
 ];
@@ -38,7 +40,7 @@ let state: GatewayState = 'in_service';
 const sources: Sources = {
   node: 'megaphone@h',
   counters: new Counters(),
-  nodes,
+  nodes: () => nodes,
   startedAt: Date.now(),
   openExchanges: () => 7,
   websockets: () => 6,
@@ -115,6 +117,8 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
       'a@h': {
         in_service: false,
         reason: 'not connected yet',
+        takes_sessions: false,
+        sessions: 12,
         sessions_started: 3,
         requests_on_the_way: 0,
         requests_waiting: 2,
@@ -122,6 +126,8 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
       'b@h': {
         in_service: false,
         reason: 'no process is registered as mod_megaphone on b@h',
+        takes_sessions: false,
+        sessions: 0,
         sessions_started: 0,
         requests_on_the_way: 0,
         requests_waiting: 0,
@@ -167,6 +173,8 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_receiving_bytes 5',
     'megaphone_node_in_service{node="b@h"} 0',
     'megaphone_sessions_started_total{node="a@h"} 3',
+    'megaphone_node_takes_sessions{node="a@h"} 0',
+    'megaphone_node_sessions{node="a@h"} 12',
     'megaphone_requests_on_the_way{node="a@h"} 5',
     'megaphone_requests_waiting{node="a@h"} 2',
     'megaphone_ejabberd_sessions{node="a@h"} 3',
@@ -187,7 +195,7 @@ test('only a module says what it took: of others nothing is known to be on the w
   ] as const) {
     const [first] = nodes;
     assert.ok(first);
-    const report = health({ ...sources, nodes: [{ ...first, kind }] });
+    const report = health({ ...sources, nodes: () => [{ ...first, kind }] });
     assert.equal(report.nodes['a@h']?.requests_on_the_way, onTheWay);
   }
 });
@@ -195,12 +203,13 @@ test('only a module says what it took: of others nothing is known to be on the w
 test('a label is escaped', () => {
   const odd = {
     ...sources,
-    nodes: [
+    nodes: () => [
       {
         name: 'a"\\\n',
         kind: undefined,
         reason: '',
-        sessionsStarted: 0,
+        takesSessions: false,
+        room: { started: 0, sessions: 0 },
         outbox: { onTheWay: 0, waiting: { size: 0 } },
       },
     ],

@@ -37,6 +37,8 @@ const worker = (number: number, state: Partial<WorkerState> = {}): WorkerState =
 const node = (in_service: boolean, reason: string, sessions_started: number): NodeReport => ({
   in_service,
   reason,
+  takes_sessions: false,
+  sessions: 0,
   sessions_started,
   requests_on_the_way: 0,
   requests_waiting: 0,
