@@ -8,6 +8,7 @@
 %%%   refuse: what came is no request     | `refuse', `stop'
 %%%   asked: does a connection wait?      | `answer' it again, `repeat'
 %%%   closed: a connection is gone        | `count'
+%%%   release: a connection is to be free | (the next flush answers it, with what there is)
 %%%   next: what the client sent may go on| `deliver' the next request in rid order, or `stop'
 %%%   enqueue: the stream sent something  | `count', `stop'
 %%%   flush: something is due             | `answer' what is
@@ -18,8 +19,8 @@
 %%% megaphone_proof, what waits for the client in megaphone_queue, how an answer is written in megaphone_answer.
 -module(megaphone_bosh).
 
--export([new/4, authid/2, arrive/4, refuse/3, asked/4, closed/3, next/2, enqueue/4, flush/3, undelivered/3, present/2, finish/4]).
--export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1]).
+-export([new/4, authid/2, arrive/4, refuse/3, asked/4, closed/3, release/3, next/2, enqueue/4, flush/3, undelivered/3, present/2, finish/4]).
+-export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1, conns/1, limits/1, limits/2, shift/2]).
 
 -export_type([bosh/0, info/0]).
 
@@ -130,6 +131,10 @@ closed(Conn, Now, #bosh{requests = Requests, kept = Kept} = B) ->
     Requests1 = megaphone_requests:closed(Conn, Now, Requests),
     Adapted = megaphone_requests:wait(Requests1) < megaphone_requests:wait(Requests),
     {[{count, waits_adapted} || Adapted], B#bosh{requests = Requests1, idle_from = Now, kept = megaphone_kept:closed(Conn, Kept)}}.
+
+%% @doc The gateway of this connection does not want to hold it any longer: it is as if its wait were over.
+-spec release(conn(), ms(), bosh()) -> bosh().
+release(Conn, Now, #bosh{requests = Requests} = B) -> B#bosh{requests = megaphone_requests:release(Conn, Now, Requests)}.
 
 %% @doc What the client sent next may go on, if there is anything.
 -spec next(ms(), bosh()) -> {[effect()], bosh()}.
@@ -296,3 +301,25 @@ info(#bosh{pause = Pause, terminating = Terminating, idle_from = From} = B) ->
     Held = count_held(B),
     IsIdle = Held =:= 0 andalso idle_deadline(B) =/= infinity,
     #{held => Held, paused => Pause =/= none, terminating => Terminating, idle_from => case IsIdle of true -> From; false -> none end}.
+
+%% @doc All that wait for an answer.
+-spec conns(bosh()) -> [conn()].
+conns(#bosh{requests = Requests, kept = Kept}) ->
+    megaphone_requests:conns(Requests) ++ [Conn || {_, Conn, _, _} <- megaphone_kept:awaited(Kept)].
+
+-spec limits(bosh()) -> mod_megaphone:limits().
+limits(#bosh{limits = Limits}) -> Limits.
+
+%% @doc With these.
+-spec limits(mod_megaphone:limits(), bosh()) -> bosh().
+limits(Limits, B) -> B#bosh{limits = Limits}.
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), bosh()) -> bosh().
+shift(By, #bosh{requests = Requests, kept = Kept, out = Out, idle_from = From} = B) ->
+    B#bosh{
+        requests = megaphone_requests:shift(By, Requests),
+        kept = megaphone_kept:shift(By, Kept),
+        out = megaphone_queue:shift(By, Out),
+        idle_from = From + By
+    }.

@@ -19,8 +19,9 @@
 
 -export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, last_word/2, say/2, terminate/2]).
 -export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, is_resumed/1, takes_late/1, user/2, ip/1, address/1]).
+-export([is_pending/1, export/1, import/1]).
 
--export_type([c2s/0, result/0]).
+-export_type([c2s/0, result/0, exported/0]).
 
 -type stream() :: xmpp_stream_in:state().
 -type ms() :: integer().
@@ -36,6 +37,8 @@
 
 -type outcome() :: ok | closed | unexpected | {stop | exit, Reason :: term()}.
 -type result() :: {outcome(), Sent :: [megaphone_socket:event()], c2s()}.
+%% When it is to hear of a timeout: in so many milliseconds.
+-type exported() :: {stream(), ms() | infinity}.
 
 -spec none() -> c2s().
 none() -> none.
@@ -231,6 +234,24 @@ address(C2s) ->
         #{ip := {Address, _}} -> Address;
         _ -> unknown
     end.
+
+%% @doc Has its client gone, and may it come back (XEP-0198)?
+-spec is_pending(c2s()) -> boolean().
+is_pending(none) -> false;
+is_pending(C2s) -> case stream(C2s) of #{mgmt_state := pending} -> true; _ -> false end.
+
+%% @doc As it moves to another node.
+-spec export(c2s()) -> exported().
+export(C2s) ->
+    Due = case due(C2s) of infinity -> infinity; At -> At - now_ms() end,
+    {megaphone_passage:export(stream(C2s)), Due}.
+
+%% @doc There, with what it says to its socket.
+-spec import(exported()) -> {[megaphone_socket:event()], c2s()}.
+import({Exported, Left}) ->
+    C2s = new(megaphone_passage:import(Exported)),
+    Due = case Left of infinity -> infinity; _ -> Left + now_ms() end,
+    {megaphone_socket:collect(), C2s#c2s{due = Due}}.
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

@@ -36,7 +36,7 @@
 %%% and what came for its user meanwhile. What was in answers to a client that said `terminate' itself is given to nobody (§13).
 -module(megaphone_ending).
 
--export([steps/1, run/2, terminate/2, fault/4, late/3, owes/2]).
+-export([steps/1, run/2, terminate/2, fault/4, late/3, owes/2, shift/2]).
 
 -export_type([session/0, phase/0, handback/0, way/0]).
 
@@ -230,6 +230,7 @@ finish(Reason, Error, IsResumable, #{sid := Sid, via := Via, who := Who, phase :
     Told = case Condition of client -> client; _ when IsResumable -> resumable; _ -> Condition end,
     Owed = Via:finish(Told, Error, For, Sid, Transport),
     ok = megaphone_sessions:close(Sid),
+    ok = megaphone_moved:leave(Sid),
     Late = case megaphone_c2s:takes_late(C2s) of true -> none; false -> [] end,
     Session#{phase := {ended, #handback{owed = Owed, late = Late}}};
 finish(_, _, _, Session) ->
@@ -263,6 +264,10 @@ owes(Sent, #handback{owed = Owed} = Back) ->
         [] -> Back;
         More -> Back#handback{owed = Owed ++ More}
     end.
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(integer(), handback()) -> handback().
+shift(By, #handback{owed = Owed} = Back) -> Back#handback{owed = megaphone_queue:shift_owed(By, Owed)}.
 
 -spec hand_back(handback(), c2s()) -> ok.
 hand_back(Back, C2s) ->

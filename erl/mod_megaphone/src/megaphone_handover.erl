@@ -11,12 +11,13 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([start_link/0, take_routed/0, offer/0, settle/0, hands_back/1, closed/3, resumes/2, opened/3]).
+-export([start_link/0, take_routed/0, offer/0, settle/0, moves/0, hands_back/1, closed/3, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
 -define(OFFERED, megaphone_handover).
 -define(RESUMES, megaphone_handover_resumes).
+-define(MOVES, megaphone_handover_moves).
 %% How long a login waits for sessions before it: for one on another node, of which we hear no more.
 -define(WAIT_MS, 5000).
 %% How long nodes may take to see a session that another opened, and to route to it what they would have routed here.
@@ -32,7 +33,8 @@ start_link() ->
 -spec take_routed() -> [stanza()].
 take_routed() ->
     receive
-        {route, Stanza} -> [Stanza | take_routed()]
+        {route, Stanza} -> [Stanza | take_routed()];
+        {megaphone_forwarded, {route, Stanza}} -> [Stanza | take_routed()]
     after 0 -> []
     end.
 
@@ -103,9 +105,25 @@ resumes(Stream, _) ->
     _ = put(?RESUMES, true),
     Stream.
 
+%% @doc The calling process takes over a session that moved to it: what is with the old one, which does not end, comes by another
+%% way (megaphone_departure).
+-spec moves() -> ok.
+moves() ->
+    _ = put(?MOVES, true),
+    ok.
+
 %% @doc A hook: the session is in ejabberd's table, and those that it replaces know that they are to end.
 -spec opened(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
 opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
+    case erase(?MOVES) of
+        true -> ok;
+        undefined -> take_over(Sid, Jid)
+    end;
+opened(_, _, _) ->
+    ok.
+
+-spec take_over(ejabberd_sm:sid(), jid:jid()) -> ok.
+take_over(Sid, Jid) ->
     Older = [Old || {_, Old} = Other <- sids(Jid), Other < Sid],
     ok = case erase(?RESUMES) of
         true -> lists:foreach(fun ejabberd_c2s:stop_async/1, Older);
@@ -114,9 +132,7 @@ opened({_, Pid} = Sid, Jid, _) when Pid =:= self() ->
     %% Who leaves the table said before that it hands back: it is seen in one of both.
     Waited = lists:usort(Older ++ pg:get_members(?MODULE, user(Jid))),
     ok = await([erlang:monitor(process, Old) || Old <- Waited], erlang:monotonic_time(millisecond) + ?WAIT_MS),
-    put_in_order(?ROUNDS);
-opened(_, _, _) ->
-    ok.
+    put_in_order(?ROUNDS).
 
 -spec sids(jid:jid()) -> [ejabberd_sm:sid()].
 sids(Jid) ->

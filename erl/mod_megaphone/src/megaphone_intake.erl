@@ -5,7 +5,7 @@
 %%% for it waits here, unparsed.
 -module(megaphone_intake).
 
--export([new/0, arrive/5, take/2, closed/2, is_waiting/2, due/1, all/1]).
+-export([new/0, arrive/5, take/2, closed/2, is_waiting/2, due/1, all/1, shift/2]).
 
 -export_type([intake/0]).
 
@@ -88,3 +88,9 @@ due(_) -> infinity.
 -spec all(intake()) -> [{conn(), Body :: binary()}].
 all(idle) -> [];
 all(#intake{items = Items}) -> [{Conn, Body} || {_, Conn, _, Body} <- Items].
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), intake()) -> intake().
+shift(_, idle) -> idle;
+shift(By, #intake{paid = Paid, items = Items}) ->
+    #intake{paid = Paid + By, items = [{Due + By, Conn, State, Body} || {Due, Conn, State, Body} <- Items]}.

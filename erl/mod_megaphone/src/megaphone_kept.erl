@@ -29,7 +29,7 @@
 -module(megaphone_kept).
 
 -export([new/0, add/6, copy/3, gone/2, busy/4, closed/2, received/2, acknowledged/2, trim/3]).
--export([due/1, retry/2, has_lost/1, unproved/1, sent_at/2, is_awaited/2, awaited/1, size/1, to_list/1, take_owed/1]).
+-export([due/1, retry/2, has_lost/1, unproved/1, sent_at/2, is_awaited/2, awaited/1, size/1, to_list/1, take_owed/1, shift/2]).
 
 -export_type([kept/0, answer/0, http_status/0]).
 
@@ -266,3 +266,9 @@ size(#kept{answers = Answers}) -> length(Answers).
 -spec to_list(kept()) -> [{rid(), http_status(), binary()}].
 to_list(#kept{answers = Answers}) ->
     [{Rid, Status, Body} || #answer{rid = Rid, status = Status, body = Body} <- Answers].
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), kept()) -> kept().
+shift(By, #kept{answers = Answers, retry = Retry}) ->
+    Shift = fun(#answer{at = At, owed = Owed} = A) -> A#answer{at = At + By, owed = megaphone_queue:shift_owed(By, Owed)} end,
+    #kept{answers = lists:map(Shift, Answers), retry = case Retry of none -> none; {Due, Pause} -> {Due + By, Pause} end}.

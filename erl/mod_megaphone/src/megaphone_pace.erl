@@ -22,7 +22,7 @@
 %%% (megaphone_pace_tests has each row: keep them alike.)
 -module(megaphone_pace).
 
--export([new/2, ask/5, again/2, answered/2, cut/3, wait/1]).
+-export([new/2, ask/5, again/2, answered/2, cut/3, wait/1, shift/2]).
 
 -export_type([pace/0]).
 
@@ -104,3 +104,7 @@ cut(Due, Now, #pace{wait = Wait, cut = {Before, Times}} = P) ->
 %% @doc How long a request is held at most: what the client asked for, or less since its requests get cut.
 -spec wait(pace()) -> ms().
 wait(#pace{wait = Wait}) -> Wait.
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), pace()) -> pace().
+shift(By, #pace{last = Last, haste = Haste} = P) -> P#pace{last = Last + By, haste = Haste + By}.

@@ -5,7 +5,7 @@
 %%% in answers of limited size, each of whole stanzas.
 -module(megaphone_queue).
 
--export([new/0, add/5, size/1, memory/1, since/1, due/1, is_full/2, is_too_slow/4, is_grouping/2, take/3, payloads/1, owed/1, all_owed/1]).
+-export([new/0, add/5, size/1, memory/1, since/1, due/1, is_full/2, is_too_slow/4, is_grouping/2, take/3, payloads/1, owed/1, all_owed/1, shift/2, shift_owed/2]).
 
 -export_type([queue/0, kind/0, item/0, owed/0]).
 
@@ -155,3 +155,14 @@ owed(Items) -> [Owed || {_, Owed} <- Items, Owed =/= none].
 %% @doc What is owed of all that waits.
 -spec all_owed(queue()) -> [owed()].
 all_owed(Queue) -> owed(element(1, all(Queue))).
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), queue()) -> queue().
+shift(_, empty) ->
+    empty;
+shift(By, #queue{front = Front, back = Back, due = Due, since = Since} = Queue) ->
+    Shift = fun({_, none} = Item) -> Item; ({Payload, {At, Stanza}}) -> {Payload, {At + By, Stanza}} end,
+    Queue#queue{front = lists:map(Shift, Front), back = lists:map(Shift, Back), due = Due + By, since = Since + By}.
+
+-spec shift_owed(ms(), [owed()]) -> [owed()].
+shift_owed(By, Owed) -> [{At + By, Stanza} || {At, Stanza} <- Owed].

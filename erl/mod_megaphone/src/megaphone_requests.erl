@@ -21,8 +21,8 @@
 %%% makes another one beside it.
 -module(megaphone_requests).
 
--export([new/4, arrive/5, next/4, closed/3, answer/2, reopen/3, finish/2]).
--export([kind/2, received/1, count_held/1, is_open/2, due/1, wait/1]).
+-export([new/4, arrive/5, next/4, closed/3, release/3, answer/2, reopen/3, finish/2]).
+-export([kind/2, received/1, count_held/1, is_open/2, conns/1, due/1, wait/1, shift/2]).
 
 -export_type([requests/0, conn/0]).
 
@@ -149,6 +149,14 @@ closed(Conn, Now, #requests{all = All, pace = Pace} = R) ->
             R
     end.
 
+%% @doc The wait of the one by this connection is over, if it is held.
+-spec release(conn(), ms(), requests()) -> requests().
+release(Conn, Now, #requests{all = All} = R) ->
+    case lists:keyfind(Conn, ?CONN, All) of
+        #held{due = Due} = H when Due > Now -> R#requests{all = lists:keyreplace(Conn, ?CONN, All, H#held{due = Now})};
+        _ -> R
+    end.
+
 %% @doc The first that has a connection is answered, and so are those before it, for the answers stay in rid order (§8).
 -spec answer(payload | blank, requests()) -> {Cut :: [{rid(), key()}], {rid(), conn(), key()}, requests()}.
 answer(Content, #requests{all = [#held{rid = Rid, conn = none, key = Key} | All]} = R) ->
@@ -206,6 +214,10 @@ count_held(_, Held) -> Held.
 -spec is_open(conn(), requests()) -> boolean().
 is_open(Conn, #requests{all = All}) -> lists:keymember(Conn, ?CONN, All).
 
+%% @doc Those connections, as far as they are there.
+-spec conns(requests()) -> [conn()].
+conns(#requests{all = All}) -> [Conn || R <- All, Conn <- [element(?CONN, R)], Conn =/= none].
+
 %% @doc When the first of those that are held is to be answered. What is due later than one behind it is answered with
 %% that one.
 -spec due(requests()) -> ms() | none.
@@ -220,3 +232,9 @@ due(_, Earliest) -> Earliest.
 %% @doc How long one is held at most: what the client asked for, or less since its requests get cut.
 -spec wait(requests()) -> ms().
 wait(#requests{pace = Pace}) -> megaphone_pace:wait(Pace).
+
+%% @doc The same on a clock that is so much ahead.
+-spec shift(ms(), requests()) -> requests().
+shift(By, #requests{all = All, pace = Pace} = R) ->
+    Shift = fun(#held{due = Due} = H) -> H#held{due = Due + By}; (#waiting{} = W) -> W end,
+    R#requests{all = lists:map(Shift, All), pace = megaphone_pace:shift(By, Pace)}.

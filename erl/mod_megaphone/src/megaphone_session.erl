@@ -10,6 +10,8 @@
 %%% | megaphone_make_room                      | the hub               | a stranger ends, whose client may have to be silent |
 %%% | megaphone_stop, megaphone_close          | megaphone_control     | it ends                                         |
 %%% | megaphone_info, megaphone_announce       | megaphone_control     | it tells of itself, who asks or the index       |
+%%% | megaphone_move                           | who empties this node | it moves to another (megaphone_departure)       |
+%%% | megaphone_forwarded                      | its old process       | what came there, to one that moved here         |
 %%% | timeout                                  | nobody, for a second  | it sleeps until the next message                |
 %%% | tick                                     | the timer             | what is due on either side                      |
 %%% | any other, calls and casts               | ejabberd              | it is the stream's                              |
@@ -56,7 +58,12 @@ make_room(Pid, Who) ->
 -type first() :: {ConnId :: pid(), megaphone_transport:what()}.
 -type args() :: {megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()}.
 
--spec run(args()) -> no_return().
+-spec run(args() | {move, megaphone_arrival:offer()}) -> ok.
+run({move, Offer}) ->
+    case megaphone_arrival:take(Offer) of
+        {ok, B, Arrival} -> gen_server:enter_loop(?MODULE, [], #session{bridge = B, gauged = megaphone_bridge:gauges(B)}, {continue, {settle, Arrival}});
+        gone -> ok
+    end;
 run(Args) ->
     {ok, S, Continue} = init(Args),
     gen_server:enter_loop(?MODULE, [], S, Continue).
@@ -68,9 +75,18 @@ init({Sid, Via, First, Peer}) ->
     ok = megaphone_sessions:open(Sid, self(), {0, 0, 0}),
     {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, Via, First, Peer}}}.
 
--spec handle_continue(begin_with(), #session{}) -> next_state().
+-spec handle_continue(begin_with() | {settle, megaphone_arrival:arrival()}, #session{}) -> next_state().
+handle_continue({settle, Arrival}, S) ->
+    guard(fun() -> settle(Arrival, S) end, none, S);
 handle_continue({open, Via, {ConnId, What}, Peer}, S) ->
     guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Peer, handled(S)), S) end, {Via, ConnId}, S).
+
+-spec settle(megaphone_arrival:arrival(), #session{}) -> next_state().
+settle(Arrival, #session{bridge = B, gauged = Gauged} = S) ->
+    #{c2s := C2s} = Parts = megaphone_bridge:parts(B),
+    ok = announce(Parts, Gauged),
+    ok = megaphone_arrival:begins(megaphone_c2s:stream(C2s), Arrival),
+    megaphone_arrival:settle(next_state({ok, B}, S), fun handle_info/2, Arrival).
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
@@ -90,6 +106,7 @@ handled(#session{bridge = B}) -> megaphone_bridge:handled(B).
 %% Who waits for an answer to this, and for nothing else.
 -spec asker(term()) -> {Via :: module(), pid()} | none.
 asker({bosh_request, ConnId, _}) -> {megaphone_via_bosh, ConnId};
+asker({megaphone_forwarded, Message}) -> asker(Message);
 asker(_) -> none.
 
 -spec hear(term(), megaphone_bridge:bridge(), #session{}) -> next_state().
@@ -101,7 +118,7 @@ hear({bosh_request, _, Body} = Message, B, S) ->
     client(Message, Body, B, S);
 hear({bosh_asked, _, _} = Message, B, S) ->
     next_state(megaphone_bridge:client(Message, B), S);
-hear({bosh_closed, _} = Message, B, S) ->
+hear({Kind, ConnId} = Message, B, S) when is_pid(ConnId), (Kind =:= bosh_closed orelse Kind =:= bosh_release) ->
     next_state(megaphone_bridge:client(Message, B), S);
 hear({timeout, Ref, tick}, B, #session{timer = {Ref, _}} = S) ->
     next_state(megaphone_bridge:tick(B), S#session{timer = none});
@@ -120,6 +137,26 @@ hear({megaphone_announce, {From, Ref}}, B, #session{gauged = Gauged} = S) ->
     next_state({ok, B}, S);
 hear({megaphone_info, {From, Ref}}, B, S) ->
     From ! {Ref, megaphone_report:info(megaphone_bridge:parts(B))},
+    next_state({ok, B}, S);
+hear({megaphone_move, Node, {From, Ref} = Asker}, B, S) when is_atom(Node), is_pid(From), is_reference(Ref) ->
+    case megaphone_departure:run(Node, Asker, B) of
+        stays -> next_state({ok, B}, S);
+        ends -> {stop, {shutdown, fault}, S#session{bridge = B}}
+    end;
+hear({megaphone_forwarded, {'$gen_call', From, Call}}, B, S) ->
+    next_state(megaphone_bridge:call(Call, From, B), S);
+hear({megaphone_forwarded, {'$gen_cast', Cast}}, B, S) ->
+    next_state(megaphone_bridge:cast(Cast, B), S);
+hear({megaphone_forwarded, {Kind, ConnId, _} = Message}, B, S) when Kind =:= bosh_request; Kind =:= bosh_asked ->
+    _ = megaphone_gateway:session(ConnId),
+    hear(Message, B, S);
+hear({megaphone_forwarded, Message}, B, S) ->
+    hear(Message, B, S);
+%% Its gateway has nothing more for the old process of a session that moved; or one comes late to take this, which stayed.
+hear({ConnId, moved}, B, S) when is_pid(ConnId) ->
+    next_state({ok, B}, S);
+hear({megaphone_arrival, Id, Late, _}, B, S) ->
+    Late ! {Id, over},
     next_state({ok, B}, S);
 hear({megaphone_make_room, Who}, B, S) ->
     Parts = megaphone_bridge:parts(B),
@@ -147,6 +184,7 @@ client(Message, Body, B, S) ->
 -spec announce(megaphone_ending:session(), megaphone_sessions:gauges()) -> ok.
 announce(#{sid := Sid, via := Via, phase := {open, Transport}, c2s := C2s} = Session, Gauged) ->
     ok = Via:enter(Sid, Gauged, Transport),
+    ok = megaphone_moved:enter(Sid, self()),
     _ = megaphone_report:is_stranger(Session) andalso megaphone_hub:stranger(self(), megaphone_c2s:address(C2s)),
     ok;
 announce(_, _) ->

@@ -6,7 +6,7 @@
 %%%
 %%% It begins with open/3 and begun/3; then come hear/4 with messages, wait/3 with time, next/2 with what the client said, flow/2
 %%% whether that may go on, sent/2 and flush/3 with what the stream sent; and, last of all, finish/5. From then on the transport
-%%% has no state: late/2 and rest/1 take what still comes.
+%%% has no state: late/2 and rest/1 take what still comes. To move to another node it is shifted to no clock, and there to another.
 -module(megaphone_transport).
 
 -export_type([transport/0, what/0, opened/0, step/0, next/0, sent/0, info/0]).
@@ -91,3 +91,17 @@
 
 %% @doc For whoever reports it or needs its room.
 -callback info(transport()) -> info().
+
+%%% It moves to another node (megaphone_move)
+
+%% @doc Connections of its client: they are to know where the session is.
+-callback conns(transport()) -> [ConnId :: pid()].
+
+%% @doc Its client's socket, if that is what it has; and may something be on the way to that, which must not be overtaken?
+-callback socket(transport()) -> {ConnId :: pid(), IsUnderWay :: boolean()} | none.
+
+%% @doc The same on a clock that is so much ahead.
+-callback shift(ms(), transport()) -> transport().
+
+%% @doc It lives on this node now.
+-callback here(transport()) -> transport().

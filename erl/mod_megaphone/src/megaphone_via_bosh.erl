@@ -9,11 +9,12 @@
 %%% | bosh_request, ConnId, Body | the hub, for gateways | a client's request                                         |
 %%% | bosh_asked, ConnId, Rid    | the same              | the gateway holds that one, and asks whether we do: what was on its way between us may be lost |
 %%% | bosh_closed, ConnId        | the same              | the client of an unanswered exchange went away             |
+%%% | bosh_release, ConnId       | the same              | the gateway wants to hold that one no longer               |
 -module(megaphone_via_bosh).
 -behaviour(megaphone_transport).
 
 -export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
--export([due/1, is_expired/1, info/1]).
+-export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/2, here/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -109,6 +110,8 @@ hear({bosh_asked, ConnId, Rid}, _, _, #transport{bosh = Bosh, intake = Intake} =
     end;
 hear({bosh_closed, ConnId}, _, _, #transport{intake = Intake} = T) ->
     {ok, cut(ConnId, T#transport{intake = megaphone_intake:closed(ConnId, Intake)})};
+hear({bosh_release, ConnId}, _, _, #transport{bosh = Bosh} = T) ->
+    {ok, T#transport{bosh = megaphone_bosh:release(ConnId, now_ms(), Bosh)}};
 %% A WebSocket's, and so none of it.
 hear(_, _, _, T) ->
     {ok, T}.
@@ -284,6 +287,21 @@ is_expired(#transport{bosh = Bosh}) -> megaphone_bosh:is_expired(now_ms(), Bosh)
 %% @doc For whoever reports it or needs its room.
 -spec info(transport()) -> megaphone_transport:info().
 info(#transport{bosh = Bosh}) -> megaphone_bosh:info(Bosh).
+
+-spec conns(transport()) -> [pid()].
+conns(#transport{bosh = Bosh, intake = Intake}) ->
+    megaphone_bosh:conns(Bosh) ++ [ConnId || {ConnId, _} <- megaphone_intake:all(Intake)].
+
+-spec socket(transport()) -> none.
+socket(_) -> none.
+
+-spec shift(ms(), transport()) -> transport().
+shift(By, #transport{bosh = Bosh, intake = Intake} = T) ->
+    T#transport{bosh = megaphone_bosh:shift(By, Bosh), intake = megaphone_intake:shift(By, Intake)}.
+
+-spec here(transport()) -> transport().
+here(#transport{bosh = Bosh} = T) ->
+    T#transport{bosh = megaphone_bosh:limits(mod_megaphone:own(megaphone_bosh:limits(Bosh)), Bosh)}.
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

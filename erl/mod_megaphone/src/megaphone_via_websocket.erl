@@ -16,7 +16,7 @@
 -behaviour(megaphone_transport).
 
 -export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
--export([due/1, is_expired/1, info/1]).
+-export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/2, here/1]).
 
 -type sid() :: megaphone_sid:sid().
 -type who() :: megaphone_allowance:who().
@@ -297,6 +297,23 @@ is_expired(#transport{ws = Ws}) -> megaphone_websocket:is_expired(now_ms(), Ws).
 
 -spec info(transport()) -> megaphone_transport:info().
 info(#transport{ws = Ws}) -> megaphone_websocket:info(Ws).
+
+-spec conns(transport()) -> [pid()].
+conns(#transport{ws = Ws}) -> [megaphone_websocket:conn(Ws)].
+
+-spec socket(transport()) -> {pid(), boolean()}.
+socket(#transport{ws = Ws}) -> {megaphone_websocket:conn(Ws), megaphone_websocket:is_under_way(Ws)}.
+
+-spec shift(ms(), transport()) -> transport().
+shift(By, #transport{ws = Ws, intake = Intake} = T) ->
+    T#transport{ws = megaphone_websocket:shift(By, Ws), intake = megaphone_intake:shift(By, Intake)}.
+
+-spec here(transport()) -> transport().
+here(#transport{ws = Ws} = T) ->
+    T#transport{
+        ws = megaphone_websocket:limits(mod_megaphone:own(megaphone_websocket:limits(Ws)), Ws),
+        connection = megaphone_gateway:connection(node(megaphone_websocket:conn(Ws)))
+    }.
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

@@ -1,0 +1,127 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The new process of a session that moves (megaphone_move): becomes what the old one sent, and takes over on its word. What
+%%% comes directly stays in its mailbox while something that was sent before may still be with the old process: a
+%%% user's stanzas, and a client's frames, keep their order.
+-module(megaphone_arrival).
+
+-export([offer/2, tell/3, take/1, begins/2, settle/3]).
+
+-export_type([offer/0, arrival/0]).
+
+-type exported() :: megaphone_bridge:exported().
+
+-record(offer, {
+    id :: reference(),
+    from :: pid(),
+    %% What of both nodes must be alike.
+    versions :: term(),
+    exported :: exported()
+}).
+-opaque offer() :: #offer{}.
+
+-record(arrival, {
+    id :: reference(),
+    old :: pid(),
+    monitor :: reference(),
+    exported :: exported()
+}).
+-opaque arrival() :: #arrival{}.
+
+%% What was sent before it was known where the session is comes within this.
+-define(SETTLE_MS, 5000).
+%% Those whose terms move.
+-define(MODULES, [
+    megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,
+    megaphone_via_bosh, megaphone_bosh, megaphone_requests, megaphone_kept, megaphone_pace, megaphone_proof, megaphone_intake,
+    megaphone_via_websocket, megaphone_websocket, megaphone_move, megaphone_departure, megaphone_arrival
+]).
+
+%% @doc By the process that is the session.
+-spec offer(Id :: reference(), exported()) -> offer().
+offer(Id, Exported) -> #offer{id = Id, from = self(), versions = versions(), exported = Exported}.
+
+-spec versions() -> term().
+versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <- ?MODULES]}.
+
+%% @doc To the process that is the session.
+-spec tell(spawned | ready | {refused, atom()} | moved, New :: pid(), offer()) -> ok.
+tell(Word, New, #offer{id = Id, from = Old}) ->
+    Old ! {megaphone_arrival, Id, New, Word},
+    ok.
+
+%% @doc The calling process is to take this over. Returns once it is the session.
+-spec take(offer()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
+take(#offer{id = Id, from = Old, exported = Exported} = Offer) ->
+    Monitor = erlang:monitor(process, Old),
+    case refusal(Offer) of
+        none ->
+            B = megaphone_bridge:import(Exported),
+            ok = tell(ready, self(), Offer),
+            receive
+                {Id, go} -> {ok, B, #arrival{id = Id, old = Old, monitor = Monitor, exported = Exported#{state := none}}};
+                {Id, over} -> gone;
+                {'DOWN', Monitor, process, Old, _} -> gone
+            end;
+        Reason ->
+            ok = tell({refused, Reason}, self(), Offer),
+            gone
+    end.
+
+-spec refusal(offer()) -> none | atom().
+refusal(#offer{versions = Versions, exported = Exported}) ->
+    Hub = whereis(mod_megaphone),
+    case Versions =:= versions() of
+        false -> version;
+        true when Hub =:= undefined -> no_hub;
+        true ->
+            %% Else its log would be the other node's.
+            {group_leader, Leader} = erlang:process_info(Hub, group_leader),
+            true = group_leader(Leader, self()),
+            case megaphone_cluster:state() of in_service -> place(Exported); State -> State end
+    end.
+
+-spec place(exported()) -> none | atom().
+place(#{host := Host, conns := Conns}) ->
+    Connected = [node() | nodes(connected)],
+    IsServed = gen_mod:is_loaded(Host, mod_megaphone),
+    case lists:all(fun(ConnId) -> lists:member(node(ConnId), Connected) end, Conns) of
+        _ when not IsServed -> no_host;
+        true -> none;
+        false -> no_gateway
+    end.
+
+%% @doc Others know now where the session is, whose stream this is. It is in the index already.
+-spec begins(xmpp_stream_in:state(), arrival()) -> ok.
+begins(Stream, #arrival{id = Id, old = Old, exported = #{row := Row, conns := Conns}}) ->
+    ok = megaphone_passage:open(Row, Old, Stream),
+    Old ! {megaphone_arrival, Id, self(), moved},
+    lists:foreach(fun megaphone_gateway:session/1, Conns).
+
+%% @doc Until nothing is left with the old process, what came by that goes first.
+-spec settle(Next, fun((term(), S) -> Next), arrival()) -> Next when Next :: {noreply, S, timeout() | hibernate} | {stop, term(), S}.
+settle(Next, Hear, #arrival{exported = #{socket := Socket}} = A) ->
+    Until = erlang:monotonic_time(millisecond) + ?SETTLE_MS,
+    settle(megaphone_move:go(Socket =/= none), Next, Hear, Until, A).
+
+-spec settle(megaphone_move:state(), Next, fun((term(), S) -> Next), Until :: integer(), arrival()) -> Next when
+    Next :: {noreply, S, timeout() | hibernate} | {stop, term(), S}.
+settle(State, {stop, _, _} = Next, _, _, _) when State =/= open ->
+    Next;
+settle(open, Next, _, _, #arrival{monitor = Monitor}) ->
+    _ = erlang:demonitor(Monitor, [flush]),
+    Next;
+settle(cut, {noreply, S, _}, Hear, Until, #arrival{exported = #{socket := ConnId}} = A) ->
+    settle(open, Hear({ConnId, closed, 1006}, S), Hear, Until, A);
+settle(State, {noreply, S, _} = Next, Hear, Until, #arrival{id = Id, monitor = Monitor, old = Old, exported = #{socket := Socket}} = A) ->
+    Go = fun(Event, Next1) -> settle(megaphone_move:next(Event, State), Next1, Hear, Until, A) end,
+    receive
+        {megaphone_forwarded, {Socket, moved}} -> Go(socket, Next);
+        {megaphone_forwarded, {Socket, closed, _}} = Message -> Go(socket, Hear(Message, S));
+        {Id, settled} -> Go(settled, Next);
+        {'DOWN', Monitor, process, Old, noconnection} -> Go(no_way, Next);
+        {'DOWN', Monitor, process, Old, _} -> Go(died, Next);
+        {Kind, _} = Message when Kind =:= megaphone_forwarded; Kind =:= bosh_closed; Kind =:= bosh_release -> Go(none, Hear(Message, S));
+        {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> Go(none, Hear(Message, S))
+    after max(0, Until - erlang:monotonic_time(millisecond)) -> Go(time, Next)
+    end.

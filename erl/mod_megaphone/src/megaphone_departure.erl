@@ -1,0 +1,201 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% The old process of a session that moves (megaphone_move): asks the other node to take it, and, once it has, passes on what
+%%% still comes here, to the end of its time. Until the new one serves it leaves its mailbox alone, so that it can go on as if nothing
+%%% had happened; that takes some milliseconds, and five seconds at most.
+%%%
+%%% What the new one sends must not overtake what is on its way to a gateway: that answers a call behind it before anything moves.
+-module(megaphone_departure).
+
+-export([run/3, courier/2, forward/1]).
+
+-type asker() :: {pid(), reference()}.
+-type move() :: {Id :: reference(), New :: pid(), Monitor :: reference()}.
+
+%% How long the other node may take until it is ready.
+-define(READY_MS, 5000).
+%% How long others may take to hear where the session is now: until then what they send passes here.
+-define(SETTLE_MS, 250).
+%% Those who look it up in a table that is not up to date.
+-define(PASS_MS, 60000).
+-define(SLEEP_MS, 1000).
+%% Larger ones stay: they would fill the connection of the nodes, which all others use, too.
+-define(MOST_BYTES, 8388608).
+
+-record(forwarder, {
+    sid :: megaphone_sid:sid(),
+    move :: move(),
+    state = settling :: settling | passing | over,
+    asker :: asker(),
+    %% With the old row of ejabberd's table.
+    stream :: xmpp_stream_in:state()
+}).
+
+%% @doc To this node, for whoever asks. `stays': it goes on here. `ends': it cannot go on; its process is to stop. Else it does not
+%% return.
+-spec run(node(), asker(), megaphone_bridge:bridge()) -> stays | ends.
+run(Target, Asker, B) ->
+    case lists:member(Target, nodes()) andalso megaphone_bridge:export(B) of
+        false -> stay(no_node, Asker);
+        {stays, Reason} -> stay(Reason, Asker);
+        {ok, Exported} ->
+            case erlang:external_size(Exported) > ?MOST_BYTES of
+                true -> stay(too_large, Asker);
+                false -> ask(Target, Asker, Exported, B)
+            end
+    end.
+
+-spec stay(atom(), asker()) -> stays.
+stay(Reason, {From, Ref}) ->
+    From ! {Ref, {stays, Reason}},
+    stays.
+
+%% Another process waits for the connection of the nodes, if that does not take it: this one has a session to go on with.
+-spec ask(node(), asker(), megaphone_bridge:exported(), megaphone_bridge:bridge()) -> stays | ends.
+ask(Target, Asker, Exported, B) ->
+    Id = make_ref(),
+    Until = erlang:monotonic_time(millisecond) + ?READY_MS,
+    {Courier, Monitor} = spawn_monitor(?MODULE, courier, [Target, megaphone_arrival:offer(Id, Exported)]),
+    case is_passed(Exported, Until) andalso await_ready(Id, Monitor, Until) of
+        {New, NewMonitor} when is_reference(NewMonitor) ->
+            case erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
+                ok ->
+                    gone({Id, New, NewMonitor}, Asker, B);
+                _ ->
+                    _ = erlang:demonitor(NewMonitor, [flush]),
+                    New ! {Id, over},
+                    stay(busy, Asker)
+            end;
+        Not ->
+            _ = erlang:demonitor(Monitor, [flush]),
+            %% What it started says so, and hears that nothing comes of it.
+            true = exit(Courier, kill),
+            stay(case Not of {stays, Reason} -> Reason; false -> no_gateway end, Asker)
+    end.
+
+%% @doc A process that starts the new one, and waits for the connection of the nodes in place of the session's.
+-spec courier(node(), megaphone_arrival:offer()) -> ok.
+courier(Target, Offer) ->
+    New = proc_lib:spawn_opt(Target, megaphone_session, run, [{move, Offer}], [{fullsweep_after, 0}]),
+    ok = megaphone_arrival:tell(spawned, New, Offer).
+
+%% Who comes late, after the session stayed, is told so by megaphone_session.
+-spec await_ready(reference(), Courier :: reference(), Until :: integer()) -> {pid(), reference()} | {stays, atom()}.
+await_ready(Id, Courier, Until) ->
+    receive
+        {megaphone_arrival, Id, New, spawned} ->
+            _ = erlang:demonitor(Courier, [flush]),
+            await_ready(Id, New, erlang:monitor(process, New), Until);
+        {'DOWN', Courier, process, _, _} ->
+            {stays, refused}
+    after max(0, Until - erlang:monotonic_time(millisecond)) -> {stays, timeout}
+    end.
+
+-spec await_ready(reference(), pid(), reference(), integer()) -> {pid(), reference()} | {stays, atom()}.
+await_ready(Id, New, Monitor, Until) ->
+    receive
+        {megaphone_arrival, Id, New, ready} ->
+            {New, Monitor};
+        {megaphone_arrival, Id, New, {refused, Reason}} ->
+            _ = erlang:demonitor(Monitor, [flush]),
+            {stays, Reason};
+        {'DOWN', Monitor, process, New, _} ->
+            {stays, refused}
+    after max(0, Until - erlang:monotonic_time(millisecond)) ->
+        _ = erlang:demonitor(Monitor, [flush]),
+        New ! {Id, over},
+        {stays, timeout}
+    end.
+
+%% Has the gateway all that was sent to the socket? It answers behind that. One that is gone takes nothing any more.
+-spec is_passed(megaphone_bridge:exported(), Until :: integer()) -> boolean().
+is_passed(#{under_way := false}, _) ->
+    true;
+is_passed(#{socket := ConnId}, Until) ->
+    Monitor = erlang:monitor(process, {megaphone, node(ConnId)}),
+    IsSent = erlang:send({megaphone, node(ConnId)}, {'$gen_call', {self(), Monitor}, moves}, [nosuspend, noconnect]) =:= ok,
+    IsPassed = IsSent andalso
+        receive
+            {Monitor, _} -> true;
+            {'DOWN', Monitor, process, _, _} -> true
+        after max(0, Until - erlang:monotonic_time(millisecond)) -> false
+        end,
+    _ = erlang:demonitor(Monitor, [flush]),
+    IsPassed.
+
+%% It is not this process' session any more, unless the new one dies before it says so.
+-spec gone(move(), asker(), megaphone_bridge:bridge()) -> ends.
+gone({Id, New, Monitor} = Move, Asker, B) ->
+    Event = receive
+        {megaphone_arrival, Id, New, moved} -> moved;
+        {'DOWN', Monitor, process, New, noconnection} -> no_way;
+        {'DOWN', Monitor, process, New, _} -> died
+    end,
+    case megaphone_move:next(Event, going) of
+        ends ->
+            ends;
+        killed ->
+            true = exit(self(), kill),
+            ends;
+        settling ->
+            %% By the new one's row of ejabberd's table; another login's comes after it, and is for that.
+            receive replaced -> ok after 0 -> ok end,
+            #{sid := Sid, phase := Phase, c2s := C2s} = megaphone_bridge:parts(B),
+            ok = case Phase of {open, _} -> megaphone_forwarders:enter(Sid); _ -> ok end,
+            _ = erlang:send_after(?SETTLE_MS, self(), {Id, time}),
+            %% It is none of the sessions any more (megaphone_control).
+            _ = put('$initial_call', {?MODULE, forward, 1}),
+            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, stream = megaphone_c2s:stream(C2s)}])
+    end.
+
+%%% What it is then
+
+%% @doc Passes on what comes.
+-spec forward(#forwarder{}) -> ok.
+forward(F) ->
+    receive
+        Message -> forward(passed(Message, F), F)
+    after ?SLEEP_MS -> proc_lib:hibernate(?MODULE, forward, [F])
+    end.
+
+-spec forward(next(), #forwarder{}) -> ok.
+forward(same, F) -> forward(F);
+forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Ref}} = F) ->
+    case megaphone_move:next(Event, Before) of
+        passing ->
+            ok = megaphone_passage:close(F#forwarder.stream),
+            New ! {Id, settled},
+            From ! {Ref, moved},
+            _ = erlang:send_after(?PASS_MS, self(), {Id, time}),
+            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, stream = #{}}]);
+        over ->
+            ok = megaphone_forwarders:leave(F#forwarder.sid),
+            left()
+    end.
+
+-type next() :: same | megaphone_move:event().
+
+-spec passed(term(), #forwarder{}) -> next().
+passed({Id, time}, #forwarder{move = {Id, _, _}}) ->
+    time;
+passed({'DOWN', Monitor, process, _, Reason}, #forwarder{move = {_, _, Monitor}}) ->
+    case Reason of noconnection -> no_way; _ -> died end;
+passed({megaphone_move, _, {From, Ref}}, _) ->
+    From ! {Ref, {stays, moved}},
+    same;
+passed({megaphone_arrival, Id, Late, _}, _) ->
+    Late ! {Id, over},
+    same;
+%% Its own.
+passed({timeout, _, tick}, _) ->
+    same;
+passed({megaphone_forwarded, _} = Message, #forwarder{move = {_, New, _}}) ->
+    New ! Message,
+    same;
+passed(Message, #forwarder{move = {_, New, _}}) ->
+    New ! {megaphone_forwarded, Message},
+    same.
+
+%% What nobody took finds its way by the router.
+-spec left() -> ok.
+left() -> lists:foreach(fun ejabberd_router:route/1, megaphone_handover:take_routed()).

@@ -1,0 +1,91 @@
+%%% SPDX-License-Identifier: GPL-2.0-or-later
+%%%
+%%% ejabberd's part of a session on its way to another node: the stream's state as plain terms, with no clock and no process of
+%%% a node in it, and its row in ejabberd's table of sessions. It is taken over as XEP-0198 has a stream resumed, but whole: no
+%%% hook tells others that somebody came or went.
+%%%
+%%% | in the state                       | on its way                       | there                                       |
+%%% |------------------------------------|----------------------------------|---------------------------------------------|
+%%% | owner, the socket's monitor        | -                                | the new process, a reference of its own     |
+%%% | the session's id                   | as it is                         | the same time and a little more, the new process |
+%%% | timers of mod_stream_mgmt          | milliseconds left                | new ones                                    |
+%%% | its queue, if it is a file         | in memory                        | a file again                                |
+%%% | the time-out of the stream         | milliseconds since               | the same                                    |
+-module(megaphone_passage).
+
+-export([release/0, export/1, import/1, row/1, open/3, close/1]).
+
+-export_type([row/0]).
+
+-type stream() :: xmpp_stream_in:state().
+-type row() :: {Priority :: integer() | undefined, ejabberd_sm:info()}.
+
+-define(TIMERS, #{mgmt_ack_timer => ack_timeout, mgmt_pending_timer => pending_timeout}).
+
+%% @doc Nodes where this differs do not understand each other's streams.
+-spec release() -> term().
+release() -> [application:get_key(App, vsn) || App <- [ejabberd, xmpp, fast_xml]].
+
+%% @doc As plain terms; the stream itself goes on, if it has to.
+-spec export(stream()) -> stream().
+export(Stream) ->
+    maps:map(fun out/2, maps:without([owner, socket_monitor], Stream)).
+
+-spec out(atom(), term()) -> term().
+out(mgmt_queue, Queue) -> p1_queue:file_to_ram(Queue);
+out(stream_timeout, {Timeout, At}) -> {Timeout, At - now_ms()};
+out(Key, Timer) when is_map_key(Key, ?TIMERS), is_reference(Timer) ->
+    %% One that just ran out says so in a message, which nobody will know there.
+    case erlang:read_timer(Timer) of false -> 0; Left -> Left end;
+out(_, Value) -> Value.
+
+%% @doc Of the calling process.
+-spec import(stream()) -> stream().
+import(#{sid := {Time, _}} = Exported) ->
+    Stream = maps:map(fun(Key, Value) -> in(Key, Value, Exported) end, Exported),
+    shape(Stream#{owner => self(), socket_monitor => make_ref(), sid := {later(Time), self()}}).
+
+-spec in(atom(), term(), stream()) -> term().
+in(mgmt_queue, Queue, #{mgmt_queue_type := file}) -> p1_queue:ram_to_file(Queue);
+in(stream_timeout, {Timeout, Age}, _) -> {Timeout, Age + now_ms()};
+in(Key, Left, _) when is_map_key(Key, ?TIMERS), is_integer(Left) -> erlang:start_timer(Left, self(), map_get(Key, ?TIMERS));
+in(_, Value, _) -> Value.
+
+%% Of two with a resource ejabberd takes the later; one who logs in meanwhile is later than this.
+-spec later(erlang:timestamp()) -> erlang:timestamp().
+later({Mega, Seconds, Micro}) when Micro < 999999 -> {Mega, Seconds, Micro + 1};
+later({Mega, Seconds, _}) -> {Mega, Seconds + 1, 0}.
+
+%% The other node's clock is not this one's, so it begins anew.
+-spec shape(stream()) -> stream().
+shape(#{shaper := Name, ip := {Ip, _}, jid := Jid, lserver := Server} = Stream) ->
+    Shaper = ejabberd_shaper:match(Server, Name, #{usr => jid:split(Jid), ip => Ip}),
+    xmpp_stream_in:change_shaper(Stream, ejabberd_shaper:new(Shaper)).
+
+%% @doc Where another login took its place, it has none.
+-spec row(stream()) -> {ok, row()} | none.
+row(#{sid := Sid, jid := Jid}) ->
+    {User, Server, Resource} = jid:tolower(Jid),
+    case ejabberd_sm:get_user_info(User, Server, Resource) of
+        [{node, _}, {ts, Time}, {pid, Pid}, {priority, Priority} | Info] when {Time, Pid} =:= Sid -> {ok, {Priority, Info}};
+        _ -> none
+    end.
+
+%% @doc The stream's own row, beside the `Old' process' one, which hears that it is replaced. Later releases wait for its end,
+%% or for this word of it.
+-spec open(row(), Old :: pid(), stream()) -> ok.
+open({Priority, Info}, Old, #{sid := Sid, user := User, server := Server, resource := Resource}) ->
+    Stays = {not_replaced_with_bind_tag, Old},
+    ok = megaphone_handover:moves(),
+    self() ! Stays,
+    ok = ejabberd_sm:open_session(Sid, User, Server, Resource, Priority, Info),
+    receive Stays -> ok after 0 -> ok end.
+
+%% @doc That of the old process goes, when all know the new one.
+-spec close(stream()) -> ok.
+close(#{sid := Sid, user := User, server := Server, resource := Resource}) ->
+    _ = ejabberd_sm:close_session(Sid, User, Server, Resource),
+    ok.
+
+-spec now_ms() -> integer().
+now_ms() -> erlang:monotonic_time(millisecond).
