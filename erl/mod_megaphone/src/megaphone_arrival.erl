@@ -5,7 +5,7 @@
 %%% user's stanzas, and a client's frames, keep their order.
 -module(megaphone_arrival).
 
--export([offer/2, tell/3, take/1, begins/2, settle/3]).
+-export([offer/2, tell/3, take/1, begins/2, settle/3, modules/0]).
 
 -export_type([offer/0, arrival/0]).
 
@@ -30,7 +30,7 @@
 
 %% What was sent before it was known where the session is comes within this.
 -define(SETTLE_MS, 5000).
-%% Those whose terms move.
+%% Those whose terms move. What writes into the log holds its own path, and differs where that does.
 -define(MODULES, [
     megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,
     megaphone_via_bosh, megaphone_bosh, megaphone_requests, megaphone_kept, megaphone_pace, megaphone_proof, megaphone_intake,
@@ -42,7 +42,11 @@
 offer(Id, Exported) -> #offer{id = Id, from = self(), versions = versions(), exported = Exported}.
 
 -spec versions() -> term().
-versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <- ?MODULES]}.
+versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <- modules()]}.
+
+%% @doc Those whose terms move.
+-spec modules() -> [module()].
+modules() -> ?MODULES.
 
 %% @doc To the process that is the session.
 -spec tell(spawned | ready | {refused, atom()} | moved, New :: pid(), offer()) -> ok.

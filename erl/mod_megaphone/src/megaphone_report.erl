@@ -3,7 +3,7 @@
 %%% What a session tells of itself: what it adds to the gauges, what operators see of it, and its two lines in the log.
 -module(megaphone_report).
 
--export([gauges/3, info/1, is_stranger/1, is_silent/2, logged_in/1, ends/3]).
+-export([gauges/3, info/1, is_stranger/1, is_silent/2, logged_in/1, not_kept/2, ends/3]).
 
 -export_type([info/0]).
 
@@ -61,6 +61,11 @@ is_silent(Ms, #{via := Via, phase := {open, Transport}}) ->
 -spec logged_in(session()) -> ok.
 logged_in(Session) ->
     ?LOG_INFO("Megaphone session ~ts of ~ts from ~ts", name(Session)).
+
+%% @doc It goes on all the same.
+-spec not_kept(megaphone_sid:sid(), megaphone_body:rid()) -> ok.
+not_kept(Sid, Rid) ->
+    ?LOG_DEBUG("Megaphone session ~ts goes on: request ~B is not kept any more", [megaphone_sid:short(Sid), Rid]).
 
 %% @doc Different ends are told apart, where the client is told the same.
 -spec ends(megaphone_condition:condition(), megaphone_condition:reason(), session()) -> ok.

@@ -16,8 +16,6 @@
 -export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/2, here/1]).
 
--include_lib("kernel/include/logger.hrl").
-
 -type sid() :: megaphone_sid:sid().
 -type who() :: megaphone_allowance:who().
 -type reason() :: megaphone_condition:reason().
@@ -154,10 +152,8 @@ arrive(#{rid := Rid} = Request, ConnId, Sid, #transport{bosh = Bosh} = T) ->
     {Effects, _} = Arrived = megaphone_bosh:arrive(Request, ConnId, now_ms(), Bosh),
     case Effects of
         %% Its sender may have lost its session, which then expires; or be nobody any more.
-        [{refuse, _, _, _}] ->
-            ?LOG_DEBUG("Megaphone session ~ts goes on: request ~B is not kept any more", [megaphone_sid:short(Sid), Rid]);
-        _ ->
-            ok
+        [{refuse, _, _, _}] -> ok = megaphone_report:not_kept(Sid, Rid);
+        _ -> ok
     end,
     done(carry_out(Arrived, T)).
 
