@@ -1,7 +1,7 @@
 /** Sessions move from one ejabberd node to another, and their clients notice nothing. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Account } from '../../scripts/support/instance.js';
+import type { Account } from '../../scripts/support/instance.js';
 import { until } from '../support/until.js';
 import { BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
@@ -16,8 +16,12 @@ before(async () => {
   cluster = await ServerCluster.start(2);
   const { instance, server } = cluster.member(1);
   gateway = await gatewayBeside(instance, { nodes: cluster.nodes });
-  while (gateway.service.gateway.cluster.inService < 2) await until(() => gateway.service.gateway.cluster.inService === 2);
-  accounts = await makeAccounts(server, Array.from({ length: 60 }, (_, i) => `person${i}`));
+  while (gateway.service.gateway.cluster.inService < 2)
+    await until(() => gateway.service.gateway.cluster.inService === 2);
+  accounts = await makeAccounts(
+    server,
+    Array.from({ length: 60 }, (_, i) => `person${i}`),
+  );
 });
 after(async () => {
   await gateway?.service.stop();
