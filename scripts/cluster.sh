@@ -4,7 +4,7 @@
 #   cluster.sh up                  starts what does not run; where no ejabberd does, they are made anew
 #   cluster.sh down                ends all of it
 #   cluster.sh status              what runs, and how to use it; fails unless all of it runs
-#   cluster.sh wait                until each gateway has each node in service
+#   cluster.sh wait                until each gateway has each node in service, and HAProxy each gateway
 #   cluster.sh node N COMMAND      start, stop, status, ctl ARG... of one ejabberd node (see scripts/ejabberd.sh)
 #   cluster.sh gateway N COMMAND   start, stop, status of one gateway (see scripts/gateway.sh)
 #
@@ -12,7 +12,7 @@
 #   NODES          ejabberd nodes                                    3
 #   GATEWAYS       gateways                                          2
 #   WORKERS        worker processes of each gateway                  2
-#   CLUSTER_PORT   HAProxy; below it stands what the others take     7000
+#   CLUSTER_PORT   HAProxy; its own page and the others are above    7000
 set -euo pipefail
 MEGAPHONE_VAR=${MEGAPHONE_VAR:-$(dirname "${BASH_SOURCE[0]}")/../var}/cluster
 # shellcheck source=scripts/settings.sh
@@ -30,9 +30,12 @@ for number in "$nodes" "$gateways" "$workers"; do
   [[ $number =~ ^[1-9][0-9]?$ ]] || fail "NODES, GATEWAYS and WORKERS are numbers from 1 to 99, not \"$number\"."
 done
 
-# What each takes beside HAProxy: gateway N the first two, node N the others.
+stats_port=$((port + 1))
+
+# What each takes beside HAProxy: gateway N the first three, node N the others.
 http() { say $((port + 100 + $1)); }
 admin() { say $((port + 200 + $1)); }
+agent() { say $((port + 300 + $1)); }
 ejabberd_http() { say $((port + 400 + $1)); }
 ejabberd_c2s() { say $((port + 500 + $1)); }
 
@@ -45,7 +48,7 @@ node() {
 # gateway N ARG...: its gateway.sh. One that stops lets its clients go slowly.
 gateway() {
   local settings
-  settings=$(printf '%s\n' "workers: $workers" "admin_port: $(admin "$1")" "trusted_proxies: 127.0.0.1")
+  settings=$(printf '%s\n' "workers: $workers" "admin_port: $(admin "$1")" "agent_port: $(agent "$1")" "trusted_proxies: 127.0.0.1")
   MEGAPHONE_VAR=$var MEGAPHONE_INSTANCE=$1 MEGAPHONE_HTTP_PORT=$(http "$1") MEGAPHONE_NODES=$(all_nodes) \
     GATEWAY_SETTINGS=$settings STOP_SECONDS=60 "$root/scripts/gateway.sh" "${@:2}"
 }
@@ -57,11 +60,12 @@ proxy_runs() { running "$proxy_pid" "$proxy_config" >/dev/null; }
 start_proxy() {
   local i servers=''
   for i in $(seq "$gateways"); do
-    servers+="    server gateway$i 127.0.0.1:$(http "$i") port $(admin "$i")"$'\n'
+    servers+="    server gateway$i 127.0.0.1:$(http "$i") port $(admin "$i") agent-port $(agent "$i")"$'\n'
   done
   mkdir -p "$proxy_dir"
   { sed -e "s,^\( *bind\) .*,\1 127.0.0.1:$port," -e '/X-Forwarded-Proto/d' -e '/^ *server /d' "$root/examples/haproxy.cfg" &&
-    printf '%s' "$servers"; } | generate "$proxy_config"
+    printf '%s' "$servers" &&
+    printf '%s\n' '' 'listen page' "    bind 127.0.0.1:$stats_port" '    stats enable' '    stats uri /'; } | generate "$proxy_config"
   launch "$proxy_pid" /usr/sbin/haproxy -db -f "$proxy_config" >"$proxy_dir/haproxy.log" 2>&1
   if ! await_port "$proxy_pid" "$port"; then
     tail -n 20 "$proxy_dir/haproxy.log" >&2
@@ -116,20 +120,22 @@ any_node_runs() {
   return 1
 }
 await_whole() {
-  await 60 whole || fail "Not each gateway has each node in service. Their logs: $var/gateway*/gateway.log" "What runs: make cluster-status"
+  await 60 whole || fail "Not each gateway is in service at HAProxy, with each node. Their logs: $var/gateway*/gateway.log" "What runs: make cluster-status"
 }
 whole() {
   local i
   for i in $(seq "$gateways"); do
     [ "$(curl -s "http://127.0.0.1:$(admin "$i")/healthz" | grep -o '"in_service":true' | wc -l)" -ge "$nodes" ] || return 1
   done
+  # It takes two good answers before a gateway gets clients again.
+  [ "$(curl -s "http://127.0.0.1:$stats_port/;csv" | grep -c '^megaphone,gateway[0-9]*,.*,UP,')" = "$gateways" ]
 }
 
 require_free_ports() {
   local i
-  proxy_runs || free_port "$port"
+  proxy_runs || { free_port "$port" && free_port "$stats_port"; }
   for i in $(seq "$gateways"); do
-    gateway "$i" status >/dev/null 2>&1 || { free_port "$(http "$i")" && free_port "$(admin "$i")"; }
+    gateway "$i" status >/dev/null 2>&1 || { free_port "$(http "$i")" && free_port "$(admin "$i")" && free_port "$(agent "$i")"; }
   done
   for i in $(seq "$nodes"); do
     node "$i" status >/dev/null 2>&1 || { free_port "$(ejabberd_http "$i")" && free_port "$(ejabberd_c2s "$i")"; }
@@ -164,6 +170,7 @@ how_to_use() {
   WebSocket   ws://localhost:$port/ws
   Accounts    $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/              /' "$var/ejabberd1/accounts")
               (and anonymous login on localhost)
+  HAProxy     http://localhost:$stats_port says how the gateways are
 
   To break it:
 $(printf '    %-52s  %s\n' \

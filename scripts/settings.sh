@@ -129,4 +129,5 @@ end_process() {
   fi
   rm -f "$1"
 }
-process_gone() { [ ! -e "/proc/$1" ]; }
+# A zombie is: nobody may ever ask for what became of it.
+process_gone() { [ ! -e "/proc/$1" ] || grep -qs '^State:.Z' "/proc/$1/status"; }

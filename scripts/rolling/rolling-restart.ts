@@ -25,7 +25,7 @@ export interface RollingOptions {
 const HOST = 'localhost';
 /** Of talk before the first restart, and after the last. */
 const STEADY_MS = 5_000;
-const PATIENCE_SECONDS = 120;
+const PATIENCE_SECONDS = 30;
 
 /** Resolves with what the clients saw. @throws Error where a member does not come back, or the clients do not */
 export async function rollingRestart(options: RollingOptions): Promise<Outcome> {

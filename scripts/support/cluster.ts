@@ -48,7 +48,7 @@ export class Cluster {
       GATEWAYS: `${gateways}`,
       WORKERS: `${workers}`,
       CLUSTER_PORT: `${port}`,
-      ERL_EPMD_PORT: `${port + 1}`,
+      ERL_EPMD_PORT: `${port + 2}`,
     });
     // A test that dies, or is ended by the test runner, must not leave servers behind.
     process.once('exit', cluster.#stopNow);
@@ -100,7 +100,7 @@ export class Cluster {
 async function freeRange(): Promise<number> {
   for (;;) {
     const port = 10_000 + 1_000 * Math.floor(Math.random() * 20);
-    const wanted = [0, 1, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
+    const wanted = [0, 1, 2, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
     if (await areFree(wanted.map((offset) => port + offset))) return port;
   }
 }
