@@ -4,15 +4,19 @@
 -module(megaphone_commands).
 
 -export([register/0, unregister/0]).
--export([stats/0, sessions/0, close/1, drain/1, drain_status/0, drain_abort/0, rebalance/0]).
+-export([stats/0, sessions/0, close/1, drain/1, drain_status/0, drain_abort/0, rebalance/0, ctl/2]).
 
 -include("ejabberd_commands.hrl").
 
 -spec register() -> ok.
-register() -> ejabberd_commands:register_commands(commands()).
+register() ->
+    ok = ejabberd_hooks:add(ejabberd_ctl_process, ?MODULE, ctl, 50),
+    ejabberd_commands:register_commands(commands()).
 
 -spec unregister() -> ok.
-unregister() -> ejabberd_commands:unregister_commands(commands()).
+unregister() ->
+    ok = ejabberd_hooks:delete(ejabberd_ctl_process, ?MODULE, ctl, 50),
+    ejabberd_commands:unregister_commands(commands()).
 
 -spec commands() -> [tuple()].
 commands() ->
@@ -135,6 +139,15 @@ drain(Nodes) ->
         %% A name that nobody here ever heard of.
         error:badarg -> {error, "No session moves: there is no such node"}
     end.
+
+%% @doc A hook: ejabberdctl takes an argument of a command neither as none nor as several. The exit status, where this was one of ours.
+-spec ctl(false | integer(), [string()]) -> false | integer().
+ctl(false, ["megaphone_drain" | Nodes]) when length(Nodes) =/= 1 ->
+    {Res, Text} = drain(list_to_binary(lists:join(",", Nodes))),
+    ok = io:format("~ts~n", [Text]),
+    case Res of ok -> 0; error -> 1 end;
+ctl(Status, _) ->
+    Status.
 
 -spec drain_status() -> [{string(), string()}].
 drain_status() ->

@@ -61,8 +61,8 @@
     logged_at = 0 :: ms(),
     %% The next step, or round.
     timer = none :: none | reference(),
-    %% Who stops, and waits.
-    waits = none :: none | {pid(), term()}
+    %% Who stops ejabberd, and waits; none any more once all have moved that can.
+    waits = [] :: [{pid(), term()}] | over
 }).
 
 -spec start_link() -> {ok, pid()} | {error, term()} | ignore.
@@ -140,7 +140,7 @@ handle_call(abort, _, #drain{phase = Phase} = D) ->
 handle_call(status, _, D) ->
     {reply, to_status(D), D};
 handle_call(stop, From, #drain{phase = Phase} = D) when Phase =/= stopping ->
-    D1 = begins(stop, D#drain{targets = all, waits = From}),
+    D1 = begins(stop, D#drain{targets = all, waits = [From]}),
     case targets(all) of
         [] ->
             {noreply, stopped(D1)};
@@ -148,8 +148,10 @@ handle_call(stop, From, #drain{phase = Phase} = D) when Phase =/= stopping ->
             ?LOG_NOTICE("Megaphone moves all sessions to ~0p before this node stops", [Nodes]),
             {noreply, next_round(D1)}
     end;
-handle_call(stop, _, D) ->
+handle_call(stop, _, #drain{waits = over} = D) ->
     {reply, ok, D};
+handle_call(stop, From, #drain{waits = Waits} = D) ->
+    {noreply, D#drain{waits = [From | Waits]}};
 handle_call(_, _, D) ->
     {reply, {error, unknown_request}, D}.
 
@@ -248,14 +250,11 @@ over(#drain{phase = idle} = D) ->
     D.
 
 -spec stopped(#drain{}) -> #drain{}.
-stopped(#drain{moved = 0, waits = From} = D) ->
-    gen_server:reply(From, ok),
-    D;
-stopped(#drain{waits = From} = D) ->
-    ?LOG_NOTICE("Megaphone has emptied this node, which stops: ~ts", [text(D)]),
-    timer:sleep(?SETTLE_MS),
-    gen_server:reply(From, ok),
-    D.
+stopped(#drain{moved = Moved, waits = Waits} = D) ->
+    _ = Moved > 0 andalso ?LOG_NOTICE("Megaphone has emptied this node, which stops: ~ts", [text(D)]),
+    _ = Moved > 0 andalso timer:sleep(?SETTLE_MS),
+    lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waits),
+    D#drain{waits = over}.
 
 -spec log(ms(), #drain{}) -> #drain{}.
 log(Now, #drain{logged_at = At} = D) when Now - At < ?LOG_MS ->

@@ -116,7 +116,9 @@ all() ->
         sessions_unauthenticated => megaphone_admission:count(),
         sessions_established => Established,
         sessions_paused => Paused,
-        requests_held => Held
+        requests_held => Held,
+        forwarders => map_size(megaphone_forwarders:pids()),
+        draining => case megaphone_cluster:state() of in_service -> 0; _ -> 1 end
     }.
 
 -spec name(megaphone_condition:condition()) -> binary().
