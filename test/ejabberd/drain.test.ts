@@ -1,0 +1,115 @@
+/** A node of three is emptied under traffic, and stopped: its sessions go on at others, and nobody notices. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Servers } from '../../scripts/chaos/servers.js';
+import { Steady } from '../../scripts/chaos/steady-clients.js';
+import type { Service } from '../../src/service/service.js';
+import { gatewayBeside } from './support/gateway-beside.js';
+import { ServerCluster } from './support/server-cluster.js';
+
+const USERS = 2000;
+
+let cluster: ServerCluster;
+let service: Service;
+let clients: Steady;
+before(async () => {
+  cluster = await ServerCluster.start(3);
+  const { instance } = cluster.member(1);
+  const beside = await gatewayBeside(instance, { nodes: cluster.nodes, drain_time: '0 s' });
+  service = beside.service;
+  while (service.gateway.cluster.inService < 3) await sleep(10);
+  const servers = await Servers.connect(instance.var, Number(instance.env.ERL_EPMD_PORT));
+  await servers.register(instance.ejabberdNode, 'localhost', USERS);
+  await servers.stop();
+  clients = await Steady.start({
+    urls: { bosh: beside.url, websocket: beside.webSocketUrl },
+    host: 'localhost',
+    users: USERS,
+    rate: 200,
+    seed: 1,
+    folder: join(instance.var, 'steady'),
+  });
+  await clients.login();
+  await clients.talk();
+});
+after(async () => {
+  clients?.close();
+  await service?.stop();
+  await cluster?.stop();
+});
+
+const sessionsAt = async (n: number): Promise<number> =>
+  Number(await cluster.member(n).server.print('megaphone_sessions:count()'));
+
+async function status(n: number): Promise<Record<string, string>> {
+  const lines = (await cluster.member(n).instance.ctl('megaphone_drain_status')).trim().split('\n');
+  return Object.fromEntries(lines.map((line) => line.split('\t')));
+}
+
+const unnoticed = (): void => {
+  const { online, errors, logins, doubled, reordered } = clients.now;
+  assert.deepEqual(
+    { online, errors, logins, doubled, reordered },
+    { online: USERS, errors: 0, logins: 0, doubled: 0, reordered: 0 },
+  );
+};
+
+describe('a node of three', { timeout: 280_000 }, () => {
+  it('is emptied: all its sessions move to the others, and it takes no new ones', async (t) => {
+    const count = await sessionsAt(1);
+    assert.ok(count > USERS / 5, `${count}`);
+    clients.step('drain');
+    assert.match(await cluster.member(1).instance.ctl('megaphone_drain'), /megaphone_drain_status/);
+    const begin = Date.now();
+    while ((await sessionsAt(1)) > 0) await sleep(20);
+    t.diagnostic(`${count} sessions in ${Date.now() - begin} ms`);
+    const after = await status(1);
+    assert.equal(after.state, 'draining');
+    assert.ok(Number(after.moved) >= count);
+    const [two, three] = [await sessionsAt(2), await sessionsAt(3)];
+    assert.equal(two + three, USERS);
+    assert.ok(Math.abs(two - three) < USERS / 20, `${two}, ${three}`);
+    await sleep(1_000);
+    unnoticed();
+  });
+
+  it('takes sessions again, and its share of them', async () => {
+    clients.step('rebalance');
+    await cluster.member(1).instance.ctl('megaphone_drain_abort');
+    assert.equal((await status(1)).state, 'in_service');
+    assert.match(await cluster.member(2).instance.ctl('megaphone_rebalance'), /ejabberd.*\nejabberd/);
+    while ((await sessionsAt(1)) < USERS / 4) await sleep(20);
+    await sleep(1_000);
+    unnoticed();
+  });
+
+  it('is emptied in part, where that is aborted', async () => {
+    clients.step('abort');
+    const count = await sessionsAt(1);
+    const { server } = cluster.member(1);
+    await server.evaluate(
+      'megaphone_drain:drain(all), Wait = fun Wait() -> case megaphone_drain:status() of #{moved := N} when N > 50 -> ok; _ -> timer:sleep(5), Wait() end end, Wait(), megaphone_drain:abort().',
+    );
+    await sleep(2_000);
+    const left = await sessionsAt(1);
+    assert.ok(left > 0 && left < count, `${left} of ${count}`);
+    assert.equal((await status(1)).state, 'in_service');
+    unnoticed();
+  });
+
+  it('stops: its sessions go on', async () => {
+    clients.step('stop');
+    await cluster.member(1).instance.script('ejabberd.sh', 'stop');
+    assert.equal((await sessionsAt(2)) + (await sessionsAt(3)), USERS);
+    await sleep(1_000);
+    unnoticed();
+    const outcome = await clients.finish();
+    assert.equal(
+      outcome.lastLine,
+      'errors 0 logins 0 lost 0 doubled 0 reordered 0',
+      outcome.lines.join('\n'),
+    );
+  });
+});
