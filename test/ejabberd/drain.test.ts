@@ -9,7 +9,7 @@ import type { Service } from '../../src/service/service.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { ServerCluster } from './support/server-cluster.js';
 
-const USERS = 2000;
+const USERS = Number(process.env.DRAIN_USERS ?? 400);
 
 let cluster: ServerCluster;
 let service: Service;
@@ -89,9 +89,7 @@ describe('a node of three', { timeout: 280_000 }, () => {
     clients.step('abort');
     const count = await sessionsAt(1);
     const { server } = cluster.member(1);
-    await server.evaluate(
-      'megaphone_drain:drain(all), Wait = fun Wait() -> case megaphone_drain:status() of #{moved := N} when N > 50 -> ok; _ -> timer:sleep(5), Wait() end end, Wait(), megaphone_drain:abort().',
-    );
+    await server.evaluate('ok = megaphone_drain:drain(all), timer:sleep(60), megaphone_drain:abort().');
     await sleep(2_000);
     const left = await sessionsAt(1);
     assert.ok(left > 0 && left < count, `${left} of ${count}`);

@@ -28,10 +28,10 @@
     seconds := non_neg_integer(), targets := [node()]}.
 -type ms() :: integer().
 
-%% A thousand a second, and so many on their way.
+%% A thousand a second, and so many on their way: each waits a while for what is still to come to the old place.
 -define(STEP_MS, 20).
 -define(STEP, 20).
--define(AT_ONCE, 100).
+-define(AT_ONCE, 400).
 %% A session that says nothing for so long stays; it is told to others as a failure.
 -define(MOVE_MS, 15000).
 %% Between two rounds: soon, for so many; then now and then.
