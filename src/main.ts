@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-/** The command line: `megaphone start | drain | resume | check [URL] | ping NODE | names`. */
+/** The command line: `megaphone start | drain | resume | check [URL] | nodes | ping NODE | names`. */
 
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check, type Finding, linesOf } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
+import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
@@ -37,6 +38,8 @@ async function main(): Promise<void> {
           ? check(() => load(given), readCookie)
           : await urlCheck(given, given.operand),
       );
+    case 'nodes':
+      return printNodes(load(given).config);
     case 'ping':
       return ping(load(given).config, given.operand ?? '');
     case 'drain':
@@ -126,6 +129,10 @@ async function printOrder(what: Order, config: Config): Promise<void> {
   let next = await lines.next();
   for (; next.done !== true; next = await lines.next()) print(next.value);
   if (!next.value) process.exitCode = 1;
+}
+
+async function printNodes(config: Config): Promise<void> {
+  for await (const line of nodes(config, readCookie(config))) print(line);
 }
 
 async function printNames(config: Config, host: string): Promise<void> {

@@ -217,7 +217,7 @@ export class Cluster {
 
   /** Where none of its sessions can live any more, and nothing is open there. */
   #letGo(node: ClusterNode): void {
-    const isEmpty = node.kind === undefined ? node.isGone : node.room.sessions === 0;
+    const isEmpty = node.kind === undefined ? node.isGone || node.isDead : node.room.sessions === 0;
     if (!isEmpty || this.#listener.isUsed(node)) return;
     this.#byName.delete(node.name);
     this.#byTag.delete(node.tag);

@@ -4,7 +4,7 @@
  * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, that sessions were killed,
  * `{gone, [Sid]}`, or who is in the cluster and how it does itself, `{cluster, Info}`.
  *
- * Requests: `stats` and `health` give maps with binary keys, and so do `drain` and `resume`, which take this gateway out of
+ * Requests: `stats` and `health` give maps with binary keys, `nodes` a list of them; so do `drain` and `resume`, which take this gateway out of
  * service and back; anything else `{error, unknown_request}`.
  */
 
@@ -15,6 +15,7 @@ import { incomingCall } from '../node/incoming-call.js';
 import type { NamedProcess } from '../node/processes.js';
 import { readClusterInfo } from './cluster-info.js';
 import type { ClusterNode } from './cluster-node.js';
+import { clusterReport } from './cluster-report.js';
 import type { Gateway } from './gateway.js';
 
 export const PROCESS_NAME = 'megaphone';
@@ -62,6 +63,7 @@ export class MegaphoneProcess implements NamedProcess {
     const name = request instanceof Atom ? request.name : '';
     if (name === 'stats') return new Opaque(encodePlain(await this.#reports.stats()));
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
+    if (name === 'nodes') return new Opaque(encodePlain(clusterReport(this.#gateway.cluster)));
     if (name === 'drain' || name === 'resume')
       return new Opaque(encodePlain(await this.#reports.order(name)));
     return tuple(atom('error'), atom('unknown_request'));

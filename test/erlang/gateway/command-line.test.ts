@@ -107,6 +107,36 @@ test('mistakes on the command line are answered with the nearest word', async ()
   }
 });
 
+test('nodes shows what the running gateway sees', async () => {
+  const erl = await cluster.erl('ejabberd');
+  await loadModule(erl);
+  await play(erl);
+  const program = workplace.run(['start', '--workers', '2']);
+  await program.shows(/megaphone-2@localhost.*is up|is up: .*megaphone-2@localhost/);
+  for (const worker of [1, 2]) {
+    const info =
+      '#{<<"nodes">> => [node()], <<"known">> => [node(), \'other@localhost\'], <<"sessions">> => 7}';
+    await erl.evaluate(`
+      Wait = fun Wait() -> lists:member('megaphone-${worker}@localhost', nodes(hidden)) orelse begin timer:sleep(10), Wait() end end,
+      Wait(), {megaphone, 'megaphone-${worker}@localhost'} ! {cluster, ${info}}, ok`);
+  }
+  await program.shows(/other@localhost is found through ejabberd@localhost[\s\S]*other@localhost is found/);
+  const shown = workplace.run(['nodes', '--workers', '2']);
+  assert.equal(await shown.ends(), 0, shown.output);
+  const lines = shown.output
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('npm'));
+  assert.deepEqual(
+    lines.map((line) => line.replace(/: EPMD [^;]*;/, ': EPMD …;')),
+    [1, 2].flatMap((worker) => [
+      `megaphone-${worker}@localhost sees 2 nodes:`,
+      '  ejabberd@localhost  in service; 7 sessions, weight 100; 0 requests wait; seed',
+      '  other@localhost     out of service: EPMD …; 0 requests wait; known by ejabberd@localhost',
+    ]),
+  );
+});
+
 test('check finds everything in order', async () => {
   const erl = await cluster.erl('ejabberd');
   await loadModule(erl);

@@ -1,0 +1,76 @@
+/** The running gateway of a configuration, asked over Erlang's distribution, as any node may that knows the cookie. */
+
+import { nodeNames } from '../config/node-names.js';
+import type { Config } from '../config/schema.js';
+import { parseNodeName } from '../distribution/names.js';
+import { atom, type Term } from '../etf/terms.js';
+import { PROCESS_NAME } from '../gateway/megaphone-process.js';
+import type { Cookie } from '../node/cookie.js';
+import type { Endpoint } from '../node/epmd-client.js';
+import { HiddenNode } from '../node/hidden-node.js';
+import { nodeOptions } from '../service/node-options.js';
+
+const TIMEOUT_MS = 10_000;
+
+export class RunningGateway {
+  /** Those of its nodes that were reached: with workers each is one. At least one. */
+  readonly names: readonly string[];
+  readonly #node: HiddenNode;
+
+  /**
+   * @param what asks, for the name of the node that does
+   * @throws MegaphoneError EPMD_…, NODE_…, HANDSHAKE_…: it was not reached
+   */
+  static async connect(what: string, config: Config, cookie: Cookie): Promise<RunningGateway> {
+    const { alive, host } = parseNodeName(config.node);
+    const name = `${alive}-${what}-${process.pid}@${host}`;
+    const node = await HiddenNode.start(nodeOptions(config, name, cookie));
+    try {
+      return new RunningGateway(node, await reached(node, config));
+    } catch (error) {
+      await node.stop();
+      throw error;
+    }
+  }
+
+  private constructor(node: HiddenNode, names: readonly string[]) {
+    this.#node = node;
+    this.names = names;
+  }
+
+  /** @throws MegaphoneError NODE_… */
+  ask(name: string, request: string): Promise<Term> {
+    return this.#node.call(name, PROCESS_NAME, atom(request), TIMEOUT_MS);
+  }
+
+  stop(): Promise<void> {
+    return this.#node.stop();
+  }
+}
+
+/** Of a map with binary keys. */
+export function member(answer: Term, name: string): Term | undefined {
+  if (!(answer instanceof Map)) return undefined;
+  for (const [key, value] of answer as ReadonlyMap<Term, Term>) {
+    if (key instanceof Uint8Array && Buffer.from(key).toString('utf8') === name) return value;
+  }
+  return undefined;
+}
+
+async function reached(node: HiddenNode, config: Config): Promise<string[]> {
+  const names = nodeNames(config);
+  const attempts = await Promise.allSettled(
+    names.map((name, index) => node.connect(name, endpointOf(config, index))),
+  );
+  const found = names.filter((_, index) => attempts[index]?.status === 'fulfilled');
+  const failed = attempts.find((attempt) => attempt.status === 'rejected');
+  if (found.length === 0) throw failed?.reason;
+  return found;
+}
+
+/** `undefined`: EPMD knows it. */
+function endpointOf({ epmd_port, distribution_port, distribution_ip }: Config, index: number) {
+  if (epmd_port !== 0 || distribution_port === 0) return undefined;
+  const host = distribution_ip === '::' || distribution_ip === '0.0.0.0' ? '127.0.0.1' : distribution_ip;
+  return { host, port: distribution_port + index } satisfies Endpoint;
+}
