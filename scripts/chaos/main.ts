@@ -53,8 +53,6 @@ const result = await runChaos(
     nodes,
     gateways,
     folder,
-    port: number('CHAOS_PORT', 17_000),
-    epmdPort: number('CHAOS_EPMD_PORT', 17_999),
     seconds,
     steps: number('CHAOS_STEPS', Infinity),
     seed,

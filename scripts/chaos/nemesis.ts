@@ -1,10 +1,10 @@
 /** Carries a plan out: breaks something, mends it, and waits until everybody is served again. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cluster } from './cluster.js';
 import { PASS } from './lane.js';
 import type { Link } from './link.js';
 import { DELAY, mayLose, type Step, tell } from './plan.js';
+import type { Prey } from './prey.js';
 import type { Servers } from './servers.js';
 import type { Steady } from './steady-clients.js';
 
@@ -14,13 +14,13 @@ const RECOVERY_SECONDS = 90;
 const LOOK_EVERY = 10;
 
 export class Nemesis {
-  readonly #cluster: Cluster;
+  readonly #prey: Prey;
   readonly #servers: Servers;
   readonly #clients: Steady;
   steps = 0;
 
-  constructor(cluster: Cluster, servers: Servers, clients: Steady) {
-    this.#cluster = cluster;
+  constructor(prey: Prey, servers: Servers, clients: Steady) {
+    this.#prey = prey;
     this.#servers = servers;
     this.#clients = clients;
   }
@@ -43,30 +43,30 @@ export class Nemesis {
 
   async #break(step: Step): Promise<void> {
     const { gateway, node, worker, ms } = step;
-    const cluster = this.#cluster;
+    const prey = this.#prey;
     switch (step.fault) {
       case 'kill-gateway':
-        cluster.killGateway(gateway);
+        await prey.signalGateway(gateway, 'SIGKILL');
         await sleep(ms);
-        await cluster.startGateway(gateway);
+        await prey.startGateway(gateway);
         return;
       case 'stop-gateway':
-        await cluster.stopGateway(gateway);
-        await cluster.startGateway(gateway);
+        await prey.stopGateway(gateway);
+        await prey.startGateway(gateway);
         return;
       case 'freeze-gateway':
-        cluster.freezeGateway(gateway);
+        await prey.signalGateway(gateway, 'SIGSTOP');
         await sleep(ms);
-        cluster.thawGateway(gateway);
+        await prey.signalGateway(gateway, 'SIGCONT');
         return;
       case 'kill-worker':
-        cluster.killWorker(gateway, worker);
+        await prey.killWorker(gateway, worker);
         return;
       case 'cut-link':
         this.#link(step)?.cut();
         return;
       case 'disconnect-link':
-        await this.#servers.disconnectAll(cluster.nodeName(node), `megaphone${gateway}`);
+        await this.#servers.disconnectAll(prey.nodeName(node), `megaphone${gateway}`);
         return;
       case 'hold-link':
         return this.#treat(step, { kind: 'hold' });
@@ -75,18 +75,18 @@ export class Nemesis {
       case 'delay-link':
         return this.#treat(step, DELAY);
       case 'kill-node':
-        cluster.killNode(node);
+        await prey.signalNode(node, 'SIGKILL');
         await sleep(ms);
-        await cluster.startNode(node);
+        await prey.startNode(node);
         return;
       case 'stop-node':
-        await cluster.stopNode(node);
-        await cluster.startNode(node);
+        await prey.stopNode(node);
+        await prey.startNode(node);
         return;
       case 'freeze-node':
-        cluster.freezeNode(node);
+        await prey.signalNode(node, 'SIGSTOP');
         await sleep(ms);
-        cluster.thawNode(node);
+        await prey.signalNode(node, 'SIGCONT');
     }
   }
 
@@ -94,18 +94,17 @@ export class Nemesis {
     { gateway, node, direction, ms }: Step,
     treatment: Parameters<Link['treat']>[1],
   ): Promise<void> {
-    const link = this.#cluster.link(gateway, node);
+    const link = this.#prey.link(gateway, node);
     link?.treat(direction, treatment);
     await sleep(ms);
     link?.treat(direction, PASS);
   }
 
   #link({ gateway, node }: Step): Link | undefined {
-    return this.#cluster.link(gateway, node);
+    return this.#prey.link(gateway, node);
   }
 
   async #look(): Promise<void> {
-    const [node = 1] = this.#cluster.nodes;
-    this.#clients.sessions(await this.#servers.sessions(this.#cluster.nodeName(node), 'localhost'));
+    this.#clients.sessions(await this.#servers.sessions(this.#prey.nodeName(1), 'localhost'));
   }
 }

@@ -1,13 +1,13 @@
 /** A run: a cluster, people who write to each other, and the nemesis, until its time is over; then what became of it all. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, type ClusterOptions } from './cluster.js';
 import { Nemesis } from './nemesis.js';
-import { type Group, plan } from './plan.js';
+import { type Group, plan, type Size } from './plan.js';
+import { Prey } from './prey.js';
 import { Servers } from './servers.js';
 import { type Outcome, Steady } from './steady-clients.js';
 
-export interface RunOptions extends ClusterOptions {
+export interface RunOptions extends Size {
   readonly seconds: number;
   /** It also ends after so many steps. */
   readonly steps: number;
@@ -15,6 +15,8 @@ export interface RunOptions extends ClusterOptions {
   readonly users: number;
   readonly rate: number;
   readonly groups: readonly Group[];
+  /** For the history, and, where something broke, the logs. */
+  readonly folder: string;
   /** The command line that plays it again. */
   readonly again: string;
 }
@@ -35,28 +37,30 @@ export async function runChaos(
   follow: (clients: Steady, nemesis: Nemesis) => void = () => {},
 ): Promise<Result> {
   say(`Starting ${options.nodes} ejabberd, ${options.gateways} gateways, HAProxy and relays ...`);
-  const cluster = await Cluster.start(options);
-  const servers = await Servers.connect(cluster.home, options.epmdPort);
+  const prey = await Prey.start(options);
+  const servers = await Servers.connect(prey.home, prey.epmdPort);
   try {
     say(`Making ${options.users} accounts ...`);
-    await servers.register(cluster.nodeName(1), HOST, options.users);
+    await servers.register(prey.nodeName(1), HOST, options.users);
     const { users, rate, seed, folder, again } = options;
-    const clients = await Steady.start({ urls: cluster.urls, host: HOST, users, rate, seed, folder, again });
+    const clients = await Steady.start({ urls: prey.urls, host: HOST, users, rate, seed, folder, again });
     try {
       await clients.login();
       await clients.talk();
       say(`${users} users are online; ${rate} messages a second; the nemesis comes with seed ${seed}.`);
       await sleep(WARM_UP_MS);
-      const nemesis = new Nemesis(cluster, servers, clients);
+      const nemesis = new Nemesis(prey, servers, clients);
       follow(clients, nemesis);
       const stuck = await carryOut(nemesis, options).catch((error: Error) => error.message);
-      return { ...(await clients.finish()), clients, stuck };
+      const outcome = await clients.finish();
+      if (outcome.isBroken || stuck !== undefined) prey.keepLogs(folder);
+      return { ...outcome, clients, stuck };
     } finally {
       clients.close();
     }
   } finally {
     await servers.stop();
-    await cluster.stop();
+    await prey.stop();
   }
 }
 
