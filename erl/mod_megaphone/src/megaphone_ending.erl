@@ -273,7 +273,7 @@ shift(By, #handback{owed = Owed} = Back) -> Back#handback{owed = megaphone_queue
 hand_back(Back, C2s) ->
     case megaphone_c2s:is_resumed(C2s) of
         true ->
-            ok = megaphone_handover:settle(),
+            ok = megaphone_handover:settle(megaphone_c2s:stream(C2s)),
             requeue(Back, C2s);
         false when Back =:= #handback{owed = [], late = none} ->
             ok;

@@ -11,7 +11,7 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([start_link/0, take_routed/0, offer/0, settle/0, moves/0, hands_back/1, closed/3, resumes/2, opened/3]).
+-export([start_link/0, take_routed/0, offer/0, settle/1, sees/3, moves/0, hands_back/1, closed/3, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
@@ -20,8 +20,12 @@
 -define(MOVES, megaphone_handover_moves).
 %% How long a login waits for sessions before it: for one on another node, of which we hear no more.
 -define(WAIT_MS, 5000).
-%% How long nodes may take to see a session that another opened, and to route to it what they would have routed here.
--define(SETTLE_MS, 250).
+%% The same where a client resumes its stream, which nobody is to notice; and how long the other session waits until all nodes see that.
+-define(RESUMES_MS, 15000).
+-define(SETTLE_MS, 12000).
+%% How often it is looked for that: this is the first pause and the longest.
+-define(LOOK_MS, 5).
+-define(MAX_LOOK_MS, 160).
 %% While the mailbox is put in order more may come, which then is to be moved, too.
 -define(ROUNDS, 10).
 
@@ -44,13 +48,29 @@ offer() ->
     _ = put(?OFFERED, true),
     ok.
 
-%% @doc Another session has taken the place of this one, which still is in ejabberd's table: until all nodes have the other's row, some
-%% route to this one, and if they lost its row before, to nobody.
--spec settle() -> ok.
-settle() ->
-    case ejabberd_cluster:get_nodes() of
-        [_] -> ok;
-        _ -> timer:sleep(?SETTLE_MS)
+%% @doc Another session has taken the place of this one, which still is in ejabberd's table: a node that does not see the other's
+%% row, as this one may not, routes to this one; if it lost this one's row before, to nobody. What a node sent here before it
+%% told that it sees the other has come when it tells.
+-spec settle(xmpp_stream_in:state()) -> ok.
+settle(#{sid := Sid, jid := Jid}) ->
+    _ = erpc:multicall(ejabberd_cluster:get_nodes(), ?MODULE, sees, [Sid, Jid, ?SETTLE_MS], ?SETTLE_MS),
+    ok;
+settle(_) ->
+    ok.
+
+%% @doc Returns when this node sees a session that took the place of that one, or the time is over.
+-spec sees(ejabberd_sm:sid(), jid:jid(), Ms :: integer()) -> boolean().
+sees(Sid, Jid, Ms) -> sees(Sid, Jid, now_ms() + Ms, ?LOOK_MS).
+
+-spec sees(ejabberd_sm:sid(), jid:jid(), Until :: integer(), PauseMs :: pos_integer()) -> boolean().
+sees(Sid, Jid, Until, PauseMs) ->
+    Sees = lists:any(fun(Other) -> Other > Sid end, sids(Jid)),
+    case Sees orelse now_ms() > Until of
+        true ->
+            Sees;
+        false ->
+            ok = timer:sleep(PauseMs),
+            sees(Sid, Jid, Until, min(2 * PauseMs, ?MAX_LOOK_MS))
     end.
 
 %% @doc From now to its end this process routes what its user did not get. Where nobody keeps who does so, as when the module stops,
@@ -101,8 +121,9 @@ hand_over(Stanza, _) ->
 %% @doc A hook: this session resumes a stream (XEP-0198), and got its state. The one that had it would only be told to end when
 %% this one is in ejabberd's table, behind the hook that waits for that.
 -spec resumes(xmpp_stream_in:state(), xmpp_stream_in:state()) -> xmpp_stream_in:state().
-resumes(Stream, _) ->
-    _ = put(?RESUMES, true),
+resumes(Stream, #{sid := {Opened, Former}}) ->
+    ok = next_second(Opened, Former),
+    _ = put(?RESUMES, Former),
     Stream.
 
 %% @doc The calling process takes over a session that moved to it: what is with the old one, which does not end, comes by another
@@ -125,13 +146,13 @@ opened(_, _, _) ->
 -spec take_over(ejabberd_sm:sid(), jid:jid()) -> ok.
 take_over(Sid, Jid) ->
     Older = [Old || {_, Old} = Other <- sids(Jid), Other < Sid],
-    ok = case erase(?RESUMES) of
-        true -> lists:foreach(fun ejabberd_c2s:stop_async/1, Older);
-        undefined -> ok
+    {Resumed, Ms} = case erase(?RESUMES) of
+        undefined -> {[], ?WAIT_MS};
+        Former -> ok = ejabberd_c2s:stop_async(Former), {[Former], ?RESUMES_MS}
     end,
     %% Who leaves the table said before that it hands back: it is seen in one of both.
-    Waited = lists:usort(Older ++ pg:get_members(?MODULE, user(Jid))),
-    ok = await([erlang:monitor(process, Old) || Old <- Waited], erlang:monotonic_time(millisecond) + ?WAIT_MS),
+    Waited = lists:usort(Resumed ++ Older ++ pg:get_members(?MODULE, user(Jid))),
+    ok = await([erlang:monitor(process, Old) || Old <- Waited], now_ms() + Ms),
     put_in_order(?ROUNDS).
 
 -spec sids(jid:jid()) -> [ejabberd_sm:sid()].
@@ -145,7 +166,7 @@ await([], _) ->
 await([Monitor | Monitors], Until) ->
     receive
         {'DOWN', Monitor, process, _, _} -> ok
-    after max(0, Until - erlang:monotonic_time(millisecond)) ->
+    after max(0, Until - now_ms()) ->
         true = erlang:demonitor(Monitor, [flush]),
         ok
     end,
@@ -175,3 +196,6 @@ mark(Stanza) -> xmpp:put_meta(Stanza, ?MODULE, true).
 
 -spec is_marked(stanza()) -> boolean().
 is_marked(Stanza) -> xmpp:get_meta(Stanza, ?MODULE, false).
+
+-spec now_ms() -> integer().
+now_ms() -> erlang:monotonic_time(millisecond).
