@@ -126,6 +126,16 @@ resumes(Stream, #{sid := {Opened, Former}}) ->
     _ = put(?RESUMES, Former),
     Stream.
 
+%% ejabberd takes the session with the greatest id for the latest. Within a second ids of two nodes have no order.
+-spec next_second(erlang:timestamp(), pid()) -> ok.
+next_second({Mega, Second, _}, Former) when node(Former) =/= node() ->
+    case erlang:timestamp() of
+        {Mega, Second, Micro} -> timer:sleep(1000 - Micro div 1000);
+        _ -> ok
+    end;
+next_second(_, _) ->
+    ok.
+
 %% @doc The calling process takes over a session that moved to it: what is with the old one, which does not end, comes by another
 %% way (megaphone_departure).
 -spec moves() -> ok.
