@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/service/service.js';
-import { BoshSession, wrapper } from './conformance/bosh-session.js';
+import { BoshSession, ping, send, wrapper } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { type Member, ServerCluster } from './support/server-cluster.js';
 
@@ -82,6 +82,64 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
     const answer = await ask(cluster.member(2), cluster.member(1), bodyOf(body), '{Self, 200, B} -> B');
     assert.match(answer, /id='p'/);
     await session.next({ type: 'terminate' }).answer;
+  });
+
+  it('leads it to where the session moved, from the old place and from any other', async () => {
+    const session = await sessionAt(3);
+    const [one, two, three] = [cluster.member(1), cluster.member(2), cluster.member(3)];
+    const find = (module: string): string => `${module}:find(<<"${session.sid}">>)`;
+    const request = async (from: Member, to: Member): Promise<string> => {
+      session.rid += 1;
+      return ask(
+        from,
+        to,
+        bodyOf(wrapper({ rid: session.rid, sid: session.sid }, ping(`at${session.rid}`))),
+        '{Self, 200, B} -> B; {Self, 503, _, _} -> again',
+      );
+    };
+    assert.match(await three.instance.ctl('megaphone_drain', two.name), /Sessions move/);
+    while (!(await two.server.print(find('megaphone_sessions'))).startsWith('{ok')) await sleep(20);
+    // What is left there passes it on; and where nothing is left any more, the table leads on.
+    assert.match(await request(two, three), new RegExp(`at${session.rid}`));
+    while (!(await three.server.print(find('megaphone_forwarders'))).startsWith('{ok')) await sleep(20);
+    await three.server.evaluate(`{ok, Pid} = ${find('megaphone_forwarders')}, exit(Pid, kill).`);
+    for (const [from, to] of [
+      [two, three],
+      [two, one],
+      [one, two],
+    ] as const) {
+      assert.match(await request(from, to), new RegExp(`at${session.rid}`));
+    }
+    // A gateway that is connected to one of them only.
+    const apart = await gatewayBeside(one.instance, {
+      node: `apart_${process.pid}@localhost`,
+      nodes: [{ name: one.name }],
+      discover: false,
+    });
+    session.rid += 1;
+    const answer = await send(apart.url, wrapper({ rid: session.rid, sid: session.sid }, ping('apart')))
+      .answer;
+    assert.match(answer.xml, /id='apart'/);
+    await apart.service.stop();
+    // Its peers are new, and are told again.
+    await two.server.evaluate('exit(whereis(megaphone_moved), kill).');
+    assert.match(await request(two, one), new RegExp(`at${session.rid}`));
+    await one.server.evaluate('exit(whereis(megaphone_moved), kill).');
+    for (;;) {
+      const sent = await request(two, one);
+      if (new RegExp(`at${session.rid}`).test(sent)) break;
+      assert.equal(sent, 'again');
+      session.rid -= 1;
+    }
+    session.rid += 1;
+    const end = bodyOf(wrapper({ rid: session.rid, sid: session.sid, type: 'terminate' }));
+    assert.match(await ask(two, one, end, '{Self, 200, B} -> B'), /terminate/);
+    // Where it ended its last answer is kept: a client that lost it gets it from anywhere.
+    assert.match(await ask(two, three, end, '{Self, 200, B} -> B'), /terminate/);
+    assert.doesNotMatch(await ask(two, one, end, '{Self, 200, B} -> B'), /item-not-found/);
+    await three.instance.ctl('megaphone_drain_abort');
+    for (const { server } of [one, two])
+      while ((await server.print('length(megaphone_cluster:others())')) !== '2') await sleep(20);
   });
 
   it('answers for the cluster where nobody has the session', async () => {

@@ -41,8 +41,6 @@
 %% When ejabberd stops it waits for the moves so long, and less where none came about for a while.
 -define(STOP_MS, 60000).
 -define(IDLE_MS, 5000).
-%% What was on its way to the processes that moved is passed on by them.
--define(SETTLE_MS, 1000).
 -define(LOG_MS, 1000).
 
 -record(drain, {
@@ -93,7 +91,7 @@ status() -> gen_server:call(?MODULE, status).
 stopping() ->
     ok = megaphone_cluster:set(stopping),
     %% Without it they end, as where there is no other node.
-    try gen_server:call(?MODULE, stop, ?STOP_MS + ?SETTLE_MS + ?IDLE_MS) catch exit:_ -> ok end.
+    try gen_server:call(?MODULE, stop, ?STOP_MS + ?MOVE_MS + ?IDLE_MS) catch exit:_ -> ok end.
 
 %% @doc A hook: an operator's command is about to run. These end sessions before they stop ejabberd.
 -spec called(module(), atom(), list()) -> ok.
@@ -252,7 +250,6 @@ over(#drain{phase = idle} = D) ->
 -spec stopped(#drain{}) -> #drain{}.
 stopped(#drain{moved = Moved, waits = Waits} = D) ->
     _ = Moved > 0 andalso ?LOG_NOTICE("Megaphone has emptied this node, which stops: ~ts", [text(D)]),
-    _ = Moved > 0 andalso timer:sleep(?SETTLE_MS),
     lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waits),
     D#drain{waits = over}.
 
