@@ -21,6 +21,7 @@ export interface ClusterInfo {
 }
 
 export const IN_SERVICE = 'in_service';
+export const STOPPING = 'stopping';
 export const WEIGHT = 100;
 
 /** More nodes than a cluster of ejabberd can have: who says so makes no sense. */

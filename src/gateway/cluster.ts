@@ -102,7 +102,9 @@ export class Cluster {
 
   /** The node for a new session; `undefined`: none takes any. */
   forSession(): ClusterNode | undefined {
-    return this.#onlyShell ?? withMoreRoom(this.#nodes.filter(({ takesSessions }) => takesSessions));
+    const nodes = this.#nodes.filter(({ takesSessions }) => takesSessions);
+    const reading = nodes.filter(({ outbox }) => !outbox.isSilent);
+    return this.#onlyShell ?? withMoreRoom(reading.length > 0 ? reading : nodes);
   }
 
   /** The node for a request with that sid, which may be out of service, or behind; `undefined`: no node can have given it. */
@@ -152,7 +154,8 @@ export class Cluster {
 
   /** Nothing it had is to be waited for. */
   #isLost(node: ClusterNode): boolean {
-    return node.kind === undefined && (node.isDead || this.#running?.has(node.name) === false);
+    if (node.kind !== undefined) return false;
+    return node.isDead || node.room.isStopping || this.#running?.has(node.name) === false;
   }
 
   /** Anew, when one of them came or went, or spoke. */

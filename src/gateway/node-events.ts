@@ -87,7 +87,10 @@ export class NodeEvents implements Omit<NodeListener, 'died'> {
 
   /** Every second. @param nodes may have been sent something since their last marks */
   tick(nodes: Iterable<ClusterNode>): void {
-    for (const node of nodes) this.#open.sender.mark(node, true);
+    for (const node of nodes) {
+      node.outbox.tick();
+      this.#open.sender.mark(node, true);
+    }
   }
 
   #reroute(slot: number, exchange: Exchange, sid: string, target: ClusterNode): boolean {

@@ -1,6 +1,6 @@
 /** How much room a node has for new sessions: what it says of itself, and what it was given since. */
 
-import { type ClusterInfo, IN_SERVICE, WEIGHT } from './cluster-info.js';
+import { type ClusterInfo, IN_SERVICE, STOPPING, WEIGHT } from './cluster-info.js';
 import type { Clock } from './ports.js';
 
 /** Seconds that a node may go without new sessions at its word. */
@@ -42,14 +42,19 @@ export class NodeRoom {
     return this.#says;
   }
 
-  /** By its own word, which holds for a while, or because its sessions are to go elsewhere. */
+  /** By its own word: for a while, or because its sessions are to go elsewhere, or for good. */
   get isClosed(): boolean {
-    return this.#fullUntil > this.#clock.now || this.state !== IN_SERVICE;
+    return this.#fullUntil > this.#clock.now || this.state !== IN_SERVICE || this.weight === 0;
+  }
+
+  /** What it had is elsewhere when it goes out of service. */
+  get isStopping(): boolean {
+    return this.state === STOPPING;
   }
 
   /** The less, the more room there is. */
   get load(): number {
-    return this.weight === 0 ? Number.POSITIVE_INFINITY : this.sessions / this.weight;
+    return this.sessions / this.weight;
   }
 
   countSession(): void {

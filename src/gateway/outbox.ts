@@ -31,6 +31,8 @@
 
 /** What may be on its way to a node that it has not taken. What it cannot take yet waits here, its mailbox stays small. */
 const WINDOW = 1024;
+/** Seconds after which a mark should have been answered. */
+const SILENT = 3;
 /** How much is sent from one mark to the next while there is more to send. */
 const MARK_EVERY = 128;
 /** What a request costs beside its body. With it the limit in bytes bounds their number, too. */
@@ -81,6 +83,8 @@ export class Outbox {
   #place = 0;
   #markedPlace = 0;
   #takenPlace = 0;
+  /** Seconds for which marks have been sent and nothing was taken. */
+  #silent = 0;
 
   constructor(budget: BodyBudget) {
     this.#budget = budget;
@@ -98,6 +102,11 @@ export class Outbox {
 
   get hasRoom(): boolean {
     return this.onTheWay < WINDOW;
+  }
+
+  /** The module should have come to a mark long ago: it stands still, or cannot keep up. */
+  get isSilent(): boolean {
+    return this.#silent >= SILENT;
   }
 
   /** Whether that request's body is still here. */
@@ -159,6 +168,11 @@ export class Outbox {
     return unmarked >= (quiet ? 1 : MARK_EVERY) ? this.#place : 0;
   }
 
+  /** Once a second. */
+  tick(): void {
+    this.#silent = this.#markedPlace > this.#takenPlace ? this.#silent + 1 : 0;
+  }
+
   marked(place: number): void {
     this.#markedPlace = place;
   }
@@ -167,6 +181,7 @@ export class Outbox {
   taken(place: number): void {
     if (place <= this.#takenPlace || place > this.#place) return;
     this.#takenPlace = place;
+    this.#silent = 0;
     for (const [slot, sent] of this.#sent) {
       if (sent.place > place) return;
       this.#budget.give(sent.body);

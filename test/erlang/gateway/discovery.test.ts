@@ -126,6 +126,31 @@ test('a node that is being emptied gets no new sessions', async () => {
   assert.equal((await post(service, CREATION)).status, 503);
 });
 
+test('what a node that stopped had is asked for elsewhere at once, though it may be there still', async () => {
+  const service = await gatewayToBoth();
+  await tell(service, two, { nodes: [one, two], state: 'stopping' });
+  await until(() => service.gateway.cluster.find(two.name)?.room.isStopping === true);
+  const held = post(service, request(two, 1));
+  await next(two);
+  await two.evaluate('mod_megaphone ! stop');
+  await next(one, 'C ! <<"moved there">>');
+  assert.equal(await (await held).text(), 'moved there');
+  await answeredBy(service, one, request(two, 2));
+});
+
+test('a node that stands still gets no new sessions while there is another', async () => {
+  const service = await gatewayToBoth();
+  await tell(service, two, { nodes: [one, two], sessions: 100 });
+  await until(() => service.gateway.cluster.find(two.name)?.room.sessions === 100);
+  one.freeze();
+  const waiting = post(service, CREATION);
+  await until(() => service.gateway.cluster.find(one.name)?.outbox.isSilent === true);
+  for (let session = 0; session < 3; session += 1) await answeredBy(service, two, CREATION);
+  one.thaw();
+  await next(one, 'C ! <<"late">>');
+  assert.equal(await (await waiting).text(), 'late');
+});
+
 test('sessions go where there is more room', async () => {
   const service = await gatewayToBoth();
   await tell(service, one, { nodes: [one, two], sessions: 3 });

@@ -221,3 +221,24 @@ test('a mark that was on its way when all broke may still be said, and holds for
   for (const place of [3, -1, 0.5]) outbox.taken(place);
   assert.equal(outbox.onTheWay, 1);
 });
+
+test('a module that comes to no mark for seconds is silent, until it does, or until there is a break', () => {
+  const outbox = new Outbox(new BodyBudget(100 * COST));
+  const seconds = (count: number): boolean => {
+    for (let second = 0; second < count; second += 1) outbox.tick();
+    return outbox.isSilent;
+  };
+  assert.equal(seconds(10), false, 'nothing was asked');
+  outbox.sent(SLOT, BODY);
+  assert.equal(seconds(10), false, 'nor now');
+  outbox.marked(1);
+  assert.equal(seconds(2), false);
+  assert.equal(seconds(1), true);
+  outbox.taken(1);
+  assert.equal(outbox.isSilent, false);
+  outbox.sent(SLOT, BODY);
+  outbox.marked(2);
+  assert.equal(seconds(3), true);
+  outbox.broken([]);
+  assert.equal(seconds(1), false);
+});

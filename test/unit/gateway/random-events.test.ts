@@ -329,7 +329,7 @@ class World {
     const { nodes } = this.gateway.cluster;
     for (const node of nodes) {
       const isListed = nodes.some(({ says, isLeaving }) => !isLeaving && says?.nodes.has(node.name));
-      if (node.kind !== undefined || !(node.isDead || !isListed)) continue;
+      if (node.kind !== undefined || !(node.isDead || node.room.isStopping || !isListed)) continue;
       this.#lost.set(node.name, this.#count(this.#breaks, node.name));
     }
   }
