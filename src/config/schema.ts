@@ -159,6 +159,12 @@ const allowedNode = () =>
 const logLevel = () =>
   setting(`one of ${LOG_LEVELS.join(', ')}`, (raw) => LOG_LEVELS.find((level: LogLevel) => level === raw));
 
+/** All of these or none. */
+const FILES_TOGETHER = [
+  ['tls_cert', 'tls_key'],
+  ['distribution_tls_cert', 'distribution_tls_key', 'distribution_tls_ca'],
+] as const;
+
 const MAX_WORKERS = 128;
 
 const workers = () =>
@@ -184,6 +190,13 @@ export const configSchema = z
     epmd_port: port().default(4369).describe('port of EPMD, 0 to do without it'),
     distribution_port: port().default(0).describe('port for other Erlang nodes, 0 for any free one'),
     distribution_ip: ip().default('::').describe('address of the port for other Erlang nodes'),
+    distribution_tls_cert: setting('a path', text)
+      .default('')
+      .describe('certificate for TLS with other Erlang nodes, a PEM file'),
+    distribution_tls_key: setting('a path', text).default('').describe('key of that certificate, a PEM file'),
+    distribution_tls_ca: setting('a path', text)
+      .default('')
+      .describe('roots of the certificates of other Erlang nodes, a PEM file'),
     allow_nodes: list(allowedNode())
       .default([])
       .describe('nodes that may connect to this one, none named: all'),
@@ -236,7 +249,7 @@ export const configSchema = z
   })
   .superRefine((config, context) => {
     const { node, nodes, workers: count, distribution_port } = config;
-    const { header_timeout, request_timeout, tls_cert, tls_key } = config;
+    const { header_timeout, request_timeout } = config;
     const own = nodeNames({ node, workers: count });
     const self = nodes.findIndex(({ name }) => own.includes(name));
     if (self >= 0) {
@@ -252,11 +265,12 @@ export const configSchema = z
       const message = 'expected no more than request_timeout, of which it is a part';
       context.addIssue({ code: 'custom', path: ['header_timeout'], message, input: header_timeout });
     }
-    if ((tls_cert === '') !== (tls_key === '')) {
-      const [missing, given] =
-        tls_cert === '' ? (['tls_cert', 'tls_key'] as const) : (['tls_key', 'tls_cert'] as const);
-      const message = `expected a file beside ${given}`;
-      context.addIssue({ code: 'custom', path: [missing], message });
+    for (const files of FILES_TOGETHER) {
+      const given = files.find((key) => config[key] !== '');
+      for (const missing of given === undefined ? [] : files.filter((key) => config[key] === '')) {
+        const message = `expected a file beside ${given}`;
+        context.addIssue({ code: 'custom', path: [missing], message });
+      }
     }
   });
 

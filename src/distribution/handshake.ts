@@ -28,6 +28,7 @@
  *   name, not_allowed       NOT_ALLOWED+not_allowed          –                –
  *   name, no flags          FLAGS+not_allowed                –                –
  *   name of no node         NODE_BAD_NAME+not_allowed        –                –
+ *   name of another         TLS_CERTIFICATE+not_allowed      –                –
  *   true                    –                                reply+challenge  –
  *   other status            –                                ALIVE            –
  *   reply                   –                                –                done+ack
@@ -148,19 +149,21 @@ export function* initiate(
 
 /**
  * The side that was connected to.
- * @param admit decides by the name alone, before the peer has proved that it knows the cookie: it must change nothing
+ * @param admit decides by the name alone, before the peer has proved that it knows the cookie: it must change nothing.
+ *   Throws a MegaphoneError where the carrier has shown that the peer is another one.
  */
 export function* accept(context: HandshakeContext, admit: (peerName: string) => Admission): Handshake {
   const { self, cookie } = context;
   const peer = decodeName(yield []);
+  let admission: Admission;
   try {
     parseNodeName(peer.name);
     refuseMissingFlags(peer);
+    admission = admit(peer.name);
   } catch (error) {
     return { send: [encodeStatus('not_allowed')], error: error as MegaphoneError };
   }
 
-  const admission = admit(peer.name);
   const status = encodeStatus(admission);
   let greeting: readonly Buffer[] = [status];
   switch (admission) {

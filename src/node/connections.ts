@@ -12,10 +12,12 @@ import { Connection, type ConnectionOptions } from './connection.js';
 import { dial } from './dialer.js';
 import type { Endpoint } from './epmd-client.js';
 import type { Handshaken } from './handshake-carrier.js';
+import type { TlsCredentials } from './tls-credentials.js';
 
 export interface ConnectionsOptions extends ConnectionOptions {
   readonly self: Identity;
   readonly cookie: Secret;
+  readonly tls: TlsCredentials | undefined;
   readonly epmdPort: number;
   readonly timeoutMs: number;
   /** Node names or `*@host`; `undefined` lets in every node that has the cookie. */
@@ -150,7 +152,7 @@ export class Connections {
   }
 
   async #dial(node: string, endpoint: Endpoint | undefined, attempt: Attempt): Promise<void> {
-    const { self, cookie, epmdPort, timeoutMs } = this.#options;
+    const { self, cookie, tls, epmdPort, timeoutMs } = this.#options;
     const { signal } = attempt.abort;
     try {
       const { socket, ...handshaken } = await dial({
@@ -158,6 +160,7 @@ export class Connections {
         cookie,
         peer: node,
         endpoint,
+        tls,
         epmdPort,
         timeoutMs,
         signal,

@@ -21,12 +21,15 @@ import { aliasOf, type IncomingCall } from './incoming-call.js';
 import { Listener } from './listener.js';
 import { type PeerStatus, peerStatus } from './peer-status.js';
 import { type NamedProcess, type PidOwner, Processes } from './processes.js';
+import type { TlsCredentials } from './tls-credentials.js';
 import { netKernel, type Replies, rex } from './usual-names.js';
 
 export interface NodeOptions {
   /** Full name; a host part with a dot makes it a long one. */
   readonly name: string;
   readonly cookie: Cookie;
+  /** Speaks TLS with every node, and with none without. Default: plain TCP. */
+  readonly tls?: TlsCredentials;
   /** Where other nodes connect to us: all addresses and a port of the system's choice unless given. */
   readonly listen?: { readonly host?: string; readonly port?: number };
   /**
@@ -114,6 +117,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
       {
         self,
         cookie: options.cookie,
+        tls: options.tls,
         epmdPort: (options.epmd || undefined)?.port ?? DEFAULT_EPMD_PORT,
         timeoutMs,
         allow: options.allow,
@@ -139,6 +143,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     listener.receive({
       self,
       cookie: options.cookie,
+      tls: options.tls,
       timeoutMs,
       admit: (peer) => this.#connections.admit(peer),
       connected: (socket, handshaken) => this.#connections.adopt(socket, handshaken),

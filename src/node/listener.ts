@@ -8,6 +8,9 @@ import { listenHint } from '../listen-hint.js';
 import { randomChallenge } from './dialer.js';
 import { type Handshaken, shakeHands } from './handshake-carrier.js';
 import { Newcomers } from './newcomers.js';
+import type { TlsCredentials } from './tls-credentials.js';
+import { verifyHost } from './tls-failure.js';
+import { TlsServer } from './tls-server.js';
 import { TokenBuckets } from './token-buckets.js';
 
 /** Handshakes going on at once: strangers hold no more than this many sockets, for no longer than the time-out. */
@@ -19,6 +22,9 @@ const RATE_OF_ALL = { burst: 1000, perSecond: 500 };
 export interface Reception {
   readonly self: Identity;
   readonly cookie: Secret;
+  /** `undefined`: plain TCP. */
+  readonly tls: TlsCredentials | undefined;
+  /** For TLS and for the handshake, each. */
   readonly timeoutMs: number;
   admit(peer: string): Admission;
   connected(socket: Socket, handshaken: Handshaken): void;
@@ -32,6 +38,7 @@ export class Listener {
   readonly #newcomers = new Newcomers<Socket>(MAX_HANDSHAKES);
   readonly #rates = new TokenBuckets(RATE_OF_EACH, RATE_OF_ALL);
   #reception: Reception | undefined;
+  #tls: TlsServer | undefined;
 
   /**
    * Listens; until `receive` is called whoever connects is turned away.
@@ -63,6 +70,7 @@ export class Listener {
 
   receive(reception: Reception): void {
     this.#reception = reception;
+    if (reception.tls !== undefined) this.#tls = new TlsServer(reception.tls, reception.timeoutMs);
   }
 
   close(): void {
@@ -85,15 +93,33 @@ export class Listener {
     socket.on('error', () => {});
     const address = `${remoteAddress}:${socket.remotePort}`;
     this.#newcomers.add(socket, network)?.destroy(TOO_MANY);
-    const context = { ...reception, challenge: randomChallenge() };
-    const handshake = accept(context, (peer) => reception.admit(peer));
-    shakeHands(socket, handshake, reception.timeoutMs)
+    (this.#tls === undefined ? meet(socket, reception) : meetOverTls(this.#tls, socket, reception))
       .then(
-        (handshaken) => reception.connected(socket, handshaken),
+        ({ connection, handshaken }) => reception.connected(connection, handshaken),
         (error: MegaphoneError) => reception.refused(socket.errored === TOO_MANY ? TOO_MANY : error, address),
       )
       .finally(() => this.#newcomers.remove(socket));
   }
+}
+
+interface Met {
+  readonly connection: Socket;
+  readonly handshaken: Handshaken;
+}
+
+async function meet(socket: Socket, reception: Reception): Promise<Met> {
+  const context = { ...reception, challenge: randomChallenge() };
+  const handshake = accept(context, (peer) => reception.admit(peer));
+  return { connection: socket, handshaken: await shakeHands(socket, handshake, reception.timeoutMs) };
+}
+
+async function meetOverTls(tls: TlsServer, socket: Socket, reception: Reception): Promise<Met> {
+  const secured = await tls.secure(socket);
+  const admit = (peer: string): Admission => {
+    verifyHost(secured, peer);
+    return reception.admit(peer);
+  };
+  return meet(secured, { ...reception, admit });
 }
 
 const HINT = 'Keep the distribution port on a private network (distribution_ip), or find out who floods it.';

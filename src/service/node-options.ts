@@ -3,9 +3,14 @@
 import type { Config } from '../config/schema.js';
 import type { Cookie } from '../node/cookie.js';
 import type { NodeOptions } from '../node/hidden-node.js';
+import { TlsCredentials } from '../node/tls-credentials.js';
 
-/** How this configuration starts a hidden node: the gateway's own, or under another name one to try things out. */
+/**
+ * How this configuration starts a hidden node: the gateway's own, or under another name one to try things out.
+ * @throws MegaphoneError NODE_CERTIFICATE
+ */
 export function nodeOptions(config: Config, name: string, cookie: Cookie): NodeOptions {
+  const { distribution_tls_cert: cert, distribution_tls_key: key, distribution_tls_ca: ca } = config;
   return {
     name,
     cookie,
@@ -16,6 +21,7 @@ export function nodeOptions(config: Config, name: string, cookie: Cookie): NodeO
     },
     epmd: config.epmd_port === 0 ? false : { port: config.epmd_port },
     tickTime: config.tick_time,
+    ...(cert === '' ? {} : { tls: new TlsCredentials({ cert, key, ca }) }),
     ...(config.allow_nodes.length === 0 ? {} : { allow: config.allow_nodes }),
   };
 }

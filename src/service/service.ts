@@ -23,6 +23,7 @@ import { type GatewayState, health, type Reports, type Sources, stats } from '..
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
+import { reloadTls, warnOfKey } from './node-tls.js';
 import { startNode } from './start-node.js';
 
 /** Two nodes that connect to each other at once, or again: one connection stays. */
@@ -61,6 +62,7 @@ export class Service implements Crew {
   readonly reports: Reports;
   readonly #ports: OperatorPorts;
   readonly #standing: Standing;
+  readonly #reloadTls: () => void;
   readonly #clock: NodeJS.Timeout;
   #finished: Promise<void> | undefined;
 
@@ -71,9 +73,11 @@ export class Service implements Crew {
     log: Logger,
     listening: Listening = { listens: true },
   ): Promise<Service> {
-    const node = await startNode(nodeOptions(config, config.node, cookie), log);
+    const options = nodeOptions(config, config.node, cookie);
+    const node = await startNode(options, log);
+    warnOfKey(options.tls, log);
     try {
-      return await Service.#startOn(node, config, log, listening);
+      return await Service.#startOn(node, () => reloadTls(options.tls, log), config, log, listening);
     } catch (error) {
       await node.stop();
       throw error;
@@ -82,6 +86,7 @@ export class Service implements Crew {
 
   static async #startOn(
     node: HiddenNode,
+    reloadTls: () => void,
     config: Config,
     log: Logger,
     { listens, ticketKeys, orders }: Listening,
@@ -162,11 +167,12 @@ export class Service implements Crew {
     }
     logNodeEvents(node, counters, log);
     gateway.cluster.connect();
-    return new Service(node, gateway, bosh, ports, reports, standing);
+    return new Service(node, reloadTls, gateway, bosh, ports, reports, standing);
   }
 
   private constructor(
     node: HiddenNode,
+    reloadTls: () => void,
     gateway: Gateway,
     bosh: BoshServer,
     ports: OperatorPorts,
@@ -174,6 +180,7 @@ export class Service implements Crew {
     standing: Standing,
   ) {
     this.node = node;
+    this.#reloadTls = reloadTls;
     this.gateway = gateway;
     this.bosh = bosh;
     this.#ports = ports;
@@ -184,9 +191,10 @@ export class Service implements Crew {
     this.#clock = setInterval(tick, 1000);
   }
 
-  /** Reads the certificate again. */
+  /** Reads the certificates again. */
   reload(): void {
     this.bosh.reloadCertificate();
+    this.#reloadTls();
   }
 
   /** Of the BOSH endpoint. */

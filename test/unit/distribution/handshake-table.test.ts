@@ -63,6 +63,7 @@ const accepting: Side = {
   corner: 'accepting, waits for',
   open: (state, event) =>
     accept(context, () => {
+      if (event === 'name of another') throw new MegaphoneError('HANDSHAKE_TLS_CERTIFICATE', 'another');
       if (state !== 'name') return state === 'status' ? 'alive' : 'ok';
       return event.replace('name, ', '') as Admission;
     }),
@@ -76,6 +77,7 @@ const accepting: Side = {
     'name, not_allowed': name(peer),
     'name, no flags': name(flagless),
     'name of no node': name({ ...peer, name: 'peer' }),
+    'name of another': name(peer),
     true: status('true'),
     'other status': status('ok'),
     reply: reply(1, digest('xyzzy', CHALLENGE)),
