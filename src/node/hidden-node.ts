@@ -112,14 +112,11 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.#pid = new Pid(this.name, 0, 0, this.creation);
     this.#controls = new SendControls(this.#pid);
     const self = { name: this.name, creation: this.creation, flags: OUR_FLAGS };
-    const timeoutMs = options.connectTimeoutMs ?? 7_000;
+    const { cookie, tls, connectTimeoutMs: timeoutMs = 7_000 } = options;
     this.#connections = new Connections(
       {
-        self,
-        cookie: options.cookie,
-        tls: options.tls,
+        ...{ self, cookie, tls, timeoutMs },
         epmdPort: (options.epmd || undefined)?.port ?? DEFAULT_EPMD_PORT,
-        timeoutMs,
         allow: options.allow,
         tickTime: options.tickTime ?? 60,
         maxFrameBytes: options.maxFrameBytes ?? 64 * 1024 * 1024,
@@ -141,10 +138,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.register('net_kernel', { deliver: (message) => netKernel(message, replies) });
     this.register('rex', { deliver: (message) => rex(message, replies) });
     listener.receive({
-      self,
-      cookie: options.cookie,
-      tls: options.tls,
-      timeoutMs,
+      ...{ self, cookie, tls, timeoutMs },
       admit: (peer) => this.#connections.admit(peer),
       connected: (socket, handshaken) => this.#connections.adopt(socket, handshaken),
       refused: (error, address) => this.emit('refused', error, address),

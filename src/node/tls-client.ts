@@ -28,20 +28,17 @@ export function secureAsClient(
     checkServerIdentity: (_, certificate) => checkServerIdentity(host, certificate),
   });
   return new Promise((resolve, reject) => {
-    const fail = (error: Error): void => {
+    const fail = (error: Error, cause?: Error): void => {
       clearTimeout(timer);
-      secured.destroy();
+      secured.destroy(cause);
       reject(error);
     };
     const timer = setTimeout(() => fail(timedOut(timeoutMs)), timeoutMs);
-    // Stays for the life of the socket: 'close' follows every error, and there it is dealt with.
-    secured.on('error', (error: NodeJS.ErrnoException) =>
-      fail(
-        error.syscall === undefined && error.code !== 'ECONNRESET'
-          ? tlsFailure(error, { node })
-          : closed(error),
-      ),
-    );
+    // Stays for the life of the socket: node:tls only tells of an alert that comes later. Then 'close' follows.
+    secured.on('error', (error: NodeJS.ErrnoException) => {
+      const isOfNetwork = error.syscall !== undefined || error.code === 'ECONNRESET';
+      fail(isOfNetwork ? closed(error) : tlsFailure(error, { node }), error);
+    });
     const onClose = (): void => fail(closed(secured.errored ?? socket.errored));
     secured.once('close', onClose);
     secured.once('secureConnect', () => {

@@ -50,8 +50,8 @@ export class TlsServer {
       this.#underWay.set(place, settle);
       this.#server.emit('connection', socket);
     }).then((secured) => {
-      // 'close' follows every error, and there it is dealt with.
-      secured.on('error', () => {});
+      // node:tls only tells of what comes later: alerts, and a client that renegotiates too often. Then 'close' follows.
+      secured.on('error', (error) => secured.destroy(error));
       try {
         verifyRoot(secured);
         return secured;
