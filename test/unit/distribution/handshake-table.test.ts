@@ -63,8 +63,8 @@ const accepting: Side = {
   corner: 'accepting, waits for',
   open: (state, event) =>
     accept(context, () => {
-      if (event === 'name of another') throw new MegaphoneError('HANDSHAKE_TLS_CERTIFICATE', 'another');
       if (state !== 'name') return state === 'status' ? 'alive' : 'ok';
+      if (event === 'name of another') throw new MegaphoneError('HANDSHAKE_TLS_CERTIFICATE', event);
       return event.replace('name, ', '') as Admission;
     }),
   received: { name: [], status: [name(peer)], reply: [name(peer)] },
