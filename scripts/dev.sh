@@ -26,9 +26,11 @@ down() {
 }
 
 how_to_use() {
-  local megaphone_port ejabberd_port epmd=''
+  local megaphone_port ejabberd_port epmd='' over_tls=''
   read -r megaphone_port ejabberd_port <"$gateway_dir/ports"
   [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
+  # Of a running instance this environment need not know that either.
+  ! grep -q ^distribution_tls_cert "$gateway_dir/megaphone.yml" || over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
   cat <<TEXT
 
   BOSH through Megaphone       http://localhost:$megaphone_port/bosh
@@ -38,7 +40,7 @@ how_to_use() {
                                (and anonymous login on localhost)
 
   An Erlang shell beside them:
-    ${epmd}HOME=$var erl -sname shell@localhost -hidden
+    ${epmd}HOME=$var erl -sname shell@localhost -hidden$over_tls
     1> net_adm:ping($gateway_node).
     2> gen_server:call({megaphone, $gateway_node}, stats).
 

@@ -37,10 +37,15 @@ create() {
   chmod +x "$ejabberd_dir/ejabberdctl"
   sed -e "s/@C2S_PORT@/$ejabberd_c2s_port/" -e "s/@HTTP_PORT@/$ejabberd_http_port/" \
     "$root/scripts/ejabberd.yml" | generate "$ejabberd_dir/ejabberd.yml"
+  local over_tls=''
+  if [ -n "$tls" ]; then
+    "$root/scripts/tls.sh" localhost
+    over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
+  fi
   # Distribution on loopback only; schedulers that do not spin leave the processor to the gateway.
   generate "$ejabberd_dir/ejabberdctl.cfg" <<CFG
 ERL_PROCESSES=$ejabberd_processes
-ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0 -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0 -kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none$over_tls"
 CFG
   say '{lookup,["file","native"]}.' '{host,{127,0,0,1},["localhost"]}.' >"$ejabberd_dir/inetrc"
 }

@@ -16,14 +16,20 @@ alive() { running "$pidfile" "$config"; }
 
 configure() {
   mkdir -p "$gateway_dir"
+  [ -z "$tls" ] || "$root/scripts/tls.sh" localhost
   generate "$config" <<CFG
 node: $gateway_node
 nodes: [${MEGAPHONE_NODES:-$ejabberd_node}]
 cookie_file: $cookie_file
 http_ip: 127.0.0.1
 http_port: $http_port
+${tls:+$(tls_settings)}
 ${GATEWAY_SETTINGS:-}
 CFG
+}
+
+tls_settings() {
+  printf 'distribution_tls_%s\n' "cert: $tls_dir/localhost.pem" "key: $tls_dir/localhost.key" "ca: $tls_dir/ca.pem"
 }
 
 start() {

@@ -9,6 +9,7 @@
 #   EJABBERD_C2S_PORT    ejabberd's XMPP port                                5222
 #   EJABBERD_PROCESSES   Erlang processes that ejabberd may have             250000
 #   GATEWAY_SETTINGS     further lines of the gateway's configuration        (none)
+#   MEGAPHONE_TLS        1: TLS between the nodes (see scripts/tls.sh)        (none)
 #   STOP_SECONDS         what ends may take so long, then it is killed       20
 #   ERL_EPMD_PORT        the port mapper                                     4369
 
@@ -29,6 +30,10 @@ umask 077
   mkdir -p "${MEGAPHONE_VAR:=$root/var}"
   var=$(cd "$MEGAPHONE_VAR" && pwd -P)
   cookie_file=$var/.erlang.cookie
+  tls=${MEGAPHONE_TLS:-}
+  # 0 is as good as nothing.
+  tls=${tls#0}
+  tls_dir=$var/tls
   ejabberd_dir=$var/ejabberd$suffix
   gateway_dir=$var/gateway$suffix
   ejabberd_node=ejabberd$suffix@localhost

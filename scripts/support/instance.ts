@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
+import { TlsCredentials } from '../../src/node/tls-credentials.js';
+import type { NodeFiles } from './authority.js';
 import * as installed from './installed-module.js';
 import { freePorts } from './ports.js';
 import { root } from './root.js';
@@ -102,6 +104,15 @@ export class Instance {
     return instance;
   }
 
+  /** What another node needs to speak with these two, where MEGAPHONE_TLS makes them speak TLS. */
+  get tls(): NodeFiles | undefined {
+    const { MEGAPHONE_TLS: tls = '0' } = this.env;
+    const file = (name: string): string => join(this.var, 'tls', name);
+    return tls === '0'
+      ? undefined
+      : { cert: file('localhost.pem'), key: file('localhost.key'), ca: file('ca.pem') };
+  }
+
   /** Runs one of scripts/ for this instance; its output, or an error that carries what it printed. */
   async script(name: string, ...args: string[]): Promise<string> {
     const path = join(root, 'scripts', name);
@@ -121,6 +132,7 @@ export class Instance {
       name: `users_${process.pid}_${asked++}@localhost`,
       cookie: loadCookie({ home: this.var }),
       epmd: { port: Number(this.env.ERL_EPMD_PORT) },
+      ...(this.tls === undefined ? {} : { tls: new TlsCredentials(this.tls) }),
     });
     try {
       await node.connect(this.ejabberdNode);

@@ -16,7 +16,7 @@ import { loadCertificate } from '../http/certificate.js';
 import { listen } from '../http/listen.js';
 import type { Cookie } from '../node/cookie.js';
 import { names } from '../node/epmd-client.js';
-import { HiddenNode } from '../node/hidden-node.js';
+import { HiddenNode, type NodeOptions } from '../node/hidden-node.js';
 import { nodeOptions } from '../service/node-options.js';
 import { certificateFiles } from '../service/service.js';
 
@@ -64,6 +64,7 @@ export async function* check(
         : `cookie: in ${cookieFile}, readable for its owner only`,
     );
     yield* checkCertificate(config);
+    yield* checkNodeTls(nodeOptions(config, config.node, cookie));
     yield* checkCluster(config, cookie);
   } catch (error) {
     yield failed(error);
@@ -79,6 +80,12 @@ function* checkCertificate(config: Config): Generator<Finding> {
   } catch (error) {
     yield failed(error);
   }
+}
+
+function* checkNodeTls({ name, tls }: NodeOptions): Generator<Finding> {
+  if (tls === undefined) return;
+  yield good(`TLS with other nodes: the certificate in ${tls.files.cert} can be used, until ${tls.validTo}`);
+  for (const warning of tls.warnings(name)) yield failed(warning);
 }
 
 async function* checkCluster(config: Config, cookie: Cookie): AsyncGenerator<Finding> {
@@ -99,7 +106,8 @@ async function* checkCluster(config: Config, cookie: Cookie): AsyncGenerator<Fin
         yield bad(`another node is called ${name}`, 'stop it, or change the key node');
       }
     }
-    for (const ejabberd of config.nodes) yield* checkNode(node, ejabberd);
+    const way = config.distribution_tls_cert === '' ? '' : ' over TLS';
+    for (const ejabberd of config.nodes) yield* checkNode(node, ejabberd, way);
     if (!isRunning) yield await checkPort(config);
   } finally {
     await node.stop();
@@ -117,10 +125,14 @@ async function isGateway(node: HiddenNode, name: string): Promise<boolean> {
   }
 }
 
-async function* checkNode(node: HiddenNode, { name, endpoint }: EjabberdNode): AsyncGenerator<Finding> {
+async function* checkNode(
+  node: HiddenNode,
+  { name, endpoint }: EjabberdNode,
+  way: string,
+): AsyncGenerator<Finding> {
   try {
     await node.connect(name, endpoint);
-    yield good(`${name} is reached, and accepts the cookie`);
+    yield good(`${name} is reached${way}, and accepts the cookie`);
     yield await checkModule(node, name);
   } catch (error) {
     yield failed(error);

@@ -44,6 +44,7 @@ const OTHER_VARIABLES = new Set([
   'MEGAPHONE_CONFIG',
   'MEGAPHONE_VAR',
   'MEGAPHONE_INSTANCE',
+  'MEGAPHONE_TLS',
 ]);
 
 /** @throws MegaphoneError CONFIG_… naming each problem with its place */

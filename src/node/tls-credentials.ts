@@ -3,9 +3,11 @@
  * Both sides of a connection show a certificate, and both verify the other's.
  */
 
-import { constants } from 'node:crypto';
+import { constants, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 
 /** Names of files in PEM. */
@@ -45,13 +47,36 @@ export class TlsCredentials {
     return this.#options;
   }
 
-  /** What is wrong with the files, though they can be used. */
-  get warning(): MegaphoneError | undefined {
-    const { key } = this.files;
-    if ((statSync(key, { throwIfNoEntry: false })?.mode ?? 0) % 8 === 0) return undefined;
-    return new MegaphoneError('NODE_KEY_NOT_PRIVATE', `Every user of this machine may read the key ${key}`, {
-      hint: 'chmod o= of that file: whoever has it can pass for this node, once the cookie is known too',
-    });
+  /** What others will hold against the node of that name, or what is wrong with the files though they can be used. */
+  warnings(node: string): MegaphoneError[] {
+    const { cert, key } = this.files;
+    const { host } = parseNodeName(node);
+    const certificate = new X509Certificate(this.#options.cert as Buffer);
+    const warnings: MegaphoneError[] = [];
+    const isNamed = isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host);
+    if (isNamed === undefined) {
+      const message = `The certificate ${cert} is not for ${host} but for ${certificate.subjectAltName ?? 'nobody'}`;
+      const hint = `Other nodes will refuse ${node}: subjectAltName must be the host behind the @.`;
+      warnings.push(new MegaphoneError('NODE_CERTIFICATE_UNFIT', message, { hint }));
+    }
+    const now = Date.now();
+    if (now < Date.parse(certificate.validFrom) || now > Date.parse(certificate.validTo)) {
+      const message = `The certificate ${cert} is valid from ${certificate.validFrom} to ${certificate.validTo} only`;
+      const hint = 'Other nodes refuse it now. Give it a new one, and this process a SIGHUP.';
+      warnings.push(new MegaphoneError('NODE_CERTIFICATE_UNFIT', message, { hint }));
+    }
+    if ((statSync(key, { throwIfNoEntry: false })?.mode ?? 0) % 8 !== 0) {
+      const message = `Every user of this machine may use the key ${key}`;
+      const hint =
+        'chmod o= of that file: whoever has it can pass for this node, once the cookie is known too.';
+      warnings.push(new MegaphoneError('NODE_KEY_NOT_PRIVATE', message, { hint }));
+    }
+    return warnings;
+  }
+
+  /** When the certificate ends, as OpenSSL writes it. */
+  get validTo(): string {
+    return new X509Certificate(this.#options.cert as Buffer).validTo;
   }
 }
 

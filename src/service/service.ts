@@ -23,7 +23,7 @@ import { type GatewayState, health, type Reports, type Sources, stats } from '..
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
-import { reloadTls, warnOfKey } from './node-tls.js';
+import { reloadTls, warnOfTls } from './node-tls.js';
 import { startNode } from './start-node.js';
 
 /** Two nodes that connect to each other at once, or again: one connection stays. */
@@ -75,9 +75,9 @@ export class Service implements Crew {
   ): Promise<Service> {
     const options = nodeOptions(config, config.node, cookie);
     const node = await startNode(options, log);
-    warnOfKey(options.tls, log);
+    warnOfTls(options, log);
     try {
-      return await Service.#startOn(node, () => reloadTls(options.tls, log), config, log, listening);
+      return await Service.#startOn(node, () => reloadTls(options, log), config, log, listening);
     } catch (error) {
       await node.stop();
       throw error;

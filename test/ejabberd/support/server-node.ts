@@ -6,6 +6,7 @@ import { formatTerm } from '../../../src/etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple } from '../../../src/etf/terms.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
+import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 
 export class ServerNode {
   readonly #node: HiddenNode;
@@ -23,6 +24,7 @@ export class ServerNode {
       name: `${name}_${process.pid}@localhost`,
       cookie: loadCookie({ home: instance.var }),
       epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
+      ...(instance.tls === undefined ? {} : { tls: new TlsCredentials(instance.tls) }),
     });
     await node.connect(instance.ejabberdNode);
     return new ServerNode(node, instance);
