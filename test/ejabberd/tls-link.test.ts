@@ -15,7 +15,6 @@ import type { ChatClient } from './support/chat-client.js';
 import { converse } from './support/conversation.js';
 import { ServerNode } from './support/server-node.js';
 import { strophe } from './support/strophe-client.js';
-import { xmpp } from './support/xmpp-client.js';
 
 const run = promisify(execFile);
 const main = join(root, 'dist/src/main.js');
@@ -62,7 +61,7 @@ describe('an instance over TLS', { timeout: 300_000 }, () => {
 
   it('carries conversations over BOSH and WebSocket', async () => {
     alice = strophe(instance.gatewayUrl, instance.alice);
-    bob = xmpp(instance.gatewayWebSocketUrl, instance.bob);
+    bob = strophe(instance.gatewayWebSocketUrl, instance.bob);
     for (const client of [alice, bob]) {
       await client.login();
       client.sendPresence();
