@@ -13,7 +13,7 @@ import { Instance } from '../../scripts/support/instance.js';
 
 const USERS = 60;
 const PACE = { concurrency: 10, perSecond: 200 };
-const RATE = 200;
+const RATE = 100;
 
 let instance: Instance;
 before(async () => {
