@@ -34,7 +34,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first'],
   'docs/cluster.md': ['cluster'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
-  'docs/operations.md': ['check', 'proxies', 'workers'],
+  'docs/operations.md': ['check', 'drain', 'proxies', 'workers'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],
 };
 
@@ -49,7 +49,8 @@ const documents = [
 for (const document of documents) {
   const file = join(root, document);
   const sessions = [...readSessions(readFileSync(file, 'utf8')).keys()].sort();
-  describe(document, { timeout: 600_000 }, () => {
+  // Each is alone on its machine, and waits for the most part.
+  describe(document, { timeout: 600_000, concurrency: 2 }, () => {
     it('prints the sessions that are known of it', () =>
       assert.deepEqual(sessions, SESSIONS[document] ?? []));
 
