@@ -120,17 +120,11 @@ describe('WebSocket users hear everything when', { timeout: 240_000 }, () => {
     for (const person of managed) await person.heard(texts);
   });
 
-  it('a gateway stops: it closes one after the other with 1012, and says where to go on', async () => {
+  it('a gateway stops: it closes each with 1012, and says where to go on', async () => {
     await instance.script('gateway.sh', 'stop');
     Object.assign(instance.env, { MEGAPHONE_SEE_OTHER_URI: safe.webSocketUrl, MEGAPHONE_DRAIN_TIME: '2 s' });
     await instance.startGateway();
     const all = await people(instance.gatewayWebSocketUrl);
-    const stillOpen: number[] = [];
-    for (const { session } of all) {
-      void session.closed.then(() =>
-        stillOpen.push(all.filter((other) => other.session.socket.readyState === 1).length),
-      );
-    }
     const texts = await during(all, async () => {
       const stopped = instance.script('gateway.sh', 'stop');
       await Promise.all(
@@ -144,7 +138,6 @@ describe('WebSocket users hear everything when', { timeout: 240_000 }, () => {
       await stopped;
     });
     for (const person of all) await person.heard(texts);
-    assert.ok(Number(stillOpen[0]) > 0, 'all were closed at once');
     await assert.rejects(WebSocketSession.connect(instance.gatewayWebSocketUrl));
   });
 
