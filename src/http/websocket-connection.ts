@@ -98,8 +98,9 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
 
   receive(bytes: Buffer): void {
     this.#out.isHeard = true;
-    if (this.#phase === 'closing' || this.#phase === 'ended') this.#pass(bytes.length);
-    if (this.wantsFrames) this.read(bytes);
+    if (this.#phase === 'closing' || this.#phase === 'ended') this.#passed += bytes.length;
+    if (this.#passed > MAX_SKIPPED) this.destroy();
+    else if (this.wantsFrames) this.read(bytes);
     else if (this.#phase === 'asked') this.#keep(bytes);
   }
 
@@ -281,11 +282,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     this.#become('ended', after(this.#front, this.#out.isUnread ? this.#front.requestTimeout : LINGER));
     this.#forget();
     this.#wire.end();
-  }
-
-  #pass(bytes: number): void {
-    this.#passed += bytes;
-    if (this.#passed > MAX_SKIPPED) this.destroy();
   }
 
   #leave(): void {
