@@ -3,7 +3,8 @@
  *
  *   lost          an accepted message was not received by the end
  *   doubled       a message was received again, and its recipient's session had not ended in between with the server in doubt
- *   reordered     a message was received behind a later one of the same sender
+ *   reordered     a message was received behind a later one of the same sender; but one that was stored while its recipient had no
+ *                 session, and says when it came, may follow what came directly at the login: it counts as `stored`
  *   foreign       a message was received by another user than the one it was for, or nobody sent it
  *   two sessions  the servers had two sessions for a user when all was quiet
  *
@@ -48,6 +49,8 @@ export interface Counts {
   repeated: number;
   /** Lost with a killed server's memory. */
   gone: number;
+  /** Overtaken in offline storage. */
+  stored: number;
   /** Beyond the first of each user. */
   logins: number;
   resumed: number;
@@ -66,6 +69,7 @@ export class Checker {
     received: 0,
     repeated: 0,
     gone: 0,
+    stored: 0,
     logins: 0,
     resumed: 0,
     errors: 0,
@@ -128,6 +132,11 @@ export class Checker {
     }
   }
 
+  /** Went it with a server that was killed? */
+  isGone(id: MessageId, acceptedAt: number): boolean {
+    return this.#killed(id, acceptedAt) !== undefined;
+  }
+
   /** To be called at the end: what was accepted and is still open is lost. */
   finish(): void {
     for (const { sentAt, acceptedAt, ...id } of this.open()) {
@@ -145,13 +154,14 @@ export class Checker {
     return this.steps.at(-1) as Step;
   }
 
-  #received({ at, by, ...id }: Extract<Event, { kind: 'received' }>): void {
+  #received({ at, by, delayed, ...id }: Extract<Event, { kind: 'received' }>): void {
     const { from, to, seq } = id;
     const name = nameOf({ from, to, seq });
     if (by !== to) {
       this.#violated('foreign', at, `user ${by} received ${name}`);
       return;
     }
+    const sentAt = this.#pair(id).open.get(seq)?.sentAt ?? at;
     const receipt = this.#pair(id).received(seq);
     if (receipt === 'unknown') {
       this.#violated('foreign', at, `nobody sent ${name}`);
@@ -160,7 +170,9 @@ export class Checker {
       else this.#violated('doubled', at, name);
     } else {
       this.counts.received += 1;
-      if (receipt === 'overtaken') this.#violated('reordered', at, name);
+      if (receipt === 'fresh') return;
+      if (delayed && this.#ends.get(to)?.some((end) => end > sentAt - ON_ITS_WAY)) this.counts.stored += 1;
+      else this.#violated('reordered', at, name);
     }
   }
 

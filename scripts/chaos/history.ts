@@ -15,8 +15,8 @@ export interface MessageId {
 
 export type Event = { /** Microseconds since the run began. */ readonly at: number } & (
   | ({ readonly kind: 'sent' | 'accepted' } & MessageId)
-  /** `by` is who got it, who should be `to`. */
-  | ({ readonly kind: 'received'; readonly by: number } & MessageId)
+  /** `by` is who got it, who should be `to`; `delayed`: it bears the time when it came (XEP-0203). */
+  | ({ readonly kind: 'received'; readonly by: number; readonly delayed?: true } & MessageId)
   /** `planned`: the run's end logs users in to fetch what is stored for them. */
   | { readonly kind: 'login'; readonly user: number; readonly planned?: true }
   /** The same stream on another connection (XEP-0198 §5): no login. */

@@ -108,7 +108,10 @@ export class Person {
         // The server takes an answer for read when the request after the next comes (XEP-0124 §11).
         if (!isManaged) this.#turn();
         this.#unproven[0] = [...(this.#unproven[0] ?? []), ...marks];
-        for (const mark of marks) note({ kind: 'received', by: user, ...this.#idOf(mark) });
+        for (const mark of marks) {
+          const delayed = mark.delayed ? ({ delayed: true } as const) : {};
+          note({ kind: 'received', by: user, ...this.#idOf(mark), ...delayed });
+        }
       },
       proven: () => this.#turn(),
       accepted: (text) => {

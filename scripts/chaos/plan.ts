@@ -23,8 +23,11 @@ const NODES = {
   'freeze-node': 1,
 };
 
+/** What takes no time. */
+const KILLS = { 'kill-gateway': 4, 'kill-worker': 4, 'cut-link': 6, 'disconnect-link': 2, 'drop-link': 2 };
+
 /** Those that may be asked for together. */
-export const GROUPS = { gateways: GATEWAYS, links: LINKS, nodes: NODES } as const;
+export const GROUPS = { gateways: GATEWAYS, links: LINKS, nodes: NODES, kills: KILLS } as const;
 export type Group = keyof typeof GROUPS;
 export type Fault = keyof typeof GATEWAYS | keyof typeof LINKS | keyof typeof NODES;
 

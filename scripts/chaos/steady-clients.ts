@@ -215,7 +215,9 @@ export class Steady {
 
   #oldest(): number {
     let oldest = Infinity;
-    for (const { acceptedAt = Infinity } of this.checker.open()) oldest = Math.min(oldest, acceptedAt);
+    for (const { acceptedAt = Infinity, ...id } of this.checker.open()) {
+      if (acceptedAt < oldest && !this.checker.isGone(id, acceptedAt)) oldest = acceptedAt;
+    }
     return oldest === Infinity ? 0 : (this.#now - oldest) / 1e6;
   }
 

@@ -37,6 +37,8 @@ export interface Mark {
   readonly seq: number;
   /** When it was to be sent, in µs of the machine's monotonic clock. */
   readonly at: number;
+  /** It bears the time when it came (XEP-0203), as what was stored does. */
+  readonly delayed?: true;
 }
 
 /** About as long as a line of chat. */
@@ -49,9 +51,17 @@ export const message = (to: string, { pair, seq, at }: Mark): string =>
 export function readMarks(answer: string): Mark[] {
   // Most answers bring none.
   if (!answer.includes('flood:')) return [];
-  return Array.from(answer.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, pair, seq, at]) => ({
+  if (!answer.includes("'urn:xmpp:delay'")) return marksIn(answer);
+  return answer
+    .split('</message>')
+    .flatMap((part) =>
+      marksIn(part).map((mark): Mark => (part.includes("'urn:xmpp:delay'") ? { ...mark, delayed: true } : mark)),
+    );
+}
+
+const marksIn = (text: string): Mark[] =>
+  Array.from(text.matchAll(/flood:(\d+):(\d+):(\d+);/g), ([, pair, seq, at]) => ({
     pair: Number(pair),
     seq: Number(seq),
     at: Number(at),
   }));
-}

@@ -174,6 +174,27 @@ describe('the checker', () => {
   });
 });
 
+describe('what was stored while its recipient had no session', () => {
+  const overtaken = (delayed: boolean, ended: boolean): Event[] =>
+    timed([
+      { kind: 'sent', from: 0, to: 1, seq: 1 },
+      { kind: 'sent', from: 0, to: 1, seq: 2 },
+      ...(ended ? [{ kind: 'ended', user: 1, unproven: [] } as const] : []),
+      { kind: 'received', by: 1, from: 0, to: 1, seq: 2 },
+      { kind: 'received', by: 1, from: 0, to: 1, seq: 1, ...(delayed ? ({ delayed: true } as const) : {}) },
+    ]);
+
+  it('may follow what came directly, if it says when it came', () => {
+    assert.deepEqual(broken(overtaken(true, true)), {});
+    assert.equal(judge(overtaken(true, true)).counts.stored, 1);
+  });
+
+  it('is out of order if it does not, or if there was a session all the time', () => {
+    assert.deepEqual(broken(overtaken(false, true)), { reordered: 1 });
+    assert.deepEqual(broken(overtaken(true, false)), { reordered: 1 });
+  });
+});
+
 describe('what is lost with a killed server', () => {
   const message = { from: 0, to: 1, seq: 1 };
   const lost = (ended: number | undefined, step: Part): Event[] =>

@@ -32,3 +32,12 @@ test('reads back the marks of several messages, in their order', () => {
   const stanzas = marks.map((mark) => message('a@b/c', mark)).join('');
   assert.deepEqual(readMarks(`<body ${NS}>${stanzas}</body>`), marks);
 });
+
+test('tells which of several messages was delayed', () => {
+  const [first, second] = [1, 2].map((seq) => message('a@b/c', { pair: 3, seq, at: 5 })) as [string, string];
+  const delayed = first.replace('</message>', "<delay xmlns='urn:xmpp:delay' stamp='x'/></message>");
+  assert.deepEqual(readMarks(`<body ${NS}>${delayed}${second}</body>`), [
+    { pair: 3, seq: 1, at: 5, delayed: true },
+    { pair: 3, seq: 2, at: 5 },
+  ]);
+});
