@@ -55,7 +55,9 @@ export function readMarks(answer: string): Mark[] {
   return answer
     .split('</message>')
     .flatMap((part) =>
-      marksIn(part).map((mark): Mark => (part.includes("'urn:xmpp:delay'") ? { ...mark, delayed: true } : mark)),
+      marksIn(part).map(
+        (mark): Mark => (part.includes("'urn:xmpp:delay'") ? { ...mark, delayed: true } : mark),
+      ),
     );
 }
 
