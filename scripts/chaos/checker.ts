@@ -80,6 +80,8 @@ export class Checker {
   readonly #pairs = new Map<string, Pair>();
   /** What may come once more. */
   readonly #doubtful = new Set<string>();
+  /** So many steps are over. */
+  #recovered = 0;
   readonly #loggedIn = new Set<number>();
   /** When the sessions of a user ended. */
   readonly #ends = new Map<number, number[]>();
@@ -120,7 +122,9 @@ export class Checker {
         this.steps.push(newStep(event));
         return;
       case 'recovered':
-        this.#latest.recoveredAt ??= event.at;
+        // Of faults at once all are over.
+        for (const step of this.steps.slice(this.#recovered)) step.recoveredAt ??= event.at;
+        this.#recovered = this.steps.length;
     }
   }
 

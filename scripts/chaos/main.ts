@@ -55,6 +55,7 @@ const result = await runChaos(
     folder,
     seconds,
     steps: number('CHAOS_STEPS', Infinity),
+    atOnce: number('CHAOS_AT_ONCE', 1),
     seed,
     users,
     rate,

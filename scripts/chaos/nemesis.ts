@@ -25,20 +25,21 @@ export class Nemesis {
     this.#clients = clients;
   }
 
-  /** @throws Error where users are not served again */
-  async take(step: Step): Promise<void> {
-    this.steps += 1;
-    this.#clients.step(tell(step), step.fault, mayLose(step));
-    await this.#break(step);
+  /** Some at once. @throws Error where users are not served again */
+  async take(steps: readonly Step[]): Promise<void> {
+    const before = this.steps;
+    this.steps += steps.length;
+    for (const step of steps) this.#clients.step(tell(step), step.fault, mayLose(step));
+    await Promise.all(steps.map((step) => this.#break(step)));
     if ((await this.#clients.recovered(RECOVERY_SECONDS)) === undefined) {
       const { online, oldest } = this.#clients.now;
       throw new Error(
-        `not recovered from step ${this.steps} (${tell(step)}) after ${RECOVERY_SECONDS} s: ` +
+        `not recovered from step ${this.steps} (${steps.map(tell).join(', ')}) after ${RECOVERY_SECONDS} s: ` +
           `${online} users online, a message is on its way for ${oldest.toFixed(0)} s`,
       );
     }
-    if (this.steps % LOOK_EVERY === 0) await this.#look();
-    await sleep(step.pauseMs);
+    if (Math.floor(this.steps / LOOK_EVERY) > Math.floor(before / LOOK_EVERY)) await this.#look();
+    await sleep(Math.max(...steps.map(({ pauseMs }) => pauseMs)));
   }
 
   async #break(step: Step): Promise<void> {

@@ -4,12 +4,15 @@ import { once } from 'node:events';
 import { cpSync, existsSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { family } from '../load/linux-process.js';
 import { Cluster, type Size } from '../support/cluster.js';
 import type { Link } from './link.js';
 import { type Listen, Mapper } from './mapper.js';
 
 const WORKERS = 2;
+const MAX_TRIES = 100;
+const TRY_AGAIN_MS = 5;
 
 /** A gateway, and the port mapper that it asks. */
 interface Gateway {
@@ -82,12 +85,12 @@ export class Prey {
 
   /** To all of its processes: SIGKILL is as if its machine had lost power. */
   async signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
-    send(signal, family(await this.#cluster.pid('gateway', gateway)));
+    send(signal, await this.#processesOf(gateway));
   }
 
   /** @param worker counted round and round */
   async killWorker(gateway: number, worker: number): Promise<void> {
-    const [, ...workers] = family(await this.#cluster.pid('gateway', gateway));
+    const [, ...workers] = await this.#processesOf(gateway);
     if (workers.length > 0) send('SIGKILL', [workers[worker % workers.length] as number]);
   }
 
@@ -117,6 +120,19 @@ export class Prey {
     for (let n = 1; n <= nodes; n += 1) {
       copy(join(this.home, `ejabberd${n}`, 'logs', 'ejabberd.log'), folder, `ejabberd${n}.log`);
     }
+  }
+
+  /** The first is the one that has the others. They may end, or be replaced, while they are looked at. */
+  async #processesOf(gateway: number): Promise<readonly number[]> {
+    const first = await this.#cluster.pid('gateway', gateway);
+    for (let tries = 0; existsSync(`/proc/${first}`) && tries < MAX_TRIES; tries += 1) {
+      try {
+        return family(first);
+      } catch {
+        await sleep(TRY_AGAIN_MS);
+      }
+    }
+    return [];
   }
 
   #gateway(number: number): Gateway {

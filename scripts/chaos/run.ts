@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Nemesis } from './nemesis.js';
-import { type Group, plan, type Size } from './plan.js';
+import { type Group, plan, type Size, type Step } from './plan.js';
 import { Prey } from './prey.js';
 import { Servers } from './servers.js';
 import { type Outcome, Steady } from './steady-clients.js';
@@ -11,6 +11,8 @@ export interface RunOptions extends Size {
   readonly seconds: number;
   /** It also ends after so many steps. */
   readonly steps: number;
+  /** Faults at once. Default 1. */
+  readonly atOnce?: number;
   readonly seed: number;
   readonly users: number;
   readonly rate: number;
@@ -65,8 +67,18 @@ export async function runChaos(
 }
 
 async function carryOut(nemesis: Nemesis, options: RunOptions): Promise<undefined> {
-  const { seconds, steps, seed, groups } = options;
+  const { seconds, steps, seed, groups, atOnce = 1 } = options;
   const end = performance.now() + seconds * 1000;
   const coming = plan(seed, groups, options);
-  while (performance.now() < end && nemesis.steps < steps) await nemesis.take(coming.next().value);
+  while (performance.now() < end && nemesis.steps < steps) {
+    const next: Step[] = [];
+    // None of them starts what another one is starting.
+    for (let n = 0; n < atOnce; n += 1) {
+      const step = coming.next().value;
+      if (!next.some((other) => isSameMember(step, other))) next.push(step);
+    }
+    await nemesis.take(next);
+  }
 }
+
+const isSameMember = (a: Step, b: Step): boolean => a.gateway === b.gateway;
