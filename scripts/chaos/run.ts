@@ -81,4 +81,5 @@ async function carryOut(nemesis: Nemesis, options: RunOptions): Promise<undefine
   }
 }
 
-const isSameMember = (a: Step, b: Step): boolean => a.gateway === b.gateway;
+const isSameMember = (a: Step, b: Step): boolean =>
+  a.gateway === b.gateway || (a.node === b.node && [a, b].every(({ fault }) => fault.endsWith('-node')));
