@@ -58,18 +58,31 @@ tell(Word, New, #offer{id = Id, from = Old}) ->
 -spec take(offer()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
 take(#offer{id = Id, from = Old, exported = Exported} = Offer) ->
     Monitor = erlang:monitor(process, Old),
-    case refusal(Offer) of
-        none ->
-            B = megaphone_bridge:import(Exported),
+    case become(Offer) of
+        {ok, B} ->
             ok = tell(ready, self(), Offer),
             receive
                 {Id, go} -> {ok, B, #arrival{id = Id, old = Old, monitor = Monitor, exported = Exported#{state := none}}};
                 {Id, over} -> gone;
                 {'DOWN', Monitor, process, Old, _} -> gone
             end;
-        Reason ->
+        {refused, Reason} ->
             ok = tell({refused, Reason}, self(), Offer),
             gone
+    end.
+
+%% What fails is not told with users' messages.
+-spec become(offer()) -> {ok, megaphone_bridge:bridge()} | {refused, atom()}.
+become(#offer{exported = Exported} = Offer) ->
+    try
+        case refusal(Offer) of
+            none -> {ok, megaphone_bridge:import(Exported)};
+            Refusal -> {refused, Refusal}
+        end
+    catch
+        Class:Reason:Stack ->
+            ok = megaphone_fault:log("does not move here", Class, Reason, Stack),
+            {refused, fault}
     end.
 
 -spec refusal(offer()) -> none | atom().
@@ -126,6 +139,8 @@ settle(State, {noreply, S, _} = Next, Hear, Until, #arrival{id = Id, monitor = M
         {'DOWN', Monitor, process, Old, noconnection} -> Go(no_way, Next);
         {'DOWN', Monitor, process, Old, _} -> Go(died, Next);
         {Kind, _} = Message when Kind =:= megaphone_forwarded; Kind =:= bosh_closed; Kind =:= bosh_release -> Go(none, Hear(Message, S));
-        {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> Go(none, Hear(Message, S))
+        {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> Go(none, Hear(Message, S));
+        %% Of frames to the client, which have no order with those from it.
+        {Socket, Kind, _} = Message when Kind =:= written; Kind =:= read -> Go(none, Hear(Message, S))
     after max(0, Until - erlang:monotonic_time(millisecond)) -> Go(time, Next)
     end.

@@ -189,11 +189,25 @@ passed({megaphone_arrival, Id, Late, _}, _) ->
 %% Its own.
 passed({timeout, _, tick}, _) ->
     same;
+passed({bosh_request, ConnId, Body}, F) ->
+    to_hub({ConnId, Body}, F);
+passed({bosh_asked, ConnId, Rid}, #forwarder{sid = Sid} = F) ->
+    to_hub({ConnId, held, Sid, Rid}, F);
+passed({bosh_closed, ConnId}, #forwarder{sid = Sid} = F) ->
+    to_hub({ConnId, closed, Sid}, F);
+passed({bosh_release, ConnId}, #forwarder{sid = Sid} = F) ->
+    to_hub({ConnId, release, Sid}, F);
 passed({megaphone_forwarded, _} = Message, #forwarder{move = {_, New, _}}) ->
     New ! Message,
     same;
 passed(Message, #forwarder{move = {_, New, _}}) ->
     New ! {megaphone_forwarded, Message},
+    same.
+
+%% That knows the session, and what its last answers were where it ended meanwhile.
+-spec to_hub(tuple(), #forwarder{}) -> same.
+to_hub(Message, #forwarder{move = {_, New, _}}) ->
+    {mod_megaphone, node(New)} ! {passed, 1, Message},
     same.
 
 %% What nobody took finds its way by the router.

@@ -56,11 +56,13 @@ in(_, Value, _) -> Value.
 later({Mega, Seconds, Micro}) when Micro < 999999 -> {Mega, Seconds, Micro + 1};
 later({Mega, Seconds, _}) -> {Mega, Seconds + 1, 0}.
 
-%% The other node's clock is not this one's, so it begins anew.
+%% The other node's clock is not this one's, so it begins anew; with a client that is gone, not at all.
 -spec shape(stream()) -> stream().
-shape(#{shaper := Name, ip := {Ip, _}, jid := Jid, lserver := Server} = Stream) ->
+shape(#{socket := _, shaper := Name, ip := {Ip, _}, jid := Jid, lserver := Server} = Stream) ->
     Shaper = ejabberd_shaper:match(Server, Name, #{usr => jid:split(Jid), ip => Ip}),
-    xmpp_stream_in:change_shaper(Stream, ejabberd_shaper:new(Shaper)).
+    xmpp_stream_in:change_shaper(Stream, ejabberd_shaper:new(Shaper));
+shape(Stream) ->
+    Stream.
 
 %% @doc Where another login took its place, it has none.
 -spec row(stream()) -> {ok, row()} | none.

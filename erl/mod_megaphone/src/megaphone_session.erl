@@ -106,7 +106,6 @@ handled(#session{bridge = B}) -> megaphone_bridge:handled(B).
 %% Who waits for an answer to this, and for nothing else.
 -spec asker(term()) -> {Via :: module(), pid()} | none.
 asker({bosh_request, ConnId, _}) -> {megaphone_via_bosh, ConnId};
-asker({megaphone_forwarded, Message}) -> asker(Message);
 asker(_) -> none.
 
 -spec hear(term(), megaphone_bridge:bridge(), #session{}) -> next_state().
@@ -147,9 +146,6 @@ hear({megaphone_forwarded, {'$gen_call', From, Call}}, B, S) ->
     next_state(megaphone_bridge:call(Call, From, B), S);
 hear({megaphone_forwarded, {'$gen_cast', Cast}}, B, S) ->
     next_state(megaphone_bridge:cast(Cast, B), S);
-hear({megaphone_forwarded, {Kind, ConnId, _} = Message}, B, S) when Kind =:= bosh_request; Kind =:= bosh_asked ->
-    _ = megaphone_gateway:session(ConnId),
-    hear(Message, B, S);
 hear({megaphone_forwarded, Message}, B, S) ->
     hear(Message, B, S);
 %% Its gateway has nothing more for the old process of a session that moved; or one comes late to take this, which stayed.
