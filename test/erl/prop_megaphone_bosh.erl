@@ -94,6 +94,7 @@ step() ->
         {2, {busy, boolean()}},
         {1, {break, list(boolean())}},
         {1, {stale, non_neg_integer()}},
+        {2, {move, range(-100000, 100000)}},
         {3, {pass, range(1, 9000)}}
     ]).
 
@@ -139,8 +140,21 @@ step({break, Bodies}, W) ->
 step({stale, I}, #world{bodies = Bodies, open = Open} = W) ->
     Done = lists:sort([{Rid, Request} || #{rid := Rid} = Request <- maps:values(Bodies), not is_map_key(Rid, Open)]),
     with(I, Done, W, fun({_, Request}) -> stale(Request, W) end);
+%% To another node, whose clock is so much ahead: it goes on from what was exported, and that is plain.
+step({move, By}, #world{bosh = Bosh, now = Now} = W) ->
+    Own = fun(Limits) -> Limits end,
+    Exported = megaphone_bosh:shift(-Now, Own, Bosh),
+    Bosh = megaphone_bosh:shift(Now, Own, Exported),
+    Moved = megaphone_bosh:shift(Now + By, Own, Exported),
+    true = later(megaphone_bosh:deadline(Bosh), By) =:= megaphone_bosh:deadline(Moved),
+    Conns = lists:sort(megaphone_bosh:conns(Moved)),
+    true = Conns =:= lists:sort(megaphone_bosh:conns(Bosh)) andalso lists:usort(Conns) =:= Conns,
+    flush(W#world{bosh = Moved, now = Now + By});
 step({pass, Ms}, #world{now = Now} = W) ->
     flush(W#world{now = Now + Ms}).
+
+later(infinity, _) -> infinity;
+later(Ms, By) -> Ms + By.
 
 with(_, [], W, _) -> W;
 with(I, List, _, Do) -> Do(lists:nth(I rem length(List) + 1, List)).

@@ -113,6 +113,7 @@ step() ->
         {4, {say, range(1, 40), oneof([range(0, 200), range(0, 20000)])}},
         {4, {take, range(1, 60)}},
         {3, {busy, boolean()}},
+        {2, {move, range(-100000, 100000)}},
         {4, {pass, range(1, 6000)}}
     ]).
 
@@ -165,6 +166,14 @@ happens({take, _}, W) ->
     took(W);
 happens({busy, Busy}, W) ->
     W#world{busy = Busy};
+%% To another node, whose clock is so much ahead.
+happens({move, By}, #world{now = Now, ws = Ws} = W) ->
+    Own = fun(Limits) -> Limits end,
+    Exported = megaphone_websocket:shift(-Now, Own, Ws),
+    Ws = megaphone_websocket:shift(Now, Own, Exported),
+    Moved = megaphone_websocket:shift(Now + By, Own, Exported),
+    true = case megaphone_websocket:due(Ws) of infinity -> infinity; Due -> Due + By end =:= megaphone_websocket:due(Moved),
+    W#world{ws = Moved, now = Now + By};
 happens({pass, Ms}, #world{now = Now, ws = Ws} = W) ->
     took(effects(megaphone_websocket:flush(Now + Ms, Ws), W#world{now = Now + Ms})).
 

@@ -4,10 +4,13 @@
 %%% may be answered with more than itself, and anyone can send it: no login needs more.
 -module(megaphone_allowance).
 
--export([read/3, bytes/2, parts/1, check/4, has_room/2, may_wait/2]).
+-export([read/3, frame/3, bytes/2, parts/1, check/4, has_room/2, may_wait/2]).
 
--export_type([who/0]).
+-export_type([who/0, frame/0, fault/0]).
 
+-type fault() :: none | too_large | StreamError :: binary().
+-type frame() ::
+    {open, megaphone_framing:open()} | close | {stanza, megaphone_body:xmlel()} | {wrong, megaphone_condition:reason(), fault()}.
 %% Whoever has logged in is no stranger.
 -type who() :: stranger | user.
 
@@ -30,6 +33,16 @@ read(Body, Who, Max) ->
             {ok, Request};
         {error, _} ->
             {error, <<"bad-request">>}
+    end.
+
+%% @doc The same of a WebSocket's frame. With what is wrong, what its client is told, where that is more than the reason.
+-spec frame(Frame :: binary(), who(), Max :: pos_integer() | infinity) -> frame().
+frame(Frame, Who, Max) ->
+    case byte_size(Frame) =< bytes(Who, Max) andalso megaphone_framing:read(Frame, parts(Who)) of
+        false -> {wrong, body_too_large, too_large};
+        {error, <<"policy-violation">>} -> {wrong, body_too_large, none};
+        {error, Fault} -> {wrong, <<"bad-request">>, Fault};
+        Is -> Is
     end.
 
 %% @doc Is it taken? `IsEarly': it came before its turn.

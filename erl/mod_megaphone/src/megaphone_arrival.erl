@@ -9,7 +9,7 @@
 
 -export_type([offer/0, arrival/0]).
 
--type exported() :: megaphone_bridge:exported().
+-type exported() :: megaphone_export:exported().
 
 -record(offer, {
     id :: reference(),
@@ -32,7 +32,7 @@
 -define(SETTLE_MS, 5000).
 %% Those whose terms move. What writes into the log holds its own path, and differs where that does.
 -define(MODULES, [
-    megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,
+    megaphone_export, megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,
     megaphone_via_bosh, megaphone_bosh, megaphone_requests, megaphone_kept, megaphone_pace, megaphone_proof, megaphone_intake,
     megaphone_via_websocket, megaphone_websocket, megaphone_move, megaphone_departure, megaphone_arrival
 ]).
@@ -76,7 +76,7 @@ take(#offer{id = Id, from = Old, exported = Exported} = Offer) ->
 become(#offer{exported = Exported} = Offer) ->
     try
         case refusal(Offer) of
-            none -> {ok, megaphone_bridge:import(Exported)};
+            none -> {ok, megaphone_export:import(Exported)};
             Refusal -> {refused, Refusal}
         end
     catch

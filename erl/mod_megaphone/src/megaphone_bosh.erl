@@ -20,7 +20,7 @@
 -module(megaphone_bosh).
 
 -export([new/4, authid/2, arrive/4, refuse/3, asked/4, closed/3, release/3, next/2, enqueue/4, flush/3, undelivered/3, present/2, finish/4]).
--export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1, conns/1, limits/1, limits/2, shift/2]).
+-export([kind/2, flow/1, deadline/1, is_expired/2, requests/1, info/1, conns/1, shift/3]).
 
 -export_type([bosh/0, info/0]).
 
@@ -223,33 +223,12 @@ undelivered({busy, Rid, Conn}, Now, #bosh{kept = Kept} = B) -> B#bosh{kept = meg
 
 %%% The end
 
-%% @doc Every open request is answered. `Error' is a <stream:error/> or nothing. What the client may not have and is owed
-%% to its user, oldest first, is for the caller to deliver by another way; one that says goodbye wants no more than its last
-%% answers have room for (§13), but what they had none for is owed.
+%% @doc Every open request is answered.
 -spec finish(megaphone_condition:condition(), Error :: iodata(), ms(), bosh()) ->
     {[effect()], [megaphone_queue:owed()], megaphone_ended:ended()}.
-finish(client, _, Now, #bosh{kept = Kept, legacy = Legacy} = B) ->
-    {Last, #bosh{out = Left, kept = Kept1}} = answer_all(client, [], Now, B),
-    %% For whoever asks later, the session is not there.
-    Ended = #{kept => megaphone_kept:to_list(Kept1), final => megaphone_condition:failure(Legacy, <<"item-not-found">>)},
-    {[{last, A} || A <- megaphone_kept:awaited(Kept)] ++ Last, megaphone_queue:all_owed(Left), Ended};
-finish(Condition, Error, Now, #bosh{requests = Requests, kept = Kept, out = Out, legacy = Legacy} = B) ->
-    {Owed, Unsent, Kept1} = megaphone_kept:take_owed(Kept),
-    B1 = B#bosh{kept = Kept1, requests = megaphone_requests:reopen(Unsent, Now, Requests), out = megaphone_queue:new()},
-    {Last, #bosh{kept = Kept2}} = answer_all(Condition, Error, Now, B1),
-    Final = {megaphone_condition:status(Legacy, Condition), megaphone_answer:final(Condition, Error)},
-    {Last, Owed ++ megaphone_queue:all_owed(Out), #{kept => megaphone_kept:to_list(Kept2), final => Final}}.
-
--spec answer_all(megaphone_condition:condition(), iodata(), ms(), bosh()) -> {[effect()], bosh()}.
-answer_all(Condition, Error, Now, #bosh{requests = Requests, say = Say} = B) ->
-    Open = megaphone_requests:finish(Now, Requests),
-    Last = {terminate, Condition, Error},
-    %% The client waits for the answer to its own terminate: that one ends the session (§13).
-    Others = case Condition of client -> payload; _ -> Last end,
-    Held = megaphone_requests:count_held(Open),
-    Whats = [case N of Held -> Last; _ -> Others end || N <- lists:seq(1, Held)],
-    Answer = fun(What, Acc) -> {A, Acc1} = answer(What, Now, Acc), {{last, A}, Acc1} end,
-    lists:mapfoldl(Answer, B#bosh{requests = Open, say = megaphone_answer:report(none, Now, Say)}, Whats).
+finish(Condition, Error, Now, #bosh{requests = Requests, kept = Kept, out = Out, say = Say, legacy = Legacy, limits = #{queue := Limit}} = B) ->
+    Saying = fun(Says, Open) -> {Says, received(B#bosh{say = Says, requests = Open}), Legacy, Limit} end,
+    megaphone_goodbye:finish(Condition, Error, Now, Legacy, {Saying, megaphone_answer:report(none, Now, Say), Requests, Kept, Out}).
 
 %% @doc When flush/3 or is_expired/2 will next have something to say.
 -spec deadline(bosh()) -> ms() | infinity.
@@ -307,19 +286,13 @@ info(#bosh{pause = Pause, terminating = Terminating, idle_from = From} = B) ->
 conns(#bosh{requests = Requests, kept = Kept}) ->
     megaphone_requests:conns(Requests) ++ [Conn || {_, Conn, _, _} <- megaphone_kept:awaited(Kept)].
 
--spec limits(bosh()) -> mod_megaphone:limits().
-limits(#bosh{limits = Limits}) -> Limits.
-
-%% @doc With these.
--spec limits(mod_megaphone:limits(), bosh()) -> bosh().
-limits(Limits, B) -> B#bosh{limits = Limits}.
-
-%% @doc The same on a clock that is so much ahead.
--spec shift(ms(), bosh()) -> bosh().
-shift(By, #bosh{requests = Requests, kept = Kept, out = Out, idle_from = From} = B) ->
+%% @doc The same on a clock that is so much ahead, with limits as another node has them.
+-spec shift(ms(), fun((Limits) -> Limits), bosh()) -> bosh().
+shift(By, Own, #bosh{requests = Requests, kept = Kept, out = Out, idle_from = From, limits = Limits} = B) ->
     B#bosh{
         requests = megaphone_requests:shift(By, Requests),
         kept = megaphone_kept:shift(By, Kept),
         out = megaphone_queue:shift(By, Out),
-        idle_from = From + By
+        idle_from = From + By,
+        limits = Own(Limits)
     }.

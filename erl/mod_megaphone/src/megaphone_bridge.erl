@@ -35,9 +35,9 @@
 -export([new/2, open/4, opened/3, settle/1, ends/2, terminate/2]).
 -export([client/2, stream/2, call/3, cast/2, hear/2, due/1, tick/1]).
 -export([handled/1, excess/1, sleep/1, sid/1, who/1, gauges/1, parts/1]).
--export([export/1, import/1]).
+-export([moves/1, moved/2]).
 
--export_type([bridge/0, step/0, exported/0]).
+-export_type([bridge/0, step/0]).
 
 -type ms() :: integer().
 -type c2s() :: megaphone_c2s:c2s().
@@ -58,18 +58,6 @@
 -opaque bridge() :: #bridge{}.
 
 -type step() :: {ok, bridge()} | {stop, ProcessReason :: term(), bridge()}.
-%% On its way to another node: what others have to know of it, and all that it is, on no clock.
--type exported() :: #{
-    host := binary(),
-    %% Its client's, and may something be on its way there?
-    socket := pid() | none,
-    under_way := boolean(),
-    %% Who waits for an answer of it, or for all that comes.
-    conns := [pid()],
-    row := megaphone_passage:row(),
-    state := {bridge(), megaphone_c2s:exported()} | none
-}.
-
 %% @doc One whose transport is this module's.
 -spec new(megaphone_sid:sid(), module()) -> bridge().
 new(Sid, Via) -> #bridge{sid = Sid, via = Via}.
@@ -301,60 +289,11 @@ gauges(#bridge{via = Via, phase = Phase, who = Who}) -> megaphone_report:gauges(
 parts(#bridge{sid = Sid, via = Via, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending}) ->
     #{sid => Sid, via => Via, host => Host, who => Who, phase => Phase, c2s => C2s, pending => Pending}.
 
-%%% It moves to another node
-
-%% @doc As plain terms, with its row in ejabberd's table; or why it stays. Who has not logged in, or whose session ended but for
-%% what is told still, is better off where they are.
--spec export(bridge()) -> {ok, exported()} | {stays, atom()}.
-export(#bridge{phase = {open, _}, who = stranger}) ->
-    {stays, login};
-export(#bridge{phase = Phase, via = Via, c2s = C2s} = B) ->
-    IsMovable = case Phase of
-        {open, Transport} -> megaphone_c2s:is_established(C2s) andalso not maps:get(terminating, Via:info(Transport));
-        {ended, _} -> megaphone_c2s:is_pending(C2s);
-        opening -> false
-    end,
-    case IsMovable andalso megaphone_passage:row(megaphone_c2s:stream(C2s)) of
-        false -> {stays, ends};
-        none -> {stays, replaced};
-        {ok, Row} -> {ok, exported(Row, B)}
-    end.
-
--spec exported(megaphone_passage:row(), bridge()) -> exported().
-exported(Row, #bridge{via = Via, host = Host, phase = Phase, c2s = C2s} = B) ->
-    {Socket, IsUnderWay, Conns} = case Phase of
-        {open, Transport} ->
-            case Via:socket(Transport) of
-                none -> {none, false, Via:conns(Transport)};
-                {ConnId, Is} -> {ConnId, Is, [ConnId]}
-            end;
-        _ ->
-            {none, false, []}
-    end,
-    #{
-        host => Host,
-        socket => Socket,
-        under_way => IsUnderWay,
-        conns => [ConnId || ConnId <- Conns, node(ConnId) =:= node() orelse lists:member(node(ConnId), nodes(connected))],
-        row => Row,
-        state => {shift(-now_ms(), B#bridge{c2s = megaphone_c2s:none()}), megaphone_c2s:export(C2s)}
-    }.
+%% @doc As it goes to another process (megaphone_export).
+-spec moves(bridge()) -> {megaphone_ending:session(), megaphone_mailbox:mailbox()}.
+moves(#bridge{mailbox = Mailbox} = B) -> {parts(B), Mailbox}.
 
 %% @doc There.
--spec import(exported()) -> bridge().
-import(#{state := {#bridge{via = Via} = Shifted, Exported}}) ->
-    {Sent, C2s} = megaphone_c2s:import(Exported),
-    case shift(now_ms(), Shifted#bridge{c2s = C2s}) of
-        #bridge{phase = {open, Transport}} = B ->
-            {ok, Transport1} = Via:sent(Sent, Via:here(Transport)),
-            B#bridge{phase = {open, Transport1}};
-        B ->
-            B
-    end.
-
--spec shift(ms(), bridge()) -> bridge().
-shift(By, #bridge{via = Via, phase = {open, Transport}} = B) -> B#bridge{phase = {open, Via:shift(By, Transport)}};
-shift(By, #bridge{phase = {ended, Back}} = B) -> B#bridge{phase = {ended, megaphone_ending:shift(By, Back)}}.
-
--spec now_ms() -> ms().
-now_ms() -> erlang:monotonic_time(millisecond).
+-spec moved(megaphone_ending:session(), megaphone_mailbox:mailbox()) -> bridge().
+moved(#{sid := Sid, via := Via, host := Host, who := Who, phase := Phase, c2s := C2s, pending := Pending}, Mailbox) ->
+    #bridge{sid = Sid, via = Via, host = Host, who = Who, phase = Phase, c2s = C2s, pending = Pending, mailbox = Mailbox}.

@@ -35,7 +35,7 @@
 %% return.
 -spec run(node(), asker(), megaphone_bridge:bridge()) -> stays | ends.
 run(Target, Asker, B) ->
-    case lists:member(Target, nodes()) andalso megaphone_bridge:export(B) of
+    case lists:member(Target, nodes()) andalso megaphone_export:export(B) of
         false -> stay(no_node, Asker);
         {stays, Reason} -> stay(Reason, Asker);
         {ok, Exported} ->
@@ -51,7 +51,7 @@ stay(Reason, {From, Ref}) ->
     stays.
 
 %% Another process waits for the connection of the nodes, if that does not take it: this one has a session to go on with.
--spec ask(node(), asker(), megaphone_bridge:exported(), megaphone_bridge:bridge()) -> stays | ends.
+-spec ask(node(), asker(), megaphone_export:exported(), megaphone_bridge:bridge()) -> stays | ends.
 ask(Target, Asker, Exported, B) ->
     Id = make_ref(),
     Until = erlang:monotonic_time(millisecond) + ?READY_MS,
@@ -108,7 +108,7 @@ await_ready(Id, New, Monitor, Until) ->
     end.
 
 %% Has the gateway all that was sent to the socket? It answers behind that. One that is gone takes nothing any more.
--spec is_passed(megaphone_bridge:exported(), Until :: integer()) -> boolean().
+-spec is_passed(megaphone_export:exported(), Until :: integer()) -> boolean().
 is_passed(#{under_way := false}, _) ->
     true;
 is_passed(#{socket := ConnId}, Until) ->

@@ -18,7 +18,7 @@
 %%% does it: clients that leave `jabber:client' out, or send white space around, exist.
 -module(megaphone_framing).
 
--export([read/2, open/1, close/0, element/1, error/1]).
+-export([read/2, header/0, open/1, close/0, element/1, error/1]).
 
 -export_type([frame/0, open/0]).
 
@@ -64,6 +64,12 @@ condition(not_well_formed) -> <<"not-well-formed">>;
 condition(not_utf8) -> <<"unsupported-encoding">>;
 condition(forbidden_markup) -> <<"restricted-xml">>;
 condition(too_complex) -> <<"policy-violation">>.
+
+%% @doc The server's own, where the stream has said none.
+-spec header() -> iodata().
+header() ->
+    Id = binary:encode_hex(crypto:strong_rand_bytes(8)),
+    open([{<<"from">>, ejabberd_config:get_myname()}, {<<"id">>, Id}, {<<"version">>, <<"1.0">>}]).
 
 %% @doc From the attributes of a stream's header, which declares what is the stream's own.
 -spec open([{binary(), binary()}]) -> binary().

@@ -100,8 +100,5 @@
 %% @doc Its client's socket, if that is what it has; and may something be on the way to that, which must not be overtaken?
 -callback socket(transport()) -> {ConnId :: pid(), IsUnderWay :: boolean()} | none.
 
-%% @doc The same on a clock that is so much ahead.
--callback shift(ms(), transport()) -> transport().
-
-%% @doc It lives on this node now.
--callback here(transport()) -> transport().
+%% @doc The same on a clock that is so much ahead, with limits as this node has them.
+-callback shift(ms(), Own, transport()) -> transport() when Own :: fun((Limits) -> Limits).

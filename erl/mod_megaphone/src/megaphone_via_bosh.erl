@@ -14,7 +14,7 @@
 -behaviour(megaphone_transport).
 
 -export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
--export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/2, here/1]).
+-export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/3]).
 
 -type sid() :: megaphone_sid:sid().
 -type who() :: megaphone_allowance:who().
@@ -291,13 +291,9 @@ conns(#transport{bosh = Bosh, intake = Intake}) ->
 -spec socket(transport()) -> none.
 socket(_) -> none.
 
--spec shift(ms(), transport()) -> transport().
-shift(By, #transport{bosh = Bosh, intake = Intake} = T) ->
-    T#transport{bosh = megaphone_bosh:shift(By, Bosh), intake = megaphone_intake:shift(By, Intake)}.
-
--spec here(transport()) -> transport().
-here(#transport{bosh = Bosh} = T) ->
-    T#transport{bosh = megaphone_bosh:limits(mod_megaphone:own(megaphone_bosh:limits(Bosh)), Bosh)}.
+-spec shift(ms(), fun((Limits) -> Limits), transport()) -> transport().
+shift(By, Own, #transport{bosh = Bosh, intake = Intake} = T) ->
+    T#transport{bosh = megaphone_bosh:shift(By, Own, Bosh), intake = megaphone_intake:shift(By, Intake)}.
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

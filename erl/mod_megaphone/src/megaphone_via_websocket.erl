@@ -16,7 +16,7 @@
 -behaviour(megaphone_transport).
 
 -export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
--export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/2, here/1]).
+-export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/3]).
 
 -type sid() :: megaphone_sid:sid().
 -type who() :: megaphone_allowance:who().
@@ -24,8 +24,7 @@
 -type step() :: {ok, transport()} | {stop, reason(), transport()}.
 -type ms() :: integer().
 %% What the client is told at the end, where only this knows better.
--type fault() :: none | too_large | StreamError :: binary().
--type frame() :: {open, megaphone_framing:open()} | close | {stanza, megaphone_body:xmlel()} | {wrong, reason(), fault()}.
+-type fault() :: megaphone_allowance:fault().
 
 -record(transport, {
     ws :: megaphone_websocket:websocket(),
@@ -35,7 +34,7 @@
     shaper = none :: ejabberd_shaper:shaper(),
     intake = megaphone_intake:new() :: megaphone_intake:intake(),
     %% What was read and is for next/2.
-    frames = [] :: [{Bytes :: pos_integer(), frame()}],
+    frames = [] :: [{Bytes :: pos_integer(), megaphone_allowance:frame()}],
     fault = none :: fault()
 }).
 -type transport() :: #transport{}.
@@ -142,14 +141,7 @@ wait(Sid, Who, #transport{intake = Intake} = T) ->
 -spec read(binary(), who(), transport()) -> transport().
 read(Frame, Who, #transport{max_frame = Max, frames = Frames} = T) ->
     Bytes = byte_size(Frame),
-    Read =
-        case Bytes =< megaphone_allowance:bytes(Who, Max) andalso megaphone_framing:read(Frame, megaphone_allowance:parts(Who)) of
-            false -> {wrong, body_too_large, too_large};
-            {error, <<"policy-violation">>} -> {wrong, body_too_large, none};
-            {error, Fault} -> {wrong, <<"bad-request">>, Fault};
-            Is -> Is
-        end,
-    T#transport{frames = Frames ++ [{Bytes, Read}]}.
+    T#transport{frames = Frames ++ [{Bytes, megaphone_allowance:frame(Frame, Who, Max)}]}.
 
 %% @doc The first frame says for which host it is.
 -spec next(Host :: binary(), transport()) -> megaphone_transport:next().
@@ -271,13 +263,8 @@ finish(Condition, Error, _, _, #transport{ws = Ws, fault = Fault}) ->
     Told = case Fault of none -> Condition; _ -> Fault end,
     {Effects, Owed} = megaphone_websocket:finish(Told, Error, now_ms(), Ws),
     IsFirst = Effects =/= [] andalso not megaphone_websocket:has_sent(Ws),
-    ok = megaphone_gateway:last_of_socket([{frame, megaphone_websocket:conn(Ws), header()} || IsFirst] ++ Effects),
+    ok = megaphone_gateway:last_of_socket([{frame, megaphone_websocket:conn(Ws), megaphone_framing:header()} || IsFirst] ++ Effects),
     Owed.
-
--spec header() -> binary().
-header() ->
-    Id = binary:encode_hex(crypto:strong_rand_bytes(8)),
-    megaphone_framing:open([{<<"from">>, ejabberd_config:get_myname()}, {<<"id">>, Id}, {<<"version">>, <<"1.0">>}]).
 
 %% @doc Nobody waits for an answer.
 -spec late(tuple(), sid()) -> ok.
@@ -304,16 +291,10 @@ conns(#transport{ws = Ws}) -> [megaphone_websocket:conn(Ws)].
 -spec socket(transport()) -> {pid(), boolean()}.
 socket(#transport{ws = Ws}) -> {megaphone_websocket:conn(Ws), megaphone_websocket:is_under_way(Ws)}.
 
--spec shift(ms(), transport()) -> transport().
-shift(By, #transport{ws = Ws, intake = Intake} = T) ->
-    T#transport{ws = megaphone_websocket:shift(By, Ws), intake = megaphone_intake:shift(By, Intake)}.
-
--spec here(transport()) -> transport().
-here(#transport{ws = Ws} = T) ->
-    T#transport{
-        ws = megaphone_websocket:limits(mod_megaphone:own(megaphone_websocket:limits(Ws)), Ws),
-        connection = megaphone_gateway:connection(node(megaphone_websocket:conn(Ws)))
-    }.
+-spec shift(ms(), fun((Limits) -> Limits), transport()) -> transport().
+shift(By, Own, #transport{ws = Ws, intake = Intake} = T) ->
+    Connection = megaphone_gateway:connection(node(megaphone_websocket:conn(Ws))),
+    T#transport{ws = megaphone_websocket:shift(By, Own, Ws), intake = megaphone_intake:shift(By, Intake), connection = Connection}.
 
 -spec now_ms() -> ms().
 now_ms() -> erlang:monotonic_time(millisecond).

@@ -27,7 +27,7 @@
 -module(megaphone_websocket).
 
 -export([new/3, limits/2, came/3, took/3, ahead/1, closing/1, closed/1, enqueue/3, written/3, read/3, flush/2, undelivered/4, finish/4]).
--export([conn/1, has_sent/1, is_under_way/1, flow/1, due/1, is_expired/2, info/1, limits/1, shift/2]).
+-export([conn/1, has_sent/1, is_under_way/1, flow/1, due/1, is_expired/2, info/1, shift/3]).
 
 -export_type([websocket/0, effect/0]).
 
@@ -92,9 +92,6 @@
 
 -spec new(conn(), ms(), limits()) -> websocket().
 new(Conn, Now, Limits) -> #ws{conn = Conn, limits = Limits, heard = Now}.
-
--spec limits(websocket()) -> limits().
-limits(#ws{limits = Limits}) -> Limits.
 
 %% @doc From now on it has these.
 -spec limits(limits(), websocket()) -> websocket().
@@ -259,7 +256,6 @@ has_sent(#ws{sent = Sent}) -> Sent > 0.
 -spec is_under_way(websocket()) -> boolean().
 is_under_way(#ws{unwritten = Unwritten}) -> Unwritten > 0.
 
-%% @doc Of the socket.
 -spec conn(websocket()) -> conn().
 conn(#ws{conn = Conn}) -> Conn.
 
@@ -295,12 +291,10 @@ patience(#ws{queue = Queue, limits = #{inactivity := Inactivity}}) -> megaphone_
 -spec info(websocket()) -> megaphone_transport:info().
 info(#ws{heard = Heard, closing = Closing}) -> #{held => 0, paused => false, terminating => Closing, idle_from => Heard}.
 
-%% @doc The same on a clock that is so much ahead.
--spec shift(ms(), websocket()) -> websocket().
-shift(By, #ws{heard = Heard, way = Way, queue = Queue, asked = Asked} = W) ->
-    W#ws{
-        heard = Heard + By,
+%% @doc The same on a clock that is so much ahead, with limits as another node has them.
+-spec shift(ms(), fun((Limits) -> Limits), websocket()) -> websocket().
+shift(By, Own, #ws{heard = Heard, way = Way, queue = Queue, asked = Asked, limits = Limits} = W) ->
+    W#ws{limits = Own(Limits), heard = Heard + By,
         way = case Way of {busy, Unsent, Due} -> {busy, Unsent, Due + By}; _ -> Way end,
         queue = megaphone_queue:shift(By, Queue),
-        asked = [{N, Bytes, How, case Owed of none -> none; {At, Stanza} -> {At + By, Stanza} end} || {N, Bytes, How, Owed} <- Asked]
-    }.
+        asked = [{N, Bytes, How, case Owed of none -> none; {At, Stanza} -> {At + By, Stanza} end} || {N, Bytes, How, Owed} <- Asked]}.

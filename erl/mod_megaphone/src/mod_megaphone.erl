@@ -6,7 +6,7 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_options/1, mod_opt_type/1, mod_doc/0]).
--export([contract/0, session_seconds/0, limits/1, own/1, node_limits/0, stats/0, ejabberd_stopping/0]).
+-export([contract/0, session_seconds/0, limits/1, node_limits/0, stats/0, ejabberd_stopping/0]).
 
 -export_type([limits/0]).
 
@@ -139,14 +139,6 @@ depends(_Host, _Opts) -> [{mod_offline, soft}].
 -spec limits(binary()) -> limits().
 limits(Host) ->
     persistent_term:get({?MODULE, Host}).
-
-%% @doc The limits of a session that began on another node: the same term as others have here, where they are alike.
--spec own(limits()) -> limits().
-own(#{host := Host} = Limits) ->
-    case persistent_term:get({?MODULE, Host}, none) of
-        Limits = Own -> Own;
-        _ -> Limits
-    end.
 
 %% @doc What bounds the strangers of this node: options of its first host, for they are told apart only later.
 -spec node_limits() -> megaphone_admission:limits().
