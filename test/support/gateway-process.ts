@@ -22,9 +22,16 @@ export class GatewayProcess {
     });
   }
 
-  /** @param files how many it may have open; @param settings beyond those of the ports */
-  static async start(files: number, settings: Readonly<Record<string, string>>): Promise<GatewayProcess> {
-    const [port = 0, adminPort = 0] = await freePorts(2);
+  /** @param files how many it may have open; @param settings instead of those here; @param cookie its nodes' */
+  static async start(
+    files: number,
+    settings: Readonly<Record<string, string>>,
+    cookie = 'test',
+  ): Promise<GatewayProcess> {
+    const free = await freePorts(2);
+    const [port = 0, adminPort = 0] = [settings.http_port, settings.admin_port].map((given, index) =>
+      Number(given ?? free[index]),
+    );
     const all = {
       node: `test${process.pid}@localhost`,
       nodes: 'ejabberd@localhost=127.0.0.1:1',
@@ -38,7 +45,7 @@ export class GatewayProcess {
     const flags = Object.entries(all).flatMap(([key, value]) => [`--${key.replaceAll('_', '-')}`, value]);
     const command = `ulimit -n ${files}; exec "$@"`;
     const child = spawn('bash', ['-c', command, 'bash', process.execPath, program, 'start', ...flags], {
-      env: { ...process.env, MEGAPHONE_COOKIE: 'test' },
+      env: { ...process.env, MEGAPHONE_COOKIE: cookie },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const gateway = new GatewayProcess(port, adminPort, child);
