@@ -127,5 +127,12 @@ for (const kind of kinds) {
       assert.ok(outcome.lines.length > 0);
       assert.equal(await all.refusals(), refusals);
     });
+
+    it('without an ejabberd node HAProxy hears that a gateway is down, and when one is back, that it is up', async () => {
+      await all.instance.script('ejabberd.sh', 'stop');
+      await until(async () => (await all.status(1)).startsWith('DOWN'));
+      await all.instance.script('ejabberd.sh', 'start');
+      await all.serves(1);
+    });
   });
 }

@@ -45,6 +45,37 @@ test('start prints the BOSH URL and serves; SIGTERM ends held requests with 503 
   assert.deepEqual(await erl.text('nodes(hidden)'), '[]');
 });
 
+test('drain and resume tell what came of it, by their exit code, too', async () => {
+  const nobody = workplace.run(['drain']);
+  assert.equal(await nobody.ends(), 1);
+  assert.match(nobody.output, /^megaphone: .*"megaphone" \[EPMD_NOT_REGISTERED\]\n {2}→ /);
+  // Somebody who can be asked, so that there is a wait.
+  const program = workplace.run([
+    'start',
+    '--agent-port',
+    String(await freePort()),
+    '--drain-delay',
+    '5 min',
+  ]);
+  await program.shows(/BOSH endpoint/);
+  const wrong = workplace.run(['drain'], { MEGAPHONE_COOKIE: 'anotherone' });
+  assert.equal(await wrong.ends(), 1);
+  assert.match(wrong.output, /HANDSHAKE_WRONG_COOKIE/);
+  const first = workplace.run(['drain']);
+  await first.shows(/^megaphone@localhost: draining, 0 connections, 0 requests held, 0 WebSockets$/m);
+  const resumed = workplace.run(['resume']);
+  assert.equal(await resumed.ends(), 0);
+  assert.match(resumed.output, /^megaphone@localhost: in service, /);
+  assert.equal(await first.ends(), 1);
+  program.child.kill('SIGTERM');
+  await program.shows(/SIGTERM: stopping/);
+  const late = workplace.run(['resume']);
+  assert.equal(await late.ends(), 1);
+  assert.match(late.output, /^megaphone@localhost: stopping, /);
+  program.child.kill('SIGTERM');
+  await program.ends();
+});
+
 test('after a SIGKILL a new gateway takes over the name, and ConnIds of the old one answer nothing', async () => {
   const erl = await cluster.erl('ejabberd');
   await play(erl);

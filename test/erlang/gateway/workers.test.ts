@@ -34,6 +34,7 @@ beforeEach(async () => {
     http_ip: '127.0.0.1',
     http_port: port,
     admin_port: adminPort,
+    drain_delay: 0,
     max_exchanges: 4,
   });
 });
@@ -261,6 +262,30 @@ test('SIGTERM to one worker ends its requests with 503, and it is replaced', asy
     await answers,
     nodes.map((node, i) => (node === FIRST ? STOPPING : `200 answer ${i}`)),
   );
+});
+
+test('whichever worker is told to drain, all do, and so does one that takes the place of another; likewise they resume', async () => {
+  await start();
+  const connection = async (): Promise<string | null> =>
+    (await fetch(`http://127.0.0.1:${port}/bosh`)).headers.get('connection');
+  const state = (name: string): Promise<string> =>
+    erl.text(`maps:get(<<"state">>, gen_server:call({megaphone, '${name}'}, health))`);
+  const drained = workplace.run(['drain']);
+  assert.equal(await drained.ends(), 0);
+  assert.match(drained.output, /^megaphone@localhost: drained, /m);
+  assert.equal((await admin('health/ready')).status, 503);
+  assert.deepEqual(await Promise.all(NAMES.map(state)), Array(2).fill('<<"drained">>'));
+  process.kill(await pidOf(FIRST), 'SIGKILL');
+  await until(async () => (await metric(`worker_restarts_total{worker="${FIRST}"}`)) === 1);
+  await until(async () => (await health()).workers?.[FIRST]?.up === true);
+  assert.equal(await state(FIRST), '<<"drained">>');
+  for (let i = 0; i < 4; i += 1) assert.equal(await connection(), 'close');
+  // In a shell.
+  const answer = await erl.text(`maps:get(<<"state">>, gen_server:call({megaphone, '${SECOND}'}, resume))`);
+  assert.equal(answer, '<<"in_service">>');
+  for (let i = 0; i < 4; i += 1) assert.equal(await connection(), 'keep-alive');
+  assert.deepEqual(await Promise.all(NAMES.map(state)), Array(2).fill('<<"in_service">>'));
+  await until(async () => (await admin('health/ready')).status === 200);
 });
 
 test('workers end with their primary, even when it is killed', async () => {
