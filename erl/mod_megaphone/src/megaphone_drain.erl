@@ -236,7 +236,7 @@ over(#drain{phase = rebalancing} = D) ->
     ?LOG_NOTICE("Megaphone has evened out what this node had too many of: ~ts", [text(D)]),
     D#drain{phase = phase(rebalancing, round_over)};
 over(#drain{phase = draining, rounds = Rounds} = D) ->
-    _ = Rounds =:= 1 andalso ?LOG_NOTICE("Megaphone has emptied this node: ~ts", [text(D)]),
+    _ = Rounds =:= 1 andalso ?LOG_NOTICE("Megaphone has gone through all sessions of this node: ~ts", [text(D)]),
     timer({case Rounds < ?SOON_ROUNDS of true -> ?SOON_MS; false -> ?LATER_MS end, round}, D);
 over(#drain{phase = stopping, stay = Stay, since = Since, moved_at = MovedAt} = D) ->
     Now = now_ms(),
@@ -249,7 +249,7 @@ over(#drain{phase = idle} = D) ->
 
 -spec stopped(#drain{}) -> #drain{}.
 stopped(#drain{moved = Moved, waits = Waits} = D) ->
-    _ = Moved > 0 andalso ?LOG_NOTICE("Megaphone has emptied this node, which stops: ~ts", [text(D)]),
+    _ = Moved > 0 andalso ?LOG_NOTICE("Megaphone lets this node stop: ~ts", [text(D)]),
     lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waits),
     D#drain{waits = over}.
 
