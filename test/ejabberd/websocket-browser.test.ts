@@ -19,7 +19,8 @@ import { befriend, makeAccounts } from './support/people.js';
 import { ServerNode } from './support/server-node.js';
 import { webSocketUrl } from './support/websocket-url.js';
 
-const MESSAGES = 1000;
+// A page draws each of them, which takes most of the time.
+const MESSAGES = 300;
 const PAIRS = [
   ['converse.js', 'converse', 'converse'],
   ['strophe.js', 'strophe', 'strophe'],
