@@ -109,6 +109,10 @@ export class Person {
         if (!isManaged) this.#turn();
         this.#unproven[0] = [...(this.#unproven[0] ?? []), ...marks];
         for (const mark of marks) {
+          if (this.#isReturned(mark)) {
+            note({ kind: 'error', user, what: 'a message came back' });
+            continue;
+          }
           const delayed = mark.delayed ? ({ delayed: true } as const) : {};
           note({ kind: 'received', by: user, ...this.#idOf(mark), ...delayed });
         }
@@ -145,6 +149,12 @@ export class Person {
 
   #turn(): void {
     this.#unproven = [[], this.#unproven[0] ?? []];
+  }
+
+  /** Its own, as an error: nobody got it. */
+  #isReturned(mark: Mark): boolean {
+    const { from, to } = this.#idOf(mark);
+    return from === this.number && to !== this.number;
   }
 
   #idOf({ pair, seq }: Mark): MessageId {

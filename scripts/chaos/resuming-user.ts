@@ -26,8 +26,8 @@ const CLOSE = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>";
 const ASK_MS = 200;
 /** It is also asked for so often when nothing is sent, or a connection that died would not be noticed. */
 const ASK_IDLE_MS = 15_000;
-/** A server that says nothing for so long is given up. */
-const SILENT_MS = 10_000;
+/** A server that says nothing for so long is given up: longer than it may take to have a stream resumed (15 s). */
+const SILENT_MS = 20_000;
 
 export class ResumingUser implements User, WebSocketOwner {
   jid = '';
