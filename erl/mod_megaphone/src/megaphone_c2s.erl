@@ -32,6 +32,10 @@
     due = infinity :: ms() | infinity
 }).
 
+%% How often a stream is looked for that is to be resumed, and the pause between.
+-define(RESUMES, 3).
+-define(RESUME_MS, 100).
+
 %% None where the session ended before a stream began; packed while the process sleeps.
 -opaque c2s() :: none | binary() | #c2s{}.
 
@@ -83,9 +87,28 @@ info(Info, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_info(Info, Stream) e
 -spec event(megaphone_stream:event() | closed, c2s()) -> result().
 event(Event, C2s) ->
     case is_in_turn(Event, C2s) of
-        true -> info({'$gen_event', Event}, C2s);
+        true -> say_event(Event, C2s, ?RESUMES);
         false -> {unexpected, [], C2s}
     end.
+
+%% A client that gave up a resumption (XEP-0198), and tries again, may ask for a process that is about to end: the stream goes on
+%% in the one of its first try, which is found next.
+-spec say_event(megaphone_stream:event() | closed, c2s(), Tries :: non_neg_integer()) -> result().
+say_event({xmlstreamelement, {xmlel, <<"resume">>, _, _}} = Event, C2s, Tries) when Tries > 0 ->
+    case info({'$gen_event', Event}, C2s) of
+        {ok, [{xmlstreamelement, {xmlel, <<"failed">>, _, _}}], #c2s{stream = #{user := User, lserver := Server}} = C2s1} = Result ->
+            case ejabberd_sm:get_user_resources(User, Server) of
+                [] ->
+                    Result;
+                _ ->
+                    ok = timer:sleep(?RESUME_MS),
+                    say_event(Event, C2s1, Tries - 1)
+            end;
+        Result ->
+            Result
+    end;
+say_event(Event, C2s, _) ->
+    info({'$gen_event', Event}, C2s).
 
 %% A header where one is due, and nothing else there: over TCP the parser sees to that, and the stream would put what is out
 %% of turn into the log, with all that is in it.

@@ -1,0 +1,89 @@
+/** Streams that are resumed (XEP-0198) while others write to their users: nothing is lost or out of order, and one process has each. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Instance } from '../../scripts/support/instance.js';
+import { message } from './conformance/bosh-session.js';
+import { ServerNode } from './support/server-node.js';
+import { WebSocketSession } from './support/websocket-session.js';
+
+describe('a client resumes its stream', { timeout: 120_000 }, () => {
+  let instance: Instance;
+  let server: ServerNode;
+  let alice: WebSocketSession;
+  let url: string;
+  before(async () => {
+    instance = await Instance.start();
+    server = await ServerNode.connect(instance);
+    url = instance.gatewayWebSocketUrl;
+    alice = await WebSocketSession.login(url, { ...instance.alice, resource: 'web' });
+  });
+  after(async () => {
+    await server?.stop();
+    await instance?.stop();
+  });
+
+  const processes = `[P || {_, P} <- ejabberd_sm:get_session_sids(<<"bob">>, <<"localhost">>, <<"web">>)]`;
+  const until = async (expression: string, value: string): Promise<void> => {
+    while ((await server.print(expression)) !== value) await sleep(10);
+  };
+  const resume = ({ managed: { id, handled } }: WebSocketSession): string =>
+    `<resume xmlns='urn:xmpp:sm:3' previd='${id}' h='${handled}'/>`;
+
+  it('again, when its first try heard nothing and was given up: the stream goes on in one process', async () => {
+    const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
+    const waiting = (count: number): Promise<void> =>
+      until(
+        `[Old | _] = lists:reverse(${processes}), {messages, All} = process_info(Old, messages),
+         length([resume || {'$gen_call', _, {resume_session, _}} <- All])`,
+        `${count}`,
+      );
+    await server.print(`[ok = sys:suspend(P) || P <- ${processes}]`);
+    bob.cut();
+    const tries: WebSocketSession[] = [];
+    for (const count of [1, 2]) {
+      const next = await WebSocketSession.authenticate(url, instance.bob);
+      next.send(resume(bob));
+      await waiting(count);
+      await alice.say('bob@localhost', `before try ${count} is heard`);
+      tries.push(next);
+    }
+    const [given, second] = tries as [WebSocketSession, WebSocketSession];
+    given.cut();
+    await server.print(`[ok = sys:resume(P) || P <- ${processes}]`);
+    await second.until('<resumed');
+    await alice.say('bob@localhost', 'after it');
+    assert.deepEqual(await second.messages(3), [
+      'before try 1 is heard',
+      'before try 2 is heard',
+      'after it',
+    ]);
+    await until(`length(${processes})`, '1');
+    await second.leave();
+  });
+
+  it('fifty times, while another writes to it without a pause', async () => {
+    let bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
+    let said = 0;
+    const writing = setInterval(() => {
+      said += 1;
+      alice.send(message('bob@localhost', `${said}`));
+    }, 1);
+    const heard: string[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      bob.cut();
+      await bob.closed;
+      heard.push(...bob.bodies);
+      bob = await WebSocketSession.resume(url, bob, instance.bob);
+      await bob.next();
+    }
+    clearInterval(writing);
+    await alice.say('bob@localhost', 'end');
+    await bob.until('>end<');
+    heard.push(...bob.bodies);
+    // What it had, and could not say that it had, comes again (XEP-0198 §5): at first sight all is in order.
+    const unique = [...new Set(heard)];
+    assert.deepEqual(unique, [...Array.from({ length: said }, (_, n) => `${n + 1}`), 'end']);
+    await bob.leave();
+  });
+});
