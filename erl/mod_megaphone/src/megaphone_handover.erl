@@ -23,6 +23,7 @@
 %% The same where a client resumes its stream, which nobody is to notice; and how long the other session waits until all nodes see that.
 -define(RESUMES_MS, 15000).
 -define(SETTLE_MS, 12000).
+-define(LINGER_MS, 250).
 %% How often it is looked for that: this is the first pause and the longest.
 -define(LOOK_MS, 5).
 -define(MAX_LOOK_MS, 160).
@@ -54,7 +55,8 @@ offer() ->
 -spec settle(xmpp_stream_in:state()) -> ok.
 settle(#{sid := Sid, jid := Jid}) ->
     _ = erpc:multicall(ejabberd_cluster:get_nodes(), ?MODULE, sees, [Sid, Jid, ?SETTLE_MS], ?SETTLE_MS),
-    ok;
+    %% Who looked before, and was held up, still sends here.
+    timer:sleep(?LINGER_MS);
 settle(_) ->
     ok.
 
