@@ -26,6 +26,8 @@ export interface CrowdOptions {
   readonly everybody: number;
   /** Seconds that a request may be held. */
   readonly wait: number;
+  /** Whoever's session ends logs in again, within a second, as a page does that is told to. */
+  readonly again?: boolean;
 }
 
 export interface Talk extends Pick<Plan, 'pattern' | 'rate' | 'seed'> {
@@ -47,6 +49,7 @@ export interface Pace {
 const CATCH_UP_MS = 100;
 const TICK_MS = 1;
 const SWEEP_MS = 1_000;
+const AGAIN_MS = 1_000;
 
 export class Crowd {
   readonly #latencies = new Histogram();
@@ -64,13 +67,15 @@ export class Crowd {
   #talkBegin = 0;
 
   constructor(options: CrowdOptions) {
-    const { url, transport, host, users, wait } = options;
+    const { url, transport, host, users, wait, again = false } = options;
     this.#options = options;
     const service = { target: new Target(url), host, wait };
     const listener = this.#listener();
-    this.#users = Array.from({ length: users }, () =>
-      transport === 'bosh' ? new BoshUser(service, listener) : new WebSocketUser(service, listener),
-    );
+    const user = (index: number): User => {
+      const own = again ? { ...listener, ended: this.#andAgain(listener, index, user) } : listener;
+      return transport === 'bosh' ? new BoshUser(service, own) : new WebSocketUser(service, own);
+    };
+    this.#users = Array.from({ length: users }, (_, index) => user(index));
     setInterval(() => {
       const now = Date.now();
       for (const user of this.#users) user.sweep(now);
@@ -159,6 +164,19 @@ export class Crowd {
       }
     };
     await Promise.all(Array.from({ length: concurrency }, lane));
+  }
+
+  /** Another user takes the place of one whose session ended. */
+  #andAgain(listener: UserListener, index: number, user: (index: number) => User): UserListener['ended'] {
+    return (wasOnline, reason) => {
+      listener.ended(wasOnline, reason);
+      if (reason === undefined) return;
+      setTimeout(() => {
+        const next = user(index);
+        this.#users[index] = next;
+        void next.login();
+      }, Math.random() * AGAIN_MS);
+    };
   }
 
   #listener(): UserListener {

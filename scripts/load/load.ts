@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly wait?: number;
   /** Default 8,000: who talks over BOSH has up to two connections, and a process may have 20,000 files on many machines. */
   readonly usersPerProcess?: number;
+  /** Whoever's session ends logs in again. */
+  readonly again?: boolean;
 }
 
 export class Load {
@@ -42,14 +44,31 @@ export class Load {
 
   /** Logs nobody in yet. */
   static async start(options: LoadOptions): Promise<Load> {
-    const { url, transport = 'bosh', host, users, wait = 60, usersPerProcess = 8_000 } = options;
+    const {
+      url,
+      transport = 'bosh',
+      host,
+      users,
+      wait = 60,
+      usersPerProcess = 8_000,
+      again = false,
+    } = options;
     const count = Math.ceil(users / usersPerProcess);
     const workers = Array.from({ length: count }, () => new Child<Commands>(WORKER));
     await Promise.all(
       workers.map((worker, index) => {
         const first = Math.floor((users * index) / count);
         const share = Math.floor((users * (index + 1)) / count) - first;
-        return worker.ask('begin', { url, transport, host, users: share, first, everybody: users, wait });
+        return worker.ask('begin', {
+          url,
+          transport,
+          host,
+          users: share,
+          first,
+          everybody: users,
+          wait,
+          again,
+        });
       }),
     );
     return new Load(users, workers);
