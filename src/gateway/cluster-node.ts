@@ -30,6 +30,9 @@ const ASKED_EVERY = 60;
 const WATCH_EVERY = 10;
 const WATCH = atom('watch');
 
+/** Seconds over which the clients of a node that is no more are told, where they are many: they all log in at those that are left. */
+export const HERD_SECONDS = 20;
+
 export type PeerKind = Extract<Standing, 'module' | 'plain'>;
 
 export interface NodeListener {

@@ -5,14 +5,14 @@
 import type { Pid } from '../etf/terms.js';
 import { Paced } from '../paced.js';
 import type { Answer } from './answers.js';
-import type { ClusterNode } from './cluster-node.js';
+import { type ClusterNode, HERD_SECONDS } from './cluster-node.js';
 import type { Exchange } from './exchange.js';
 import { lossOf, type OpenExchanges } from './open-exchanges.js';
 import type { HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
 
-/** Seconds over which those are told whose sessions are over, where they are many: they all log in again. */
-const GONE_SECONDS = 5;
+/** Milliseconds in which those come together that are told in turns: questions are answered one by one. */
+const GATHER_MS = 50;
 /** Longer than an answer that says so. */
 const MAX_END = 300;
 
@@ -25,7 +25,8 @@ interface Goodbye {
 
 export class Exchanges {
   readonly #open: OpenExchanges;
-  readonly #goodbyes = new Paced<Goodbye>((goodbye) => this.#goodbye(goodbye), GONE_SECONDS);
+  readonly #goodbyes = new Paced<Goodbye>((goodbye) => this.#goodbye(goodbye), HERD_SECONDS);
+  #gathered: Goodbye[] = [];
 
   constructor(open: OpenExchanges) {
     this.#open = open;
@@ -116,6 +117,7 @@ export class Exchanges {
     this.#open.forEach((exchange, slot) => {
       this.#open.refuse(slot, exchange, 'stopping', refusals.STOPPING);
     });
+    this.#gathered = [];
     this.#goodbyes.stop();
   }
 
@@ -141,8 +143,14 @@ export class Exchanges {
     if (this.#open.step(slot, exchange, 'sessionOver').effect === 'drop') return false;
     // Its body is a view of far more that was received.
     const kept = { ...answer, body: Buffer.from(answer.body) };
-    void this.#goodbyes.add([{ slot, exchange, answer: kept }]);
+    if (this.#gathered.length === 0) setTimeout(() => this.#sayGoodbyes(), GATHER_MS);
+    this.#gathered.push({ slot, exchange, answer: kept });
     return true;
+  }
+
+  #sayGoodbyes(): void {
+    void this.#goodbyes.add(this.#gathered);
+    this.#gathered = [];
   }
 
   /** It is the turn of one whose client has not left meanwhile. */

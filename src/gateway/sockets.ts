@@ -9,7 +9,7 @@ import { atom, Pid } from '../etf/terms.js';
 import type { Counters } from '../observe/counters.js';
 import { Paced } from '../paced.js';
 import type { Answer } from './answers.js';
-import type { ClusterNode, NodeListener } from './cluster-node.js';
+import { type ClusterNode, HERD_SECONDS, type NodeListener } from './cluster-node.js';
 import { FrameWindow } from './frame-window.js';
 import type { ClientInfo } from './meta.js';
 import type { ClientSocket, ErlangNode, SocketService } from './ports.js';
@@ -35,8 +35,6 @@ export interface SocketNodes {
 }
 
 const NORMAL = atom('normal');
-/** Over which those of a lost node are closed. */
-const LOST_SECONDS = 5;
 
 export class Sockets implements SocketService, Pick<NodeListener, 'outOfService' | 'connectionLost'> {
   readonly #node: ErlangNode;
@@ -46,7 +44,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   readonly #offset: number;
   readonly #table: SlotTable<Socket>;
   readonly #sender: SocketSender;
-  readonly #lost = new Paced<number>((slot) => this.#end(slot, 'turn', endings.NODE_LOST), LOST_SECONDS);
+  readonly #lost = new Paced<number>((slot) => this.#end(slot, 'turn', endings.NODE_LOST), HERD_SECONDS);
 
   constructor(
     node: ErlangNode,

@@ -1,7 +1,7 @@
 /** A whole gateway in this process, with real Erlang nodes whose `mod_megaphone` the test plays. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl } from '../../../scripts/support/erl.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
@@ -58,14 +58,18 @@ export class Cluster {
     this.epmd = epmd;
   }
 
-  async erl(alive: string): Promise<Erl> {
-    const erl = await Erl.start({ name: `${alive}@localhost`, cookie: COOKIE, epmdPort: this.epmd.port });
+  async erl(alive: string, args: readonly string[] = []): Promise<Erl> {
+    const name = `${alive}@localhost`;
+    const erl = await Erl.start({ name, cookie: COOKIE, epmdPort: this.epmd.port, args });
     this.#nodes.push(erl);
     return erl;
   }
 
-  /** A gateway of its own name for each call; `settings` as in megaphone.yml. */
-  async gateway(settings: Readonly<Record<string, unknown>>): Promise<Service> {
+  /** A gateway of its own name for each call; `settings` as in megaphone.yml. It says nothing, unless there is a log. */
+  async gateway(
+    settings: Readonly<Record<string, unknown>>,
+    log: Logger = pino({ level: 'silent' }),
+  ): Promise<Service> {
     const config: Config = configSchema.parse({
       node: `megaphone${this.#services.length + 1}@localhost`,
       epmd_port: this.epmd.port,
@@ -73,7 +77,7 @@ export class Cluster {
       http_port: 0,
       ...settings,
     });
-    const service = await Service.start(config, new Cookie(COOKIE), pino({ level: 'silent' }));
+    const service = await Service.start(config, new Cookie(COOKIE), log);
     this.#services.push(service);
     return service;
   }

@@ -38,7 +38,7 @@ const ANSWER_TIMEOUT = 30;
 /** Of what is done to many, the first part. */
 const STEP_MS = 50;
 
-beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+beforeEach(() => mock.timers.enable({ apis: ['setInterval', 'setTimeout'] }));
 afterEach(() => mock.timers.reset());
 
 interface Scene {

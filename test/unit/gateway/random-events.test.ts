@@ -256,7 +256,8 @@ class World {
       this.tick(1);
       for (const peer of PEERS) this.taken(peer);
     }
-    mock.timers.tick(10_000);
+    // What is gathered first, then its turns.
+    for (const time of [50, 30_000]) mock.timers.tick(time);
   }
 
   /** Holds at every moment. */
@@ -426,7 +427,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 2, arbitrary: peer.map((at) => (world: World) => world.burst(at)) },
 );
 
-beforeEach(() => mock.timers.enable({ apis: ['setInterval'] }));
+beforeEach(() => mock.timers.enable({ apis: ['setInterval', 'setTimeout'] }));
 afterEach(() => mock.timers.reset());
 
 test('each is answered once, none is lost, and none sent twice without a reason', async () => {
