@@ -85,7 +85,7 @@ bench-memory: packages build ## Memory of an idle WebSocket user, beside ejabber
 bench-http: test-packages build ## What a connection costs the gateway, beside node:http (5 minutes; CONNECTIONS=15000)
 	@node dist/scripts/bench/http/main.js
 
-bench-link: packages build ## The connection to Erlang alone, beside Erlang's own C library (half a minute; COUNT=100000 ROUNDS=15)
+bench-link: packages build ## The connection to Erlang alone, beside Erlang's own C library, or over TLS beside plain (half a minute; COUNT=100000 ROUNDS=15 TLS=1)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
 	@node $(LINK_BENCH)/main.js

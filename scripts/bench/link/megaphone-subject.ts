@@ -1,5 +1,6 @@
 /**
- * Megaphone's side of `make bench-link`, with the arguments, input and output of `ei_subject.c`: the hidden node, the
+ * Megaphone's side of `make bench-link`, with the arguments, input and output of `ei_subject.c` (and behind those the three
+ * files with which it speaks TLS, where it does): the hidden node, the
  * gateway's writer of requests and its reader of answers, without HTTP and without the table of exchanges.
  */
 
@@ -9,10 +10,13 @@ import { AnswerReader } from '../../../src/gateway/answer-reader.js';
 import { RequestEncoder } from '../../../src/gateway/requests.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
+import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 
-const [alive = '', cookie = '', peerAlive = '', countText = '', bytes = ''] = process.argv.slice(2);
+const [alive = '', cookie = '', peerAlive = '', countText = '', bytes = '', ...tlsFiles] =
+  process.argv.slice(2);
 const peer = `${peerAlive}@localhost`;
 const count = Number(countText);
+const [cert, key = '', ca = ''] = tlsFiles;
 const SLOT = 1;
 const GENERATION = 0;
 /** Sent in one turn, as when as many clients have something to say at once. */
@@ -22,6 +26,7 @@ const node = await HiddenNode.start({
   name: `${alive}@localhost`,
   cookie: new Cookie(cookie),
   epmd: { port: Number(process.env.ERL_EPMD_PORT) },
+  ...(cert === undefined ? {} : { tls: new TlsCredentials({ cert, key, ca }) }),
   // Far more than a socket takes: the connection never runs dry.
   maxQueuedBytes: 4 * 1024 * 1024,
 });
