@@ -18,6 +18,9 @@ const MAX_HANDSHAKES = 256;
 /** Handshakes from one address, and from all. Nodes that come back to this one are a few; it costs 0.2 ms to hear one. */
 const RATE_OF_EACH = { burst: 400, perSecond: 100 };
 const RATE_OF_ALL = { burst: 1000, perSecond: 500 };
+/** One over TLS costs up to 2 ms, where keys are RSA. */
+const TLS_RATE_OF_EACH = { burst: 200, perSecond: 50 };
+const TLS_RATE_OF_ALL = { burst: 500, perSecond: 150 };
 
 export interface Reception {
   readonly self: Identity;
@@ -36,7 +39,7 @@ export class Listener {
   readonly port: number;
   readonly #server: Server;
   readonly #newcomers = new Newcomers<Socket>(MAX_HANDSHAKES);
-  readonly #rates = new TokenBuckets(RATE_OF_EACH, RATE_OF_ALL);
+  #rates = new TokenBuckets(RATE_OF_EACH, RATE_OF_ALL);
   #reception: Reception | undefined;
   #tls: TlsServer | undefined;
 
@@ -70,7 +73,9 @@ export class Listener {
 
   receive(reception: Reception): void {
     this.#reception = reception;
-    if (reception.tls !== undefined) this.#tls = new TlsServer(reception.tls, reception.timeoutMs);
+    if (reception.tls === undefined) return;
+    this.#tls = new TlsServer(reception.tls, reception.timeoutMs);
+    this.#rates = new TokenBuckets(TLS_RATE_OF_EACH, TLS_RATE_OF_ALL);
   }
 
   close(): void {

@@ -42,8 +42,13 @@ export class TlsServer {
       const settle = (outcome: TLSSocket | MegaphoneError): void => {
         socket.off('close', onClose);
         this.#underWay.delete(place);
-        if (outcome instanceof Error) reject(outcome);
-        else resolve(outcome);
+        if (!(outcome instanceof Error)) {
+          resolve(outcome);
+          return;
+        }
+        // node:tls leaves it open where a handshake takes too long.
+        socket.destroy();
+        reject(outcome);
       };
       const onClose = (): void => settle(closed(socket.errored));
       socket.on('close', onClose);
