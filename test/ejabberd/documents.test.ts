@@ -35,6 +35,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'docs/cluster.md': ['cluster'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
   'docs/operations.md': ['check', 'drain', 'proxies', 'workers'],
+  'docs/tls.md': ['tls'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],
 };
 

@@ -1,12 +1,17 @@
-/** What the tests of this directory share: an EPMD, an erl node and a hidden node, in a cluster of their own. */
+/**
+ * What the tests of this directory share: an EPMD, an erl node and a hidden node, in a cluster of their own. With
+ * MEGAPHONE_TLS=1 all of them speak TLS 1.3.
+ */
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { Authority } from '../../../scripts/support/authority.js';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl, type ErlOptions } from '../../../scripts/support/erl.js';
 import type { MegaphoneError } from '../../../src/errors.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
+import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 
 export const PEER = 'peer@localhost';
 export const NODE = 'megaphone@localhost';
@@ -14,8 +19,13 @@ export const COOKIE = 'correct-horse';
 /** For calls that must end long before. */
 export const AMPLE_MS = 30_000;
 
+const { MEGAPHONE_TLS: tls = '0' } = process.env;
+const TLS_13 = "{versions,['tlsv1.3']}";
+const hostOf = (name: string): string => name.slice(name.indexOf('@') + 1);
+
 export class Cluster {
   readonly epmd: Epmd;
+  readonly authority = tls === '0' ? undefined : new Authority();
   readonly cookie = new Cookie(COOKIE);
   readonly #erls: Erl[] = [];
   readonly #nodes: HiddenNode[] = [];
@@ -29,14 +39,31 @@ export class Cluster {
   }
 
   async erl(options: Partial<ErlOptions> = {}): Promise<Erl> {
-    const erl = await Erl.start({ name: PEER, cookie: COOKIE, epmdPort: this.epmd.port, ...options });
+    const { name = PEER, args = [] } = options;
+    const over = this.authority?.erlArgs(this.authority.issue({ host: hostOf(name) }), {
+      server: TLS_13,
+      client: TLS_13,
+    });
+    const erl = await Erl.start({
+      cookie: COOKIE,
+      epmdPort: this.epmd.port,
+      ...options,
+      name,
+      // Who chooses a carrier of its own has chosen.
+      args: over === undefined || args.includes('-proto_dist') ? args : [...over, ...args],
+    });
     this.#erls.push(erl);
     return erl;
   }
 
   async node(options: Partial<NodeOptions> = {}): Promise<HiddenNode> {
+    const { name = NODE } = options;
+    const { authority } = this;
     const node = await HiddenNode.start({
-      name: NODE,
+      name,
+      ...(authority === undefined
+        ? {}
+        : { tls: new TlsCredentials(authority.issue({ host: hostOf(name) })) }),
       cookie: this.cookie,
       epmd: { port: this.epmd.port },
       ...options,
@@ -49,6 +76,7 @@ export class Cluster {
     await Promise.all(this.#nodes.map((node) => node.stop()));
     await Promise.all(this.#erls.map((erl) => erl.kill()));
     await this.epmd.stop();
+    this.authority?.remove();
   }
 }
 
