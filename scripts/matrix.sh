@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 logs=dist/matrix
-format='%-8s  %-20s  %3s  %18s  %18s  %18s\n'
+format='%-8s  %-20s  %3s  %18s  %18s  %18s  %18s\n'
 # shellcheck disable=SC2059
-table=$(printf "$format" release ejabberd OTP 'module: passed' 'erl: passed' 'ejabberd: passed')
+table=$(printf "$format" release ejabberd OTP 'module: passed' 'erl: passed' 'ejabberd: passed' 'TLS: passed')
 failed=0
 
 # on RELEASE COMMAND...
@@ -46,6 +46,10 @@ for release; do
     mapfile -t tests < <(compiled "$folder")
     check "$release" "$folder" node --test --test-reporter=spec --test-concurrency=2 "${tests[@]}"
   done
+  # The same nodes meet over TLS, and one whole conversation; what is about TLS alone has been among the tests above.
+  mapfile -t tests < <(compiled erlang/node | grep -v /tls.test.js)
+  check "$release" tls env MEGAPHONE_TLS=1 node --test --test-reporter=spec --test-concurrency=2 \
+    "${tests[@]}" dist/test/ejabberd/lifecycle.test.js
   # shellcheck disable=SC2059
   table+=$'\n'$(printf "$format" "${row[@]}")
 done

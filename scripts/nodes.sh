@@ -52,7 +52,7 @@ for major; do
   cmp -s package-lock.json "$folder/package-lock.json" || create "$folder" "$major" >&2
   row=("$(on "$folder" node --version)")
   check unit "${unit[@]}"
-  check ejabberd dist/test/ejabberd/lifecycle.test.js
+  check ejabberd dist/test/ejabberd/lifecycle.test.js dist/test/ejabberd/tls-link.test.js
   # shellcheck disable=SC2059
   table+=$'\n'$(printf "$format" "${row[@]}")
 done

@@ -82,7 +82,7 @@ export function refused(peer: Peer, why: string, cause?: unknown): MegaphoneErro
     `${subject(peer)} does not accept the certificate of this node: ${why}`,
     {
       ...peer,
-      hint: 'cacertfile there must hold the root of distribution_tls_cert here; that must be valid, for servers and for clients.',
+      hint: 'cacertfile there must hold the root of distribution_tls_cert here; that must be valid, and for a host that its net_kernel:allow/1 names.',
       ...(cause === undefined ? {} : { cause }),
     },
   );

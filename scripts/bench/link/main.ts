@@ -87,6 +87,12 @@ const rate = (subject: Subject, direction: (typeof DIRECTIONS)[number]): number 
 const cpu = (subject: Subject, direction: (typeof DIRECTIONS)[number]): string =>
   `${(median(subject.costs[direction].map((cost) => cost.cpu)) * 1e6).toFixed(2)} µs`;
 
+/** As docs/tls.md advises, and scripts/ejabberd.sh: sockets that read more than 1.5 kB at once, schedulers that do not spin. */
+const ADVISED = [
+  ...['inet_dist_listen_options', '[{buffer,262144},{recbuf,262144},{sndbuf,1048576}]'],
+  ...['+sbwt', 'none', '+sbwtdcpu', 'none', '+sbwtdio', 'none'],
+];
+
 /** A node with its own EPMD, for they have one name. */
 async function startPeer(args: readonly string[] = []): Promise<{ epmd: Epmd; erl: Erl }> {
   const epmd = await Epmd.start();
@@ -95,7 +101,7 @@ async function startPeer(args: readonly string[] = []): Promise<{ epmd: Epmd; er
     cookie: COOKIE,
     epmdPort: epmd.port,
     // The C side answers no ticks while it waits for its turn.
-    args: ['-pa', here('.'), '-kernel', 'net_ticktime', '3600', ...args],
+    args: ['-pa', here('.'), '-kernel', 'net_ticktime', '3600', ...(TLS ? ADVISED : []), ...args],
   });
   await erl.evaluate(`link_peer:start(${BYTES})`);
   return { epmd, erl };

@@ -20,12 +20,13 @@ export const COOKIE = 'correct-horse';
 export const AMPLE_MS = 30_000;
 
 const { MEGAPHONE_TLS: tls = '0' } = process.env;
+export const isOverTls = tls !== '0';
 const TLS_13 = "{versions,['tlsv1.3']}";
 const hostOf = (name: string): string => name.slice(name.indexOf('@') + 1);
 
 export class Cluster {
   readonly epmd: Epmd;
-  readonly authority = tls === '0' ? undefined : new Authority();
+  readonly authority = isOverTls ? new Authority() : undefined;
   readonly cookie = new Cookie(COOKIE);
   readonly #erls: Erl[] = [];
   readonly #nodes: HiddenNode[] = [];
@@ -49,8 +50,7 @@ export class Cluster {
       epmdPort: this.epmd.port,
       ...options,
       name,
-      // Who chooses a carrier of its own has chosen.
-      args: over === undefined || args.includes('-proto_dist') ? args : [...over, ...args],
+      args: [...(over ?? []), ...args],
     });
     this.#erls.push(erl);
     return erl;
