@@ -3,100 +3,16 @@
  * reason why two nodes do not come together, told as what it is.
  */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { Authority } from '../../../scripts/support/authority.js';
-import { freePort } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
-import type { MegaphoneError } from '../../../src/errors.js';
-import { encodeVersioned } from '../../../src/etf/encode.js';
-import { type Term, type Tuple, tuple } from '../../../src/etf/terms.js';
 import { Cookie } from '../../../src/node/cookie.js';
-import { lookup } from '../../../src/node/epmd-client.js';
-import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
-import { TlsRelay } from './tls-relay.js';
+import { COUNT, everythingArrives } from './many-messages.js';
 
 const VERSIONS = ['tlsv1.2', 'tlsv1.3'] as const;
-const COUNT = 100_000;
-
-/** Sends `{Number, Binary}` COUNT times to `collector` here; the sizes are all that a record can make difficult. */
-const SOURCE = `
-  spawn(fun() ->
-    [{collector, '${NODE}'} ! {N, binary:copy(<<N:32>>, N rem 50)} || N <- lists:seq(1, ${COUNT})]
-  end)`;
-
-/** Takes as many, and tells the digest of all. */
-const SINK = `
-  register(sink, spawn(fun() ->
-    Take = fun Take(0, Hash) -> crypto:hash_final(Hash);
-               Take(Left, Hash) -> receive {N, B} -> Take(Left - 1, crypto:hash_update(Hash, [<<N:32>>, B])) end end,
-    Digest = Take(${COUNT}, crypto:hash_init(sha)),
-    receive {tell, From} -> From ! {digest, Digest} end
-  end))`;
-
-const bodyOf = (number: number): Buffer => {
-  const four = Buffer.alloc(4);
-  four.writeUInt32BE(number);
-  return Buffer.concat(Array(number % 50).fill(four));
-};
-
-function digestOfAll(): string {
-  const hash = createHash('sha1');
-  const four = Buffer.alloc(4);
-  for (let number = 1; number <= COUNT; number += 1) {
-    four.writeUInt32BE(number);
-    hash.update(four).update(bodyOf(number));
-  }
-  return hash.digest('hex');
-}
-
-/** Resolves with the digest of COUNT messages, in the order in which they came. */
-function collect(node: HiddenNode): Promise<string> {
-  const hash = createHash('sha1');
-  const four = Buffer.alloc(4);
-  let left = COUNT;
-  return new Promise((resolve) => {
-    node.register('collector', {
-      deliver: (message: Term) => {
-        const [number, body] = (message as Tuple).elements as [number, Uint8Array];
-        four.writeUInt32BE(number);
-        hash.update(four).update(body);
-        left -= 1;
-        if (left === 0) resolve(hash.digest('hex'));
-      },
-    });
-  });
-}
-
-/** Sends what SINK takes, as fast as the connection lets us. */
-async function pour(node: HiddenNode): Promise<void> {
-  for (let number = 1; number <= COUNT && node.peers()[0]?.up; ) {
-    const end = Math.min(COUNT, number + 500);
-    while (number <= end && node.sendToName(PEER, 'sink', encodeVersioned(tuple(number, bodyOf(number)))))
-      number += 1;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** All of both directions at once arrives, and in order. */
-async function everythingArrives(node: HiddenNode, erl: Erl): Promise<void> {
-  const expected = digestOfAll();
-  const collected = collect(node);
-  await erl.evaluate(SINK);
-  await erl.evaluate(SOURCE);
-  await pour(node);
-  assert.equal(await collected, expected);
-  assert.equal(await told(erl), expected);
-}
-
-/** The digest of all that SINK was sent. */
-async function told(erl: Erl): Promise<string> {
-  const digest = await erl.evaluate(`sink ! {tell, self()}, receive {digest, D} -> D end`);
-  return Buffer.from(digest as Uint8Array).toString('hex');
-}
-
 let authority: Authority;
 let stranger: Authority;
 before(() => {
@@ -294,7 +210,6 @@ for (const version of VERSIONS) {
         const files = authority.issue();
         const bare = `{cacertfile,"${files.ca}"},{verify,verify_peer},${versions}`;
         const file = authority.erlArgs(files, { server: versions });
-        const { writeFileSync, readFileSync } = await import('node:fs');
         const path = file.at(-1) ?? '';
         writeFileSync(
           path,
@@ -318,7 +233,6 @@ for (const version of VERSIONS) {
       const shown = (): Promise<string> =>
         erl.text(`begin erlang:disconnect_node('${NODE}'), net_adm:ping('${NODE}') end`);
       assert.equal(await shown(), 'pong');
-      const { copyFileSync, writeFileSync } = await import('node:fs');
       writeFileSync(files.cert, 'no certificate');
       assert.throws(() => tls.reload(), { code: 'NODE_CERTIFICATE' });
       assert.equal(await shown(), 'pong');
@@ -333,60 +247,3 @@ for (const version of VERSIONS) {
     });
   });
 }
-
-describe('TLS 1.2, renegotiated by Erlang', { timeout: 240_000 }, () => {
-  let cluster: Cluster;
-  let relay: TlsRelay | undefined;
-  beforeEach(async () => {
-    cluster = await Cluster.start();
-  });
-  afterEach(async () => {
-    relay?.stop();
-    await cluster.stop();
-  });
-  /** After so many records Erlang starts it; by itself after 2^28. */
-  const often = (records: number): string => `{renegotiate_at,${records}},{versions,['tlsv1.2']}`;
-  const peer = (records: number, args: string[] = []): Promise<Erl> => {
-    const tls = authority.erlArgs(authority.issue(), { server: often(records), client: often(records) });
-    return cluster.erl({ args: [...tls, ...args] });
-  };
-
-  test('again and again, as we are the client: nothing is lost', async () => {
-    const erl = await peer(500);
-    const node = await cluster.node({ tls: new TlsCredentials(authority.issue()) });
-    relay = await TlsRelay.start(await lookup(PEER, cluster.epmd.port));
-    await node.connect(PEER, { host: '127.0.0.1', port: relay.port });
-    await everythingArrives(node, erl);
-    assert.ok(relay.renegotiated > 10, `${relay.renegotiated} records`);
-  });
-
-  let brokenOff = (_: MegaphoneError): void => {};
-  /** Erlang is the client, which sends us a record for each answer, while we send it all that SINK takes. */
-  async function answered(records: number, questions: number): Promise<void> {
-    const port = await freePort();
-    const node = await cluster.node({ tls: new TlsCredentials(authority.issue()), listen: { port } });
-    node.on('down', (_, error) => brokenOff(error));
-    relay = await TlsRelay.start({ host: '127.0.0.1', port });
-    const erl = await peer(records, ['-erl_epmd_port', `${relay.port}`, '-dist_listen', 'false']);
-    await erl.evaluate(`true = net_kernel:connect_node('${NODE}')`);
-    await erl.evaluate(SINK);
-    const poured = pour(node);
-    for (let asked = 0; asked < questions && node.peers()[0]?.up; asked += 1) await node.ping(PEER);
-    await poured;
-    if (node.peers()[0]?.up) assert.equal(await told(erl), digestOfAll());
-  }
-
-  test('as often as Node.js lets a client, as we are the server: nothing is lost', async () => {
-    await answered(700, 1_500);
-    assert.ok(relay && relay.renegotiated > 10, `${relay?.renegotiated} records`);
-  });
-
-  test('more often than that, as we are the server, which ends the connection', async () => {
-    const down = new Promise<MegaphoneError>((resolve) => {
-      brokenOff = resolve;
-    });
-    await answered(100, 1_500);
-    const { cause } = await down;
-    assert.equal((cause as NodeJS.ErrnoException).code, 'ERR_TLS_SESSION_ATTACK');
-  });
-});
