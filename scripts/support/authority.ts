@@ -15,8 +15,8 @@ export interface NodeFiles {
 export interface Issued {
   /** Where the node is; an address works, too. */
   readonly host?: string;
-  /** How long it is valid; one that is negative is over. */
-  readonly days?: number;
+  /** Out of date. */
+  readonly isOver?: boolean;
   /** What it may be used for. */
   readonly usage?: string;
 }
@@ -40,16 +40,33 @@ export class Authority {
     openssl('req', '-x509', ...KEY, '-keyout', key, '-out', this.ca, '-days', '2', ...subject);
   }
 
-  issue({ host = 'localhost', days = 2, usage = 'serverAuth,clientAuth' }: Issued = {}): NodeFiles {
+  issue({ host = 'localhost', isOver = false, usage = 'serverAuth,clientAuth' }: Issued = {}): NodeFiles {
     this.#count += 1;
     const file = (ending: string): string => join(this.folder, `${this.#count}.${ending}`);
     const name = `subjectAltName=${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`;
     const extensions = ['-addext', name, '-addext', `extendedKeyUsage=${usage}`];
     openssl('req', ...KEY, '-keyout', file('key'), '-out', file('csr'), '-subj', '/CN=node', ...extensions);
     const authority = ['-CA', this.ca, '-CAkey', join(this.folder, 'ca.key'), '-CAcreateserial'];
-    const signed = ['-in', file('csr'), '-out', file('pem'), '-days', `${days}`, '-copy_extensions', 'copy'];
-    openssl('x509', '-req', ...authority, ...signed);
+    const signed = ['-in', file('csr'), '-out', file('pem')];
+    if (isOver) this.#signOutOfDate(signed);
+    else openssl('x509', '-req', ...authority, ...signed, '-days', '2', '-copy_extensions', 'copy');
     return { cert: file('pem'), key: file('key'), ca: this.ca };
+  }
+
+  /** Older releases of OpenSSL set dates with this command alone. */
+  #signOutOfDate(signed: readonly string[]): void {
+    const config = join(this.folder, 'openssl.cnf');
+    const section = ['database', 'new_certs_dir', 'default_md', 'policy', 'copy_extensions', 'rand_serial'];
+    const values = [join(this.folder, 'index'), this.folder, 'sha256', 'any', 'copy', 'yes'];
+    const lines = section.map((key, at) => `${key} = ${values[at]}`);
+    writeFileSync(join(this.folder, 'index'), '');
+    writeFileSync(
+      config,
+      ['[ca]', 'default_ca = own', '[own]', ...lines, '[any]', 'commonName = optional', ''].join('\n'),
+    );
+    const dates = ['-startdate', '20240101000000Z', '-enddate', '20240102000000Z'];
+    const key = ['-cert', this.ca, '-keyfile', join(this.folder, 'ca.key')];
+    openssl('ca', '-batch', '-config', config, ...key, ...signed, ...dates);
   }
 
   /** The arguments with which `erl` speaks TLS with those files, verifying its peers unless the options say otherwise. */

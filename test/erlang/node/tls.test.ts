@@ -136,7 +136,7 @@ for (const version of VERSIONS) {
         },
         {
           what: 'with one that is out of date there',
-          theirs: () => args(authority.issue({ days: -1 })),
+          theirs: () => args(authority.issue({ isOver: true })),
           ours: tls,
           codes: [untrusted, untrusted],
           message: [/CERT_HAS_EXPIRED/, /CERT_HAS_EXPIRED/],
@@ -144,7 +144,7 @@ for (const version of VERSIONS) {
         {
           what: 'with one that is out of date here',
           theirs: args,
-          ours: () => tls(authority.issue({ days: -1 })),
+          ours: () => tls(authority.issue({ isOver: true })),
           codes: [refused, refused],
           message: [/certificate_expired|without a word/, /certificate_expired/],
         },

@@ -94,7 +94,7 @@ describe('two nodes of ours', { timeout: 60_000 }, () => {
     ],
     [
       'the called one is out of date',
-      () => credentials({ days: -1 }),
+      () => credentials({ isOver: true }),
       credentials,
       'HANDSHAKE_TLS_CERTIFICATE',
       'HANDSHAKE_CLOSED',
@@ -162,7 +162,7 @@ describe('the files', () => {
     assert.deepEqual(codes(load(() => {})), []);
     assert.deepEqual(codes(load(({ key }) => chmodSync(key, 0o644))), ['NODE_KEY_NOT_PRIVATE']);
     assert.deepEqual(codes(load(({ key }) => chmodSync(key, 0o640))), []);
-    assert.deepEqual(codes(credentials({ host: 'elsewhere', days: -1 })), [
+    assert.deepEqual(codes(credentials({ host: 'elsewhere', isOver: true })), [
       'NODE_CERTIFICATE_UNFIT',
       'NODE_CERTIFICATE_UNFIT',
     ]);
