@@ -62,7 +62,7 @@ async function secure(
   }
 }
 
-const PROBE_MS = 1_000;
+const PROBE_MS = 3_000;
 
 /** Whether it answers our name without TLS. It is told no more than that. */
 async function answersPlain({ self, peer, signal }: Dialing, endpoint: Endpoint): Promise<boolean> {

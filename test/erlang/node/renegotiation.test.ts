@@ -8,7 +8,7 @@ import type { Erl } from '../../../scripts/support/erl.js';
 import type { MegaphoneError } from '../../../src/errors.js';
 import { lookup } from '../../../src/node/epmd-client.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
-import { Cluster, NODE, PEER } from './cluster.js';
+import { AMPLE_MS, Cluster, NODE, PEER } from './cluster.js';
 import { digestOfAll, everythingArrives, pour, SINK, told } from './many-messages.js';
 import { TlsRelay } from './tls-relay.js';
 
@@ -32,12 +32,15 @@ describe('TLS 1.2, renegotiated by Erlang', { timeout: 240_000 }, () => {
   const often = (records: number): string => `{renegotiate_at,${records}},{versions,['tlsv1.2']}`;
   const peer = (records: number, args: string[] = []): Promise<Erl> => {
     const tls = authority.erlArgs(authority.issue(), { server: often(records), client: often(records) });
-    return cluster.erl({ args: [...tls, ...args] });
+    return cluster.erl({ args: [...tls, ...args, '-kernel', 'net_setuptime', '30'] });
   };
 
   test('again and again, as we are the client: nothing is lost', async () => {
     const erl = await peer(500);
-    const node = await cluster.node({ tls: new TlsCredentials(authority.issue()) });
+    const node = await cluster.node({
+      tls: new TlsCredentials(authority.issue()),
+      connectTimeoutMs: AMPLE_MS,
+    });
     relay = await TlsRelay.start(await lookup(PEER, cluster.epmd.port));
     await node.connect(PEER, { host: '127.0.0.1', port: relay.port });
     await everythingArrives(node, erl);
@@ -48,7 +51,11 @@ describe('TLS 1.2, renegotiated by Erlang', { timeout: 240_000 }, () => {
   /** Erlang is the client, which sends us a record for each answer, while we send it all that SINK takes. */
   async function answered(records: number, questions: number): Promise<void> {
     const port = await freePort();
-    const node = await cluster.node({ tls: new TlsCredentials(authority.issue()), listen: { port } });
+    const node = await cluster.node({
+      tls: new TlsCredentials(authority.issue()),
+      connectTimeoutMs: AMPLE_MS,
+      listen: { port },
+    });
     node.on('down', (_, error) => brokenOff(error));
     relay = await TlsRelay.start({ host: '127.0.0.1', port });
     const erl = await peer(records, ['-erl_epmd_port', `${relay.port}`, '-dist_listen', 'false']);
