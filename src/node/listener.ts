@@ -19,8 +19,8 @@ const MAX_HANDSHAKES = 256;
 const RATE_OF_EACH = { burst: 400, perSecond: 100 };
 const RATE_OF_ALL = { burst: 1000, perSecond: 500 };
 /** One over TLS costs up to 2 ms, where keys are RSA. */
-const TLS_RATE_OF_EACH = { burst: 200, perSecond: 50 };
-const TLS_RATE_OF_ALL = { burst: 500, perSecond: 150 };
+const TLS_RATE_OF_EACH = { burst: 400, perSecond: 50 };
+const TLS_RATE_OF_ALL = { burst: 1000, perSecond: 150 };
 
 export interface Reception {
   readonly self: Identity;
