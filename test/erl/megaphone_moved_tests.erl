@@ -91,6 +91,11 @@ tests() ->
             _ = hear(tick, setelement(4, M2, Later)),
             ?assertEqual([], ets:tab2list(megaphone_moved))
         end},
+        {"what moved on from here is led here no more", fun(M) ->
+            {reply, ok, M1} = megaphone_moved:handle_call({enter, {?SID, self()}}, {self(), x}, M),
+            {noreply, _} = megaphone_moved:handle_cast({moved_on, {?SID, self()}}, M1),
+            ?assertEqual([], ets:tab2list(megaphone_moved))
+        end},
         {"before it starts nothing is known", fun(_) ->
             true = ets:delete(megaphone_moved),
             ?assertEqual(unknown, found()),

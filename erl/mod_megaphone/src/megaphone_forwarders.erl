@@ -22,6 +22,7 @@ enter(Sid) ->
 
 -spec leave(megaphone_sid:sid()) -> ok.
 leave(Sid) ->
+    ok = megaphone_moved:moved_on(Sid),
     true = if_there(fun() -> ets:delete_object(?FORWARDERS, {Sid, self()}) end, true),
     ok.
 

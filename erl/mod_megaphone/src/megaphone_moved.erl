@@ -15,7 +15,7 @@
 -module(megaphone_moved).
 -behaviour(gen_server).
 
--export([start_link/0, enter/2, leave/1, find/1]).
+-export([start_link/0, enter/2, leave/1, moved_on/1, find/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(ROWS, megaphone_moved).
@@ -70,6 +70,14 @@ leave(Sid) ->
         false -> gen_server:cast(?MODULE, {leave, {Sid, self()}})
     end.
 
+%% @doc The calling process passed on what came to it, and ends: the session is at another place, which has a row of its own, or at home.
+-spec moved_on(megaphone_sid:sid()) -> ok.
+moved_on(Sid) ->
+    case is_own(Sid) of
+        true -> ok;
+        false -> gen_server:cast(?MODULE, {moved_on, {Sid, self()}})
+    end.
+
 %% @doc On another node. `unknown' while others may know of it what this node does not.
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | none | unknown.
 find(Sid) ->
@@ -110,6 +118,9 @@ handle_call(_, _, M) ->
 -spec handle_cast(term(), #moved{}) -> {noreply, #moved{}}.
 handle_cast({leave, Row}, #moved{ended = Ended} = M) ->
     {noreply, M#moved{ended = [{now_ms() + ?LATE_MS, Row} | Ended]}};
+handle_cast({moved_on, Row}, M) ->
+    true = ets:delete_object(?ROWS, Row),
+    {noreply, tell_all({leave, [Row]}, M)};
 handle_cast(_, M) ->
     {noreply, M}.
 

@@ -46,7 +46,7 @@ stats() -> megaphone_stats:all().
 -spec start(binary(), gen_mod:opts()) -> ok | {error, term()}.
 start(Host, Opts) ->
     ok = set_limits(Host, Opts),
-    ok = renew([Module || Module <- modules(), code:module_status(Module) =:= modified]),
+    ok = renew(megaphone_upgrade:changed()),
     Spec = #{id => megaphone_sup, start => {megaphone_sup, start_link, []}, type => supervisor},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
         {ok, _} ->
@@ -75,11 +75,6 @@ hook(Change, Host) ->
     ok = ejabberd_hooks:Change(c2s_copy_session, Host, megaphone_handover, resumes, 50),
     ejabberd_hooks:Change(sm_register_connection_hook, Host, megaphone_handover, opened, 50).
 
--spec modules() -> [module()].
-modules() ->
-    Beams = filelib:wildcard(filename:join(filename:dirname(code:which(?MODULE)), "megaphone_*.beam")),
-    [list_to_atom(filename:basename(Beam, ".beam")) || Beam <- Beams].
-
 %% After an upgrade ejabberd loads this module anew, but not those beside it. New code never meets a
 %% session of the old: those of other hosts, which are not restarted, end as those of this one did.
 -spec renew(Changed :: [module()]) -> ok.
@@ -89,13 +84,7 @@ renew(Changed) ->
     ok = megaphone_control:stop(all),
     ok = stop_supervisor(),
     ok = megaphone_control:kill(),
-    lists:foreach(
-        fun(Module) ->
-            _ = code:purge(Module),
-            {module, Module} = code:load_file(Module)
-        end,
-        Changed
-    ).
+    megaphone_upgrade:load(Changed).
 
 -spec stop(binary()) -> ok.
 stop(Host) ->
