@@ -138,9 +138,9 @@ settle(State, {noreply, S, _} = Next, Hear, Until, #arrival{id = Id, monitor = M
         {Id, settled} -> Go(settled, Next);
         {'DOWN', Monitor, process, Old, noconnection} -> Go(no_way, Next);
         {'DOWN', Monitor, process, Old, _} -> Go(died, Next);
-        {Kind, _} = Message when Kind =:= megaphone_forwarded; Kind =:= bosh_closed; Kind =:= bosh_release -> Go(none, Hear(Message, S));
-        {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> Go(none, Hear(Message, S));
+        {Kind, _} = Message when Kind =:= megaphone_forwarded; Kind =:= bosh_closed; Kind =:= bosh_release -> settle(State, Hear(Message, S), Hear, Until, A);
+        {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> settle(State, Hear(Message, S), Hear, Until, A);
         %% Of frames to the client, which have no order with those from it.
-        {Socket, Kind, _} = Message when Kind =:= written; Kind =:= read -> Go(none, Hear(Message, S))
+        {Socket, Kind, _} = Message when Kind =:= written; Kind =:= read -> settle(State, Hear(Message, S), Hear, Until, A)
     after max(0, Until - erlang:monotonic_time(millisecond)) -> Go(time, Next)
     end.

@@ -28,7 +28,7 @@
     state = settling :: settling | passing | over,
     asker :: asker(),
     %% With the old row of ejabberd's table.
-    stream :: xmpp_stream_in:state()
+    stream :: xmpp_stream_in:state() | none
 }).
 
 %% @doc To this node, for whoever asks. `stays': it goes on here. `ends': it cannot go on; its process is to stop. Else it does not
@@ -167,7 +167,7 @@ forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Re
             New ! {Id, settled},
             From ! {Ref, moved},
             _ = erlang:send_after(?PASS_MS, self(), {Id, time}),
-            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, stream = #{}}]);
+            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, stream = none}]);
         over ->
             ok = megaphone_forwarders:leave(F#forwarder.sid),
             left()
