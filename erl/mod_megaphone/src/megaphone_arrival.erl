@@ -28,8 +28,8 @@
 }).
 -opaque arrival() :: #arrival{}.
 
-%% What was sent before it was known where the session is comes within this.
--define(SETTLE_MS, 5000).
+%% What was sent before all knew where the session is comes within this.
+-define(SETTLE_MS, 15000).
 %% Those whose terms move. What writes into the log holds its own path, and differs where that does.
 -define(MODULES, [
     megaphone_export, megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,

@@ -7,15 +7,13 @@
 %%% What the new one sends must not overtake what is on its way to a gateway: that answers a call behind it before anything moves.
 -module(megaphone_departure).
 
--export([run/3, courier/2, forward/1]).
+-export([run/3, courier/2, settle/3, forward/1]).
 
 -type asker() :: {pid(), reference()}.
 -type move() :: {Id :: reference(), New :: pid(), Monitor :: reference()}.
 
 %% How long the other node may take until it is ready.
 -define(READY_MS, 5000).
-%% How long others may take to hear where the session is now: until then what they send passes here.
--define(SETTLE_MS, 250).
 %% Those who look it up in a table that is not up to date.
 -define(PASS_MS, 60000).
 -define(SLEEP_MS, 1000).
@@ -142,10 +140,20 @@ gone({Id, New, Monitor} = Move, Asker, B) ->
             receive replaced -> ok after 0 -> ok end,
             #{sid := Sid, phase := Phase, c2s := C2s} = megaphone_bridge:parts(B),
             ok = case Phase of {open, _} -> megaphone_forwarders:enter(Sid); _ -> ok end,
-            _ = erlang:send_after(?SETTLE_MS, self(), {Id, time}),
+            Stream = megaphone_c2s:stream(C2s),
+            _ = spawn(?MODULE, settle, [Stream, self(), Id]),
             %% It is none of the sessions any more (megaphone_control).
             _ = put('$initial_call', {?MODULE, forward, 1}),
-            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, stream = megaphone_c2s:stream(C2s)}])
+            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, stream = Stream}])
+    end.
+
+%% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
+-spec settle(xmpp_stream_in:state(), pid(), reference()) -> ok.
+settle(Stream, Old, Id) ->
+    try
+        ok = megaphone_handover:settle(Stream)
+    after
+        Old ! {Id, time}
     end.
 
 %%% What it is then
