@@ -49,10 +49,11 @@ node() {
 gateway() {
   local settings
   settings=$(printf '%s\n' "workers: $workers" "admin_port: $(admin "$1")" "agent_port: $(agent "$1")" "trusted_proxies: 127.0.0.1")
-  MEGAPHONE_VAR=$var MEGAPHONE_INSTANCE=$1 MEGAPHONE_HTTP_PORT=$(http "$1") MEGAPHONE_NODES=$(all_nodes) \
+  MEGAPHONE_VAR=$var MEGAPHONE_INSTANCE=$1 MEGAPHONE_HTTP_PORT=$(http "$1") MEGAPHONE_NODES=$(seed "$1") \
     GATEWAY_SETTINGS=$settings STOP_SECONDS=60 "$root/scripts/gateway.sh" "${@:2}"
 }
-all_nodes() { seq -s , -f 'ejabberd%g@localhost' "$nodes"; }
+# One node is enough: it tells of the others. Each gateway has another.
+seed() { say "ejabberd$((($1 - 1) % nodes + 1))@localhost"; }
 
 proxy_runs() { running "$proxy_pid" "$proxy_config" >/dev/null; }
 

@@ -610,3 +610,30 @@ presence_waits_for_more_but_overtakes_nothing_test() ->
     {ok, B4} = enqueue({<<"<message/>">>, none}, stanza, 1400, B2),
     {[{101, 2, 200, Together}], _} = flush(1400, B4),
     ?assertEqual(<<"<body xmlns='http://jabber.org/protocol/httpbind'><presence/><message/></body>">>, Together).
+
+%%% Two gateways
+
+%% Two payloads that leave over two gateways do not change places on their way; over one they leave as they come.
+apart_test() ->
+    Second = fun(Gateway) ->
+        {[], B1} = request(101, conn(<<"a@h">>), 0, session(#{})),
+        {[{101, _, 200, _}], B2} = flush(0, stanza(B1)),
+        {[], B3} = request(102, conn(Gateway), 1, B2),
+        stanza(B3)
+    end,
+    {[{102, _, 200, _}], _} = flush(1, Second(<<"a@h">>)),
+    B = Second(<<"b@h">>),
+    {[], _} = flush(1, B),
+    50 = megaphone_bosh:deadline(B),
+    {[{102, _, 200, _}], _} = flush(50, B),
+    %% It has both open that it may have: so it has the answer to the one before.
+    {[{102, _, 200, _} | _], _} = request(103, conn(<<"a@h">>), 2, data(), B).
+
+%% With nothing to say there is no order to keep.
+blank_is_not_apart_test() ->
+    {[], B1} = request(101, conn(<<"a@h">>), 0, session(#{})),
+    {[_], B2} = flush(0, stanza(B1)),
+    {[], B3} = request(102, conn(<<"b@h">>), 1, B2),
+    {[{102, _, 200, ?EMPTY}], _} = request(103, conn(<<"a@h">>), 2, data(), B3).
+
+conn(Gateway) -> binary_to_term(<<131, 88, 119, (byte_size(Gateway)), Gateway/binary, 1:32, 1:32, 1:32>>).

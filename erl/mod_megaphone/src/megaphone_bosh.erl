@@ -45,6 +45,7 @@
     %% For how long the client asked to be away (§10); since when it has had nothing open.
     pause = none :: none | ms(),
     idle_from :: ms(),
+    apart = megaphone_apart:new() :: megaphone_apart:apart(),
     legacy :: boolean(),
     hold :: non_neg_integer(),
     limits :: mod_megaphone:limits()
@@ -76,9 +77,9 @@ authid(Id, #bosh{say = Say} = B) -> B#bosh{say = megaphone_answer:authid(Id, Say
 %%% What the client sends
 
 -spec arrive(megaphone_body:request(), conn(), ms(), bosh()) -> {[effect()], bosh()}.
-arrive(#{rid := Rid} = Request, Conn, Now, #bosh{requests = Requests, limits = Limits} = B) ->
+arrive(#{rid := Rid} = Request, Conn, Now, #bosh{requests = Requests, apart = Apart, hold = Hold, limits = Limits} = B) ->
     case megaphone_requests:arrive(Request, Conn, Now, {requests(B), Limits}, Requests) of
-        {new, Requests1} -> {[], B#bosh{requests = Requests1, idle_from = Now}};
+        {new, Requests1} -> {[], B#bosh{requests = Requests1, idle_from = Now, apart = megaphone_apart:came(Rid, Hold, Now, Apart)}};
         {again, Older, Requests1} ->
             %% That connection is let go, with nothing.
             LetGo = [{answer, {Rid, Older, 200, megaphone_answer:blank(none, none)}} || Older =/= none],
@@ -195,19 +196,27 @@ answer_due(Now, #bosh{pause = Pause, kept = Kept, limits = #{queue := Limit}} = 
 
 %% When the first of the held requests is to be answered, if there are any.
 -spec answer_at(bosh()) -> now | ms() | none.
-answer_at(#bosh{requests = Requests, busy = Busy, pause = Pause, say = Say, kept = Kept, out = Out, hold = Hold}) ->
+answer_at(#bosh{requests = Requests, busy = Busy, pause = Pause, say = Say, kept = Kept, out = Out, apart = Apart, hold = Hold}) ->
     case {megaphone_requests:due(Requests), megaphone_requests:count_held(Requests)} of
         {none, _} -> none;
         {Due, _} when Busy -> Due;
-        {_, Held} when Pause =/= none; Say =/= nothing; Held > Hold, Held > 1 -> now;
-        {Due, _} -> case megaphone_kept:has_lost(Kept) of true -> Due; false -> min(megaphone_queue:due(Out), Due) end
+        {_, _} when Pause =/= none; Say =/= nothing -> now;
+        {Due, Held} ->
+            Ready = case megaphone_kept:has_lost(Kept) of true -> infinity; false -> megaphone_queue:due(Out) end,
+            case {Ready, megaphone_apart:not_before(megaphone_requests:first(Requests), Apart)} of
+                {_, At} when Held > Hold, Held > 1, (At =:= none orelse Ready =:= infinity) -> now;
+                {_, At} when Held > Hold, Held > 1 -> At;
+                {_, At} when At =:= none; Ready =:= infinity -> min(Ready, Due);
+                {_, At} -> max(min(Ready, Due), At)
+            end
     end.
 
 %% Of the first held request.
 -spec answer(megaphone_answer:what(), ms(), bosh()) -> {answer(), bosh()}.
 answer(What, Now, #bosh{requests = Requests, kept = Kept, out = Out, say = Say, legacy = Legacy, limits = #{queue := Limit}} = B) ->
-    {Answer, Requests1, Kept1, Out1} = megaphone_answer:first(What, {Say, received(B), Legacy, Limit}, Now, Requests, Kept, Out),
-    {Answer, B#bosh{requests = Requests1, kept = Kept1, out = Out1, say = nothing, idle_from = Now}}.
+    {{Rid, Conn, _, _} = Answer, Requests1, Kept1, Out1} = megaphone_answer:first(What, {Say, received(B), Legacy, Limit}, Now, Requests, Kept, Out),
+    Apart = case Out1 of Out -> B#bosh.apart; _ -> megaphone_apart:answered(Rid, Conn, Now) end,
+    {Answer, B#bosh{requests = Requests1, kept = Kept1, out = Out1, say = nothing, idle_from = Now, apart = Apart}}.
 
 %% What we have of a client that acknowledges (§9.1); its first answer says so in another way.
 -spec received(bosh()) -> rid() | none.
@@ -288,11 +297,12 @@ conns(#bosh{requests = Requests, kept = Kept}) ->
 
 %% @doc The same on a clock that is so much ahead, with limits as another node has them.
 -spec shift(ms(), fun((Limits) -> Limits), bosh()) -> bosh().
-shift(By, Own, #bosh{requests = Requests, kept = Kept, out = Out, idle_from = From, limits = Limits} = B) ->
+shift(By, Own, #bosh{requests = Requests, kept = Kept, out = Out, idle_from = From, apart = Apart, limits = Limits} = B) ->
     B#bosh{
         requests = megaphone_requests:shift(By, Requests),
         kept = megaphone_kept:shift(By, Kept),
         out = megaphone_queue:shift(By, Out),
         idle_from = From + By,
-        limits = Own(Limits)
+        limits = Own(Limits),
+        apart = megaphone_apart:shift(By, Apart)
     }.

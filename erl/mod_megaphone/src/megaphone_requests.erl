@@ -22,7 +22,7 @@
 -module(megaphone_requests).
 
 -export([new/4, arrive/5, next/4, closed/3, release/3, answer/2, reopen/3, finish/2]).
--export([kind/2, received/1, count_held/1, is_open/2, conns/1, due/1, wait/1, shift/2]).
+-export([kind/2, received/1, count_held/1, first/1, is_open/2, conns/1, due/1, wait/1, shift/2]).
 
 -export_type([requests/0, conn/0]).
 
@@ -209,6 +209,15 @@ count_held(#requests{all = All}) -> count_held(All, 0).
 count_held([#held{conn = none} | All], Held) -> count_held(All, Held);
 count_held([#held{} | All], Held) -> count_held(All, Held + 1);
 count_held(_, Held) -> Held.
+
+%% @doc The connection that is answered next, where one is held.
+-spec first(requests()) -> conn() | none.
+first(#requests{all = All}) -> first_of(All).
+
+-spec first_of([#held{} | #waiting{}]) -> conn() | none.
+first_of([#held{conn = none} | All]) -> first_of(All);
+first_of([#held{conn = Conn} | _]) -> Conn;
+first_of(_) -> none.
 
 %% @doc Did one of them come by this connection?
 -spec is_open(conn(), requests()) -> boolean().
