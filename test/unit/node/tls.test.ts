@@ -56,6 +56,14 @@ describe('two nodes of ours', { timeout: 60_000 }, () => {
   }
 
   const foreign = (): TlsCredentials => new TlsCredentials({ ...stranger.issue(), ca: authority.ca });
+  test('listen on one address alone, with TLS as without', async () => {
+    const called = await start(CALLED, { tls: credentials(), listen: { host: '127.0.0.1' } });
+    const caller = await start(CALLER, { tls: credentials() });
+    const { port } = called;
+    await assert.rejects(caller.connect(CALLED, { host: '127.0.0.2', port }), { code: 'NODE_UNREACHABLE' });
+    await caller.connect(CALLED, { host: '127.0.0.1', port });
+  });
+
   // A node of ours that does not believe the other one only closes; Erlang says why.
   const refusals: readonly [
     string,
