@@ -45,7 +45,8 @@ const groups = faults.split(',').map((name): Group => {
   return name as Group;
 });
 const folder = process.env.CHAOS_FOLDER ?? join(root, 'var', 'chaos');
-const again = `make chaos CHAOS_SEED=${seed} CHAOS_SECONDS=${seconds} USERS=${users} RATE=${rate} NODES=${nodes} GATEWAYS=${gateways} FAULTS=${faults}`;
+const atOnce = number('CHAOS_AT_ONCE', 1);
+const again = `make chaos CHAOS_SEED=${seed} CHAOS_SECONDS=${seconds} USERS=${users} RATE=${rate} NODES=${nodes} GATEWAYS=${gateways} FAULTS=${faults}${atOnce === 1 ? '' : ` CHAOS_AT_ONCE=${atOnce}`}`;
 
 console.log(again);
 const result = await runChaos(
@@ -55,7 +56,7 @@ const result = await runChaos(
     folder,
     seconds,
     steps: number('CHAOS_STEPS', Infinity),
-    atOnce: number('CHAOS_AT_ONCE', 1),
+    atOnce,
     seed,
     users,
     rate,
