@@ -104,14 +104,7 @@ transport({stop, Reason, Transport}, B) -> ends({hang_up, Reason}, B#bridge{phas
 %%% The stream's side
 
 -spec call(term(), {pid(), term()}, bridge()) -> step().
-call({resume_session, _} = Call, From, #bridge{c2s = C2s} = B) ->
-    case megaphone_c2s:is_resumed(C2s) of
-        %% It would go on in two processes. Who asks hears when this one ends, and asks the other.
-        true -> {ok, B};
-        false -> stream(megaphone_c2s:call(Call, From, C2s), B)
-    end;
-call(Call, From, #bridge{c2s = C2s} = B) ->
-    stream(megaphone_c2s:call(Call, From, C2s), B).
+call(Call, From, #bridge{c2s = C2s} = B) -> stream(megaphone_c2s:call(Call, From, C2s), B).
 
 -spec cast(term(), bridge()) -> step().
 cast(Cast, #bridge{c2s = C2s} = B) -> stream(megaphone_c2s:cast(Cast, C2s), B).

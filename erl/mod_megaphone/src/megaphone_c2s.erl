@@ -74,7 +74,17 @@ accept(Stream) ->
     end.
 
 -spec call(term(), {pid(), term()}, c2s()) -> result().
-call(Call, From, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, C2s).
+call({resume_session, _} = Call, From, C2s) ->
+    case is_resumed(C2s) of
+        %% It would go on in two processes. Who asks hears when this one ends, and asks the other.
+        true -> {ok, [], C2s};
+        false -> called(Call, From, C2s)
+    end;
+call(Call, From, C2s) ->
+    called(Call, From, C2s).
+
+-spec called(term(), {pid(), term()}, c2s()) -> result().
+called(Call, From, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_call(Call, From, Stream) end, C2s).
 
 -spec cast(term(), c2s()) -> result().
 cast(Cast, C2s) -> run(fun(Stream) -> xmpp_stream_in:handle_cast(Cast, Stream) end, C2s).
