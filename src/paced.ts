@@ -4,7 +4,7 @@
  */
 
 const STEP_MS = 50;
-/** In a step at least. */
+/** In a step at least, of all batches together. */
 const LEAST = 20;
 
 interface Batch<T> {
@@ -44,10 +44,13 @@ export class Paced<T> {
   }
 
   #step(): void {
+    // Of all together: many small batches are no quicker than a large one.
+    const due = this.#batches.reduce((sum, { items, next, steps }) => sum + (items.length - next) / steps, 0);
+    let left = Math.max(LEAST, Math.ceil(due));
     for (const batch of [...this.#batches]) {
-      const left = batch.items.length - batch.next;
-      const end = Math.min(batch.items.length, batch.next + Math.max(LEAST, Math.ceil(left / batch.steps)));
-      batch.steps -= 1;
+      const end = Math.min(batch.items.length, batch.next + left);
+      left -= end - batch.next;
+      batch.steps = Math.max(1, batch.steps - 1);
       while (batch.next < end) {
         // One of them may be the end of it all.
         if (this.#timer === undefined) return;

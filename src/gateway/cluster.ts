@@ -127,6 +127,11 @@ export class Cluster {
       if (!says.nodes.has(name)) this.#listener.passedInVain(node, tagOf(name));
     }
     this.#look();
+    // One that is back is dialled now, not when its turn would come.
+    for (const name of says.nodes) {
+      if (before?.nodes.has(name) === false && this.find(name)?.standing === 'apart')
+        this.#node.keepConnected(name);
+    }
   }
 
   /** The node of which a session speaks, whether or not anybody spoke of it before. */

@@ -86,10 +86,15 @@ export class Connections {
     return attempt.promise;
   }
 
-  /** Connects, and again whenever the connection is lost, for ever. */
+  /** Connects, and again whenever the connection is lost, for ever. Said again it tries at once, where it waits to. */
   keepConnected(node: string, endpoint?: Endpoint): void {
     parseNodeName(node);
-    if (this.#kept.has(node) || this.#stopped) return;
+    if (this.#stopped) return;
+    const known = this.#kept.get(node);
+    if (known !== undefined) {
+      if (!this.#connections.has(node) && !this.#attempts.has(node)) this.#tryNow(node, known);
+      return;
+    }
     const kept: Kept = { endpoint, failures: 0, timer: undefined, lastError: undefined };
     this.#kept.set(node, kept);
     void this.#try(node, kept);
@@ -194,6 +199,11 @@ export class Connections {
   #tryLater(node: string, kept: Kept): void {
     clearTimeout(kept.timer);
     kept.timer = setTimeout(() => void this.#try(node, kept), backoff(kept.failures));
+  }
+
+  #tryNow(node: string, kept: Kept): void {
+    clearTimeout(kept.timer);
+    void this.#try(node, kept);
   }
 
   async #try(node: string, kept: Kept): Promise<void> {

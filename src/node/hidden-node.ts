@@ -261,7 +261,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     }
   }
 
-  /** Connects, and again whenever the connection is lost, for ever. Failures are told by `unreachable`. */
+  /** Connects, and again whenever the connection is lost, for ever. Failures are told by `unreachable`. Said again: tries at once. */
   keepConnected(node: string, endpoint?: Endpoint): void {
     this.#connections.keepConnected(node, endpoint);
   }

@@ -83,3 +83,13 @@ test('whoever waits hears that each had its turn, or will not have it', async ()
   paced.stop();
   await many;
 });
+
+test('many small batches are no quicker than a large one, and as soon at their end', () => {
+  const done: number[] = [];
+  const paced = new Paced<number>((item) => done.push(item), 5);
+  for (let batch = 0; batch < 100; batch += 1) void paced.add(range(100));
+  mock.timers.tick(50);
+  assert.equal(done.length, 100);
+  mock.timers.tick(4_950);
+  assert.equal(done.length, 10_000);
+});
