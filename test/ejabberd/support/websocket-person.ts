@@ -10,12 +10,13 @@ import { WebSocketSession } from './websocket-session.js';
 const RESOURCE = 'web';
 
 type Enter = (enter: () => Promise<WebSocketSession>) => Promise<WebSocketSession>;
+const atOnce: Enter = (enter) => enter();
 
 export class WebSocketPerson {
   readonly jid: string;
   readonly managed: boolean;
   readonly #account: Account;
-  #sessions: WebSocketSession[] = [];
+  readonly #sessions: WebSocketSession[] = [];
 
   private constructor(account: Account, managed: boolean) {
     this.jid = account.jid;
@@ -25,7 +26,7 @@ export class WebSocketPerson {
 
   static async start(url: string, account: Account, managed: boolean): Promise<WebSocketPerson> {
     const person = new WebSocketPerson(account, managed);
-    person.#sessions.push(await WebSocketSession.login(url, { ...account, managed, resource: RESOURCE }));
+    await person.#enter(url, undefined, atOnce);
     return person;
   }
 
@@ -34,16 +35,20 @@ export class WebSocketPerson {
   }
 
   /** Goes on with its stream, or begins a new one, when its socket is gone. @param when calls what enters, in its time */
-  async again(url: string, when: Enter = (enter) => enter()): Promise<void> {
+  async again(url: string, when: Enter = atOnce): Promise<void> {
     await this.session.closed;
+    await this.#enter(url, this.#sessions.at(-1), when);
+  }
+
+  async #enter(url: string, old: WebSocketSession | undefined, when: Enter): Promise<void> {
     const { managed } = this;
     const as = { ...this.#account, managed, resource: RESOURCE };
     const enter = (): Promise<WebSocketSession> =>
-      managed ? WebSocketSession.resume(url, this.session, as) : WebSocketSession.login(url, as);
+      managed && old ? WebSocketSession.resume(url, old, as) : WebSocketSession.login(url, as);
     let entered: WebSocketSession | undefined;
     while (entered === undefined) {
       entered = await when(enter).catch((error: Error) => {
-        // A gateway that has just begun.
+        // A gateway that has just begun listens before it has found its nodes.
         if (!error.message.includes('503')) throw error;
         return sleep(50).then(() => undefined);
       });

@@ -156,7 +156,7 @@ export class WebSocketSession {
       if (frame.includes(text)) return frame;
     }
     assert.fail(
-      `${this.jid}: ${text} never came, the socket closed: ${JSON.stringify(await this.closed)} behind ${this.frames.at(-1)}`,
+      `${this.jid}: ${text} never came, the socket closed: ${JSON.stringify(await this.closed)} behind ${this.frames.slice(-2).join(' ')}`,
     );
   }
 
