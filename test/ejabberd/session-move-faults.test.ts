@@ -3,11 +3,13 @@
  * target is killed. Never do two processes serve a session, and where none is left its client is told.
  */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../scripts/support/instance.js';
-import { type Answer, BoshSession, ping } from './conformance/bosh-session.js';
-import { gatewayOf, move, place, processOf } from './support/moving.js';
+import { type Answer, BoshSession, message, ping } from './conformance/bosh-session.js';
+import { gatewayOf, move, other, place, processOf } from './support/moving.js';
 import { makeAccounts } from './support/people.js';
 import { ServerCluster } from './support/server-cluster.js';
 
@@ -95,6 +97,39 @@ it('a target that is being emptied refuses: the sessions go on where they are', 
   for (const one of all) await one.terminate();
 });
 
+it('a user has as many sessions as he may: none of them ends where another moves', async () => {
+  const [as] = accounts.splice(0, 1);
+  const all: BoshSession[] = [];
+  // `max_user_sessions` of scripts/ejabberd.yml.
+  for (let n = 0; n < 10; n += 1)
+    all.push(await BoshSession.login(gateway.url, {}, { ...as, resource: `r${n}`, presence: '' }));
+  for (const one of all) assert.equal(await move(cluster, one, other(await place(cluster, one))), 'moved');
+  assert.equal(await goOn(all), all.length);
+  for (const one of all) await one.terminate();
+});
+
+it('a new process is killed before all know of it: none of its rows stays, not on other nodes either', {
+  timeout: 60_000,
+}, async () => {
+  const all = await people();
+  for (const one of all.slice(0, 3)) {
+    const two = cluster.member(2);
+    // Who was it is told by the old one's end.
+    const isSettling = await two.server.print(`
+      Old = ${processOf(one)}, Monitor = erlang:monitor(process, Old), Ref = make_ref(),
+      Old ! {megaphone_move, '${two.name}', {self(), Ref}},
+      New = (fun Await() -> case ${processOf(one)} of Old -> timer:sleep(1), Await(); Pid -> Pid end end)(),
+      exit(New, kill),
+      receive {'DOWN', Monitor, process, Old, normal} -> receive {Ref, moved} -> false after 0 -> true end end`);
+    assert.equal(isSettling, 'true');
+    const [user, resource] = one.jid.split(/@.*\//);
+    const sids = `ejabberd_sm:get_session_sids(<<"${user}">>, <<"localhost">>, <<"${resource}">>)`;
+    // Mnesia tells the others in its own time.
+    while ((await two.server.print(sids)) !== '[]') await sleep(20);
+  }
+  for (const one of all.slice(3)) await one.terminate();
+});
+
 it('new processes are killed at any step', async () => {
   for (const delay of DELAYS) {
     const all = await people();
@@ -147,4 +182,41 @@ it('the nodes lose each other in the middle: no session is served by both, and e
     await server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
   const on = await goOn(all);
   assert.ok(on <= counts.reduce((a, b) => a + b, 0), `${on} of ${counts}`);
+});
+
+it('the nodes lose each other while a new process starts: nothing of the session is in the log', {
+  timeout: 120_000,
+}, async () => {
+  const own = await ServerCluster.start(2);
+  const front = await gatewayOf(own);
+  try {
+    const [one, two] = [own.member(1), own.member(2)];
+    const [as] = await makeAccounts(one.server, ['secretive']);
+    const bob = await BoshSession.login(front.url, {}, { ...as, resource: 'web', presence: '' });
+    if ((await place(own, bob)) === 2) assert.equal(await move(own, bob, 1), 'moved');
+    // Is in the answer that it keeps.
+    await bob.until((answer) => answer.xml.includes('SECRET'), message(bob.jid, 'SECRET'));
+    const folder = (name: string): string => name.split('@', 1)[0] as string;
+    const pid = Number(await readFile(join(two.instance.var, folder(two.name), 'ejabberd.pid'), 'utf8'));
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const answer = await one.server.print(`
+        Pid = ${processOf(bob)}, Ref = make_ref(),
+        Pid ! {megaphone_move, '${two.name}', {self(), Ref}},
+        timer:sleep(300), erlang:disconnect_node('${two.name}'),
+        receive {Ref, Answer} -> Answer after 20000 -> timeout end`);
+      assert.equal(answer, '{stays,refused}');
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await bob.roundTrip();
+    const log = (): Promise<string> =>
+      readFile(join(one.instance.var, folder(one.name), 'logs', 'ejabberd.log'), 'utf8');
+    while (!(await log()).includes('Can not start')) await sleep(50);
+    // As text, or as bytes.
+    assert.doesNotMatch(await log(), /SECRET|83,\s*69,\s*67,\s*82,\s*69,\s*84/);
+  } finally {
+    await front.service.stop();
+    await own.stop();
+  }
 });

@@ -5,15 +5,13 @@
 %%% user's stanzas, and a client's frames, keep their order.
 -module(megaphone_arrival).
 
--export([offer/2, tell/3, take/1, begins/2, settle/3, modules/0]).
+-export([offer/1, tell/4, take/2, begins/2, settle/3, modules/0]).
 
 -export_type([offer/0, arrival/0]).
 
 -type exported() :: megaphone_export:exported().
 
 -record(offer, {
-    id :: reference(),
-    from :: pid(),
     %% What of both nodes must be alike.
     versions :: term(),
     exported :: exported()
@@ -28,6 +26,8 @@
 }).
 -opaque arrival() :: #arrival{}.
 
+%% It follows at once, unless the connection of the nodes takes nothing: then the old one has given up.
+-define(OFFER_MS, 5000).
 %% What was sent before all knew where the session is comes within this.
 -define(SETTLE_MS, 15000).
 %% Those whose terms move. What writes into the log holds its own path, and differs where that does.
@@ -37,9 +37,8 @@
     megaphone_via_websocket, megaphone_websocket, megaphone_move, megaphone_departure, megaphone_arrival
 ]).
 
-%% @doc By the process that is the session.
--spec offer(Id :: reference(), exported()) -> offer().
-offer(Id, Exported) -> #offer{id = Id, from = self(), versions = versions(), exported = Exported}.
+-spec offer(exported()) -> offer().
+offer(Exported) -> #offer{versions = versions(), exported = Exported}.
 
 -spec versions() -> term().
 versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <- modules()]}.
@@ -49,25 +48,34 @@ versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <
 modules() -> ?MODULES.
 
 %% @doc To the process that is the session.
--spec tell(spawned | ready | {refused, atom()} | moved, New :: pid(), offer()) -> ok.
-tell(Word, New, #offer{id = Id, from = Old}) ->
+-spec tell(spawned | ready | {refused, atom()} | moved, New :: pid(), Id :: reference(), Old :: pid()) -> ok.
+tell(Word, New, Id, Old) ->
     Old ! {megaphone_arrival, Id, New, Word},
     ok.
 
-%% @doc The calling process is to take this over. Returns once it is the session.
--spec take(offer()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
-take(#offer{id = Id, from = Old, exported = Exported} = Offer) ->
+%% @doc The calling process is to take over what comes with this. Returns once it is the session.
+-spec take(Id :: reference(), Old :: pid()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
+take(Id, Old) ->
     Monitor = erlang:monitor(process, Old),
+    receive
+        {Id, #offer{} = Offer} -> take(Offer, Id, Old, Monitor);
+        {Id, over} -> gone;
+        {'DOWN', Monitor, process, Old, _} -> gone
+    after ?OFFER_MS -> gone
+    end.
+
+-spec take(offer(), Id :: reference(), Old :: pid(), Monitor :: reference()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
+take(#offer{exported = Exported} = Offer, Id, Old, Monitor) ->
     case become(Offer) of
         {ok, B} ->
-            ok = tell(ready, self(), Offer),
+            ok = tell(ready, self(), Id, Old),
             receive
                 {Id, go} -> {ok, B, #arrival{id = Id, old = Old, monitor = Monitor, exported = Exported#{state := none}}};
                 {Id, over} -> gone;
                 {'DOWN', Monitor, process, Old, _} -> gone
             end;
         {refused, Reason} ->
-            ok = tell({refused, Reason}, self(), Offer),
+            ok = tell({refused, Reason}, self(), Id, Old),
             gone
     end.
 
@@ -111,8 +119,8 @@ place(#{host := Host, conns := Conns}) ->
 %% @doc Others know now where the session is, whose stream this is. It is in the index already.
 -spec begins(xmpp_stream_in:state(), arrival()) -> ok.
 begins(Stream, #arrival{id = Id, old = Old, exported = #{row := Row, conns := Conns}}) ->
-    ok = megaphone_passage:open(Row, Old, Stream),
-    Old ! {megaphone_arrival, Id, self(), moved},
+    ok = megaphone_passage:open(Row, Stream),
+    ok = tell(moved, self(), Id, Old),
     lists:foreach(fun megaphone_gateway:session/1, Conns).
 
 %% @doc Until nothing is left with the old process, what came by that goes first.

@@ -7,7 +7,7 @@
 %%% What the new one sends must not overtake what is on its way to a gateway: that answers a call behind it before anything moves.
 -module(megaphone_departure).
 
--export([run/3, courier/2, settle/3, forward/1]).
+-export([run/3, courier/3, settle/3, forward/1]).
 
 -type asker() :: {pid(), reference()}.
 -type move() :: {Id :: reference(), New :: pid(), Monitor :: reference()}.
@@ -25,8 +25,8 @@
     move :: move(),
     state = settling :: settling | passing | over,
     asker :: asker(),
-    %% With the old row of ejabberd's table.
-    stream :: xmpp_stream_in:state() | none
+    %% The old row of ejabberd's table, if it is there still.
+    row :: megaphone_passage:name() | none
 }).
 
 %% @doc To this node, for whoever asks. `stays': it goes on here. `ends': it cannot go on; its process is to stop. Else it does not
@@ -53,7 +53,8 @@ stay(Reason, {From, Ref}) ->
 ask(Target, Asker, Exported, B) ->
     Id = make_ref(),
     Until = erlang:monotonic_time(millisecond) + ?READY_MS,
-    {Courier, Monitor} = spawn_monitor(?MODULE, courier, [Target, megaphone_arrival:offer(Id, Exported)]),
+    {Courier, Monitor} = spawn_monitor(?MODULE, courier, [Target, Id, self()]),
+    Courier ! {Id, megaphone_arrival:offer(Exported)},
     case is_passed(Exported, Until) andalso await_ready(Id, Monitor, Until) of
         {New, NewMonitor} when is_reference(NewMonitor) ->
             case erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
@@ -71,11 +72,13 @@ ask(Target, Asker, Exported, B) ->
             stay(case Not of {stays, Reason} -> Reason; false -> no_gateway end, Asker)
     end.
 
-%% @doc A process that starts the new one, and waits for the connection of the nodes in place of the session's.
--spec courier(node(), megaphone_arrival:offer()) -> ok.
-courier(Target, Offer) ->
-    New = proc_lib:spawn_opt(Target, megaphone_session, run, [{move, Offer}], [{fullsweep_after, 0}]),
-    ok = megaphone_arrival:tell(spawned, New, Offer).
+%% @doc A process that starts the new one, and waits for the connection of the nodes in place of the session's. What the session
+%% is goes there, and came here, as a message: arguments of a process that fails, or cannot start, are written to the log.
+-spec courier(node(), Id :: reference(), Old :: pid()) -> ok.
+courier(Target, Id, Old) ->
+    New = proc_lib:spawn_opt(Target, megaphone_session, run, [{move, Id, Old}], [{fullsweep_after, 0}]),
+    receive {Id, _} = Offer -> New ! Offer end,
+    ok = megaphone_arrival:tell(spawned, New, Id, Old).
 
 %% Who comes late, after the session stayed, is told so by megaphone_session.
 -spec await_ready(reference(), Courier :: reference(), Until :: integer()) -> {pid(), reference()} | {stays, atom()}.
@@ -136,22 +139,20 @@ gone({Id, New, Monitor} = Move, Asker, B) ->
             true = exit(self(), kill),
             ends;
         settling ->
-            %% By the new one's row of ejabberd's table; another login's comes after it, and is for that.
-            receive replaced -> ok after 0 -> ok end,
             #{sid := Sid, phase := Phase, c2s := C2s} = megaphone_bridge:parts(B),
             ok = case Phase of {open, _} -> megaphone_forwarders:enter(Sid); _ -> ok end,
-            Stream = megaphone_c2s:stream(C2s),
-            _ = spawn(?MODULE, settle, [Stream, self(), Id]),
+            Row = megaphone_passage:name(megaphone_c2s:stream(C2s)),
+            _ = spawn(?MODULE, settle, [Row, self(), Id]),
             %% It is none of the sessions any more (megaphone_control).
             _ = put('$initial_call', {?MODULE, forward, 1}),
-            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, stream = Stream}])
+            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, row = Row}])
     end.
 
 %% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
--spec settle(xmpp_stream_in:state(), pid(), reference()) -> ok.
-settle(Stream, Old, Id) ->
+-spec settle(megaphone_passage:name(), pid(), reference()) -> ok.
+settle(Row, Old, Id) ->
     try
-        ok = megaphone_handover:settle(Stream)
+        ok = megaphone_handover:settle(Row)
     after
         Old ! {Id, time}
     end.
@@ -171,15 +172,21 @@ forward(same, F) -> forward(F);
 forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Ref}} = F) ->
     case megaphone_move:next(Event, Before) of
         passing ->
-            ok = megaphone_passage:close(F#forwarder.stream),
+            ok = close(F),
             New ! {Id, settled},
             From ! {Ref, moved},
             _ = erlang:send_after(?PASS_MS, self(), {Id, time}),
-            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, stream = none}]);
+            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, row = none}]);
         over ->
+            %% Where the new one ended early it is there still, and other nodes would route here for ever.
+            ok = close(F),
             ok = megaphone_forwarders:leave(F#forwarder.sid),
             left()
     end.
+
+-spec close(#forwarder{}) -> ok.
+close(#forwarder{row = none}) -> ok;
+close(#forwarder{row = Row}) -> megaphone_passage:close(Row).
 
 -type next() :: same | megaphone_move:event().
 

@@ -52,7 +52,7 @@ offer() ->
 %% @doc Another session has taken the place of this one, which still is in ejabberd's table: a node that does not see the other's
 %% row, as this one may not, routes to this one; if it lost this one's row before, to nobody. What a node sent here before it
 %% told that it sees the other has come when it tells.
--spec settle(xmpp_stream_in:state()) -> ok.
+-spec settle(xmpp_stream_in:state() | megaphone_passage:name()) -> ok.
 settle(#{sid := Sid, jid := Jid}) ->
     _ = erpc:multicall(ejabberd_cluster:get_nodes(), ?MODULE, sees, [Sid, Jid, ?SETTLE_MS], ?SETTLE_MS),
     %% Who looked before, and was held up, still sends here.

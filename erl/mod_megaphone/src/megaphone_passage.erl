@@ -13,11 +13,14 @@
 %%% | the time-out of the stream         | milliseconds since               | the same                                    |
 -module(megaphone_passage).
 
--export([release/0, export/1, import/1, row/1, open/3, close/1]).
+-export([release/0, export/1, import/1, row/1, open/2, name/1, close/1]).
 
--export_type([row/0]).
+-export_type([row/0, name/0]).
+
+-include("ejabberd_sm.hrl").
 
 -type stream() :: xmpp_stream_in:state().
+-type name() :: #{sid => ejabberd_sm:sid(), jid => jid:jid(), user => binary(), server => binary(), resource => binary()}.
 -type row() :: {Priority :: integer() | undefined, ejabberd_sm:info()}.
 
 -define(TIMERS, #{mgmt_ack_timer => ack_timeout, mgmt_pending_timer => pending_timeout}).
@@ -73,18 +76,38 @@ row(#{sid := Sid, jid := Jid}) ->
         _ -> none
     end.
 
-%% @doc The stream's own row, beside the `Old' process' one, which hears that it is replaced. Later releases wait for its end,
-%% or for this word of it.
--spec open(row(), Old :: pid(), stream()) -> ok.
-open({Priority, Info}, Old, #{sid := Sid, user := User, server := Server, resource := Resource}) ->
-    Stays = {not_replaced_with_bind_tag, Old},
+%% @doc The stream's own row, beside the old process' one. By ejabberd_sm:open_session/6 it would count as one more session of
+%% the user, and end another where he has as many as he may (max_user_sessions).
+-spec open(row(), stream()) -> ok.
+open({Priority, Info}, #{sid := Sid, user := User, server := Server, resource := Resource}) ->
+    Jid = jid:make(User, Server, Resource),
+    {LUser, LServer, _} = USR = jid:tolower(Jid),
+    Table = list_to_existing_atom("ejabberd_sm_" ++ atom_to_list(ejabberd_option:sm_db_type(LServer))),
+    _ = Table:set_session(#session{sid = Sid, usr = USR, us = {LUser, LServer}, priority = Priority, info = Info}),
+    ok = forget_cached({LUser, LServer}, Table),
     ok = megaphone_handover:moves(),
-    self() ! Stays,
-    ok = ejabberd_sm:open_session(Sid, User, Server, Resource, Priority, Info),
-    receive Stays -> ok after 0 -> ok end.
+    ejabberd_hooks:run(sm_register_connection_hook, LServer, [Sid, Jid, Info]).
+
+%% As ejabberd_sm does whenever a row changes.
+-spec forget_cached({binary(), binary()}, Table :: module()) -> ok.
+forget_cached({_, LServer} = US, Table) ->
+    UsesCache = case erlang:function_exported(Table, use_cache, 1) of
+        true -> Table:use_cache(LServer);
+        false -> ejabberd_option:sm_use_cache(LServer)
+    end,
+    Nodes = case erlang:function_exported(Table, cache_nodes, 1) of
+        true -> Table:cache_nodes(LServer);
+        false -> ejabberd_cluster:get_nodes()
+    end,
+    _ = UsesCache andalso ets_cache:delete(?SM_CACHE, US, Nodes),
+    ok.
+
+%% @doc What is needed to close its row; none of the user's messages.
+-spec name(stream()) -> name().
+name(Stream) -> maps:with([sid, jid, user, server, resource], Stream).
 
 %% @doc That of the old process goes, when all know the new one.
--spec close(stream()) -> ok.
+-spec close(name()) -> ok.
 close(#{sid := Sid, user := User, server := Server, resource := Resource}) ->
     _ = ejabberd_sm:close_session(Sid, User, Server, Resource),
     ok.

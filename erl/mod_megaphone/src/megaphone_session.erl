@@ -58,9 +58,9 @@ make_room(Pid, Who) ->
 -type first() :: {ConnId :: pid(), megaphone_transport:what()}.
 -type args() :: {megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()}.
 
--spec run(args() | {move, megaphone_arrival:offer()}) -> ok.
-run({move, Offer}) ->
-    case megaphone_arrival:take(Offer) of
+-spec run(args() | {move, Id :: reference(), Old :: pid()}) -> ok.
+run({move, Id, Old}) ->
+    case megaphone_arrival:take(Id, Old) of
         {ok, B, Arrival} -> gen_server:enter_loop(?MODULE, [], #session{bridge = B, gauged = megaphone_bridge:gauges(B)}, {continue, {settle, Arrival}});
         gone -> ok
     end;
