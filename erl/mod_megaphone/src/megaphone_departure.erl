@@ -17,6 +17,8 @@
 %% Those who look it up in a table that is not up to date.
 -define(PASS_MS, 60000).
 -define(SLEEP_MS, 1000).
+%% Of one client, that hear at once that the new one is gone: its latest.
+-define(MOST_CONNS, 16).
 %% Larger ones stay: they would fill the connection of the nodes, which all others use, too.
 -define(MOST_BYTES, 8388608).
 
@@ -25,6 +27,8 @@
     move :: move(),
     state = settling :: settling | passing | over,
     asker :: asker(),
+    %% Exchanges that the new one is to answer: their gateways may not know that yet.
+    conns :: [pid()],
     %% The old row of ejabberd's table, if it is there still.
     row :: megaphone_passage:name() | none
 }).
@@ -59,7 +63,7 @@ ask(Target, Asker, Exported, B) ->
         {New, NewMonitor} when is_reference(NewMonitor) ->
             case erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
                 ok ->
-                    gone({Id, New, NewMonitor}, Asker, B);
+                    gone({Id, New, NewMonitor}, Asker, exchanges(Exported), B);
                 _ ->
                     _ = erlang:demonitor(NewMonitor, [flush]),
                     New ! {Id, over},
@@ -124,9 +128,13 @@ is_passed(#{socket := ConnId}, Until) ->
     _ = erlang:demonitor(Monitor, [flush]),
     IsPassed.
 
+-spec exchanges(megaphone_export:exported()) -> [pid()].
+exchanges(#{socket := none, conns := Conns}) -> Conns;
+exchanges(_) -> [].
+
 %% It is not this process' session any more, unless the new one dies before it says so.
--spec gone(move(), asker(), megaphone_bridge:bridge()) -> ends.
-gone({Id, New, Monitor} = Move, Asker, B) ->
+-spec gone(move(), asker(), [pid()], megaphone_bridge:bridge()) -> ends.
+gone({Id, New, Monitor} = Move, Asker, Conns, B) ->
     Event = receive
         {megaphone_arrival, Id, New, moved} -> moved;
         {'DOWN', Monitor, process, New, noconnection} -> no_way;
@@ -145,7 +153,7 @@ gone({Id, New, Monitor} = Move, Asker, B) ->
             _ = spawn(?MODULE, settle, [Row, self(), Id]),
             %% It is none of the sessions any more (megaphone_control).
             _ = put('$initial_call', {?MODULE, forward, 1}),
-            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, row = Row}])
+            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, conns = Conns, row = Row}])
     end.
 
 %% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
@@ -163,7 +171,7 @@ settle(Row, Old, Id) ->
 -spec forward(#forwarder{}) -> ok.
 forward(F) ->
     receive
-        Message -> forward(passed(Message, F), F)
+        Message -> forward(passed(Message, F), noted(Message, F))
     after ?SLEEP_MS -> proc_lib:hibernate(?MODULE, forward, [F])
     end.
 
@@ -176,11 +184,13 @@ forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Re
             New ! {Id, settled},
             From ! {Ref, moved},
             _ = erlang:send_after(?PASS_MS, self(), {Id, time}),
-            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, row = none}]);
+            proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, conns = [], row = none}]);
         over ->
             %% Where the new one ended early it is there still, and other nodes would route here for ever.
             ok = close(F),
             ok = megaphone_forwarders:leave(F#forwarder.sid),
+            %% Their clients would wait in vain, where the new one died before it told the gateway; if it lives, they lose nothing.
+            _ = Event =:= no_way andalso lists:foreach(fun megaphone_gateway:repeat/1, F#forwarder.conns),
             left()
     end.
 
@@ -218,6 +228,13 @@ passed({megaphone_forwarded, _} = Message, #forwarder{move = {_, New, _}}) ->
 passed(Message, #forwarder{move = {_, New, _}}) ->
     New ! {megaphone_forwarded, Message},
     same.
+
+%% Of one that is passed on nobody else knows, either.
+-spec noted(term(), #forwarder{}) -> #forwarder{}.
+noted({Kind, ConnId, _}, #forwarder{state = settling, conns = Conns} = F) when Kind =:= bosh_request; Kind =:= bosh_asked ->
+    F#forwarder{conns = lists:sublist([ConnId | Conns], ?MOST_CONNS)};
+noted(_, F) ->
+    F.
 
 %% That knows the session, and what its last answers were where it ended meanwhile.
 -spec to_hub(tuple(), #forwarder{}) -> same.
