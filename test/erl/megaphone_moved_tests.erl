@@ -39,6 +39,13 @@ tests() ->
     Here = pid('a@x', 1), There = pid('b@x', 2),
     [
         {"nobody else is there", fun(_) -> ?assertEqual(none, found()) end},
+        {"it moved on from here, and from where it went", fun(M) ->
+            ?assertNot(megaphone_moved:is_beyond(?SID)),
+            {reply, ok, M1} = megaphone_moved:handle_call({enter, {?SID, self()}}, {self(), x}, M),
+            ?assertNot(megaphone_moved:is_beyond(?SID)),
+            _ = hear({enter, {?SID, There}}, M1),
+            ?assert(megaphone_moved:is_beyond(?SID))
+        end},
         {"a peer says so", fun(M) ->
             _ = hear({enter, {?SID, Here}}, hear({rows, pid('a@x', 9), []}, M)),
             ?assertEqual('a@x', found())

@@ -192,15 +192,19 @@ tell(Pid, Message) ->
     Pid ! Message,
     ok.
 
-%% What moved away may have left somebody who passes it on.
+%% What moved away may have left somebody who passes it on to where it went first.
 -spec find(megaphone_sid:sid()) -> {ok, pid()} | none.
 find(Sid) ->
     case megaphone_sessions:find(Sid) of
         {ok, Pid} -> alive(Pid);
-        none -> case megaphone_forwarders:find(Sid) of {ok, Pid} -> alive(Pid); none -> none end;
+        none -> case megaphone_moved:is_beyond(Sid) of true -> none; false -> forwarder(Sid) end;
         %% The index is gone, and this process about to be restarted after it.
         unknown -> exit({shutdown, no_index})
     end.
+
+-spec forwarder(megaphone_sid:sid()) -> {ok, pid()} | none.
+forwarder(Sid) ->
+    case megaphone_forwarders:find(Sid) of {ok, Pid} -> alive(Pid); none -> none end.
 
 %% One that was killed without a chance to say so will be swept out.
 -spec alive(pid()) -> {ok, pid()} | none.

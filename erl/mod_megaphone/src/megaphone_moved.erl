@@ -15,7 +15,7 @@
 -module(megaphone_moved).
 -behaviour(gen_server).
 
--export([start_link/0, enter/2, leave/1, moved_on/1, find/1]).
+-export([start_link/0, enter/2, leave/1, moved_on/1, find/1, is_beyond/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(ROWS, megaphone_moved).
@@ -90,6 +90,16 @@ find(Sid) ->
             end
     catch
         error:badarg -> unknown
+    end.
+
+%% @doc Of a session that moved on from here: has it since moved on from where it went then, too?
+-spec is_beyond(megaphone_sid:sid()) -> boolean().
+is_beyond(Sid) ->
+    try lists:reverse(ets:lookup(?ROWS, Sid)) of
+        [{_, Last} | _] -> node(Last) =/= node();
+        [] -> false
+    catch
+        error:badarg -> false
     end.
 
 -spec is_own(megaphone_sid:sid()) -> boolean().
