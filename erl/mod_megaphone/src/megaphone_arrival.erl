@@ -120,6 +120,7 @@ place(#{host := Host, conns := Conns}) ->
 -spec begins(xmpp_stream_in:state(), arrival()) -> ok.
 begins(Stream, #arrival{id = Id, old = Old, exported = #{row := Row, conns := Conns}}) ->
     ok = megaphone_passage:open(Row, Stream),
+    ok = megaphone_stats:add(sessions_arrived, 1),
     ok = tell(moved, self(), Id, Old),
     lists:foreach(fun megaphone_gateway:session/1, Conns).
 
