@@ -33,7 +33,7 @@
 -define(STEP, 20).
 -define(AT_ONCE, 400).
 %% A session that says nothing for so long stays; it is told to others as a failure.
--define(MOVE_MS, 15000).
+-define(MOVE_MS, 20000).
 %% Between two rounds: soon, for so many; then now and then.
 -define(SOON_MS, 500).
 -define(SOON_ROUNDS, 20).

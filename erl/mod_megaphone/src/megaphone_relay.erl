@@ -31,7 +31,7 @@ relay(ConnId, Self) ->
         {Self, session, _} -> relay(ConnId, Self);
         {Self, Status, Body} -> megaphone_gateway:last_answer(ConnId, Status, [], Body);
         {Self, Status, Headers, Body} -> megaphone_gateway:last_answer(ConnId, Status, Headers, Body);
-        {'DOWN', _, process, _, Reason} when Reason =:= noconnection; Reason =:= noproc -> megaphone_gateway:repeat(ConnId);
+        {'DOWN', _, process, _, _} -> megaphone_gateway:repeat(ConnId);
         _ -> relay(ConnId, Self)
     after ?MAX_MS ->
         ok
