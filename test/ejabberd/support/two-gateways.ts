@@ -84,6 +84,9 @@ export class TwoGateways {
   async startGateway(number: number): Promise<void> {
     const place = this.#place(number);
     place.gateway = await GatewayProcess.start(4096, place.settings, this.#cookie);
+    // It listens before it has found its node, and HAProxy takes whom it has not asked yet for one that is up.
+    const ready = `http://127.0.0.1:${place.settings.admin_port}/health/ready`;
+    await until(async () => (await fetch(ready)).ok);
   }
 
   /** Its exit code. */
