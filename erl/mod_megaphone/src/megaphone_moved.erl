@@ -173,8 +173,7 @@ meet(Node, #moved{peers = Peers} = M) ->
 told(Pid, Rows, #moved{failed = Failed} = M) ->
     Node = node(Pid),
     #moved{peers = #{Node := Peer} = Peers} = M1 = meet(Node, M),
-    ok = forget(Node),
-    true = ets:insert(?ROWS, Rows),
+    ok = renew(Node, Rows),
     sync(M1#moved{peers = Peers#{Node := Peer#peer{pid = Pid}}, failed = maps:remove(Node, Failed)}).
 
 -spec gone(node(), pid() | none, Reason :: term(), #moved{}) -> #moved{}.
@@ -184,6 +183,14 @@ gone(Node, Pid, Reason, #moved{failed = Failed} = M) ->
         %% Its supervisor may start another one.
         false -> M#moved{failed = Failed#{Node => now_ms() + ?SYNC_MS}}
     end.
+
+%% Nobody who looks meanwhile misses one that stays.
+-spec renew(node(), [row()]) -> ok.
+renew(Node, Rows) ->
+    true = ets:insert(?ROWS, Rows),
+    New = maps:from_list([{Row, []} || Row <- Rows]),
+    Old = ets:select(?ROWS, [{{'_', '$1'}, [{'=:=', {node, '$1'}, Node}], ['$_']}]),
+    lists:foreach(fun(Row) -> ets:delete_object(?ROWS, Row) end, [Row || Row <- Old, not is_map_key(Row, New)]).
 
 -spec forget(node()) -> ok.
 forget(Node) ->
