@@ -95,6 +95,11 @@ export class ClusterNode {
     return this.#standing === 'module' || this.#standing === 'plain' ? this.#standing : undefined;
   }
 
+  /** There is a connection, whatever is there. */
+  get isConnected(): boolean {
+    return this.#standing !== 'apart';
+  }
+
   /** Why it is out of service, for people; empty while it is in. */
   get reason(): string {
     return this.#reason;

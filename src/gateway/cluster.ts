@@ -212,9 +212,13 @@ export class Cluster {
       },
       outOfService: (peer, kind) => {
         this.#listener.outOfService(peer, kind);
+        if (peer.isConnected) this.#look();
+      },
+      connectionLost: (peer) => {
+        this.#listener.connectionLost(peer);
+        // Behind that: what goes over to others meanwhile would not know that answers may be lost.
         this.#look();
       },
-      connectionLost: (peer) => this.#listener.connectionLost(peer),
       died: () => this.#look(),
     });
     this.#byName.set(name, node);
