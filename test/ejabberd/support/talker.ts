@@ -31,6 +31,8 @@ export class Talker {
   /** What came in the last two answers: so many requests may be open, and the server does not know of these. */
   #latest: readonly (readonly string[])[] = [];
   #held: Request | undefined;
+  /** Not while it logs in: of what comes into ejabberd's offline storage while a login empties that, some is lost. */
+  #isHere = false;
 
   private constructor(url: string, account: Account) {
     this.#url = url;
@@ -79,6 +81,7 @@ export class Talker {
 
   async talk(to: Talker, subject: string, until: AbortSignal): Promise<void> {
     for (let n = 0; !until.aborted; n += 1) {
+      while (!to.#isHere) await sleep(5);
       await this.say(to, `${subject} ${this.name} ${n}`);
       await sleep(5);
     }
@@ -91,6 +94,9 @@ export class Talker {
   }
 
   async enter(): Promise<void> {
+    this.#isHere = false;
+    // What was said before this is in storage before it is emptied.
+    await sleep(100);
     for (;;) {
       try {
         this.#session = await BoshSession.login(
@@ -106,7 +112,7 @@ export class Talker {
       }
     }
     this.#latest = [];
-    await this.#step({}, `<presence xmlns='jabber:client'/>${ping()}`);
+    if (await this.#step({}, `<presence xmlns='jabber:client'/>${ping()}`)) this.#isHere = true;
   }
 
   #step(attributes: { readonly pause?: number }, payload = ''): Promise<boolean> {
