@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { areFree } from './ports.js';
+import { areFree, take } from './ports.js';
 import { root } from './root.js';
 
 const run = promisify(execFile);
@@ -99,8 +99,9 @@ export class Cluster {
 /** The first of a thousand ports of which those are free that a small cluster takes. */
 async function freeRange(): Promise<number> {
   for (;;) {
-    const port = 10_000 + 1_000 * Math.floor(Math.random() * 20);
+    // Above those that are given away one by one.
+    const port = 24_000 + 1_000 * Math.floor(Math.random() * 8);
     const wanted = [0, 1, 2, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
-    if (await areFree(wanted.map((offset) => port + offset))) return port;
+    if ((await areFree(wanted.map((offset) => port + offset))) && take(port)) return port;
   }
 }

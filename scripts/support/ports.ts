@@ -12,7 +12,7 @@ const ours: string[] = [];
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const port = 10_000 + Math.floor(Math.random() * 14_000);
     if (!ports.has(port) && (await isFree(port)) && take(port)) ports.add(port);
   }
   return [...ports];
@@ -30,8 +30,8 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** @returns whether nobody else was given it; it is ours until this process ends */
-function take(port: number): boolean {
+/** @returns whether nobody else was given it; it, or all that it stands for, is ours until this process ends */
+export function take(port: number): boolean {
   const file = join(TAKEN, `${port}`);
   try {
     mkdirSync(TAKEN, { recursive: true });
