@@ -8,7 +8,7 @@ import { type Term, type Tuple, tuple } from '../../../src/etf/terms.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { NODE, PEER } from './cluster.js';
 
-export const COUNT = 100_000;
+export const COUNT = 20_000;
 
 /** Sends `{Number, Binary}` COUNT times to `collector` here; the sizes are all that a record can make difficult. */
 const SOURCE = `
