@@ -8,7 +8,7 @@ import { type Term, type Tuple, tuple } from '../../../src/etf/terms.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { NODE, PEER } from './cluster.js';
 
-export const COUNT = 20_000;
+export const COUNT = 100_000;
 
 /** Sends `{Number, Binary}` COUNT times to `collector` here; the sizes are all that a record can make difficult. */
 const SOURCE = `
@@ -16,11 +16,11 @@ const SOURCE = `
     [{collector, '${NODE}'} ! {N, binary:copy(<<N:32>>, N rem 50)} || N <- lists:seq(1, ${COUNT})]
   end)`;
 
-/** Takes as many, and tells the digest of all. */
+/** Takes as many, and tells the digest of all; who asks may be faster than the last messages. */
 export const SINK = `
   register(sink, spawn(fun() ->
     Take = fun Take(0, Hash) -> crypto:hash_final(Hash);
-               Take(Left, Hash) -> receive {N, B} -> Take(Left - 1, crypto:hash_update(Hash, [<<N:32>>, B])) end end,
+               Take(Left, Hash) -> receive {N, B} when is_integer(N) -> Take(Left - 1, crypto:hash_update(Hash, [<<N:32>>, B])) end end,
     Digest = Take(${COUNT}, crypto:hash_init(sha)),
     receive {tell, From} -> From ! {digest, Digest} end
   end))`;

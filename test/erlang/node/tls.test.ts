@@ -78,18 +78,14 @@ for (const version of VERSIONS) {
       }
     });
 
-    test(`${COUNT} messages each way at once, as we are the client`, {
-      skip: 'hangs now and then',
-    }, async () => {
+    test(`${COUNT} messages each way at once, as we are the client`, async () => {
       const erl = await peer();
       const node = await cluster.node(ours());
       await node.connect(PEER);
       await everythingArrives(node, erl);
     });
 
-    test(`${COUNT} messages each way at once, as we are the server`, {
-      skip: 'hangs now and then',
-    }, async () => {
+    test(`${COUNT} messages each way at once, as we are the server`, async () => {
       const erl = await peer();
       const node = await cluster.node(ours());
       await erl.evaluate(`true = net_kernel:connect_node('${NODE}')`);
