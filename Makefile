@@ -36,7 +36,7 @@ build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -j $$(nproc) -O -C erl
 
 test: test-packages lint check-erl ## Everything, with a real erl, ejabberd and browser (as root it installs what is missing)
-	@NODE_ENV=test node --test --test-concurrency=$(AT_ONCE) $$(find dist/test dist/scripts -name '*.test.js' | sort)
+	@NODE_ENV=test node --import ./dist/test/support/watchdog.js --test --test-timeout=900000 --test-concurrency=$(AT_ONCE) $$(find dist/test dist/scripts -name '*.test.js' | sort)
 
 # Test files at a time: they wait more than they work, each beside servers of its own.
 AT_ONCE := $(shell n=$$(nproc); echo $$((n > 2 ? n : 3)))
