@@ -144,6 +144,8 @@ export class Steady {
   /** Sends no more, lets everybody fetch what is owed, and judges. */
   async finish(): Promise<Outcome> {
     await this.#all('pause');
+    // All that was sent is known, or what is still on its way would meet people who leave.
+    await this.#look();
     await this.#untilQuiet();
     for (let fetch = 0; fetch < FETCHES && this.#owed().length > 0; fetch += 1) {
       const users = this.#owed();

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts } from './ports.js';
+import { within } from './within.js';
 
 export class Epmd {
   readonly port: number;
@@ -28,7 +29,7 @@ export class Epmd {
     if (this.#child.exitCode !== null) return;
     const exited = once(this.#child, 'exit');
     this.#child.stdin?.end();
-    await exited;
+    await within(exited, () => 'the end of epmd');
   }
 
   async restart(): Promise<void> {
@@ -56,7 +57,7 @@ export async function killChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
-  await exited;
+  await within(exited, () => `the end of process ${child.pid}`);
 }
 
 /** A port that nothing listens on. */

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { decodeVersioned } from '../../src/etf/decode.js';
 import type { Term } from '../../src/etf/terms.js';
 import { killChild } from './epmd.js';
+import { within } from './within.js';
 
 export interface ErlOptions {
   /** Full node name; with a dot in the host part it is a long one. */
@@ -79,10 +80,11 @@ export class Erl {
     this.#asked += 1;
     const number = String(this.#asked);
     const line = expression.replaceAll(/\s*\n\s*/g, ' ').trim();
-    return new Promise((resolve, reject) => {
+    const value = new Promise<Term>((resolve, reject) => {
       this.#pending.set(number, { resolve, reject });
       child.stdin?.write(`${number} ${line.endsWith('.') ? line : `${line}.`}\n`);
     });
+    return within(value, () => `${this.name}: the value of ${line}`);
   }
 
   /** The value as Erlang prints it with `~0tp`. */
@@ -134,7 +136,7 @@ export class Erl {
       },
     );
     this.#child = child;
-    return new Promise((resolve, reject) => {
+    const ready = new Promise<void>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
         if (line === '#ready') resolve();
         else this.#read(line);
@@ -150,6 +152,7 @@ export class Erl {
         this.#pending.clear();
       });
     });
+    return within(ready, () => `${name} runs: ${this.#output}`);
   }
 
   #read(line: string): void {

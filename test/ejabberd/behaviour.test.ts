@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
 
@@ -27,6 +28,8 @@ async function end(session: BoshSession): Promise<Answer> {
 describe('ejabberd', { timeout: 120_000 }, () => {
   it('shows the user with its address, and the session by its id', async () => {
     const bob = await login('shown');
+    // Commands may take longer than it may be silent.
+    bob.next();
     assert.match(await instance.ctl('connected_users_info'), /bob@localhost\/shown\thttp_bind\t127\.0\.0\.1/);
     const listed = (await instance.ctl('megaphone_sessions'))
       .split('\n')
@@ -96,7 +99,7 @@ describe('ejabberd', { timeout: 120_000 }, () => {
     const sender = await anonymous();
     await sender.until((answer) => answer.xml.includes("'ping'"), message(bob.jid, 'once') + ping());
     await bob.until((answer) => bodies(answer).includes('once'));
-    while ((await instance.ctl('megaphone_sessions')).includes(bob.sid));
+    await until(async () => !(await instance.ctl('megaphone_sessions')).includes(bob.sid));
 
     const session = await BoshSession.create(instance.gatewayUrl);
     const auth = Buffer.from(`\0bob\0${instance.bob.password}`).toString('base64');

@@ -1,7 +1,6 @@
 /** `megaphone check URL`: what it says of endpoints in order, and of each thing on the way that may be wrong. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -13,7 +12,7 @@ import { makeCertificate, type TestCertificate } from '../../scripts/support/cer
 import { Instance } from '../../scripts/support/instance.js';
 import { freePorts } from '../../scripts/support/ports.js';
 import { root } from '../../scripts/support/root.js';
-import { until } from '../support/until.js';
+import { happens, until } from '../support/until.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 
 interface Result {
@@ -84,7 +83,7 @@ describe('megaphone check URL', { timeout: 300_000 }, () => {
   async function stranger(answer: RequestListener): Promise<string> {
     const server = createServer(answer).listen(0, 'localhost');
     servers.push(server);
-    await once(server, 'listening');
+    await happens(server, 'listening');
     return `http://localhost:${(server.address() as AddressInfo).port}`;
   }
 

@@ -7,6 +7,7 @@ import { Load } from '../../scripts/load/load.js';
 import { Instance } from '../../scripts/support/instance.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { BoshSession, bodies, message, ping } from './conformance/bosh-session.js';
 import { ConnectionRelay } from './support/connection-relay.js';
 import { distributionPort, gatewayBeside } from './support/gateway-beside.js';
@@ -49,7 +50,7 @@ test('users talk over a connection that is cut again and again, in the midst of 
   const CUTS = 12;
   for (let cut = 1; cut <= CUTS; cut += 1) {
     relay.cutSoon();
-    while (relay.cuts < cut || service.gateway.cluster.inService === 0) await sleep(10);
+    await until(() => !(relay.cuts < cut || service.gateway.cluster.inService === 0));
     // A connection that does not last is dialled again less eagerly.
     await sleep(1_200);
   }
@@ -94,7 +95,7 @@ test('the hub dies with requests in its mailbox: they are answered when it is ba
         assert.deepEqual(texts, [`${round}`]);
       });
     });
-    while ((await mailbox(old)) < users.length) await sleep(10);
+    await until(async () => (await mailbox(old)) >= users.length);
     await rpc('erlang', 'exit', old, atom('kill'));
     await Promise.all(asked);
   }

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { tagOf } from '../../src/gateway/sid.js';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { BoshSession } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { ServerCluster } from './support/server-cluster.js';
@@ -23,7 +23,7 @@ after(async () => {
 });
 
 const inService = async (count: number): Promise<void> => {
-  while (service.gateway.cluster.inService !== count) await sleep(10);
+  await until(() => service.gateway.cluster.inService === count);
 };
 const sessionOf = async (n: number): Promise<BoshSession> => {
   const tag = tagOf(cluster.member(n).name);
@@ -51,7 +51,7 @@ describe('a gateway that is told of one node', { timeout: 300_000 }, () => {
     const lost = await sessionOf(2);
     const kept = await sessionOf(1);
     const [held, other] = [lost.next(), kept.next()];
-    while (service.gateway.openExchanges < 2) await sleep(10);
+    await until(() => service.gateway.openExchanges >= 2);
     process.kill(await cluster.member(2).instance.ejabberdPid(), 'SIGKILL');
     const answer = await held.answer;
     assert.match(answer.xml, /condition='item-not-found'/);
@@ -72,7 +72,7 @@ describe('a gateway that is told of one node', { timeout: 300_000 }, () => {
     const { name } = cluster.member(2);
     // With this its node ends, too.
     await cluster.member(1).instance.ctl('leave_cluster', name);
-    while (service.gateway.cluster.find(name) !== undefined) await sleep(50);
+    await until(() => service.gateway.cluster.find(name) === undefined);
     await inService(1);
     assert.equal(service.node.peers().length, 1);
   });

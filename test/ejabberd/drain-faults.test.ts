@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { BoshSession, condition, ping } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { sweep } from './support/module-state.js';
@@ -33,7 +33,7 @@ const sessionsAt = async (n: number): Promise<number> =>
 it('the target is killed while sessions move there', { timeout: 240_000 }, async () => {
   const [one, two] = [cluster.member(1), cluster.member(2)];
   await two.server.evaluate('megaphone_cluster:set(draining).');
-  while ((await one.server.print('megaphone_cluster:others()')) !== '[]') await sleep(20);
+  await until(async () => (await one.server.print('megaphone_cluster:others()')) === '[]');
   const sessions: BoshSession[] = [];
   while (sessions.length < SESSIONS) {
     const some = Array.from({ length: 20 }, () => BoshSession.login(url, {}, { presence: '' }));
@@ -43,7 +43,7 @@ it('the target is killed while sessions move there', { timeout: 240_000 }, async
   // One of those that serve it, while the others wait.
   const held = sessions.slice(0, SESSIONS / 2).map((session) => session.next().answer);
   await two.server.evaluate('megaphone_cluster:set(in_service).');
-  while ((await one.server.print('length(megaphone_cluster:others())')) !== '1') await sleep(20);
+  await until(async () => (await one.server.print('length(megaphone_cluster:others())')) === '1');
   const folder = join(two.instance.var, two.name.split('@', 1)[0] as string);
   const pid = Number(await readFile(join(folder, 'ejabberd.pid'), 'utf8'));
   // In the middle, on a slow machine, too: some are not told yet, and one has moved.
@@ -53,7 +53,7 @@ it('the target is killed while sessions move there', { timeout: 240_000 }, async
     true = Moved(), _ = os:cmd("kill -KILL ${pid}"), ok = sys:resume(megaphone_drain).`);
 
   // Nobody waits for ever for one that may be here or there.
-  while (/to_go\t[1-9]/.test(await one.instance.ctl('megaphone_drain_status'))) await sleep(100);
+  await until(async () => !/to_go\t[1-9]/.test(await one.instance.ctl('megaphone_drain_status')));
   // Who cannot know whether the other took over was killed, and counts until then.
   await sweep(one.server);
   const left = await sessionsAt(1);
@@ -68,7 +68,7 @@ it('the target is killed while sessions move there', { timeout: 240_000 }, async
   assert.equal(alive.filter((is) => is === true).length, left, alive.join(' '));
   assert.deepEqual([...new Set(alive)].sort(), ['item-not-found', true]);
   await one.instance.ctl('megaphone_drain_abort');
-  while ((await BoshSession.create(url)).creation.status === 503) await sleep(20);
+  await until(async () => (await BoshSession.create(url)).creation.status !== 503);
 });
 
 const outcome = (answer: Parameters<typeof condition>[0]): string =>

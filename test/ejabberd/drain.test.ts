@@ -7,6 +7,7 @@ import { describe as describeRun } from '../../scripts/chaos/report.js';
 import { Servers } from '../../scripts/chaos/servers.js';
 import { Steady } from '../../scripts/chaos/steady-clients.js';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { ServerCluster } from './support/server-cluster.js';
 
@@ -20,7 +21,7 @@ before(async () => {
   const { instance } = cluster.member(1);
   const beside = await gatewayBeside(instance, { nodes: cluster.nodes, drain_time: '0 s' });
   service = beside.service;
-  while (service.gateway.cluster.inService < 3) await sleep(10);
+  await until(() => service.gateway.cluster.inService >= 3);
   const servers = await Servers.connect(instance.var, Number(instance.env.ERL_EPMD_PORT));
   await servers.register(instance.ejabberdNode, 'localhost', USERS);
   await servers.stop();
@@ -41,10 +42,10 @@ before(async () => {
       .server.print('length(megaphone_cluster:others())')
       .then((n) => Number(n) === count);
   await others('draining');
-  while (!(await known(0))) await sleep(20);
+  await until(() => known(0));
   await clients.login();
   await others('in_service');
-  while (!(await known(2))) await sleep(20);
+  await until(() => known(2));
   await clients.talk();
   await sleep(1_000);
 });
@@ -78,7 +79,7 @@ describe('a node of three', { timeout: 280_000 }, () => {
     clients.step('drain');
     assert.match(await cluster.member(1).instance.ctl('megaphone_drain'), /megaphone_drain_status/);
     const begin = Date.now();
-    while ((await sessionsAt(1)) > 0) await sleep(20);
+    await until(async () => (await sessionsAt(1)) <= 0);
     t.diagnostic(`${count} sessions in ${Date.now() - begin} ms`);
     const after = await status(1);
     assert.equal(after.state, 'draining');
@@ -96,7 +97,7 @@ describe('a node of three', { timeout: 280_000 }, () => {
     await cluster.member(1).instance.ctl('megaphone_drain_abort');
     assert.equal((await status(1)).state, 'in_service');
     assert.match(await cluster.member(2).instance.ctl('megaphone_rebalance'), /ejabberd.*\nejabberd/);
-    while ((await sessionsAt(1)) < USERS / 4) await sleep(20);
+    await until(async () => (await sessionsAt(1)) >= USERS / 4);
     await sleep(1_000);
     unnoticed();
   });

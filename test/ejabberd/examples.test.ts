@@ -1,11 +1,11 @@
 /** The programs of examples/ that no document plays. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
 import { root } from '../../scripts/support/root.js';
+import { happens } from '../support/until.js';
 import { playInSandbox } from './support/sandbox.js';
 import { stanza } from './support/stanza-client.js';
 
@@ -24,7 +24,7 @@ describe('examples/echo-bot.mjs', { timeout: 120_000 }, () => {
   it('sends each message back, in order, and logs out when it is ended', async () => {
     const { alice, bob, gatewayUrl } = instance;
     const echo = bot(gatewayUrl, alice.jid, alice.password);
-    const [line] = (await once(echo.stdout as NodeJS.EventEmitter, 'data')) as [Buffer];
+    const [line] = (await happens(echo.stdout as NodeJS.EventEmitter, 'data')) as [Buffer];
     assert.match(String(line), /^online as alice@localhost\//);
     const user = stanza(gatewayUrl, bob);
     await user.login();
@@ -37,18 +37,18 @@ describe('examples/echo-bot.mjs', { timeout: 120_000 }, () => {
       'alice@localhost: drei 🎉',
     ]);
     await user.logout();
-    const ended = once(echo, 'exit');
+    const ended = happens(echo, 'exit');
     echo.kill('SIGTERM');
     assert.deepEqual(await ended, [0, null]);
     assert.deepEqual(await instance.connectedUsers(), []);
   });
 
   it('says so when it is not let in', async () => {
-    assert.deepEqual(await once(bot(instance.gatewayUrl, instance.alice.jid, 'wrong'), 'exit'), [1, null]);
+    assert.deepEqual(await happens(bot(instance.gatewayUrl, instance.alice.jid, 'wrong'), 'exit'), [1, null]);
   });
 
   it('tells how it is called', async () => {
-    assert.deepEqual(await once(bot(), 'exit'), [2, null]);
+    assert.deepEqual(await happens(bot(), 'exit'), [2, null]);
   });
 });
 

@@ -10,6 +10,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions } from '../../scripts/support/module-options.js';
+import { until } from '../support/until.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { asleep, nothingLeft, processOf, recount, sweep } from './support/module-state.js';
 import { ServerNode } from './support/server-node.js';
@@ -77,7 +78,7 @@ async function during(
   );
   const someMore = async (): Promise<void> => {
     const before = talking.map(({ said }) => said.size);
-    while (talking.some(({ said }, i) => said.size < (before[i] ?? 0) + 5)) await sleep(10);
+    await until(() => !talking.some(({ said }, i) => said.size < (before[i] ?? 0) + 5));
   };
   await Promise.race([someMore(), ...talks]);
   await fault(people);
@@ -172,7 +173,7 @@ describe('sessions go on when', { timeout: 600_000 }, () => {
         Await([megaphone_sup, mod_megaphone], Old)`),
     );
     const where = /fault,\s*function_clause,\s*\[\{megaphone_hub,/;
-    while (!where.test(await readFile(join(folder, 'logs', 'ejabberd.log'), 'utf8'))) await sleep(50);
+    await until(async () => where.test(await readFile(join(folder, 'logs', 'ejabberd.log'), 'utf8')));
   });
 
   it('its options change', () =>

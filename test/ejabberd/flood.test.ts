@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
 import { atom, type Term, Tuple } from '../../src/etf/terms.js';
+import { until } from '../support/until.js';
 import { BoshSession, bodies, condition, message, ping, type Request } from './conformance/bosh-session.js';
 import { ServerNode } from './support/server-node.js';
 
@@ -127,7 +128,9 @@ describe('a session', { timeout: 120_000 }, () => {
     assert.ok(length instanceof Tuple && Number(length.elements[1]) > MAX_FSM_QUEUE, `${length}`);
     await server.call('sys', 'resume', stuck);
     assert.equal(condition(await bob.ask()), 'policy-violation');
-    while (Number(await instance.ctl('get_offline_count', 'bob', 'localhost')) < texts.length);
+    await until(
+      async () => Number(await instance.ctl('get_offline_count', 'bob', 'localhost')) >= texts.length,
+    );
     const later = await BoshSession.login(
       instance.gatewayUrl,
       {},

@@ -6,9 +6,9 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium, type Page, type Response } from 'playwright-core';
 import { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { BoshSession, ping } from './conformance/bosh-session.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
 
@@ -30,7 +30,7 @@ describe("a foreign page's form", { timeout: 120_000 }, () => {
   before(async () => {
     instance = await Instance.start();
     // It listens before it is connected to ejabberd.
-    while ((await BoshSession.create(instance.gatewayUrl)).creation.status !== 200) await sleep(50);
+    await until(async () => (await BoshSession.create(instance.gatewayUrl)).creation.status === 200);
     attacker = await BoshSession.login(instance.gatewayUrl, {}, instance.alice);
     sender = await BoshSession.login(instance.gatewayUrl, {}, instance.bob);
     site = await serve((_, response) => {

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { root } from '../../scripts/support/root.js';
+import { until } from '../support/until.js';
 import {
   type Answer,
   BoshSession,
@@ -109,7 +110,7 @@ describe('sessions that are killed', { timeout: 60_000 }, () => {
     const held = d.next();
     const pipe = pipeline(a);
     pipe.ask();
-    while ((await server.print(`element(3, hd(${entryOf(a)}))`)) !== '{1,0,1}') await sleep(50);
+    await until(async () => (await server.print(`element(3, hd(${entryOf(a)}))`)) === '{1,0,1}');
     await b.ask({ pause: 100 });
     for (const user of [a, b, d]) await asleep(server, user);
     await server.evaluate(`[exit(P, kill) || P <- [${[a, b].map(processOf).join()}]].`);

@@ -10,6 +10,7 @@ import { PATTERNS } from '../../scripts/load/schedule.js';
 import type { Commands } from '../../scripts/load/socketless/process.js';
 import { TRANSPORTS } from '../../scripts/load/user.js';
 import { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 
 const USERS = 60;
 const PACE = { concurrency: 10, perSecond: 200 };
@@ -35,7 +36,7 @@ describe('a load on the gateway', { timeout: 120_000 }, () => {
   after(() => load.close());
 
   async function untilDelivered(count: number): Promise<void> {
-    while ((await load.counters()).delivered < count) await sleep(20);
+    await until(async () => (await load.counters()).delivered >= count);
   }
 
   it('logs its users in', async () => {
@@ -128,7 +129,7 @@ for (const [name, url] of Object.entries(WEBSOCKET_URLS)) {
       for (const pattern of PATTERNS) {
         const before = await load.counters();
         await load.talk(RATE, pattern);
-        while ((await load.counters()).delivered < before.delivered + RATE) await sleep(20);
+        await until(async () => (await load.counters()).delivered >= before.delivered + RATE);
         await load.settle();
         const { sent, delivered, doubled, reordered, broken, ended } = await load.counters();
         assert.deepEqual(
@@ -143,7 +144,7 @@ for (const [name, url] of Object.entries(WEBSOCKET_URLS)) {
       const [jid = ''] = await instance.connectedUsers();
       const [, user = '', resource = ''] = /^(.*)@localhost\/(.*)$/.exec(jid) ?? [];
       await instance.ctl('kick_session', user, 'localhost', resource, 'enough');
-      while ((await load.counters()).online === USERS) await sleep(20);
+      await until(async () => (await load.counters()).online !== USERS);
       assert.deepEqual((await load.counters()).ended, { conflict: 1 });
     });
 
@@ -162,7 +163,7 @@ for (const transport of TRANSPORTS.toReversed()) {
     const SESSIONS = 201;
     let child: Child<Commands>;
     before(async () => {
-      while ((await instance.connectedUsers()).length > 0) await sleep(100);
+      await until(async () => (await instance.connectedUsers()).length <= 0);
       child = new Child(new URL('../../scripts/load/socketless/process.js', import.meta.url));
       await child.ask('begin', {
         ejabberd: instance.ejabberdNode,

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions } from '../../scripts/support/module-options.js';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 
@@ -32,7 +33,7 @@ test('503 for as long as a session could live, then item-not-found; then the nod
 }, async () => {
   const [node] = service.gateway.cluster.nodes;
   assert.ok(node);
-  while (node.sessionSeconds !== 8) await sleep(10);
+  await until(() => node.sessionSeconds === 8);
   const bob = await BoshSession.login(url, {}, { presence: '' });
   const folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
   process.kill(Number(await readFile(join(folder, 'ejabberd.pid'), 'utf8')), 'SIGKILL');
@@ -48,7 +49,7 @@ test('503 for as long as a session could live, then item-not-found; then the nod
   assert.ok(service.gateway.counters.refused.node_lost > 1);
 
   await instance.script('ejabberd.sh', 'start');
-  while (service.gateway.cluster.inService === 0) await sleep(10);
+  await until(() => service.gateway.cluster.inService !== 0);
   assert.equal(condition(await bob.at(bob.rid + 1).answer), 'item-not-found');
   assert.equal((await BoshSession.create(url)).creation.status, 200);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
+import { until } from '../support/until.js';
 import { makeAccounts } from './support/people.js';
 import { ServerCluster } from './support/server-cluster.js';
 
@@ -30,7 +31,7 @@ it('what is sent to its users from then on is stored', { timeout: 120_000 }, asy
       ejabberd_sm:open_session({erlang:timestamp(), Pid}, User, <<"localhost">>, <<"web">>, 5, []) end,
     [Open(User) || User <- [${all}] ++ [<<"x", (integer_to_binary(N))/binary>> || N <- lists:seq(1, ${OTHERS})]], ok.`);
   const rows = (): Promise<string> => one.server.print('mnesia:table_info(session, size)');
-  while (Number(await rows()) < WRITTEN_TO + OTHERS) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(async () => Number(await rows()) >= WRITTEN_TO + OTHERS);
 
   // Numbered, so that it is seen which are there, and with its time.
   await one.server.evaluate(`
@@ -51,8 +52,7 @@ it('what is sent to its users from then on is stored', { timeout: 120_000 }, asy
   );
   const killed = Date.now();
   process.kill(Number(pid), 'SIGKILL');
-  while ((await one.server.print('whereis(sent)')) === 'undefined')
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(async () => (await one.server.print('whereis(sent)')) !== 'undefined');
 
   const stored = (
     await one.server.print(

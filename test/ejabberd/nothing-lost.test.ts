@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
 import { until } from '../support/until.js';
@@ -34,7 +33,7 @@ async function send(to: string, ...texts: string[]): Promise<void> {
 }
 
 async function offline(session: BoshSession): Promise<void> {
-  while ((await instance.connectedUsers()).includes(session.jid));
+  await until(async () => !(await instance.connectedUsers()).includes(session.jid));
 }
 
 /** Reads on from a request until a message comes; resolves with the texts of all. */
@@ -45,7 +44,7 @@ async function read(session: BoshSession, request = session.next()): Promise<str
 
 /** The session's process is gone, not only its user. */
 async function ended(session: BoshSession): Promise<void> {
-  while ((await instance.ctl('megaphone_sessions')).includes(session.sid));
+  await until(async () => !(await instance.ctl('megaphone_sessions')).includes(session.sid));
 }
 
 /** What the next login gets, and nothing else: up to a message that was sent after all of it. */
@@ -357,7 +356,7 @@ describe('what is handed back', { timeout: 120_000 }, () => {
     await send(bob.jid, 'waits');
     await instance.ctl('restart_module', 'localhost', 'mod_megaphone');
     await offline(bob);
-    while ((await BoshSession.create(instance.gatewayUrl)).creation.status === 503) await sleep(50);
+    await until(async () => (await BoshSession.create(instance.gatewayUrl)).creation.status !== 503);
     sender = await BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
     await expectAtNextLogin('waits');
   });
@@ -442,7 +441,7 @@ describe('the server stops', { timeout: 120_000 }, () => {
     await instance.script('ejabberd.sh', 'stop');
     await instance.script('ejabberd.sh', 'start');
     // The gateway finds the server again by itself, and refuses new sessions until then.
-    while ((await BoshSession.create(instance.gatewayUrl)).creation.status === 503) await sleep(50);
+    await until(async () => (await BoshSession.create(instance.gatewayUrl)).creation.status !== 503);
     sender = await BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
     await expectAtNextLogin('one', 'two');
   });

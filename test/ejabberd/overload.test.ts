@@ -9,6 +9,7 @@ import { Load } from '../../scripts/load/load.js';
 import { Instance } from '../../scripts/support/instance.js';
 import { Atom, atom, type Term, Tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
+import { until } from '../support/until.js';
 import { BoshSession } from './conformance/bosh-session.js';
 import { ServerNode } from './support/server-node.js';
 
@@ -50,13 +51,13 @@ test('far more requests pass than may be on their way, and soon none is', async 
     for (let sent = 0; sent < 80; sent += 1) assert.match(await request(), /item-not-found/);
   };
   await Promise.all(Array.from({ length: 50 }, lane));
-  while ((await report('requests_on_the_way')) !== 0) await sleep(20);
+  await until(async () => (await report('requests_on_the_way')) === 0);
 });
 
 test('an ejabberd that stands still: requests wait, new sessions hear 503; then all goes on, nothing is lost', async () => {
   send('SIGSTOP', 'ejabberd');
   const answers = Array.from({ length: WINDOW + 200 }, request);
-  while (((await report('requests_waiting')) ?? 0) === 0) await sleep(20);
+  await until(async () => ((await report('requests_waiting')) ?? 0) !== 0);
   const refused = await newSession();
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get('retry-after'), '2');
@@ -75,13 +76,13 @@ test('a gateway that stands still: answers that did not fit on the way to it are
   const users: BoshSession[] = [];
   while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
   const held = users.map((user) => user.next().answer);
-  while ((await server.counted('requests_held')) < users.length) await sleep(20);
+  await until(async () => (await server.counted('requests_held')) >= users.length);
   send('SIGSTOP', 'gateway');
   for (const { jid } of users) {
     const message = ['chat', 'localhost', jid, '', text].map((each) => Buffer.from(each));
     await server.call('mod_admin_extra', 'send_message', ...message);
   }
-  while ((await server.counted('answers_delayed')) === 0) await sleep(20);
+  await until(async () => (await server.counted('answers_delayed')) !== 0);
   send('SIGCONT', 'gateway');
   for (const answer of await Promise.all(held)) assert.ok(answer.xml.includes(text), answer.xml);
 });
@@ -103,7 +104,7 @@ test('sessions that end while their gateway stands still: one process waits for 
   const users: BoshSession[] = [];
   while (users.length < 60) users.push(await BoshSession.login(instance.gatewayUrl, {}, { presence: '' }));
   const held = users.map((user) => user.next().answer);
-  while ((await server.counted('requests_held')) < users.length) await sleep(20);
+  await until(async () => (await server.counted('requests_held')) >= users.length);
   // Most of it finds no room, and all that does not is within the bound of what waits.
   const much = 'x'.repeat(600_000);
   send('SIGSTOP', 'gateway');

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { type Answer, BoshSession, bodies, condition, message, ping } from './conformance/bosh-session.js';
 import { startInstance } from './conformance/configure.js';
+import { entryOf } from './support/module-state.js';
+import { ServerNode } from './support/server-node.js';
 
 /** Bytes that wait for a client before what it sends waits, too; mod_megaphone's default. */
 const MAX_QUEUE = 1_048_576;
@@ -11,10 +14,15 @@ const MAX_QUEUE = 1_048_576;
 const MAX_ANSWER = 131_072;
 
 let instance: Instance;
+let server: ServerNode;
 before(async () => {
   instance = await startInstance();
+  server = await ServerNode.connect(instance);
 });
-after(() => instance.stop());
+after(async () => {
+  await server?.stop();
+  await instance?.stop();
+});
 
 const anonymous = (): Promise<BoshSession> => BoshSession.login(instance.gatewayUrl, {}, { presence: '' });
 const bob = (resource: string): Promise<BoshSession> =>
@@ -27,7 +35,7 @@ const texts = (count: number, bytes: number): string[] =>
 const short = (text: string): string => `${text.slice(0, 8)} ${text.length}`;
 const read = (...answers: Answer[]): string[] => answers.flatMap(bodies).map(short);
 
-/** Sends messages in bodies of a size that the server takes, and resolves when it has processed them. */
+/** Sends messages in bodies of a size that the server takes, and resolves when it has processed them; the sender pauses then. */
 async function send(from: BoshSession, to: string, all: readonly string[]): Promise<void> {
   const perBody = Math.max(1, Math.floor(200_000 / (all[0]?.length ?? 1)));
   for (let i = 0; i < all.length; i += perBody)
@@ -38,6 +46,7 @@ async function send(from: BoshSession, to: string, all: readonly string[]): Prom
         .map((text) => message(to, text))
         .join('') + ping(),
     );
+  await from.ask({ pause: 100 });
 }
 
 /** Comes online, and reads on until this text; resolves with the answers. */
@@ -51,9 +60,12 @@ async function readUntil(session: BoshSession, last: string, payload = ''): Prom
   return answers;
 }
 
-/** Resolves once so many messages are in bob's offline storage. */
+/** How many messages are in bob's offline storage. */
+const inStorage = async (): Promise<number> =>
+  Number(await server.print('mod_offline:count_offline_messages(<<"bob">>, <<"localhost">>)'));
+
 async function stored(count: number): Promise<void> {
-  while (Number(await instance.ctl('get_offline_count', 'bob', 'localhost')) < count);
+  await until(async () => (await inStorage()) >= count);
 }
 
 const PRESENCE = "<presence xmlns='jabber:client'/>";
@@ -125,9 +137,8 @@ describe('a client', { timeout: 240_000 }, () => {
     await slow.ask({ pause: 100 });
     const all = texts(20, 80_000);
     await send(sender, slow.jid, all);
-    const listed = async (): Promise<boolean> =>
-      (await instance.ctl('megaphone_sessions')).includes(slow.sid);
-    while (await listed()) {
+    const lives = (): Promise<string> => server.print(`${entryOf(slow)} =/= []`);
+    while ((await lives()) === 'true') {
       all.push(`more ${all.length}`);
       await send(sender, slow.jid, all.slice(-1));
     }
@@ -172,7 +183,7 @@ describe('a client', { timeout: 240_000 }, () => {
       await reader.ask({ pause: 60 });
       await send(sender, reader.jid, texts(30, 50_000));
       await reader.ask({}, ping() + message(instance.bob.jid, `last words as ${how}`));
-      assert.equal(Number(await instance.ctl('get_offline_count', 'bob', 'localhost')), 0);
+      assert.equal(await inStorage(), 0);
       await end(reader);
       await stored(1);
       const later = await bob('heard');

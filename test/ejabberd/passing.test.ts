@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../src/service/service.js';
+import { until } from '../support/until.js';
 import { BoshSession, ping, send, wrapper } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { type Member, ServerCluster } from './support/server-cluster.js';
@@ -13,7 +14,7 @@ let url: string;
 before(async () => {
   cluster = await ServerCluster.start(3);
   ({ service, url } = await gatewayBeside(cluster.member(1).instance, { nodes: cluster.nodes }));
-  while (service.gateway.cluster.inService < 3) await sleep(10);
+  await until(() => service.gateway.cluster.inService >= 3);
 });
 after(async () => {
   await service.stop();
@@ -53,9 +54,9 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
       );
     assert.equal(await told(), '{3,3,in_service,100}');
     await one.server.evaluate('ejabberd_listener:stop_listeners().');
-    while ((await told()) !== '{3,3,draining,100}') await sleep(50);
+    await until(async () => (await told()) === '{3,3,draining,100}');
     await one.server.evaluate('ejabberd_listener:start_listeners().');
-    while ((await told()) !== '{3,3,in_service,100}') await sleep(50);
+    await until(async () => (await told()) === '{3,3,in_service,100}');
     // By itself, as often as something changes.
     const changed = ask(
       two,
@@ -98,10 +99,10 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
       );
     };
     assert.match(await three.instance.ctl('megaphone_drain', two.name), /Sessions move/);
-    while (!(await two.server.print(find('megaphone_sessions'))).startsWith('{ok')) await sleep(20);
+    await until(async () => (await two.server.print(find('megaphone_sessions'))).startsWith('{ok'));
     // What is left there passes it on; and where nothing is left any more, the table leads on.
     assert.match(await request(two, three), new RegExp(`at${session.rid}`));
-    while (!(await three.server.print(find('megaphone_forwarders'))).startsWith('{ok')) await sleep(20);
+    await until(async () => (await three.server.print(find('megaphone_forwarders'))).startsWith('{ok'));
     await three.server.evaluate(`{ok, Pid} = ${find('megaphone_forwarders')}, exit(Pid, kill).`);
     for (const [from, to] of [
       [two, three],
@@ -139,7 +140,7 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
     assert.doesNotMatch(await ask(two, one, end, '{Self, 200, B} -> B'), /item-not-found/);
     await three.instance.ctl('megaphone_drain_abort');
     for (const { server } of [one, two])
-      while ((await server.print('length(megaphone_cluster:others())')) !== '2') await sleep(20);
+      await until(async () => (await server.print('length(megaphone_cluster:others())')) === '2');
   });
 
   it('answers for the cluster where nobody has the session', async () => {

@@ -1,8 +1,8 @@
 /** Streams that are resumed (XEP-0198) while others write to their users: nothing is lost or out of order, and one process has each. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { message } from './conformance/bosh-session.js';
 import { ServerNode } from './support/server-node.js';
 import { WebSocketSession } from './support/websocket-session.js';
@@ -24,8 +24,8 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
   });
 
   const processes = `[P || {_, P} <- ejabberd_sm:get_session_sids(<<"bob">>, <<"localhost">>, <<"web">>)]`;
-  const until = async (expression: string, value: string): Promise<void> => {
-    while ((await server.print(expression)) !== value) await sleep(10);
+  const becomes = async (expression: string, value: string): Promise<void> => {
+    await until(async () => (await server.print(expression)) === value);
   };
   const resume = ({ managed: { id, handled } }: WebSocketSession): string =>
     `<resume xmlns='urn:xmpp:sm:3' previd='${id}' h='${handled}'/>`;
@@ -33,7 +33,7 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
   it('again, when its first try heard nothing and was given up: the stream goes on in one process', async () => {
     const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
     const waiting = (count: number): Promise<void> =>
-      until(
+      becomes(
         `[Old | _] = lists:reverse(${processes}), {messages, All} = process_info(Old, messages),
          length([resume || {'$gen_call', _, {resume_session, _}} <- All])`,
         `${count}`,
@@ -58,7 +58,7 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
       'before try 2 is heard',
       'after it',
     ]);
-    await until(`length(${processes})`, '1');
+    await becomes(`length(${processes})`, '1');
     await second.leave();
   });
 

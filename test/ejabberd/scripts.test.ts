@@ -1,7 +1,6 @@
 /** The development instance: what `make run`, `up`, `down` and `status` promise, whatever happened before. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFile, constants, lstat, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { freePorts } from '../../scripts/support/ports.js';
 import { root } from '../../scripts/support/root.js';
+import { happens } from '../support/until.js';
 
 interface Result {
   readonly code: number;
@@ -140,7 +140,7 @@ describe('the development instance', { timeout: 300_000 }, () => {
     it(`says to set ${variable} when that port is taken`, async () => {
       await dev('down', first);
       const stranger = createServer().listen(Number(first[variable]), '127.0.0.1');
-      await once(stranger, 'listening');
+      await happens(stranger, 'listening');
       const { code, output } = await dev('up', first);
       stranger.close();
       assert.equal(code, 1);
@@ -158,7 +158,7 @@ describe('the development instance', { timeout: 300_000 }, () => {
     await printed(run, 'Ctrl-C ends both.');
     assert.match((await dev('run', first)).output, /runs in the background already/);
     process.kill(-(run.pid as number), 'SIGINT');
-    await once(run, 'close');
+    await happens(run, 'close');
     assert.equal((await dev('status', first)).output, 'ejabberd: stopped\ngateway:  stopped\n');
   });
 });

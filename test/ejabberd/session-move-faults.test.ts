@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { type Answer, BoshSession, message, ping } from './conformance/bosh-session.js';
 import { gatewayOf, move, other, place, processOf } from './support/moving.js';
 import { makeAccounts } from './support/people.js';
@@ -125,7 +126,7 @@ it('a new process is killed before all know of it: none of its rows stays, not o
     const [user, resource] = one.jid.split(/@.*\//);
     const sids = `ejabberd_sm:get_session_sids(<<"${user}">>, <<"localhost">>, <<"${resource}">>)`;
     // Mnesia tells the others in its own time.
-    while ((await two.server.print(sids)) !== '[]') await sleep(20);
+    await until(async () => (await two.server.print(sids)) === '[]');
   }
   for (const one of all.slice(3)) await one.terminate();
 });
@@ -212,7 +213,7 @@ it('the nodes lose each other while a new process starts: nothing of the session
     await bob.roundTrip();
     const log = (): Promise<string> =>
       readFile(join(one.instance.var, folder(one.name), 'logs', 'ejabberd.log'), 'utf8');
-    while (!(await log()).includes('Can not start')) await sleep(50);
+    await until(async () => (await log()).includes('Can not start'));
     // As text, or as bytes.
     assert.doesNotMatch(await log(), /SECRET|83,\s*69,\s*67,\s*82,\s*69,\s*84/);
   } finally {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
+import { until } from '../support/until.js';
 import { BoshSession } from './conformance/bosh-session.js';
 import { element, nameOf, ServerNode } from './support/server-node.js';
 
@@ -75,7 +76,7 @@ describe('the server stops', { timeout: 300_000 }, () => {
         );
         assert.ok(nameOf(element(last, 0)) === 'ok' && Number(element(last, 1)) >= begin, user);
       }
-      while ((await BoshSession.create(instance.gatewayUrl)).creation.status === 503) await sleep(50);
+      await until(async () => (await BoshSession.create(instance.gatewayUrl)).creation.status !== 503);
     });
   }
 });

@@ -10,6 +10,7 @@ import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions, setTopOptions } from '../../scripts/support/module-options.js';
 import { atom, type Pid, type Term, tuple } from '../../src/etf/terms.js';
 import { tagOf } from '../../src/gateway/sid.js';
+import { until } from '../support/until.js';
 import {
   type Answer,
   BoshSession,
@@ -48,10 +49,6 @@ const refused = async (reason: string): Promise<number> =>
   Number(await server.gatewayTells('stats', 'refused', reason));
 const processes = async (what: string): Promise<number> =>
   Number(await server.call('erlang', 'system_info', atom(what)));
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(50);
-}
 
 const noStrangers = (): Promise<void> =>
   until(async () => (await server.counted('sessions_unauthenticated')) === 0);
@@ -301,5 +298,5 @@ async function killHub(): Promise<void> {
     atom('kill'),
   );
   const request = wrapper({ sid: `${tagOf(instance.ejabberdNode)}.unknown`, rid: 1 });
-  while ((await send(instance.gatewayUrl, request).answer).status !== 200) await sleep(50);
+  await until(async () => (await send(instance.gatewayUrl, request).answer).status === 200);
 }

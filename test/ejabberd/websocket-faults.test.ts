@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, Instance } from '../../scripts/support/instance.js';
 import type { Service } from '../../src/service/service.js';
 import { until } from '../support/until.js';
@@ -79,7 +78,7 @@ const again = (person: WebSocketPerson, url: string): Promise<void> =>
 async function during(all: readonly WebSocketPerson[], fault: () => Promise<unknown>): Promise<string[]> {
   const texts: string[] = [];
   const write = async (): Promise<void> => {
-    while (entering > 0) await sleep(5);
+    await until(() => entering <= 0);
     const text = `message ${texts.length}`;
     texts.push(text);
     const toAll = async (): Promise<void> => {

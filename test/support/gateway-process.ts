@@ -1,9 +1,9 @@
 /** A gateway as operators run it, from the command line, with no ejabberd that it could reach. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../scripts/support/ports.js';
+import { until } from './until.js';
 
 const program = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 
@@ -60,10 +60,10 @@ export class GatewayProcess {
 
   /** Resolves when it has logged such a line, or so many. */
   async logs(condition: (line: LogLine) => boolean, count = 1): Promise<void> {
-    while (this.lines.filter(condition).length < count) {
+    await until(() => {
       if (this.process.exitCode !== null) throw new Error(`the gateway ended: ${this.#output}`);
-      await sleep(10);
-    }
+      return this.lines.filter(condition).length >= count;
+    });
   }
 }
 

@@ -1,14 +1,20 @@
 /** Waits for what is to happen elsewhere. What never does fails the test, and is told: nothing waits for ever. */
 import assert from 'node:assert/strict';
+import { type EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE_MS, within } from '../../scripts/support/within.js';
 
-/** Far beyond what anything takes on the busiest of machines. */
-const PATIENCE_MS = 60_000;
+/** Looks less and less often, not to keep a busy machine busier. */
+const LONGEST_PAUSE_MS = 50;
 
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
+  for (let pause = 2; !(await condition()); pause = Math.min(1.2 * pause, LONGEST_PAUSE_MS)) {
     assert.ok(performance.now() < end, `never came: ${condition}`);
-    await sleep(2);
+    await sleep(pause);
   }
 }
+
+/** The next of such events. */
+export const happens = (emitter: EventEmitter, event: string) =>
+  within(once(emitter, event), () => `${event} of ${emitter.constructor.name}`);

@@ -1,6 +1,5 @@
 /** Servers that echo: one around this gateway's codec, and one made of the `ws` package. */
 
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,6 +7,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type FrameListener, type Incomplete, read } from '../../src/websocket/reader.js';
 import { switching, Upgrades } from '../../src/websocket/upgrade.js';
 import { closeFrame, pongFrame, textFrame } from '../../src/websocket/writer.js';
+import { happens } from './until.js';
 
 /** One client of it, without a socket: what is to be written goes to `write`. */
 export class Echo implements FrameListener {
@@ -99,13 +99,13 @@ export async function serveEchoOfWs(maxMessage: number): Promise<EchoServer> {
 
 async function listening(server: Server, end: () => void): Promise<EchoServer> {
   server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  await happens(server, 'listening');
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     async close() {
       end();
       server.close();
-      await once(server, 'close');
+      await happens(server, 'close');
     },
   };
 }

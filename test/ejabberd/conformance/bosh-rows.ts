@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Instance } from '../../../scripts/support/instance.js';
+import { until } from '../../support/until.js';
 import { BoshSession, bodies, condition, message, ping, send, USUAL, wrapper } from './bosh-session.js';
 import type { Case } from './case.js';
 
@@ -33,7 +34,7 @@ async function deliver(from: BoshSession, to: BoshSession, ...texts: string[]): 
 
 /** Resolves once ejabberd knows the user no more. */
 async function gone(instance: Instance, jid: string): Promise<void> {
-  while ((await instance.connectedUsers()).includes(jid));
+  await until(async () => !(await instance.connectedUsers()).includes(jid));
 }
 
 export const boshCases: readonly Case[] = [

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { DOMParser, type Element, onErrorStopParsing } from '@xmldom/xmldom';
+import { PATIENCE_MS, within } from '../../../scripts/support/within.js';
 
 export interface Answer {
   readonly status: number;
@@ -26,6 +27,9 @@ export interface Request {
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 const NAMESPACES = "xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'";
+
+/** The longest that a request waits for something to tell (XEP-0124, 7.2): `wait` below. */
+const HELD_MS = 60_000;
 
 /** What clients send to create a session. */
 export const USUAL = { rid: 1000, to: 'localhost', ver: '1.11', wait: 60, hold: 1, 'xmpp:version': '1.0' };
@@ -49,7 +53,7 @@ export function send(
     agent: false,
     headers: options.headers,
   });
-  const answer = new Promise<Answer>((resolve, reject) => {
+  const answered = new Promise<Answer>((resolve, reject) => {
     client.once('error', reject);
     client.once('response', (response) => {
       const chunks: Buffer[] = [];
@@ -66,9 +70,9 @@ export function send(
       });
     });
   });
-  // Whoever cuts a request does not wait for its answer.
-  answer.catch(() => {});
   client.end(body);
+  const what = (): string => `the answer to ${body.toString('utf8', 0, 1_000).slice(0, 1_000)}`;
+  const answer = within(answered, what, HELD_MS + PATIENCE_MS);
   return { answer, cut: () => client.destroy(), settled: () => settled };
 }
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { DOMParser, type Element, onErrorStopParsing } from '@xmldom/xmldom';
+import { within } from '../../../scripts/support/within.js';
 import { clientFrame, type Sent } from '../../support/websocket-frames.js';
 import { Receiver } from '../../support/ws-receiver.js';
 
@@ -210,9 +211,10 @@ export class XmppSocket {
         if (!('end' in first)) this.#heard.shift();
         return first;
       }
-      await new Promise<void>((resolve) => {
+      const arrived = new Promise<void>((resolve) => {
         this.#arrived = resolve;
       });
+      await within(arrived, () => 'more from the server');
     }
   }
 

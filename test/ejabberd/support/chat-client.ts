@@ -5,6 +5,7 @@
  */
 
 import type { Account } from '../../../scripts/support/instance.js';
+import { within } from '../../../scripts/support/within.js';
 
 export interface ChatClient {
   /** Bare JID. */
@@ -54,7 +55,7 @@ export class Inbox {
 
   /** Resolves as soon as `condition` holds, which is looked at after each arrival; rejects when the session ends. */
   until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const holds = new Promise<void>((resolve, reject) => {
       const look = (): void => {
         if (!condition()) return;
         this.#waiting.delete(look);
@@ -63,6 +64,7 @@ export class Inbox {
       this.#waiting.set(look, reject);
       look();
     });
+    return within(holds, () => `${condition} with ${this.messages.length} messages`);
   }
 
   #wake(): void {

@@ -1,6 +1,6 @@
 /** A TCP relay between a gateway and a node, which cuts their connection in the middle of what goes over it. */
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { happens } from '../../support/until.js';
 
 export class ConnectionRelay {
   readonly port: number;
@@ -20,7 +20,7 @@ export class ConnectionRelay {
     const sockets = new Set<Socket>();
     const server = createServer();
     server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await happens(server, 'listening');
     const relay = new ConnectionRelay(server, sockets);
     server.on('connection', (near) => {
       const far = connect(target);
@@ -38,7 +38,7 @@ export class ConnectionRelay {
   async stop(): Promise<void> {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
-    await once(this.#server, 'close');
+    await happens(this.#server, 'close');
   }
 
   #join(from: Socket, to: Socket): void {

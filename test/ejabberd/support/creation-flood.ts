@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { type HttpResponse, ResponseReader } from '../../../scripts/load/http-response.js';
+import { within } from '../../../scripts/support/within.js';
 import { wrapper } from '../conformance/bosh-session.js';
 
 /**
@@ -47,7 +48,7 @@ export class CreationFlood {
   /** All its connections vanish. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all(this.#lanes);
+    await within(Promise.all(this.#lanes), () => 'the last answers to a flood');
   }
 
   async #lane(index: number): Promise<void> {

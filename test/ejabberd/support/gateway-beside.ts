@@ -5,6 +5,7 @@ import { configSchema } from '../../../src/config/schema.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { type Endpoint, lookup } from '../../../src/node/epmd-client.js';
 import { Service } from '../../../src/service/service.js';
+import { until } from '../../support/until.js';
 
 /** Where the instance's ejabberd takes connections. */
 export const distributionPort = (instance: Instance): Promise<Endpoint> =>
@@ -33,7 +34,7 @@ export async function gatewayBeside(
     loadCookie({ home: instance.var }),
     pino({ level: process.env.LOG_LEVEL ?? 'silent' }),
   );
-  while (service.gateway.cluster.inService === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => service.gateway.cluster.inService !== 0);
   const address = `127.0.0.1:${service.port}`;
   return { service, url: `http://${address}/bosh`, webSocketUrl: `ws://${address}/ws` };
 }

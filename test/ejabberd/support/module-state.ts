@@ -1,6 +1,7 @@
 /** What the module's tables, gauges and processes say of its sessions. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../support/until.js';
 import type { BoshSession } from '../conformance/bosh-session.js';
 import type { ServerNode } from './server-node.js';
 
@@ -10,7 +11,7 @@ export const processOf = (session: BoshSession): string => `element(2, hd(${entr
 
 export async function asleep(server: ServerNode, session: BoshSession): Promise<void> {
   const place = `element(2, process_info(${processOf(session)}, current_function))`;
-  while (!/hibernat/.test(await server.print(place))) await sleep(50);
+  await until(async () => /hibernat/.test(await server.print(place)));
 }
 
 /** What is done every ten seconds: sessions that were killed are swept out. */

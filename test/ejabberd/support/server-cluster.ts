@@ -1,6 +1,6 @@
 /** Several real ejabberd nodes in one cluster, joined as an operator would, and a node beside each to look into it. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../../scripts/support/instance.js';
+import { until } from '../../support/until.js';
 import { ServerNode } from './server-node.js';
 
 export interface Member {
@@ -61,7 +61,7 @@ export class ServerCluster {
             `whereis(mod_megaphone) =/= undefined andalso lists:sort(ejabberd_cluster:get_nodes()) =:= lists:sort([${all}])`,
           )
           .catch(() => 'false');
-      while ((await isReady()) !== 'true') await sleep(100);
+      await until(async () => (await isReady()) === 'true');
     }
   }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { type Agent, createClient } from 'stanza';
 import type { Account } from '../../../scripts/support/instance.js';
+import { within } from '../../../scripts/support/within.js';
 import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
 /** Those of its promises for which nobody can catch anything: it asks for an acknowledgement as its socket closes. */
@@ -83,12 +84,10 @@ class StanzaClient implements ChatClient {
     const started = once(this.#agent, 'session:started');
     const refused = Promise.race([once(this.#agent, 'auth:failed'), once(this.#agent, 'disconnected')]);
     this.#agent.connect();
-    await Promise.race([
-      started,
-      refused.then(() => {
-        throw new Error('stanza: no session');
-      }),
-    ]);
+    const failed = refused.then(() => {
+      throw new Error('stanza: no session');
+    });
+    await within(Promise.race([started, failed]), () => "stanza's session");
   }
 
   sendPresence(): void {
@@ -103,7 +102,7 @@ class StanzaClient implements ChatClient {
     this.#wanted = false;
     const disconnected = once(this.#agent, 'disconnected');
     this.#agent.disconnect();
-    await disconnected;
+    await within(disconnected, () => 'stanza: disconnected');
   }
 }
 

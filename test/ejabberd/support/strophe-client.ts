@@ -2,6 +2,8 @@
 import './xml-http-request.js';
 import { $msg, $pres, Strophe } from 'strophe.js';
 import type { Account } from '../../../scripts/support/instance.js';
+import { within } from '../../../scripts/support/within.js';
+import { until } from '../../support/until.js';
 import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
 Strophe.setLogLevel(Strophe.LogLevel.FATAL);
@@ -51,7 +53,7 @@ class StropheClient implements ChatClient {
   login(): Promise<void> {
     this.#connection.reset();
     this.inbox.online.clear();
-    return this.#connect();
+    return within(this.#connect(), () => "Strophe's session");
   }
 
   #connect(): Promise<void> {
@@ -116,7 +118,7 @@ class StropheClient implements ChatClient {
   async logout(): Promise<void> {
     this.#wanted = false;
     this.#connection.disconnect('logout');
-    while (this.online) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => !this.online);
   }
 }
 

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../../scripts/support/instance.js';
+import { until } from '../../support/until.js';
 import {
   type Answer,
   BoshSession,
@@ -79,9 +80,9 @@ export class Talker {
     await this.listen();
   }
 
-  async talk(to: Talker, subject: string, until: AbortSignal): Promise<void> {
-    for (let n = 0; !until.aborted; n += 1) {
-      while (!to.#isHere) await sleep(5);
+  async talk(to: Talker, subject: string, over: AbortSignal): Promise<void> {
+    for (let n = 0; !over.aborted; n += 1) {
+      await until(() => to.#isHere);
       await this.say(to, `${subject} ${this.name} ${n}`);
       await sleep(5);
     }

@@ -1,4 +1,5 @@
 /** Two gateways of one ejabberd, as operators run them, behind HAProxy with plain round robin and the gateways' agents. */
+
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { makeCertificate } from '../../../scripts/support/certificate.js';
 import { Instance } from '../../../scripts/support/instance.js';
 import { freePorts } from '../../../scripts/support/ports.js';
 import { root } from '../../../scripts/support/root.js';
+import { within } from '../../../scripts/support/within.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
 import { until } from '../../support/until.js';
 
@@ -95,7 +97,7 @@ export class TwoGateways {
     if (gateway === undefined) return null;
     const exited = once(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
-    const [code] = await exited;
+    const [code] = await within(exited, () => `the end of gateway ${number}`);
     return code;
   }
 

@@ -2,9 +2,11 @@
  * An XMPP client over WebSocket (RFC 7395) that does exactly what a test tells it to: it sends frames as they are, reads or
  * does not, acknowledges (XEP-0198) or does not, and can vanish at any time.
  */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
+import { within } from '../../../scripts/support/within.js';
 import { message, ping } from '../conformance/bosh-session.js';
 
 export interface Login {
@@ -32,6 +34,8 @@ export interface Closed {
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing';
 const SM = 'urn:xmpp:sm:3';
 
+const nobody = (): void => {};
+
 export const openFrame = (to = 'localhost'): string => `<open xmlns='${FRAMING}' to='${to}' version='1.0'/>`;
 export const closeFrame = `<close xmlns='${FRAMING}'/>`;
 
@@ -41,8 +45,7 @@ export class WebSocketSession {
   readonly frames: string[] = [];
   /** The bodies of all messages among them. */
   readonly bodies: string[] = [];
-  /** Resolves when the socket is gone. */
-  readonly closed: Promise<Closed>;
+  readonly #closed: Promise<Closed>;
   jid = '';
   /** Whether it answers `<r/>`. */
   acknowledges = true;
@@ -51,14 +54,14 @@ export class WebSocketSession {
   #counts = false;
   #read = 0;
   #isClosed = false;
-  #wake: () => void = () => {};
+  #wake = nobody;
   #pings = 0;
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
     socket.on('message', (data) => this.#take(`${data}`));
     socket.on('error', () => {});
-    this.closed = new Promise((resolve) => {
+    this.#closed = new Promise((resolve) => {
       socket.on('close', (code, reason) => {
         this.#isClosed = true;
         resolve({ code, reason: `${reason}` });
@@ -78,7 +81,7 @@ export class WebSocketSession {
       throw new Error(`refused with ${statusCode}`);
     });
     refused.catch(() => {});
-    await Promise.race([once(socket, 'open'), refused]);
+    await within(Promise.race([once(socket, 'open'), refused]), () => `${url} opens`);
     return session;
   }
 
@@ -131,6 +134,11 @@ export class WebSocketSession {
     return session;
   }
 
+  /** Resolves when the socket is gone. */
+  get closed(): Promise<Closed> {
+    return within(this.#closed, () => `${this.jid}: the end of its socket, behind ${this.#latest}`);
+  }
+
   get managed(): Managed {
     return { id: this.#id, handled: this.#handled };
   }
@@ -143,21 +151,37 @@ export class WebSocketSession {
   async next(): Promise<string | undefined> {
     while (this.#read === this.frames.length) {
       if (this.#isClosed) return undefined;
-      await new Promise<void>((resolve) => {
+      assert.equal(this.#wake, nobody, `${this.jid}: two read at once`);
+      const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+      try {
+        await within(woken, () => `${this.jid}: the next frame behind ${this.#latest}`);
+      } finally {
+        this.#wake = nobody;
+      }
     }
     return this.frames[this.#read++];
   }
 
+  get #latest(): string {
+    return `${this.frames.length}: ${this.frames.slice(-2).join(' ').slice(0, 2_000)}`;
+  }
+
   /** Reads on until a frame has this text in it. */
   async until(text: string): Promise<string> {
-    for (let frame = await this.next(); frame !== undefined; frame = await this.next()) {
-      if (frame.includes(text)) return frame;
-    }
-    assert.fail(
-      `${this.jid}: ${text} never came, the socket closed: ${JSON.stringify(await this.closed)} behind ${this.frames.slice(-2).join(' ')}`,
-    );
+    const begin = this.#read;
+    const found = async (): Promise<string> => {
+      for (let frame = await this.next(); frame !== undefined; frame = await this.next()) {
+        if (frame.includes(text)) return frame;
+      }
+      throw new Error(`the socket closed: ${JSON.stringify(await this.#closed)} behind ${this.#latest}`);
+    };
+    return found().catch((cause: Error) => {
+      throw new Error(`${this.jid}: ${text} never came in the frames from ${begin} on; ${cause.message}`, {
+        cause,
+      });
+    });
   }
 
   ask(frame: string, answer: string): Promise<string> {
@@ -181,7 +205,13 @@ export class WebSocketSession {
   /** Reads on until so many messages have come. */
   async messages(count: number): Promise<string[]> {
     while (this.bodies.length < count) {
-      if ((await this.next()) === undefined) assert.fail(`${this.jid}: ${this.bodies.length} of ${count}`);
+      const next = await this.next().catch((cause: Error) => {
+        throw new Error(`${this.jid}: ${this.bodies.length} messages of ${count}; ${cause.message}`, {
+          cause,
+        });
+      });
+      if (next === undefined)
+        assert.fail(`${this.jid}: ${this.bodies.length} of ${count}, and the socket closed`);
     }
     return this.bodies;
   }

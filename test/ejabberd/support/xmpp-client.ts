@@ -2,6 +2,7 @@
 import { type Client, client, type Element, xml } from '@xmpp/client';
 import { WebSocket } from 'ws';
 import type { Account } from '../../../scripts/support/instance.js';
+import { within } from '../../../scripts/support/within.js';
 import { type ChatClient, Inbox, WireTap } from './chat-client.js';
 
 // It takes the browser's, which Node.js has from version 22 on.
@@ -51,7 +52,7 @@ export class XmppClient implements ChatClient {
 
   async login(): Promise<void> {
     this.inbox.online.clear();
-    await this.#client.start();
+    await within(this.#client.start(), () => "@xmpp/client's session");
   }
 
   sendPresence(): void {
@@ -68,7 +69,7 @@ export class XmppClient implements ChatClient {
   }
 
   async logout(): Promise<void> {
-    await this.#client.stop();
+    await within(this.#client.stop(), () => '@xmpp/client: offline');
   }
 }
 

@@ -2,6 +2,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { within } from '../../../scripts/support/within.js';
 
 const SOURCE = fileURLToPath(new URL('../../../../test/erlang/etf/etf_peer.erl', import.meta.url));
 const COMPILE_AND_RUN = `
@@ -57,7 +58,8 @@ export class Erl {
     const frame = Buffer.concat([Buffer.alloc(4), Buffer.from(name), bytes]);
     frame.writeUInt32BE(frame.length - 4);
     this.#process.stdin.write(frame);
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    const answer = new Promise<Buffer>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return within(answer, () => `erl's answer to ${name}`);
   }
 
   #receive(chunk: Buffer): void {

@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { Erl } from '../../../scripts/support/erl.js';
 import type { Service } from '../../../src/service/service.js';
-import { BODY, Cluster, inService, next, play, post, until } from './support.js';
+import { until } from '../../support/until.js';
+import { BODY, Cluster, inService, next, play, post } from './support.js';
 
 let cluster: Cluster;
 let erl: Erl;

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import type { Service } from '../../../src/service/service.js';
-import { Cluster, inService, loadModule, next, play, post, until } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, inService, loadModule, next, play, post } from './support.js';
 import { WebClient } from './web-client.js';
 
 let cluster: Cluster;

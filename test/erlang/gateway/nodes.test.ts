@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { tagOf } from '../../../src/gateway/sid.js';
-import { Cluster, inService, loadModule, next, play, post, until } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, inService, loadModule, next, play, post } from './support.js';
 
 let cluster: Cluster;
 beforeEach(async () => {

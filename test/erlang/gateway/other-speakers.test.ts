@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { killChild } from '../../../scripts/support/epmd.js';
+import { happens } from '../../support/until.js';
 import { Cluster, COOKIE, inService, post } from './support.js';
 
 const run = promisify(execFile);
@@ -37,7 +37,7 @@ const environment = (): NodeJS.ProcessEnv => ({ ...process.env, ERL_EPMD_PORT: S
 async function spawnMailbox(program: string, given: readonly string[]): Promise<ChildProcess> {
   const child = spawn(program, given, { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
-  await once(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+  await happens(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
   return child;
 }
 

@@ -6,7 +6,8 @@ import { pino } from 'pino';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import type { Service } from '../../../src/service/service.js';
-import { Cluster, inService, loadModule, next, play, post, until } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, inService, loadModule, next, play, post } from './support.js';
 
 /** The shortest that there is. */
 const TICK_SECONDS = 4;

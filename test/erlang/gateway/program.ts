@@ -8,7 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { killChild } from '../../../scripts/support/epmd.js';
-import { COOKIE, until } from './support.js';
+import { within } from '../../../scripts/support/within.js';
+import { until } from '../../support/until.js';
+import { COOKIE } from './support.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const { PATH: path } = process.env;
@@ -60,7 +62,8 @@ export class Program {
 
   /** The exit code; nothing that it printed may show the cookie. */
   async ends(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'close');
+    if (this.child.exitCode === null)
+      await within(once(this.child, 'close'), () => `its end: ${this.output}`);
     assert.ok(!this.output.includes(COOKIE), this.output);
     return this.child.exitCode;
   }

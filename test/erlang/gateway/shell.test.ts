@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { killChild } from '../../../scripts/support/epmd.js';
 import type { Service } from '../../../src/service/service.js';
-import { Cluster, COOKIE, inService, until, urlOf } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, COOKIE, inService, urlOf } from './support.js';
 
 const run = promisify(execFile);
 

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { Erl } from '../../../scripts/support/erl.js';
 import type { Service } from '../../../src/service/service.js';
-import { Cluster, inService, loadModule, next, play, until } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, inService, loadModule, next, play } from './support.js';
 import { WebClient } from './web-client.js';
 
 let cluster: Cluster;

@@ -5,7 +5,8 @@ import { after, before, test } from 'node:test';
 import { pino } from 'pino';
 import { Cookie } from '../../../src/node/cookie.js';
 import { startNode } from '../../../src/service/start-node.js';
-import { Cluster, COOKIE, until } from './support.js';
+import { until } from '../../support/until.js';
+import { Cluster, COOKIE } from './support.js';
 
 const NAME = 'megaphone@localhost';
 

@@ -1,6 +1,5 @@
 /** A whole gateway in this process, with real Erlang nodes whose `mod_megaphone` the test plays. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, pino } from 'pino';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl } from '../../../scripts/support/erl.js';
@@ -8,6 +7,7 @@ import { type Config, configSchema } from '../../../src/config/schema.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
+import { until } from '../../support/until.js';
 
 export const COOKIE = 'gateway-tests';
 export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
@@ -111,10 +111,6 @@ export function next(erl: Erl, then = 'M', name = 'mod_megaphone'): Promise<stri
 /** Says of the next mark that it came to it, as the hub does; gives its place. */
 export async function sayTaken(erl: Erl): Promise<number> {
   return Number(await erl.text('mod_megaphone ! {say_taken, self()}, receive {said, Place} -> Place end'));
-}
-
-export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(10);
 }
 
 export async function inService(service: Service, count = 1): Promise<void> {

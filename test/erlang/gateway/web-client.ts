@@ -1,6 +1,7 @@
 /** A real client of WebSockets, from the `ws` package: what it hears, in order. */
 
 import { WebSocket } from 'ws';
+import { within } from '../../../scripts/support/within.js';
 import type { Service } from '../../../src/service/service.js';
 
 export class WebClient {
@@ -24,9 +25,10 @@ export class WebClient {
   /** What it hears next: `open`, `refused 503`, `text …`, `close 1000 reason`. */
   async next(): Promise<string> {
     while (this.#heard.length === 0) {
-      await new Promise<void>((resolve) => {
+      const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+      await within(woken, () => 'what a web client hears next');
     }
     return this.#heard.shift() ?? '';
   }

@@ -1,7 +1,6 @@
 /** Several worker processes: each a node of its own, together one gateway. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -9,8 +8,9 @@ import { freePort, killChild } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { freePorts } from '../../../scripts/support/ports.js';
 import type { Health } from '../../../src/observe/report.js';
+import { happens, until } from '../../support/until.js';
 import { type Program, Workplace } from './program.js';
-import { Cluster, COOKIE, next, play, until } from './support.js';
+import { Cluster, COOKIE, next, play } from './support.js';
 
 const NAMES = ['megaphone-1@localhost', 'megaphone-2@localhost'] as const;
 const [FIRST, SECOND] = NAMES;
@@ -292,7 +292,7 @@ test('workers end with their primary, even when it is killed', async () => {
   const program = await start();
   await killChild(program.child);
   await until(async () => (await hiddenNodes()) === '[]');
-  const [code] = await once(
+  const [code] = await happens(
     connect(port, '127.0.0.1').on('connect', () => {}),
     'error',
   );

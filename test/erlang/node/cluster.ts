@@ -4,7 +4,6 @@
  */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { Authority } from '../../../scripts/support/authority.js';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl, type ErlOptions } from '../../../scripts/support/erl.js';
@@ -12,6 +11,7 @@ import type { MegaphoneError } from '../../../src/errors.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
+import { happens } from '../../support/until.js';
 
 export const PEER = 'peer@localhost';
 export const NODE = 'megaphone@localhost';
@@ -85,7 +85,7 @@ export async function nextError(
   node: HiddenNode,
   event: 'down' | 'unreachable' | 'refused' | 'epmdLost',
 ): Promise<MegaphoneError> {
-  const args: unknown[] = await once(node, event);
+  const args: unknown[] = await happens(node, event);
   const error = args.find((value) => value instanceof Error);
   assert.ok(error !== undefined);
   return error as MegaphoneError;

@@ -1,11 +1,11 @@
 /** How the hidden node and real ones meet, and the reasons why they do not: cookie, name, list, port. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { names } from '../../../src/node/epmd-client.js';
+import { happens } from '../../support/until.js';
 import { AMPLE_MS, Cluster, isOverTls, NODE, nextError, PEER } from './cluster.js';
 
 describe('connecting', { timeout: 120_000 }, () => {
@@ -162,7 +162,7 @@ describe('connecting', { timeout: 120_000 }, () => {
         assert.equal(await node.ping(PEER), true);
         assert.equal(await erl.text(`net_adm:ping('${name}')`), 'pong');
         assert.equal(node.peers().length, 1);
-        const down = once(node, 'down');
+        const down = happens(node, 'down');
         await erl.evaluate(`erlang:disconnect_node('${name}')`);
         await down;
       }

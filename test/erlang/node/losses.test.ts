@@ -1,13 +1,12 @@
 /** Real peers that are killed, freeze, drop the connection, or come late: what is noticed, and how they are found again. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../scripts/support/epmd.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { atom } from '../../../src/etf/terms.js';
 import { lookup, names } from '../../../src/node/epmd-client.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
+import { happens, until } from '../../support/until.js';
 import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
 describe('losses', { timeout: 120_000 }, () => {
@@ -20,7 +19,7 @@ describe('losses', { timeout: 120_000 }, () => {
   test('a peer that is killed is down, unreachable, and up again when it is restarted', async () => {
     const erl = await cluster.erl();
     const node = await cluster.node();
-    const up = once(node, 'up');
+    const up = happens(node, 'up');
     node.keepConnected(PEER);
     await up;
     const down = nextError(node, 'down');
@@ -38,7 +37,7 @@ describe('losses', { timeout: 120_000 }, () => {
       node.peers().map((peer) => [peer.node, peer.up, peer.error?.code]),
       [[PEER, false, 'EPMD_NOT_REGISTERED']],
     );
-    const again = once(node, 'up');
+    const again = happens(node, 'up');
     await erl.restart();
     assert.deepEqual(await again, [PEER]);
     assert.equal(await node.ping(PEER), true);
@@ -48,7 +47,7 @@ describe('losses', { timeout: 120_000 }, () => {
     const node = await cluster.node();
     node.keepConnected(PEER);
     assert.equal((await nextError(node, 'unreachable')).code, 'EPMD_NOT_REGISTERED');
-    const up = once(node, 'up');
+    const up = happens(node, 'up');
     const erl = await cluster.erl();
     await up;
     assert.equal(await erl.text('nodes(hidden)'), '[megaphone@localhost]');
@@ -58,9 +57,9 @@ describe('losses', { timeout: 120_000 }, () => {
     const erl = await cluster.erl();
     const node = await cluster.node();
     node.keepConnected(PEER);
-    await once(node, 'up');
+    await happens(node, 'up');
     const down = nextError(node, 'down');
-    const again = once(node, 'up');
+    const again = happens(node, 'up');
     await erl.evaluate(`erlang:disconnect_node('${NODE}')`);
     await down;
     await again;
@@ -77,7 +76,7 @@ describe('losses', { timeout: 120_000 }, () => {
     };
     const { bytesIn, framesIn, framesOut } = traffic();
     // Ten ticks of four bytes, of which four make a tick time.
-    while (traffic().bytesIn < bytesIn + 10 * 4) await sleep(50);
+    await until(() => traffic().bytesIn >= bytesIn + 10 * 4);
     assert.deepEqual([traffic().framesIn, traffic().framesOut], [framesIn, framesOut]);
     assert.equal(await erl.text('nodes(hidden)'), '[megaphone@localhost]');
     assert.equal(await node.ping(PEER), true);
@@ -87,7 +86,7 @@ describe('losses', { timeout: 120_000 }, () => {
     const erl = await cluster.erl({ args: ['-kernel', 'net_ticktime', '2'] });
     const node = await cluster.node({ tickTime: 2, connectTimeoutMs: 300 });
     node.keepConnected(PEER);
-    await once(node, 'up');
+    await happens(node, 'up');
     const down = nextError(node, 'down');
     const monitor = new Promise((resolve) => node.monitor(PEER, 'kernel_sup', resolve));
     erl.freeze();
@@ -96,7 +95,7 @@ describe('losses', { timeout: 120_000 }, () => {
     assert.deepEqual(await monitor, atom('noconnection'));
     const unreachable = await nextError(node, 'unreachable');
     assert.equal(unreachable.code, 'HANDSHAKE_TIMEOUT');
-    const up = once(node, 'up');
+    const up = happens(node, 'up');
     erl.thaw();
     await up;
     assert.equal(await erl.text('nodes(hidden)'), '[megaphone@localhost]');
@@ -152,7 +151,7 @@ describe('EPMD', { timeout: 120_000 }, () => {
     await node.connect(PEER);
     const { creation } = node;
     const lost = nextError(node, 'epmdLost');
-    const renewed = once(node, 'epmdRenewed');
+    const renewed = happens(node, 'epmdRenewed');
     await cluster.epmd.restart();
     assert.equal((await lost).code, 'EPMD_UNREACHABLE');
     await renewed;

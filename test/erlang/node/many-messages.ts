@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { Erl } from '../../../scripts/support/erl.js';
+import { within } from '../../../scripts/support/within.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { type Term, type Tuple, tuple } from '../../../src/etf/terms.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
@@ -46,7 +47,7 @@ function collect(node: HiddenNode): Promise<string> {
   const hash = createHash('sha1');
   const four = Buffer.alloc(4);
   let left = COUNT;
-  return new Promise((resolve) => {
+  const whole = new Promise<string>((resolve) => {
     node.register('collector', {
       deliver: (message: Term) => {
         const [number, body] = (message as Tuple).elements as [number, Uint8Array];
@@ -57,6 +58,7 @@ function collect(node: HiddenNode): Promise<string> {
       },
     });
   });
+  return within(whole, () => `${left} messages more`);
 }
 
 /** Sends what SINK takes, as fast as the connection lets us. */

@@ -43,8 +43,11 @@ describe('TLS 1.2, renegotiated by Erlang', { timeout: 240_000 }, () => {
     });
     relay = await TlsRelay.start(await lookup(PEER, cluster.epmd.port));
     await node.connect(PEER, { host: '127.0.0.1', port: relay.port });
-    await everythingArrives(node, erl);
-    assert.ok(relay.renegotiated > 10, `${relay.renegotiated} records`);
+    // The busier the machine, the more messages share a record.
+    for (let rounds = 0; relay.renegotiated <= 10; rounds += 1) {
+      assert.ok(rounds < 10, `${relay.renegotiated} records`);
+      await everythingArrives(node, erl);
+    }
   });
 
   let brokenOff = (_: MegaphoneError): void => {};

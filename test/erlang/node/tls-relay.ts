@@ -1,7 +1,7 @@
 /** A relay that reads along what lies open in TLS: which kinds of records go by. RFC 8446, 5.1. */
 
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { happens } from '../../support/until.js';
 
 const HANDSHAKE = 22;
 const APPLICATION_DATA = 23;
@@ -16,7 +16,7 @@ export class TlsRelay {
   static async start(target: { readonly host: string; readonly port: number }): Promise<TlsRelay> {
     const server = createServer();
     server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await happens(server, 'listening');
     return new TlsRelay(server, target);
   }
 

@@ -1,9 +1,9 @@
 /** A relay between a gateway and a node, on real sockets: what it does to bytes is what networks do. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { Link } from '../../../scripts/chaos/link.js';
+import { happens } from '../../support/until.js';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -19,11 +19,11 @@ interface Ends {
 async function ends(): Promise<Ends> {
   const target = createServer().listen(0, '127.0.0.1');
   const server = createServer().listen(0, '127.0.0.1');
-  await Promise.all([once(target, 'listening'), once(server, 'listening')]);
+  await Promise.all([happens(target, 'listening'), happens(server, 'listening')]);
   const link = new Link(server);
   link.target = (target.address() as AddressInfo).port;
   const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [far] = (await once(target, 'connection')) as [Socket];
+  const [far] = (await happens(target, 'connection')) as [Socket];
   for (const socket of [near, far]) socket.on('error', () => {});
   closing.push(() => {
     link.close();
@@ -39,7 +39,7 @@ const gone = (socket: Socket): Promise<unknown> => new Promise((resolve) => sock
 
 async function read(socket: Socket, count: number): Promise<string> {
   let text = '';
-  while (text.length < count) text += String((await once(socket, 'data'))[0]);
+  while (text.length < count) text += String((await happens(socket, 'data'))[0]);
   return text;
 }
 
@@ -63,7 +63,7 @@ test('holds one direction, and lets all of it go later, while the other goes on'
   assert.equal(await read(near, 7), 'goes on');
   assert.equal(arrived, '');
   link.treat('there', { kind: 'pass' });
-  while (arrived.length < 4) await once(far, 'data');
+  while (arrived.length < 4) await happens(far, 'data');
   assert.equal(arrived, 'held');
 });
 

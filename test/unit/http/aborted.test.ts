@@ -1,11 +1,11 @@
 /** What aborted connections leave behind: nothing, wherever in a request they end. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
+import { happens } from '../../support/until.js';
 import { listen } from './serve.js';
 
 const told: ClientInfo[] = [];
@@ -26,12 +26,12 @@ after(() => front.close());
 async function abort(text: string): Promise<void> {
   const socket = connect(front.port, '127.0.0.1');
   socket.on('error', () => {});
-  await once(socket, 'connect');
+  await happens(socket, 'connect');
   socket.write(text, 'latin1');
   // The write is with the system; what is answered, if anything, is not waited for.
   await new Promise(setImmediate);
   socket.resetAndDestroy();
-  await once(socket, 'close');
+  await happens(socket, 'close');
 }
 
 const BODY = "<body rid='2' sid='abcdef.1' xmlns='http://jabber.org/protocol/httpbind'/>";

@@ -1,7 +1,6 @@
 /** The HTTP front over real sockets, before a gateway whose node is never reached: it parks requests, so they stay held. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { pino } from 'pino';
@@ -9,7 +8,7 @@ import { configSchema } from '../../../src/config/schema.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 
 const HELD = `<body sid='${tagOf('ejabberd@localhost')}.1'/>`;
 const services: Service[] = [];
@@ -46,7 +45,7 @@ class RawClient {
   }
 
   async closed(): Promise<string> {
-    if (!this.socket.destroyed) await once(this.socket, 'close');
+    if (!this.socket.destroyed) await happens(this.socket, 'close');
     return this.received;
   }
 

@@ -1,14 +1,13 @@
 /** One connection of the HTTP front over real sockets, before a service that answers when the test says so. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientInfo } from '../../../src/gateway/meta.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { listen } from './serve.js';
 
 const OPTIONS = {
@@ -65,7 +64,7 @@ class Client {
 
   async ended(): Promise<string> {
     if (!this.socket.readableEnded && !this.socket.destroyed)
-      await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]);
+      await Promise.race([happens(this.socket, 'end'), happens(this.socket, 'close')]);
     return this.received;
   }
 }
@@ -196,7 +195,7 @@ test('closing answers what is held, ends what is idle, and takes nothing new', a
   assert.equal(await idle.ended(), '');
   for (const client of [idle, holding]) client.socket.end();
   await closed;
-  await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
+  await assert.rejects(happens(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' });
 });
 
 test('closing says so in an answer that waits behind a held one', async () => {

@@ -1,11 +1,10 @@
 /** A real gateway process that may open few files: connections beyond are refused, nothing else breaks, it goes on. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { GatewayProcess } from '../../support/gateway-process.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 
 const FILES = 164;
 
@@ -41,7 +40,7 @@ test('the file limit bounds the connections, with 503 for those beyond, one log 
       closed += 1;
     });
     socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\n');
-    await once(socket, 'connect');
+    await happens(socket, 'connect');
   }
   // 64 files are kept for everything else; of the rest nine in ten connections are served.
   await until(async () => (await metric('connections')) === 100);

@@ -1,7 +1,6 @@
 /** HTTPS served by the front itself, with certificates made by openssl. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +15,7 @@ import { loadCertificate } from '../../../src/http/certificate.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import type { Health } from '../../../src/observe/report.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { listen } from './serve.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-https-'));
@@ -56,13 +55,13 @@ afterEach(() => front?.close());
 /** A connection that trusts nothing but that certificate. */
 async function open(ca: string, port = front.port): Promise<TLSSocket> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca });
-  await once(socket, 'secureConnect');
+  await happens(socket, 'secureConnect');
   return socket;
 }
 
 async function ask(socket: TLSSocket): Promise<string> {
   socket.write('POST /bosh HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi');
-  const [answer] = (await once(socket, 'data')) as [Buffer];
+  const [answer] = (await happens(socket, 'data')) as [Buffer];
   return answer.toString('latin1');
 }
 
@@ -91,8 +90,8 @@ test('a certificate that was replaced is used for new connections, and open ones
 /** A connection's session, for others to take it up. */
 async function begin(port: number, maxVersion: SecureVersion): Promise<Buffer> {
   const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca: first.pem, maxVersion });
-  const session = once(socket, 'session') as Promise<[Buffer]>;
-  await once(socket, 'secureConnect');
+  const session = happens(socket, 'session') as Promise<[Buffer]>;
+  await happens(socket, 'secureConnect');
   assert.equal(socket.isSessionReused(), false);
   await ask(socket);
   const [ticket] = await session;
@@ -111,7 +110,7 @@ async function resume(
   for (let i = 0; i < count; i += 1) {
     const ca = [first.pem, second.pem];
     const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca, maxVersion, session });
-    await once(socket, 'secureConnect');
+    await happens(socket, 'secureConnect');
     if (socket.isSessionReused()) reused += 1;
     assert.match(await ask(socket), /^HTTP\/1\.1 503 /);
     socket.destroy();
@@ -130,7 +129,7 @@ for (const workers of [1, 3]) {
     const { port } = gateway;
     // They are dealt out in turn.
     const count = 2 * workers;
-    const ended = once(gateway.process, 'exit');
+    const ended = happens(gateway.process, 'exit');
     try {
       await gateway.logs(({ msg }) => msg === `BOSH endpoint: https://127.0.0.1:${port}/bosh`);
       const sessions = [
@@ -209,7 +208,7 @@ test('who speaks no TLS, or nothing at all, is cut', async () => {
     socket.on('error', () => {});
     socket.write(text);
     socket.resume();
-    await once(socket, 'close');
+    await happens(socket, 'close');
   }
 });
 
@@ -226,7 +225,7 @@ test('handshakes that do not go on make room for those that come, the oldest fir
     socket.on('close', () => closed.push(i));
     // What begins a ClientHello.
     socket.write(Buffer.from([22, 3, 1, 2]));
-    await once(socket, 'connect');
+    await happens(socket, 'connect');
     // A quarter of ten connections.
     await until(ends);
   }
@@ -255,7 +254,7 @@ test('who asks for another handshake on a connection gets none', async () => {
     ca: first.pem,
     maxVersion: 'TLSv1.2',
   });
-  await once(socket, 'secureConnect');
+  await happens(socket, 'secureConnect');
   assert.match(await ask(socket), /secure: true/);
   const refused = new Promise<NodeJS.ErrnoException | null>((resolve) => {
     socket.on('error', resolve);

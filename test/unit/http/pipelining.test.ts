@@ -1,7 +1,6 @@
 /** Clients that do not wait for answers: how much of what they send is read, counted at the server's end of real sockets. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +12,7 @@ import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange } from '../../../src/gateway/ports.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
 import { REST_BYTES } from '../../../src/http/rest.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { listen } from './serve.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'megaphone-pipelining-'));
@@ -73,7 +72,7 @@ async function serve(answer: Buffer, options: Partial<BoshServerOptions> = {}) {
     sockets.push(socket);
     front.serve(socket);
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await happens(server.listen(0, '127.0.0.1'), 'listening');
   cleanups.push(
     () => front.close(),
     () => server.close(),
@@ -151,7 +150,7 @@ test('over TLS too, however small the records are', async () => {
   const { seen, front, port } = await serve(Buffer.from('~'), { certificate });
   const client = connectTls({ port, host: '127.0.0.1', servername: 'localhost', ca: certificate.pem });
   cleanups.push(() => client.destroy());
-  await once(client, 'secureConnect');
+  await happens(client, 'secureConnect');
   let answers = 0;
   client.on('data', (data: Buffer) => {
     answers += data.toString('latin1').split('HTTP/1.1 200').length - 1;
@@ -184,7 +183,7 @@ for (const [line, goesOn] of [
       await until(() => answers() === 100);
       assert.doesNotMatch(received, /connection: close/);
     } else {
-      await once(client, 'end');
+      await happens(client, 'end');
       assert.equal(answers(), 1);
       assert.match(received, /connection: close/);
     }

@@ -1,7 +1,6 @@
 /** The one limit for all requests that are coming in: by a model, and before connections that never finish theirs. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -9,7 +8,7 @@ import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { Receiving, type Slow } from '../../../src/http/receiving.js';
 import { RequestParser } from '../../../src/http/request-parser.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { listen } from './serve.js';
 
 class Request implements Slow {
@@ -158,7 +157,7 @@ test('connections that never finish take no more than the limit, whatever they s
   for (const { socket, answer } of slow) {
     if (answer() === '') continue;
     assert.match(answer(), /^HTTP\/1\.1 503 .*\r\nconnection: close\r\n.*retry-after: 2\r\n/s);
-    if (!socket.destroyed && !socket.readableEnded) await once(socket, 'end');
+    if (!socket.destroyed && !socket.readableEnded) await happens(socket, 'end');
   }
   for (const { socket } of [...slow, whole, halved]) socket.destroy();
   await until(() => front.connections === 0);

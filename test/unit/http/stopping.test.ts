@@ -1,12 +1,12 @@
 /** SIGTERM to the program, with one process and with several: what each connection hears before it is closed. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
+import { happens, until } from '../../support/until.js';
 
 /** Held, as its node is not there. */
 const HELD = `<body sid='${tagOf('ejabberd@localhost')}.1'/>`;
@@ -34,7 +34,7 @@ class Client {
 
   /** All that came before the end; a reset would be an error. */
   async ended(): Promise<string> {
-    if (!this.socket.readableEnded) await once(this.socket, 'end');
+    if (!this.socket.readableEnded) await happens(this.socket, 'end');
     return this.received;
   }
 }
@@ -45,7 +45,7 @@ for (const workers of ['1', '2']) {
     const { port, adminPort } = gateway;
     const opened = async (count: number): Promise<void> => {
       const line = new RegExp(`^megaphone_connections ${count}$`, 'm');
-      while (!line.test(await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text())) await sleep(10);
+      await until(async () => line.test(await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()));
     };
     // As many of each kind as workers, for they are dealt out in turns.
     const each = (text: string): Client[] =>
@@ -60,7 +60,7 @@ for (const workers of ['1', '2']) {
     await opened(7 * Number(workers));
     for (const client of idle) while (!client.received.endsWith('\n')) await sleep(5);
 
-    const exited = once(gateway.process, 'exit');
+    const exited = happens(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
     await gateway.logs(({ msg }) => msg === 'SIGTERM: stopping');
     for (const client of idle) assert.match(await client.ended(), /^HTTP\/1\.1 200 /);

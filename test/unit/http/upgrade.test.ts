@@ -1,13 +1,12 @@
 /** Requests on the paths of WebSockets, and who asks where those are, over real sockets. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { FakeSockets } from './fake-sockets.js';
 import { upgradeOf } from './frames.js';
 import { Machine, POST } from './machine.js';
@@ -33,7 +32,7 @@ async function ask(front: BoshServer, text: string): Promise<string> {
     answer += data;
   });
   socket.write(text);
-  await once(socket, 'close');
+  await happens(socket, 'close');
   return answer;
 }
 
@@ -72,7 +71,7 @@ for (const [what, origins, ...headers] of [
     const { front, sockets } = await serve({ corsOrigins: [...origins] });
     const socket = connect(front.port, '127.0.0.1');
     socket.write(upgradeOf('/ws?x=1', ...headers));
-    const [answer] = (await once(socket, 'data')) as [Buffer];
+    const [answer] = (await happens(socket, 'data')) as [Buffer];
     assert.match(
       answer.toString(),
       /^HTTP\/1\.1 101 .*\r\nsec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/s,
@@ -124,7 +123,7 @@ test('beyond max_connections it hears 503, as any request does', async () => {
   const { front, counters } = await serve({ maxConnections: 1 });
   const first = connect(front.port, '127.0.0.1');
   first.write(upgradeOf());
-  await once(first, 'data');
+  await happens(first, 'data');
   assert.match(await ask(front, upgradeOf()), /^HTTP\/1\.1 503 /);
   assert.equal(counters.refused.overload, 1);
   first.destroy();

@@ -1,14 +1,13 @@
 /** What a WebSocket can cost, over real sockets: clients that do not read, that flood, that never finish, or vanish. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
 import { MAX_PONGS, MAX_UNREAD } from '../../../src/http/outflow.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { FakeSockets } from './fake-sockets.js';
 import { frame, framesIn, ping, TEXT, text, upgradeOf } from './frames.js';
 import { listen, NO_BOSH } from './serve.js';
@@ -34,7 +33,7 @@ async function serve(options: Partial<BoshServerOptions> = {}) {
   });
   servers.push(server);
   server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  await happens(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return { front, sockets, counters, accepted, port };
 }

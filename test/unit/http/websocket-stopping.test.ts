@@ -1,7 +1,6 @@
 /** SIGTERM to the program, with one process and with several: what each WebSocket hears before it is closed. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { playNode } from '../../../scripts/bench/http/node-in-play.js';
@@ -10,7 +9,7 @@ import { PROCESS_NAME } from '../../../src/gateway/megaphone-process.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import type { HiddenNode } from '../../../src/node/hidden-node.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 
 const isClosed = (term: Term | undefined): boolean => term instanceof Atom && term.name === 'closed';
 let node: HiddenNode;
@@ -46,7 +45,7 @@ async function start(workers: string, settings: Readonly<Record<string, string>>
   });
   await gateway.logs(({ msg }) => msg.includes('is in service'), Number(workers));
   const clients = Array.from({ length: 10 }, () => new Client(gateway.port));
-  await Promise.all(clients.map(({ socket }) => once(socket, 'open')));
+  await Promise.all(clients.map(({ socket }) => happens(socket, 'open')));
   return { gateway, clients };
 }
 
@@ -57,7 +56,7 @@ for (const workers of ['1', '2']) {
       drain_time: '500 ms',
       see_other_uri: 'wss://b.example/ws',
     });
-    const exited = once(gateway.process, 'exit');
+    const exited = happens(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
     const [code] = await exited;
     assert.equal(code, 0);
@@ -80,7 +79,7 @@ for (const workers of ['1', '2']) {
     gateway.process.kill('SIGTERM');
     await until(async () => (await health()) === 503);
     assert.ok(clients.some((client) => client.code === 0));
-    const exited = once(gateway.process, 'exit');
+    const exited = happens(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
     await exited;
     await until(() => clients.every((client) => client.code > 0));
@@ -88,7 +87,7 @@ for (const workers of ['1', '2']) {
 
   test(`a second signal ends it at once: ${workers} worker(s)`, async () => {
     const { gateway, clients } = await start(workers, { drain_delay: '5 min' });
-    const exited = once(gateway.process, 'exit');
+    const exited = happens(gateway.process, 'exit');
     gateway.process.kill('SIGTERM');
     await gateway.logs(({ msg }) => msg === 'SIGTERM: stopping');
     gateway.process.kill('SIGTERM');
@@ -112,14 +111,14 @@ test('drained, no further one is opened, and BOSH goes on, a request for each co
   await until(() => clients.every((client) => client.code === 1012));
   const refused = new WebSocket(`${url.replace('http', 'ws')}/ws`, 'xmpp');
   refused.on('error', () => {});
-  const [, response] = await once(refused, 'unexpected-response');
+  const [, response] = await happens(refused, 'unexpected-response');
   assert.deepEqual([response.statusCode, response.headers['retry-after']], [503, '2']);
   assert.deepEqual(await bosh(), [200, 'close']);
   await order('resume');
   assert.deepEqual(await bosh(), [200, 'keep-alive']);
   const { socket } = new Client(gateway.port);
-  await once(socket, 'open');
-  const exited = once(gateway.process, 'exit');
+  await happens(socket, 'open');
+  const exited = happens(gateway.process, 'exit');
   gateway.process.kill('SIGTERM');
   await exited;
 });

@@ -1,7 +1,6 @@
 /** WebSockets over real sockets, HTTP and HTTPS, with the client of the `ws` package, before a gateway that the test plays. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,7 +11,7 @@ import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 import { FakeSockets } from './fake-sockets.js';
 import { close, framesIn, text, upgradeOf } from './frames.js';
 import { listen, NO_BOSH } from './serve.js';
@@ -53,7 +52,7 @@ for (const [scheme, options] of [
     });
     const heard: string[] = [];
     client.on('message', (data, isBinary) => heard.push(`${isBinary} ${data}`));
-    await once(client, 'open');
+    await happens(client, 'open');
     assert.equal(client.protocol, 'xmpp');
     const texts = ['', 'a', 'ä'.repeat(100), 'x'.repeat(900)];
     for (const each of texts) client.send(each);
@@ -63,7 +62,7 @@ for (const [scheme, options] of [
       texts.map((each) => `false ${each}`),
     );
     client.ping('are you there');
-    const [pong] = await once(client, 'pong');
+    const [pong] = await happens(client, 'pong');
     assert.equal(`${pong}`, 'are you there');
     const { path, origin, userAgent, secure } = sockets.clients[0] ?? assert.fail();
     assert.deepEqual(
@@ -71,7 +70,7 @@ for (const [scheme, options] of [
       ['/ws', 'https://chat.example', 'a test', scheme === 'wss'],
     );
     client.close(1001, 'bye');
-    const [code] = await once(client, 'close');
+    const [code] = await happens(client, 'close');
     assert.deepEqual([code, sockets.ends], [1001, [[1, 1001]]]);
     await until(() => front.connections === 0);
   });
@@ -83,13 +82,13 @@ for (const [scheme, options] of [
       socket.close(1008, Buffer.from('enough'));
     };
     const client = new WebSocket(`${scheme}://localhost:${front.port}/ws`, 'xmpp', { ca: pem });
-    await once(client, 'open');
+    await happens(client, 'open');
     let count = 0;
     client.on('message', () => {
       count += 1;
     });
     client.send('go');
-    const [code, reason] = await once(client, 'close');
+    const [code, reason] = await happens(client, 'close');
     assert.deepEqual([count, code, `${reason}`, sockets.ends], [100, 1008, 'enough', []]);
     await until(() => front.connections === 0);
   });
@@ -97,7 +96,7 @@ for (const [scheme, options] of [
   test(`${scheme}: a proof that the client has read goes at once behind 16 KB, and else within a second`, async () => {
     const { front, sockets } = await serve(options);
     const client = new WebSocket(`${scheme}://localhost:${front.port}/ws`, 'xmpp', { ca: pem });
-    await once(client, 'open');
+    await happens(client, 'open');
     const [socket] = sockets.sockets;
     socket?.send(Buffer.from('a'), 1);
     socket?.send(Buffer.from('b'), 2);
@@ -137,7 +136,7 @@ class Raw {
   }
 
   async closed(): Promise<string> {
-    if (!this.socket.destroyed) await once(this.socket, 'close');
+    if (!this.socket.destroyed) await happens(this.socket, 'close');
     return this.#received.toString('latin1');
   }
 }
@@ -148,7 +147,7 @@ test('cut behind every byte of the request and of frames, nothing stays, and the
   for (let end = 1; end <= bytes.length; end += 1) {
     const before = sockets.sockets.length;
     const client = new Raw(front.port, bytes.subarray(0, end));
-    await once(client.socket, 'connect');
+    await happens(client.socket, 'connect');
     const isAsked = end >= upgradeOf().length;
     await until(() => sockets.sockets.length === before + (isAsked ? 1 : 0));
     client.socket.resetAndDestroy();

@@ -1,7 +1,6 @@
 /** What no real node does: peers that break the protocol. A socket of the test's own plays them, byte by byte. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { encodeControl } from '../../../src/distribution/control.js';
@@ -13,6 +12,7 @@ import { encodeVersioned } from '../../../src/etf/encode.js';
 import { atom, Pid, Reference } from '../../../src/etf/terms.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
+import { happens } from '../../support/until.js';
 
 const NODE = 'megaphone@localhost';
 const FAKE = 'fake@localhost';
@@ -77,7 +77,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
 
   beforeEach(async () => {
     server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await happens(server, 'listening');
     const address = server.address();
     assert.ok(typeof address === 'object' && address !== null);
     endpoint = { host: '127.0.0.1', port: address.port };
@@ -96,7 +96,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
   async function reached(name = FAKE): Promise<{ peer: Fake; connected: Promise<void> }> {
     const connected = node.connect(name, endpoint);
     connected.catch(() => {});
-    const [socket] = (await once(server, 'connection')) as [Socket];
+    const [socket] = (await happens(server, 'connection')) as [Socket];
     sockets.push(socket);
     const peer = new Fake(socket);
     await peer.hear();
@@ -108,18 +108,18 @@ describe('hostile peers', { timeout: 60_000 }, () => {
     const socket = dial({ port: node.port, host: '127.0.0.1', localAddress });
     sockets.push(socket);
     const peer = new Fake(socket);
-    await once(socket, 'connect');
+    await happens(socket, 'connect');
     return peer;
   }
 
   async function refusal(): Promise<MegaphoneError> {
-    const [error] = (await once(node, 'refused')) as [MegaphoneError];
+    const [error] = (await happens(node, 'refused')) as [MegaphoneError];
     return error;
   }
 
   /** The fake connects and goes through with the handshake. */
   async function linked(name = FAKE, expected = 'ok', from?: string): Promise<Fake> {
-    const up = once(node, 'up');
+    const up = happens(node, 'up');
     const peer = await calling(from);
     peer.say(message.encodeName({ ...fake, name }));
     assert.equal(message.decodeStatus((await peer.hear()) as Buffer), expected);
@@ -133,7 +133,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
   }
 
   async function downOf(act: () => void): Promise<MegaphoneError> {
-    const down = once(node, 'down') as Promise<[string, MegaphoneError]>;
+    const down = happens(node, 'down') as Promise<[string, MegaphoneError]>;
     act();
     const [, error] = await down;
     return error;
@@ -301,7 +301,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
 
     test('300 at once that say nothing: one that has something to say gets in at once', async () => {
       await start();
-      const refused = once(node, 'refused') as Promise<[MegaphoneError]>;
+      const refused = happens(node, 'refused') as Promise<[MegaphoneError]>;
       const silent = await Promise.all(Array.from({ length: 300 }, () => calling()));
       await linked();
       assert.equal((await refused)[0].code, 'HANDSHAKE_TOO_MANY');
@@ -321,7 +321,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
         socket.on('connect', () => socket.destroy());
       };
       for (let count = 0; count < 50; count += 1) flood();
-      while ((codes.get('HANDSHAKE_TOO_FAST') ?? 0) < 1_000) await once(node, 'refused');
+      while ((codes.get('HANDSHAKE_TOO_FAST') ?? 0) < 1_000) await happens(node, 'refused');
       await linked('friend@localhost', 'ok', '127.0.0.2');
       isFlooding = false;
     });
@@ -346,7 +346,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
     test('again in a new life: with the cookie it takes the place of the old connection', async () => {
       await start();
       const first = await linked();
-      const down = once(node, 'down') as Promise<[string, MegaphoneError]>;
+      const down = happens(node, 'down') as Promise<[string, MegaphoneError]>;
       const second = await linked(FAKE, 'alive');
       assert.equal((await down)[1].code, 'LINK_SUPERSEDED');
       assert.equal(await first.hear(), undefined);
@@ -404,7 +404,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
       test(`and send ${what}: it is dropped, and the connection stays`, async () => {
         await start();
         const peer = await linked();
-        const unusable = once(node, 'unusable') as Promise<[string, MegaphoneError]>;
+        const unusable = happens(node, 'unusable') as Promise<[string, MegaphoneError]>;
         peer.frame(frame);
         const [who, error] = await unusable;
         assert.deepEqual([who, error.code], [FAKE, 'LINK_BAD_CONTROL']);
@@ -445,7 +445,7 @@ describe('hostile peers', { timeout: 60_000 }, () => {
         Buffer.of(112),
         encodeControl({ op: 'MONITOR_P', from: pid, to: 'nobody', ref }),
       ]);
-      const down = once(node, 'down') as Promise<[string, MegaphoneError]>;
+      const down = happens(node, 'down') as Promise<[string, MegaphoneError]>;
       let asking = true;
       const ask = (): void => {
         for (let count = 0; count < 1_000; count++) peer.frame(question);

@@ -1,6 +1,5 @@
 /** Strangers on a port with TLS cost no more than others, whatever they play with it. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect as dial, type Socket } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as dialTls } from 'node:tls';
@@ -11,7 +10,7 @@ import type { MegaphoneError } from '../../../src/errors.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 
 const cookie = new Cookie('xyzzy');
 const CALLER = 'caller@localhost';
@@ -42,7 +41,7 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
     const socket = dial({ port, host: '127.0.0.1' });
     sockets.push(socket);
     socket.on('error', () => {});
-    await once(socket, 'connect');
+    await happens(socket, 'connect');
     return socket;
   }
   const codes = (node: HiddenNode): Map<string, number> => {
@@ -59,12 +58,12 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
   ] as const) {
     test(`one that says ${what} has so much time`, async () => {
       const node = await start(CALLED, { tls: credentials(), connectTimeoutMs: 50 });
-      const refused = once(node, 'refused');
+      const refused = happens(node, 'refused');
       const socket = await calling(node.port);
       if (bytes !== undefined) socket.write(bytes);
       const [error] = (await refused) as [MegaphoneError];
       assert.equal(error.code, 'HANDSHAKE_TIMEOUT');
-      if (!socket.destroyed) await once(socket, 'close');
+      if (!socket.destroyed) await happens(socket, 'close');
     });
   }
 
@@ -97,7 +96,7 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
   test('an HTTP client, and one that says anything', async () => {
     const node = await start(CALLED, { tls: credentials() });
     for (const bytes of ['GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'x'.repeat(300)]) {
-      const refused = once(node, 'refused');
+      const refused = happens(node, 'refused');
       (await calling(node.port)).write(bytes);
       const [error] = (await refused) as [MegaphoneError];
       assert.equal(error.code, 'HANDSHAKE_TLS_MISMATCH', bytes.slice(0, 20));
@@ -110,7 +109,7 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
     const long = Buffer.alloc(3_000);
     long.writeUInt32BE(2_996);
     for (const bytes of [long, Buffer.from('00000010', 'hex')]) {
-      const refused = once(node, 'refused');
+      const refused = happens(node, 'refused');
       const socket = dialTls({
         port: node.port,
         host: '127.0.0.1',
@@ -121,7 +120,7 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
       } as object);
       sockets.push(socket);
       socket.on('error', () => {});
-      await once(socket, 'secureConnect');
+      await happens(socket, 'secureConnect');
       socket.end(bytes);
       const [error] = (await refused) as [MegaphoneError];
       assert.match(error.code, /HANDSHAKE_(BAD_MESSAGE|CLOSED)/);
@@ -140,7 +139,7 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
       ca,
     } as object);
     sockets.push(socket);
-    await once(socket, 'secureConnect');
+    await happens(socket, 'secureConnect');
     const name = encodeName({ name: CALLER, creation: 1, flags: OUR_FLAGS });
     const length = Buffer.alloc(4);
     length.writeUInt32BE(name.length);
@@ -148,7 +147,8 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
       await new Promise((resolve) => socket.write(Buffer.of(byte), resolve));
     }
     let answer = Buffer.alloc(0);
-    while (answer.length < 7) answer = Buffer.concat([answer, ...((await once(socket, 'data')) as Buffer[])]);
+    while (answer.length < 7)
+      answer = Buffer.concat([answer, ...((await happens(socket, 'data')) as Buffer[])]);
     assert.equal(answer.subarray(0, 7).toString('latin1'), '\0\0\0\x03sok');
   });
 });

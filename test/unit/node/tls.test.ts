@@ -1,6 +1,5 @@
 /** TLS between nodes without Erlang: two of ours meet, or do not; and what the files must be. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { chmodSync, copyFileSync, writeFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Authority, type Issued, type NodeFiles } from '../../../scripts/support/authority.js';
@@ -9,6 +8,7 @@ import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 import { tlsFailure } from '../../../src/node/tls-failure.js';
+import { happens } from '../../support/until.js';
 
 const cookie = new Cookie('xyzzy');
 const CALLER = 'caller@localhost';
@@ -40,7 +40,7 @@ async function start(name: string, options: Partial<NodeOptions> = {}): Promise<
 async function pair(theirs?: TlsCredentials, ours?: TlsCredentials, host = 'localhost') {
   const called = await start(`called@${host}`, theirs === undefined ? {} : { tls: theirs });
   const caller = await start(CALLER, ours === undefined ? {} : { tls: ours });
-  const refused = once(called, 'refused') as Promise<[MegaphoneError, string]>;
+  const refused = happens(called, 'refused') as Promise<[MegaphoneError, string]>;
   const connected = caller.connect(`called@${host}`, { host: '127.0.0.1', port: called.port });
   return { called, caller, refused: refused.then(([error]) => error), connected };
 }

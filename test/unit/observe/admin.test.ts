@@ -1,6 +1,5 @@
 /** The admin port over real sockets: health, metrics, and all that it refuses. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
@@ -17,6 +16,7 @@ import {
   type Sources,
   stats,
 } from '../../../src/observe/report.js';
+import { happens } from '../../support/until.js';
 
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
   {
@@ -239,7 +239,7 @@ test('HEAD is GET without the text', async () => {
 /** The status that a request with this Host header gets. */
 async function statusFor(host: string): Promise<number> {
   const asking = request({ port: admin.port, host: '127.0.0.1', path: '/metrics', headers: { host } }).end();
-  const [response] = (await once(asking, 'response')) as [IncomingMessage];
+  const [response] = (await happens(asking, 'response')) as [IncomingMessage];
   response.resume();
   return response.statusCode ?? 0;
 }

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { happens } from '../../support/until.js';
 
 const program = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 
@@ -16,7 +16,7 @@ const mistakes = Array.from({ length: MISTAKES }, (_, index) => [`MEGAPHONE_${in
 for (const workers of ['1', '2']) {
   test(`${workers} worker(s): all lines are there`, async () => {
     const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    await happens(server, 'listening');
     const { port } = server.address() as AddressInfo;
     const flags = ['--workers', workers, '--node', `failed${port}@localhost`, '--epmd-port', '0'];
     flags.push('--http-ip', '127.0.0.1', '--http-port', `${port}`);
@@ -24,12 +24,12 @@ for (const workers of ['1', '2']) {
       env: { PATH: process.env.PATH, MEGAPHONE_COOKIE: 'test', ...Object.fromEntries(mistakes) },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    await once(gateway.stderr, 'data');
+    await happens(gateway.stderr, 'data');
     let log = '';
     gateway.stdout.setEncoding('utf8').on('data', (text: string) => {
       log += text;
     });
-    const [code] = await once(gateway, 'close');
+    const [code] = await happens(gateway, 'close');
     server.close();
     assert.equal(code, 1);
     assert.equal(log.match(/MEGAPHONE_\d+/g)?.length, MISTAKES);

@@ -1,7 +1,6 @@
 /** The disk under the log is full: lines are lost and counted, and nothing else happens to the service. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import {
   closeSync,
   ftruncateSync,
@@ -16,10 +15,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { killChild } from '../../../scripts/support/epmd.js';
 import { freePorts } from '../../../scripts/support/ports.js';
+import { happens, until } from '../../support/until.js';
 
 const program = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const PAGE = 4096;
@@ -33,7 +32,7 @@ class Gateway {
   static async start(used: number, settings: readonly string[]): Promise<Gateway> {
     const [port = 0, admin = 0] = await freePorts(2);
     const gateway = new Gateway(used, port, admin, settings);
-    while ((await gateway.health()) === undefined) await sleep(20);
+    await until(async () => (await gateway.health()) !== undefined);
     return gateway;
   }
 
@@ -80,10 +79,10 @@ describe('a full disk under the log', { timeout: 60_000 }, () => {
     it(`loses lines, and nothing else: ${workers} worker(s)`, async () => {
       const gateway = await Gateway.start(PAGE, ['--workers', workers]);
       try {
-        while (!((await gateway.linesLost()) > 0)) await sleep(20);
+        await until(async () => (await gateway.linesLost()) > 0);
         assert.equal(statSync(gateway.log).size, PAGE);
         gateway.child.kill('SIGTERM');
-        const [code] = await once(gateway.child, 'exit');
+        const [code] = await happens(gateway.child, 'exit');
         assert.equal(code, 0);
       } finally {
         await gateway.remove();
@@ -94,7 +93,7 @@ describe('a full disk under the log', { timeout: 60_000 }, () => {
   it('that has room again is written to, and a torn line spoils no other', async () => {
     const gateway = await Gateway.start(PAGE - 10, []);
     try {
-      while (!((await gateway.linesLost()) > 0)) await sleep(20);
+      await until(async () => (await gateway.linesLost()) > 0);
       // Held open, the file can be read when the disk's owner has ended.
       const log = openSync(gateway.log, 'r+');
       const torn = readFileSync(log).subarray(PAGE - 10);
@@ -102,7 +101,7 @@ describe('a full disk under the log', { timeout: 60_000 }, () => {
       ftruncateSync(log, 10);
       writeSync(log, torn, 0, 10, 0);
       gateway.child.kill('SIGTERM');
-      await once(gateway.child, 'exit');
+      await happens(gateway.child, 'exit');
       const text = Buffer.alloc(PAGE);
       const length = readSync(log, text, 0, PAGE, 0);
       closeSync(log);

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -13,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
 import { killChild } from '../../../scripts/support/epmd.js';
 import { freePorts } from '../../../scripts/support/ports.js';
+import { happens, until } from '../../support/until.js';
 
 const program = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const unread = fileURLToPath(new URL('../../../../test/support/unread.py', import.meta.url));
@@ -46,13 +46,13 @@ class Gateway {
       env: { ...process.env, MEGAPHONE_COOKIE: 'test' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const [pid] = (await once(reader.stdout, 'data')) as [Buffer];
+    const [pid] = (await happens(reader.stdout, 'data')) as [Buffer];
     const gateway = new Gateway(reader, port, admin, Number(pid), cert);
     // Before all is up, SIGHUP ends it.
     const up = /^megaphone_worker_up.* 1$/gm;
     const expected = workers === '1' ? 0 : Number(workers);
-    while (((await gateway.#metrics().catch(() => '')).match(up) ?? []).length !== expected) await sleep(20);
-    while ((await gateway.serves().catch(() => 0)) !== 200) await sleep(20);
+    await until(async () => ((await gateway.#metrics().catch(() => '')).match(up) ?? []).length === expected);
+    await until(async () => (await gateway.serves().catch(() => 0)) === 200);
     return gateway;
   }
 
@@ -81,7 +81,7 @@ class Gateway {
   /** The status that the BOSH endpoint answers with. */
   async serves(): Promise<number | undefined> {
     const request = get({ port: this.#port, path: '/bosh', rejectUnauthorized: false, agent: false });
-    const [response] = await once(request, 'response');
+    const [response] = await happens(request, 'response');
     response.resume();
     return response.statusCode;
   }
@@ -93,7 +93,7 @@ class Gateway {
   /** @returns its exit code */
   async stop(): Promise<number> {
     process.kill(this.#pid, 'SIGTERM');
-    const [code] = await once(this.#reader, 'close');
+    const [code] = await happens(this.#reader, 'close');
     return code;
   }
 
@@ -129,7 +129,7 @@ describe('a log that nobody reads', { concurrency: 6, timeout: 120_000 }, () => 
         for (let i = 0; i < 4; i += 1) assert.equal(await gateway.serves(), 200);
         if (isReadLater) {
           gateway.read();
-          while (!gateway.log.includes('LOG_LINES_LOST')) await sleep(10);
+          await until(() => gateway.log.includes('LOG_LINES_LOST'));
           assert.match(gateway.log, /\d+ lines of the log were lost: nobody took them/);
         }
         assert.equal(await gateway.stop(), 0);

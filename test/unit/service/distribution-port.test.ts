@@ -1,7 +1,6 @@
 /** What strangers get at the distribution port of a whole gateway, and what the log and the metrics say of it. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { pino } from 'pino';
@@ -11,7 +10,7 @@ import { encodeName } from '../../../src/distribution/handshake-messages.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Service } from '../../../src/service/service.js';
-import { until } from '../../support/until.js';
+import { happens, until } from '../../support/until.js';
 
 const COOKIE = 'nobody-may-read-this';
 const config = (settings: Readonly<Record<string, unknown>> = {}): Config =>
@@ -48,7 +47,7 @@ async function stranger(port: number, host = '127.0.0.1'): Promise<Socket> {
   const socket = connect(port, host);
   cleanUp.push(() => socket.destroy());
   socket.on('error', () => {});
-  await once(socket, 'connect');
+  await happens(socket, 'connect');
   return socket;
 }
 
@@ -81,7 +80,7 @@ test('distribution_ip binds the port to that address alone', async () => {
   const { service } = await start({ distribution_ip: '127.0.0.2' });
   await stranger(service.node.port, '127.0.0.2');
   const other = connect(service.node.port, '127.0.0.1');
-  const [error] = (await once(other, 'error')) as [NodeJS.ErrnoException];
+  const [error] = (await happens(other, 'error')) as [NodeJS.ErrnoException];
   assert.equal(error.code, 'ECONNREFUSED');
   for (const worker of workerConfigs(config({ distribution_ip: '127.0.0.2', workers: 3 }))) {
     assert.equal(worker.distribution_ip, '127.0.0.2');
@@ -92,7 +91,7 @@ test('the end of a connection is told for every node, as a warning only where so
   const { service, lines } = await start();
   const shell = await HiddenNode.start({ name: 'shell@localhost', cookie: new Cookie(COOKIE), epmd: false });
   await shell.connect(service.node.name, { host: '127.0.0.1', port: service.node.port });
-  const down = once(service.node, 'down');
+  const down = happens(service.node, 'down');
   await shell.stop();
   await down;
   const [line] = lines.filter(({ msg }) => msg === 'disconnected from shell@localhost');
@@ -111,10 +110,10 @@ test('an EPMD that talks on after its answer is left, and the log is not filled 
         setTimeout(() => socket.write(Buffer.alloc(1_000_000)), 50);
       });
   }).listen(0, '127.0.0.1');
-  await once(epmd, 'listening');
+  await happens(epmd, 'listening');
   cleanUp.push(() => epmd.close());
   const { service, lines } = await start({ epmd_port: (epmd.address() as { port: number }).port });
-  for (let times = 0; times < 2; times += 1) await once(service.node, 'epmdLost');
+  for (let times = 0; times < 2; times += 1) await happens(service.node, 'epmdLost');
   assert.ok(registrations >= 2);
   assert.equal(lines.filter(({ msg }) => msg.includes('EPMD')).length, 1);
 });

@@ -1,12 +1,12 @@
 /** Dealing connections out, to workers that only note what they are handed. */
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Dealer, MOST_DEALT, type Worker } from '../../../src/workers/dealer.js';
+import { happens } from '../../support/until.js';
 
 class Notes implements Worker {
   readonly handed: Socket[] = [];
@@ -46,7 +46,7 @@ afterEach(() => {
 async function come(): Promise<number | undefined> {
   const client = connect(dealer.port, '127.0.0.1');
   clients.push(client);
-  await once(client, 'connect');
+  await happens(client, 'connect');
   return client.localPort;
 }
 
@@ -116,7 +116,7 @@ test('a worker that takes none is dealt so many, the others the rest, and more t
   for (let i = 0; i < MOST_DEALT; i += 1) await come();
   const port = await come();
   for (let i = MOST_DEALT + 1; i < MAX; i += 1) await come();
-  await once(connect(dealer.port, '127.0.0.1'), 'close');
+  await happens(connect(dealer.port, '127.0.0.1'), 'close');
   assert.equal(dealer.refused, 1);
   assert.match(log.join(), /"HTTP_CONNECTIONS".*too many connections wait for a worker/);
   dealer.join(two);
@@ -132,7 +132,7 @@ for (const [what, waits] of [
     await come();
     await handed(one, 1);
     if (waits) dealer.leave(one);
-    const closed = once(clients[0]?.resume() as Socket, 'close');
+    const closed = happens(clients[0]?.resume() as Socket, 'close');
     dealer.close();
     await closed;
   });
