@@ -8,7 +8,7 @@
 # processes and temporary files are its own, so none of them is left behind however it ends.
 set -euo pipefail
 
-packages=(make curl ejabberd erlang-base erlang-dev erlang-eunit erlang-proper-dev)
+packages=(make curl ejabberd haproxy nginx erlang-base erlang-dev erlang-eunit erlang-proper-dev)
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 release=${1:?usage: $0 RELEASE COMMAND...}

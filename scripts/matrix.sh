@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tests that meet a real Erlang or a real ejabberd, on this machine and on other releases of Debian (see debian.sh):
+# The tests that meet a real Erlang or a real ejabberd, on this machine and on other releases of Debian (see debian.sh), each
+# without and with TLS between the nodes:
 #
 #   matrix.sh [RELEASE...]    without one: here (this machine), trixie, sid
 #
@@ -8,9 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 logs=dist/matrix
-format='%-8s  %-20s  %3s  %18s  %18s  %18s  %18s\n'
+format='%-8s  %-20s  %3s  %18s  %18s  %18s  %18s  %18s\n'
 # shellcheck disable=SC2059
-table=$(printf "$format" release ejabberd OTP 'module: passed' 'erl: passed' 'ejabberd: passed' 'TLS: passed')
+table=$(printf "$format" release ejabberd OTP 'module: passed' 'erl: passed' 'ejabberd: passed' 'erl, TLS' 'ejabberd, TLS')
 failed=0
 
 # on RELEASE COMMAND...
@@ -28,8 +29,7 @@ check() {
   row+=("$(awk '/All [0-9]+ tests passed/ {n += $2} / Passed: [0-9]+/ {n += $NF} /OK: Passed/ {n++} /^ℹ pass / {n += $3} END {print n + 0}' "$log")$verdict")
 }
 
-# compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, proxies and
-# Chromium.
+# compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers and Chromium.
 compiled() {
   find "test/$1" -name '*.test.ts' | sed 's,\(.*\)\.ts$,dist/\1.js,' |
     grep -vE '/(other-speakers|documents|examples|browser|websocket-browser|foreign-page)\.test\.js$' | sort
@@ -42,14 +42,13 @@ for release; do
   row=("$release" "$(on "$release" dpkg-query -W -f '${Version}' ejabberd)")
   row+=("$(on "$release" erl -noshell -eval 'io:put_chars(erlang:system_info(otp_release)), halt().')")
   check "$release" module make -C erl "OUT=../$logs/$release" test
-  for folder in erlang ejabberd; do
-    mapfile -t tests < <(compiled "$folder")
-    check "$release" "$folder" node --test --test-reporter=spec --test-concurrency=2 "${tests[@]}"
+  for tls in 0 1; do
+    for folder in erlang ejabberd; do
+      mapfile -t tests < <(compiled "$folder")
+      check "$release" "$folder$([ $tls = 0 ] || echo -tls)" env "MEGAPHONE_TLS=$tls" node --import ./dist/test/support/watchdog.js \
+        --test --test-reporter=spec --test-timeout=900000 --test-concurrency=2 "${tests[@]}"
+    done
   done
-  # The same nodes meet over TLS, and one whole conversation; what is about TLS alone has been among the tests above.
-  mapfile -t tests < <(compiled erlang/node | grep -v /tls.test.js)
-  check "$release" tls env MEGAPHONE_TLS=1 node --test --test-reporter=spec --test-concurrency=2 \
-    "${tests[@]}" dist/test/ejabberd/lifecycle.test.js
   # shellcheck disable=SC2059
   table+=$'\n'$(printf "$format" "${row[@]}")
 done

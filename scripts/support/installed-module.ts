@@ -2,11 +2,14 @@
  * mod_megaphone as an ejabberd has compiled and installed it, for the next instances: that takes longer than all else of their
  * start. Their own scripts find what they need there, or install what is not the same any more.
  */
+import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from './root.js';
 
-const KEPT = join(root, 'dist', 'installed-module');
+/** Its Erlang, such as `13.1.5 25`: another's code may not load. */
+const erlang = readFileSync('/usr/lib/erlang/releases/start_erl.data', 'utf8').trim().replace(/\W+/g, '-');
+const KEPT = join(root, 'dist', `installed-module-${erlang}`);
 
 /** The sum of its sources, which scripts/ejabberd.sh leaves there. */
 const sumOf = (modules: string): Promise<string> =>

@@ -1,5 +1,6 @@
 /** What ejabberd's modules do for a user goes on after the session moved, and the user's contacts notice nothing. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { Account } from '../../scripts/support/instance.js';
 import { addModule } from '../../scripts/support/module-options.js';
@@ -54,6 +55,34 @@ const TIMES = ['there', 'and back'];
 const bare = (jid: string): string => jid.split('/')[0] as string;
 const iq = (type: string, id: string, payload: string, to = ''): string =>
   `<iq type='${type}' id='${id}'${to} xmlns='jabber:client'>${payload}</iq>`;
+
+const MOOD = 'http://jabber.org/protocol/mood';
+const FEATURES = ['http://jabber.org/protocol/disco#info', `${MOOD}+notify`];
+/** XEP-0115 §5.1. */
+const VERSION = createHash('sha1')
+  .update(`client/web//<${FEATURES.join('<')}<`)
+  .digest('base64');
+const CAPS = `<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:test' ver='${VERSION}'/>`;
+
+/** As a client that wants to hear of moods: it says so when the server asks what its presence means. */
+function tellsFeatures(session: WebSocketSession): void {
+  session.socket.on('message', (data) => {
+    const [id] = /^<iq\b.*type='get'.*disco#info/s.test(`${data}`)
+      ? (/(?<= id=')[^']+/.exec(`${data}`) ?? [])
+      : [];
+    if (id === undefined) return;
+    const features = FEATURES.map((feature) => `<feature var='${feature}'/>`).join('');
+    const query = `<query xmlns='${FEATURES[0]}'><identity category='client' type='web'/>${features}</query>`;
+    session.send(iq('result', id, query, ` to='${session.jid}'`));
+  });
+}
+
+/** At its node: each has to ask, for they do not tell each other. */
+async function areFeaturesKnown(session: WebSocketSession): Promise<void> {
+  const { server } = cluster.member(await place(cluster, session));
+  const known = `mnesia:dirty_read(caps_features, {<<"urn:test">>, <<"${VERSION}">>}) =/= []`;
+  await until(async () => (await server.print(known)) === 'true');
+}
 
 describe('after a move', () => {
   it('contacts have heard no presence, and probes are answered', async () => {
@@ -155,9 +184,24 @@ describe('after a move', () => {
 
   it('personal events come, and go out (XEP-0163)', async () => {
     const [asBob] = await friends();
-    const [bob, phone] = [await login(asBob), await login(asBob, { resource: 'phone' })];
+    const login = async (resource: string): Promise<WebSocketSession> => {
+      const session = await WebSocketSession.login(gateway.webSocketUrl, {
+        ...asBob,
+        resource,
+        presence: '',
+      });
+      tellsFeatures(session);
+      await session.ask(`<presence xmlns='jabber:client'>${CAPS}</presence>`, '<presence');
+      await areFeaturesKnown(session);
+      return session;
+    };
+    // Only the first of the two nodes knows what its client can do.
+    const bob = await login('web');
+    await moves(bob);
+    await areFeaturesKnown(bob);
+    const phone = await login('phone');
     const publish = (mood: string): string =>
-      `<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='http://jabber.org/protocol/mood'><item id='1'><mood xmlns='http://jabber.org/protocol/mood'><${mood}/></mood></item></publish></pubsub>`;
+      `<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='${MOOD}'><item id='1'><mood xmlns='${MOOD}'><${mood}/></mood></item></publish></pubsub>`;
     for (const [from, to, mood] of [
       [phone, bob, 'happy'],
       [bob, phone, 'sad'],

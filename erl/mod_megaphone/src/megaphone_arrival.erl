@@ -122,7 +122,8 @@ begins(Stream, #arrival{id = Id, old = Old, exported = #{row := Row, conns := Co
     ok = megaphone_passage:open(Row, Stream),
     ok = megaphone_stats:add(sessions_arrived, 1),
     ok = tell(moved, self(), Id, Old),
-    lists:foreach(fun megaphone_gateway:session/1, Conns).
+    lists:foreach(fun megaphone_gateway:session/1, Conns),
+    megaphone_passage:ask(Stream).
 
 %% @doc Until nothing is left with the old process, what came by that goes first.
 -spec settle(Next, fun((term(), S) -> Next), arrival()) -> Next when Next :: {noreply, S, timeout() | hibernate} | {stop, term(), S}.

@@ -13,7 +13,7 @@
 %%% | the time-out of the stream         | milliseconds since               | the same                                    |
 -module(megaphone_passage).
 
--export([release/0, export/1, import/1, row/1, open/2, name/1, close/1]).
+-export([release/0, export/1, import/1, row/1, open/2, ask/1, name/1, close/1]).
 
 -export_type([row/0, name/0]).
 
@@ -100,6 +100,20 @@ forget_cached({_, LServer} = US, Table) ->
         false -> ejabberd_cluster:get_nodes()
     end,
     _ = UsesCache andalso ets_cache:delete(?SM_CACHE, US, Nodes),
+    ok.
+
+%% @doc What the client can do (XEP-0115), as when it sent its presence: each node keeps that for itself, and events (XEP-0163)
+%% go by it.
+-spec ask(stream()) -> ok.
+ask(#{jid := Jid, lserver := LServer, pres_last := Presence} = Stream) ->
+    try
+        _ = gen_mod:is_loaded(LServer, mod_caps) andalso
+            mod_caps:user_send_packet({xmpp:set_from_to(Presence, Jid, jid:remove_resource(Jid)), Stream}),
+        ok
+    catch
+        Class:Reason:Stack -> megaphone_fault:log("goes on", Class, Reason, Stack)
+    end;
+ask(_) ->
     ok.
 
 %% @doc What is needed to close its row; none of the user's messages.

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { freePort, killChild } from '../../../scripts/support/epmd.js';
+import { isOverTls } from '../over-tls.js';
 import { Workplace } from './program.js';
 import { Cluster, COOKIE, loadModule, next, play } from './support.js';
 
@@ -16,8 +17,7 @@ beforeEach(async () => {
   port = await freePort();
   workplace = new Workplace({
     node: 'megaphone@localhost',
-    epmd_port: cluster.epmd.port,
-    http_ip: '127.0.0.1',
+    ...cluster.settings,
     http_port: port,
   });
 });
@@ -174,12 +174,14 @@ test('check finds everything in order', async () => {
   await play(erl);
   const program = workplace.run(['check']);
   assert.equal(await program.ends(), 0);
-  assert.deepEqual(program.output.trim().split('\n'), [
+  const tls = /^(✔ TLS with other nodes): the certificate in .* can be used, until .*$/m;
+  assert.deepEqual(program.output.replace(tls, '$1').trim().split('\n'), [
     `✔ configuration: ${workplace.file('megaphone.yml')}`,
     `✔ cookie: in ${workplace.file('cookie')}, readable for its owner only`,
+    ...(isOverTls ? ['✔ TLS with other nodes'] : []),
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
-    '✔ ejabberd@localhost is reached, and accepts the cookie',
+    `✔ ejabberd@localhost is reached${isOverTls ? ' over TLS' : ''}, and accepts the cookie`,
     '✔ mod_megaphone runs on ejabberd@localhost and speaks version 5 of the contract',
     `✔ HTTP port ${port} is free`,
   ]);

@@ -10,11 +10,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { killChild } from '../../../scripts/support/epmd.js';
 import { happens } from '../../support/until.js';
+import { isOverTls } from '../over-tls.js';
 import { Cluster, COOKIE, inService, post } from './support.js';
 
 const run = promisify(execFile);
 const source = (name: string): string =>
   fileURLToPath(new URL(`../../../../test/erlang/gateway/${name}`, import.meta.url));
+const skip = isOverTls && 'these libraries speak no TLS';
 const JAVA_LIBRARY = '/usr/share/java/OtpErlang.jar';
 const JAVA_MAILBOX = source('Mailbox.java');
 const C_MAILBOX = source('mailbox.c');
@@ -59,7 +61,7 @@ function compileMailbox(): string {
   return program;
 }
 
-test('a node of the C library gets into service and answers requests', async () => {
+test('a node of the C library gets into service and answers requests', { skip }, async () => {
   const name = 'cnode@localhost';
   const service = await cluster.gateway({ nodes: name });
   const lost: string[] = [];
@@ -72,7 +74,9 @@ test('a node of the C library gets into service and answers requests', async () 
   assert.deepEqual(lost, []);
 });
 
-test('a mailbox of the Java library gets into service, answers requests and reads statistics', async () => {
+test('a mailbox of the Java library gets into service, answers requests and reads statistics', {
+  skip,
+}, async () => {
   const name = 'java@localhost';
   const service = await cluster.gateway({ nodes: name });
   const lost: string[] = [];
@@ -97,7 +101,7 @@ for (const [what, ...given] of [
   ['apply', '-a', 'erlang node'],
   ['evaluate', '-e'],
 ] as const) {
-  test(`erl_call that asks the gateway to ${what} is refused at once`, async () => {
+  test(`erl_call that asks the gateway to ${what} is refused at once`, { skip }, async () => {
     const service = await cluster.gateway({ nodes: 'ejabberd@localhost' });
     const calling = run('erl_call', ['-n', service.node.name, '-c', COOKIE, ...given], {
       env: environment(),

@@ -16,9 +16,10 @@ class Shell {
   readonly #child: ChildProcess;
   #output = '';
 
-  constructor(name: string, epmdPort: number) {
-    this.#child = spawn('erl', ['-sname', name, '-setcookie', COOKIE, '-start_epmd', 'false'], {
-      env: { ...process.env, ERL_EPMD_PORT: String(epmdPort), TERM: 'dumb' },
+  constructor(name: string, { epmd, erlArgs }: Cluster) {
+    const args = ['-sname', name, '-setcookie', COOKIE, '-start_epmd', 'false', ...erlArgs];
+    this.#child = spawn('erl', args, {
+      env: { ...process.env, ERL_EPMD_PORT: String(epmd.port), TERM: 'dumb' },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#child.stdout?.on('data', (text) => {
@@ -49,7 +50,7 @@ let shell: Shell;
 
 before(async () => {
   cluster = await Cluster.start();
-  shell = new Shell('ejabberd@localhost', cluster.epmd.port);
+  shell = new Shell('ejabberd@localhost', cluster);
   service = await cluster.gateway({ nodes: 'ejabberd@localhost' });
   shell.type('register(mod_megaphone, self()).');
   await shell.shows(/true\n/);

@@ -8,6 +8,7 @@ import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { Service } from '../../../src/service/service.js';
 import { until } from '../../support/until.js';
+import { TlsNodes } from '../over-tls.js';
 
 export const COOKIE = 'gateway-tests';
 export const BODY = "<body rid='1' xmlns='http://jabber.org/protocol/httpbind'/>";
@@ -47,6 +48,11 @@ const MODULE = (version: number) => `
 
 export class Cluster {
   readonly epmd: Epmd;
+  /** Of an `erl` that speaks with the others. */
+  readonly erlArgs: readonly string[];
+  /** Of megaphone.yml, for a gateway that does. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly #tls = new TlsNodes();
   readonly #nodes: Erl[] = [];
   readonly #services: Service[] = [];
 
@@ -56,11 +62,20 @@ export class Cluster {
 
   private constructor(epmd: Epmd) {
     this.epmd = epmd;
+    this.erlArgs = this.#tls.erlArgs('localhost');
+    const files = Object.entries(this.#tls.issue('localhost') ?? {});
+    const tls = Object.fromEntries(files.map(([key, file]) => [`distribution_tls_${key}`, file]));
+    this.settings = { epmd_port: epmd.port, http_ip: '127.0.0.1', ...tls };
   }
 
   async erl(alive: string, args: readonly string[] = []): Promise<Erl> {
     const name = `${alive}@localhost`;
-    const erl = await Erl.start({ name, cookie: COOKIE, epmdPort: this.epmd.port, args });
+    const erl = await Erl.start({
+      name,
+      cookie: COOKIE,
+      epmdPort: this.epmd.port,
+      args: [...this.erlArgs, ...args],
+    });
     this.#nodes.push(erl);
     return erl;
   }
@@ -72,9 +87,8 @@ export class Cluster {
   ): Promise<Service> {
     const config: Config = configSchema.parse({
       node: `megaphone${this.#services.length + 1}@localhost`,
-      epmd_port: this.epmd.port,
-      http_ip: '127.0.0.1',
       http_port: 0,
+      ...this.settings,
       ...settings,
     });
     const service = await Service.start(config, new Cookie(COOKIE), log);
@@ -86,6 +100,7 @@ export class Cluster {
     await Promise.all(this.#services.map((service) => service.stop()));
     await Promise.all(this.#nodes.map((erl) => erl.kill()));
     await this.epmd.stop();
+    this.#tls.remove();
   }
 }
 

@@ -30,8 +30,7 @@ beforeEach(async () => {
   workplace = new Workplace({
     node: 'megaphone@localhost',
     workers: 2,
-    epmd_port: cluster.epmd.port,
-    http_ip: '127.0.0.1',
+    ...cluster.settings,
     http_port: port,
     admin_port: adminPort,
     drain_delay: 0,

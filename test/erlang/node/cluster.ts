@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { Authority } from '../../../scripts/support/authority.js';
+import type { Authority } from '../../../scripts/support/authority.js';
 import { Epmd } from '../../../scripts/support/epmd.js';
 import { Erl, type ErlOptions } from '../../../scripts/support/erl.js';
 import type { MegaphoneError } from '../../../src/errors.js';
@@ -12,6 +12,7 @@ import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 import { happens } from '../../support/until.js';
+import { isOverTls, TlsNodes } from '../over-tls.js';
 
 export const PEER = 'peer@localhost';
 export const NODE = 'megaphone@localhost';
@@ -19,38 +20,38 @@ export const COOKIE = 'correct-horse';
 /** For calls that must end long before. */
 export const AMPLE_MS = 30_000;
 
-const { MEGAPHONE_TLS: tls = '0' } = process.env;
-export const isOverTls = tls !== '0';
-const TLS_13 = "{versions,['tlsv1.3']}";
 const hostOf = (name: string): string => name.slice(name.indexOf('@') + 1);
 
 export class Cluster {
   readonly epmd: Epmd;
-  readonly authority = isOverTls ? new Authority() : undefined;
+  readonly #tls: TlsNodes;
   readonly cookie = new Cookie(COOKIE);
   readonly #erls: Erl[] = [];
   readonly #nodes: HiddenNode[] = [];
 
-  static async start(): Promise<Cluster> {
-    return new Cluster(await Epmd.start());
+  /** `bare` where the test gives its nodes their certificates itself. */
+  static async start(kind?: 'bare'): Promise<Cluster> {
+    return new Cluster(await Epmd.start(), kind);
   }
 
-  private constructor(epmd: Epmd) {
+  private constructor(epmd: Epmd, kind?: 'bare') {
     this.epmd = epmd;
+    this.#tls = new TlsNodes(kind === 'bare' ? false : isOverTls);
+  }
+
+  /** Of the nodes' certificates, over TLS. */
+  get authority(): Authority | undefined {
+    return this.#tls.authority;
   }
 
   async erl(options: Partial<ErlOptions> = {}): Promise<Erl> {
     const { name = PEER, args = [] } = options;
-    const over = this.authority?.erlArgs(this.authority.issue({ host: hostOf(name) }), {
-      server: TLS_13,
-      client: TLS_13,
-    });
     const erl = await Erl.start({
       cookie: COOKIE,
       epmdPort: this.epmd.port,
       ...options,
       name,
-      args: [...(over ?? []), ...args],
+      args: [...this.#tls.erlArgs(hostOf(name)), ...args],
     });
     this.#erls.push(erl);
     return erl;
@@ -58,12 +59,10 @@ export class Cluster {
 
   async node(options: Partial<NodeOptions> = {}): Promise<HiddenNode> {
     const { name = NODE } = options;
-    const { authority } = this;
+    const files = this.#tls.issue(hostOf(name));
     const node = await HiddenNode.start({
       name,
-      ...(authority === undefined
-        ? {}
-        : { tls: new TlsCredentials(authority.issue({ host: hostOf(name) })) }),
+      ...(files === undefined ? {} : { tls: new TlsCredentials(files) }),
       cookie: this.cookie,
       epmd: { port: this.epmd.port },
       ...options,
@@ -76,7 +75,7 @@ export class Cluster {
     await Promise.all(this.#nodes.map((node) => node.stop()));
     await Promise.all(this.#erls.map((erl) => erl.kill()));
     await this.epmd.stop();
-    this.authority?.remove();
+    this.#tls.remove();
   }
 }
 

@@ -6,7 +6,8 @@ import type { Erl } from '../../../scripts/support/erl.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { names } from '../../../src/node/epmd-client.js';
 import { happens } from '../../support/until.js';
-import { AMPLE_MS, Cluster, isOverTls, NODE, nextError, PEER } from './cluster.js';
+import { isOverTls } from '../over-tls.js';
+import { AMPLE_MS, Cluster, NODE, nextError, PEER } from './cluster.js';
 
 describe('connecting', { timeout: 120_000 }, () => {
   let cluster: Cluster;

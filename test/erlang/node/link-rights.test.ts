@@ -4,7 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
-import { AMPLE_MS, Cluster, isOverTls, NODE, PEER } from './cluster.js';
+import { isOverTls } from '../over-tls.js';
+import { AMPLE_MS, Cluster, NODE, PEER } from './cluster.js';
 
 describe('what a link may do', { timeout: 120_000 }, () => {
   let cluster: Cluster;

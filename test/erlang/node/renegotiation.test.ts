@@ -22,7 +22,7 @@ describe('TLS 1.2, renegotiated by Erlang', { timeout: 240_000 }, () => {
   let cluster: Cluster;
   let relay: TlsRelay | undefined;
   beforeEach(async () => {
-    cluster = await Cluster.start();
+    cluster = await Cluster.start('bare');
   });
   afterEach(async () => {
     relay?.stop();

@@ -31,7 +31,7 @@ for (const version of VERSIONS) {
   describe(`TLS distribution, ${version}`, { timeout: 240_000 }, () => {
     let cluster: Cluster;
     beforeEach(async () => {
-      cluster = await Cluster.start();
+      cluster = await Cluster.start('bare');
     });
     afterEach(() => cluster.stop());
 
