@@ -62,13 +62,13 @@
 -spec new(megaphone_sid:sid(), module()) -> bridge().
 new(Sid, Via) -> #bridge{sid = Sid, via = Via}.
 
-%% @doc With what came by `ConnId' of a client at `Peer'.
--spec open(ConnId :: pid(), megaphone_transport:what(), Peer, bridge()) -> step() when Peer :: megaphone_socket:endpoint().
-open(ConnId, What, Peer, #bridge{sid = Sid, via = Via} = B) ->
+%% @doc With what came by `ConnId' of a client.
+-spec open(ConnId :: pid(), megaphone_transport:what(), megaphone_opening:client(), bridge()) -> step().
+open(ConnId, What, Client, #bridge{sid = Sid, via = Via} = B) ->
     case Via:open(ConnId, What, Sid) of
         {First, Host, Transport} ->
             B1 = opened(Host, Transport, B#bridge{mailbox = megaphone_mailbox:configured()}),
-            case stream(megaphone_c2s:start(Peer, Via:name()), B1) of
+            case stream(megaphone_c2s:start(Client, Via:name()), B1) of
                 {ok, B2} when First =:= ok -> begun(ConnId, What, settle(B2));
                 {ok, B2} -> ends({hang_up, First}, B2);
                 Stop -> Stop

@@ -51,11 +51,12 @@ none() -> none.
 -spec max_bytes() -> pos_integer() | infinity.
 max_bytes() -> proplists:get_value(max_stanza_size, ejabberd_c2s_config:get_c2s_limits(), infinity).
 
-%% @doc A stream for a client at `Peer'.
--spec start(megaphone_socket:endpoint(), megaphone_socket:transport()) -> result().
-start(Peer, Transport) ->
-    Limits = ejabberd_c2s_config:get_c2s_limits(),
-    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer, Transport)}, Limits]),
+%% @doc A stream for a client. That of one who came by HTTPS is encrypted, though not by ejabberd: so it may log in by SASL2
+%% (XEP-0388), where the release knows that.
+-spec start(megaphone_opening:client(), megaphone_socket:transport()) -> result().
+start({Peer, IsSecure}, Transport) ->
+    Options = [{allow_unencrypted_sasl2, IsSecure} | ejabberd_c2s_config:get_c2s_limits()],
+    {ok, Stream, _} = xmpp_stream_in:init([ejabberd_c2s, {megaphone_socket, megaphone_socket:new(Peer, Transport)}, Options]),
     run(fun accept/1, new(Stream)).
 
 -spec new(stream()) -> c2s().

@@ -233,21 +233,21 @@ first({ConnId, Body}) -> {ConnId, {megaphone_via_bosh, Body, #{}}}.
 -spec create({ConnId :: pid(), created()}, #hub{}) -> #hub{}.
 create({ConnId, {Via, What, Meta}}, #hub{admission = Admission} = Hub) ->
     First = {ConnId, What},
-    {Ip, _} = Peer = megaphone_opening:peer(Meta),
+    {{Ip, _}, _} = Client = megaphone_opening:client(Meta),
     Address = megaphone_admission:address(Ip),
     case megaphone_admission:check(Address, Admission) of
         ok ->
-            start(Via, First, Peer, Address, Hub);
+            start(Via, First, Client, Address, Hub);
         {instead_of, Pid} ->
             ok = megaphone_session:make_room(Pid, any),
-            start(Via, First, Peer, Address, leave(Pid, Hub));
+            start(Via, First, Client, Address, leave(Pid, Hub));
         {refused, Reason} ->
             refuse(ConnId, Reason, Hub)
     end.
 
--spec start(Via :: module(), first(), megaphone_socket:endpoint(), megaphone_admission:address(), #hub{}) -> #hub{}.
-start(Via, {ConnId, _} = First, Peer, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
-    try megaphone_session:start(megaphone_sid:new(Tag), Via, First, Peer) of
+-spec start(Via :: module(), first(), megaphone_opening:client(), megaphone_admission:address(), #hub{}) -> #hub{}.
+start(Via, {ConnId, _} = First, Client, Address, #hub{tag = Tag, admission = Admission, creations = Creations} = Hub) ->
+    try megaphone_session:start(megaphone_sid:new(Tag), Via, First, Client) of
         {Pid, Monitor} ->
             Entered = megaphone_admission:enter(Pid, Monitor, Address, Admission),
             Hub#hub{admission = Entered, creations = Creations#{Pid => {Via, ConnId}}}

@@ -4,7 +4,11 @@
 %%% tells of the client.
 -module(megaphone_opening).
 
--export([request/1, host/1, agreed/2, peer/1, headers/1]).
+-export([request/1, host/1, agreed/2, client/1, headers/1]).
+
+-export_type([client/0]).
+
+-type client() :: {megaphone_socket:endpoint(), IsSecure :: boolean()}.
 
 -define(DEFAULT_WAIT, 60).
 -define(DEFAULT_HOLD, 1).
@@ -57,7 +61,11 @@ is_legacy(Request) -> not is_map_key(ver, Request).
 agreed(Request, #{wait := MaxWait, hold := MaxHold}) ->
     {min(maps:get(wait, Request, ?DEFAULT_WAIT), MaxWait), min(maps:get(hold, Request, ?DEFAULT_HOLD), MaxHold)}.
 
-%% @doc The web client's address; one that the gateway does not tell, or not rightly, is 0.0.0.0.
+%% @doc The web client's address, and whether it came by HTTPS.
+-spec client(map()) -> client().
+client(Meta) -> {peer(Meta), case Meta of #{<<"secure">> := true} -> true; _ -> false end}.
+
+%% One that the gateway does not tell, or not rightly, is 0.0.0.0.
 -spec peer(map()) -> {inet:ip_address(), inet:port_number()}.
 peer(#{<<"ip">> := Ip} = Meta) when is_binary(Ip) ->
     Port = case Meta of #{<<"port">> := P} when is_integer(P), P >= 0, P =< 65535 -> P; _ -> 0 end,

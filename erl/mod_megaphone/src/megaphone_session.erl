@@ -40,12 +40,12 @@
 
 %%% Interface
 
-%% @doc A session for a client at `Peer', monitored by the caller, which begins with what came by `ConnId'. Answers go
+%% @doc A session for a client, monitored by the caller, which begins with what came by `ConnId'. Answers go
 %% there, those to a request that starts no session too. Does not wait for it to begin; fails
 %% with `system_limit' where there is no room for another process.
--spec start(megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()) -> {pid(), reference()}.
-start(Sid, Via, First, Peer) ->
-    proc_lib:spawn_opt(?MODULE, run, [{Sid, Via, First, Peer}], [{fullsweep_after, 0}, monitor]).
+-spec start(megaphone_sid:sid(), Via :: module(), first(), megaphone_opening:client()) -> {pid(), reference()}.
+start(Sid, Via, First, Client) ->
+    proc_lib:spawn_opt(?MODULE, run, [{Sid, Via, First, Client}], [{fullsweep_after, 0}, monitor]).
 
 %% @doc There are many others: it ends, or does so only if its client is silent, unless it has logged in.
 -spec make_room(pid(), silent | any) -> ok.
@@ -56,7 +56,7 @@ make_room(Pid, Who) ->
 %%% Callbacks
 
 -type first() :: {ConnId :: pid(), megaphone_transport:what()}.
--type args() :: {megaphone_sid:sid(), Via :: module(), first(), megaphone_socket:endpoint()}.
+-type args() :: {megaphone_sid:sid(), Via :: module(), first(), megaphone_opening:client()}.
 
 -spec run(args() | {move, Id :: reference(), Old :: pid()}) -> ok.
 run({move, Id, Old}) ->
@@ -68,18 +68,18 @@ run(Args) ->
     {ok, S, Continue} = init(Args),
     gen_server:enter_loop(?MODULE, [], S, Continue).
 
--type begin_with() :: {open, Via :: module(), first(), megaphone_socket:endpoint()}.
+-type begin_with() :: {open, Via :: module(), first(), megaphone_opening:client()}.
 
 -spec init(args()) -> {ok, #session{}, {continue, begin_with()}}.
-init({Sid, Via, First, Peer}) ->
+init({Sid, Via, First, Client}) ->
     ok = megaphone_sessions:open(Sid, self(), {0, 0, 0}),
-    {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, Via, First, Peer}}}.
+    {ok, #session{bridge = megaphone_bridge:new(Sid, Via)}, {continue, {open, Via, First, Client}}}.
 
 -spec handle_continue(begin_with() | {settle, megaphone_arrival:arrival()}, #session{}) -> next_state().
 handle_continue({settle, Arrival}, S) ->
     guard(fun() -> settle(Arrival, S) end, none, S);
-handle_continue({open, Via, {ConnId, What}, Peer}, S) ->
-    guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Peer, handled(S)), S) end, {Via, ConnId}, S).
+handle_continue({open, Via, {ConnId, What}, Client}, S) ->
+    guard(fun() -> next_state(megaphone_bridge:open(ConnId, What, Client, handled(S)), S) end, {Via, ConnId}, S).
 
 -spec settle(megaphone_arrival:arrival(), #session{}) -> next_state().
 settle(Arrival, #session{bridge = B, gauged = Gauged} = S) ->
