@@ -17,7 +17,9 @@ down: ## Ends what make up started
 status: ## What runs, where, and with which accounts
 	@scripts/dev.sh status
 
-cluster-up: test-packages build ## Three joined ejabberd, two gateways and HAProxy in the background (NODES=3 GATEWAYS=2 WORKERS=2)
+cluster-up: test-packages ## Three joined ejabberd, two gateways and HAProxy in the background (NODES=3 GATEWAYS=2 WORKERS=2)
+	@scripts/cluster.sh free
+	@$(MAKE) --no-print-directory build
 	@scripts/cluster.sh up
 
 cluster-down: ## Ends what make cluster-up started

@@ -2,6 +2,7 @@
 # A cluster to try things on: ejabberd nodes that are joined, gateways with workers, and HAProxy in front.
 #
 #   cluster.sh up                  starts what does not run; where no ejabberd does, they are made anew
+#   cluster.sh free                fails, and says which, where a port that "up" needs is taken
 #   cluster.sh down                ends all of it
 #   cluster.sh status              what runs, and how to use it; fails unless all of it runs
 #   cluster.sh wait                until each gateway has each node in service, and HAProxy each gateway
@@ -186,9 +187,10 @@ TEXT
 
 case ${1:-} in
   up) up ;;
+  free) require_free_ports ;;
   down) down ;;
   status) status ;;
   wait) await_whole ;;
   node | gateway) [ $# -ge 3 ] && "$1" "${@:2}" ;;
-  *) fail "usage: $0 up|down|status|wait|node N COMMAND|gateway N COMMAND" ;;
+  *) fail "usage: $0 up|free|down|status|wait|node N COMMAND|gateway N COMMAND" ;;
 esac

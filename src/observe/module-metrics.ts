@@ -9,9 +9,12 @@ export type ModuleStats = { readonly [node: string]: ModuleCounts };
 
 /** The rest counts what was. */
 const GAUGES: ReadonlySet<string> = new Set([
+  'draining',
+  'forwarders',
   'sessions',
   'sessions_established',
   'sessions_paused',
+  'sessions_resumable',
   'sessions_unauthenticated',
   'sessions_websocket',
   'requests_held',

@@ -53,11 +53,13 @@ it('the target is killed while sessions move there', { timeout: 240_000 }, async
     true = Moved(), _ = os:cmd("kill -KILL ${pid}"), ok = sys:resume(megaphone_drain).`);
 
   // Nobody waits for ever for one that may be here or there.
-  await until(async () => !/to_go\t[1-9]/.test(await one.instance.ctl('megaphone_drain_status')));
+  const status = (): Promise<string> => one.instance.ctl('megaphone_drain_status');
+  await until(async () => /to_go\t(\d+)\nunder_way\t0\nstays\tno_node:\1\n/.test(await status()));
   // Who cannot know whether the other took over was killed, and counts until then.
   await sweep(one.server);
   const left = await sessionsAt(1);
   assert.ok(left > 0 && left < SESSIONS, `${left}`);
+  assert.match(await status(), new RegExp(`sessions\t${left}\n.*\nto_go\t${left}\nunder_way\t0\n`));
   assert.equal(await one.server.print('megaphone_moved:find(<<"x">>)'), 'none');
   const alive = await Promise.all(
     sessions.map(async (session, index) => {
@@ -68,6 +70,7 @@ it('the target is killed while sessions move there', { timeout: 240_000 }, async
   assert.equal(alive.filter((is) => is === true).length, left, alive.join(' '));
   assert.deepEqual([...new Set(alive)].sort(), ['item-not-found', true]);
   await one.instance.ctl('megaphone_drain_abort');
+  assert.match(await status(), /moves\tidle\n(.*\n){2}to_go\t0\nunder_way\t0\nstays\tnone\n/);
   await until(async () => (await BoshSession.create(url)).creation.status !== 503);
 });
 

@@ -30,6 +30,21 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
   const resume = ({ managed: { id, handled } }: WebSocketSession): string =>
     `<resume xmlns='urn:xmpp:sm:3' previd='${id}' h='${handled}'/>`;
 
+  it('later: it is counted until then', async () => {
+    const resumable = (count: number): Promise<void> =>
+      until('maps:get(sessions_resumable, mod_megaphone:stats())', `${count}`);
+    const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
+    await resumable(0);
+    bob.cut();
+    await resumable(1);
+    // The table is new.
+    await server.print('exit(whereis(megaphone_index), kill)');
+    await resumable(1);
+    const again = await WebSocketSession.resume(url, bob, instance.bob);
+    await resumable(0);
+    await again.leave();
+  });
+
   it('again, when its first try heard nothing and was given up: the stream goes on in one process', async () => {
     const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
     const waiting = (count: number): Promise<void> =>

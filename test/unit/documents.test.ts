@@ -9,6 +9,7 @@ import { FrameBatch } from '../../src/distribution/frame-batch.js';
 import { SendControls } from '../../src/distribution/send-controls.js';
 import { Pid } from '../../src/etf/terms.js';
 import { RequestEncoder } from '../../src/gateway/requests.js';
+import { moduleMetrics } from '../../src/observe/module-metrics.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -145,6 +146,30 @@ test('every metric that the documents name is one of the gateway or the module',
       );
     }
   }
+});
+
+test('why a session stays where it is, when it is to move, is documented: each reason, and no other', () => {
+  const source = /^-type reason\(\) ::([^.]*)\./m.exec(read('erl/mod_megaphone/src/megaphone_move.erl'))?.[1];
+  const reasons = (source ?? '').split('|').map((name) => name.trim());
+  const table = /\| stays \|.*?\n\n/s.exec(read('docs/cluster.md'))?.[0] ?? '';
+  const rows = [...table.matchAll(/^\|([^|]*)\|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+  );
+  const module = /`stays` says why: (.*?)\./s.exec(read('docs/mod_megaphone.md'))?.[1] ?? '';
+  const named = [...module.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  assert.ok(reasons.length > 10);
+  assert.deepEqual(rows.sort(), reasons.sort());
+  assert.deepEqual(named.sort(), reasons);
+});
+
+test("the gauges of the module's are gauges in the gateway's metrics, too", () => {
+  const all = /^all\(\) ->.*?^-spec/ms.exec(read('erl/mod_megaphone/src/megaphone_stats.erl'))?.[0] ?? '';
+  const gauges = [...all.matchAll(/^ {8}(\w+) =>/gm)].flatMap(([, name = '']) =>
+    name === 'terminated' ? [] : [name],
+  );
+  const text = moduleMetrics({ 'a@h': Object.fromEntries(gauges.map((name) => [name, 1])) });
+  assert.ok(gauges.length > 7);
+  for (const name of gauges) assert.match(text, new RegExp(`^# TYPE megaphone_ejabberd_${name} gauge$`, 'm'));
 });
 
 test("the module's options are documented, each with its row, and no other", () => {

@@ -48,7 +48,7 @@ versions() -> {megaphone_passage:release(), [Module:module_info(md5) || Module <
 modules() -> ?MODULES.
 
 %% @doc To the process that is the session.
--spec tell(spawned | ready | {refused, atom()} | moved, New :: pid(), Id :: reference(), Old :: pid()) -> ok.
+-spec tell(spawned | ready | {refused, megaphone_move:reason()} | moved, New :: pid(), Id :: reference(), Old :: pid()) -> ok.
 tell(Word, New, Id, Old) ->
     Old ! {megaphone_arrival, Id, New, Word},
     ok.
@@ -80,7 +80,7 @@ take(#offer{exported = Exported} = Offer, Id, Old, Monitor) ->
     end.
 
 %% What fails is not told with users' messages.
--spec become(offer()) -> {ok, megaphone_bridge:bridge()} | {refused, atom()}.
+-spec become(offer()) -> {ok, megaphone_bridge:bridge()} | {refused, megaphone_move:reason()}.
 become(#offer{exported = Exported} = Offer) ->
     try
         case refusal(Offer) of
@@ -93,7 +93,7 @@ become(#offer{exported = Exported} = Offer) ->
             {refused, fault}
     end.
 
--spec refusal(offer()) -> none | atom().
+-spec refusal(offer()) -> none | megaphone_move:reason().
 refusal(#offer{versions = Versions, exported = Exported}) ->
     Hub = whereis(mod_megaphone),
     case Versions =:= versions() of
@@ -106,7 +106,7 @@ refusal(#offer{versions = Versions, exported = Exported}) ->
             case megaphone_cluster:state() of in_service -> place(Exported); State -> State end
     end.
 
--spec place(exported()) -> none | atom().
+-spec place(exported()) -> none | megaphone_move:reason().
 place(#{host := Host, conns := Conns}) ->
     Connected = [node() | nodes(connected)],
     IsServed = gen_mod:is_loaded(Host, mod_megaphone),

@@ -151,20 +151,26 @@ ctl(Status, _) ->
 
 -spec drain_status() -> [{string(), string()}].
 drain_status() ->
-    #{phase := Phase, moved := Moved, to_go := ToGo, stay := Stay, seconds := Seconds, targets := Targets} = megaphone_drain:status(),
+    #{phase := Phase, sessions := Sessions, moved := Moved, to_go := ToGo, under_way := UnderWay, stay := Stay, seconds := Seconds, targets := Targets} =
+        megaphone_drain:status(),
     [
         {"state", atom_to_list(megaphone_cluster:state())},
         {"moves", atom_to_list(Phase)},
-        {"sessions", integer_to_list(megaphone_sessions:count())},
+        {"sessions", integer_to_list(Sessions)},
         {"moved", integer_to_list(Moved)},
         {"to_go", integer_to_list(ToGo)},
-        {"stays", lists:flatten(lists:join(" ", [io_lib:format("~s:~b", [Reason, N]) || {Reason, N} <- lists:sort(maps:to_list(Stay))]))},
+        {"under_way", integer_to_list(UnderWay)},
+        {"stays", text([io_lib:format("~s:~b", [Reason, N]) || {Reason, N} <- lists:sort(maps:to_list(Stay))])},
         {"seconds", integer_to_list(Seconds)},
-        {"targets", lists:flatten(lists:join(" ", [atom_to_list(Node) || Node <- Targets]))}
+        {"targets", text([atom_to_list(Node) || Node <- Targets])}
     ].
+
+-spec text([iolist()]) -> string().
+text([]) -> "none";
+text(Words) -> lists:flatten(lists:join(" ", Words)).
 
 -spec drain_abort() -> ok | error.
 drain_abort() -> megaphone_drain:abort().
 
 -spec rebalance() -> [{string(), non_neg_integer()}].
-rebalance() -> [{atom_to_list(Node), N} || {Node, N} <- megaphone_drain:rebalance()].
+rebalance() -> [{atom_to_list(Node), N} || {Node, N} <- megaphone_rebalance:run()].

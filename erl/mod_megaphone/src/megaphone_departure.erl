@@ -47,7 +47,7 @@ run(Target, Asker, B) ->
             end
     end.
 
--spec stay(atom(), asker()) -> stays.
+-spec stay(megaphone_move:reason(), asker()) -> stays.
 stay(Reason, {From, Ref}) ->
     From ! {Ref, {stays, Reason}},
     stays.
@@ -85,7 +85,7 @@ courier(Target, Id, Old) ->
     ok = megaphone_arrival:tell(spawned, New, Id, Old).
 
 %% Who comes late, after the session stayed, is told so by megaphone_session.
--spec await_ready(reference(), Courier :: reference(), Until :: integer()) -> {pid(), reference()} | {stays, atom()}.
+-spec await_ready(reference(), Courier :: reference(), Until :: integer()) -> {pid(), reference()} | {stays, megaphone_move:reason()}.
 await_ready(Id, Courier, Until) ->
     receive
         {megaphone_arrival, Id, New, spawned} ->
@@ -96,7 +96,7 @@ await_ready(Id, Courier, Until) ->
     after max(0, Until - erlang:monotonic_time(millisecond)) -> {stays, timeout}
     end.
 
--spec await_ready(reference(), pid(), reference(), integer()) -> {pid(), reference()} | {stays, atom()}.
+-spec await_ready(reference(), pid(), reference(), integer()) -> {pid(), reference()} | {stays, megaphone_move:reason()}.
 await_ready(Id, New, Monitor, Until) ->
     receive
         {megaphone_arrival, Id, New, ready} ->
@@ -148,7 +148,7 @@ gone({Id, New, Monitor} = Move, Asker, Conns, B) ->
             ends;
         settling ->
             #{sid := Sid, phase := Phase, c2s := C2s} = megaphone_bridge:parts(B),
-            ok = case Phase of {open, _} -> megaphone_forwarders:enter(Sid); _ -> ok end,
+            ok = case Phase of {open, _} -> megaphone_forwarders:enter(Sid); _ -> megaphone_resumable:leave() end,
             Row = megaphone_passage:name(megaphone_c2s:stream(C2s)),
             _ = spawn(?MODULE, settle, [Row, self(), Id]),
             %% It is none of the sessions any more (megaphone_control).

@@ -7,14 +7,14 @@
 %%%               | drain     | rebalance   | abort | stop     | round is over
 %%%   idle        | draining  | rebalancing | ·     | stopping | ·
 %%%   draining    | draining  | ·           | idle  | stopping | ·
-%%%   rebalancing | draining  | rebalancing | idle  | stopping | idle
+%%%   rebalancing | draining  | ·           | idle  | stopping | idle
 %%%   stopping    | ·         | ·           | ·     | ·        | ·
 %%%
 %%% (·: nothing changes. The test reads this table.) Draining and stopping the node takes no new sessions; idle it does again.
 -module(megaphone_drain).
 -behaviour(gen_server).
 
--export([start_link/0, drain/1, rebalance/0, abort/0, status/0]).
+-export([start_link/0, drain/1, abort/0, status/0]).
 -export([stopping/0, called/3, phase/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
@@ -24,9 +24,13 @@
 
 -type phase() :: idle | draining | rebalancing | stopping.
 -type event() :: drain | rebalance | abort | stop | round_over.
--type status() :: #{phase := phase(), moved := non_neg_integer(), to_go := non_neg_integer(), stay := #{atom() => pos_integer()},
-    seconds := non_neg_integer(), targets := [node()]}.
+%% `to_go' are those that are to move and have not: of these some are under way, offered to another node and not settled there, and some
+%% stayed in this round. `sessions' are all that are here.
+-type status() :: #{phase := phase(), sessions => non_neg_integer(), moved := non_neg_integer(), to_go := non_neg_integer(),
+    under_way := non_neg_integer(), stay := stay(), seconds := non_neg_integer(), targets := [node()]}.
+-type stay() :: #{megaphone_move:reason() => pos_integer()}.
 -type ms() :: integer().
+-type open() :: #{reference() => {pid(), Until :: ms()}}.
 
 %% A thousand a second, and so many on their way: each waits a while for what is still to come to the old place.
 -define(STEP_MS, 20).
@@ -48,8 +52,8 @@
     targets = all :: all | [node()],
     %% Of this round: not told yet, on their way, and who stays, for what reason.
     queue = [] :: [{pid(), node()}],
-    open = #{} :: #{reference() => Until :: ms()},
-    stay = #{} :: #{atom() => pos_integer()},
+    open = #{} :: open(),
+    stay = #{} :: stay(),
     rounds = 0 :: non_neg_integer(),
     %% Since it began.
     moved = 0 :: non_neg_integer(),
@@ -71,20 +75,21 @@ start_link() ->
 -spec drain(all | [node()]) -> ok | {error, iodata()}.
 drain(Targets) -> gen_server:call(?MODULE, {drain, Targets}).
 
-%% @doc All nodes that take sessions give what they have too many of to those that have fewer: what each will give.
--spec rebalance() -> [{node(), non_neg_integer()}].
-rebalance() ->
-    Here = case megaphone_cluster:takes_new() of true -> [megaphone_cluster:here()]; false -> [] end,
-    Plan = megaphone_balance:even(Here ++ megaphone_cluster:others()),
-    lists:foreach(fun({Node, Shares}) -> gen_server:cast({?MODULE, Node}, {rebalance, Shares}) end, Plan),
-    [{Node, lists:sum([N || {_, N} <- Shares])} || {Node, Shares} <- Plan].
-
 %% @doc Those that have not moved stay, and the node takes new ones again.
 -spec abort() -> ok | error.
 abort() -> gen_server:call(?MODULE, abort).
 
+%% @doc One that is under way is here until it has settled there.
 -spec status() -> status().
-status() -> gen_server:call(?MODULE, status).
+status() ->
+    {Status, UnderWay} = gen_server:call(?MODULE, status),
+    Status#{sessions => length(lists:usort(UnderWay ++ here()))}.
+
+%% All that live: of clients that are here, and of those that may come back to resume their stream.
+-spec here() -> [pid()].
+here() ->
+    Forwarders = megaphone_forwarders:pids(),
+    [Pid || Pid <- megaphone_control:living(), not is_map_key(Pid, Forwarders)].
 
 %% @doc A hook: ejabberd is about to stop. Sessions that end here instead could have gone on elsewhere.
 -spec stopping() -> ok.
@@ -103,8 +108,8 @@ called(_, _, _) -> ok.
 phase(stopping, _) -> stopping;
 phase(_, stop) -> stopping;
 phase(_, drain) -> draining;
-phase(draining, rebalance) -> draining;
-phase(_, rebalance) -> rebalancing;
+phase(idle, rebalance) -> rebalancing;
+phase(Phase, rebalance) -> Phase;
 phase(_, abort) -> idle;
 phase(rebalancing, round_over) -> idle;
 phase(Phase, round_over) -> Phase.
@@ -132,11 +137,20 @@ handle_call({drain, Targets}, _, #drain{phase = Phase} = D) ->
 handle_call(abort, _, #drain{phase = Phase} = D) when Phase =:= draining; Phase =:= rebalancing ->
     ?LOG_NOTICE("Megaphone moves no more sessions: ~ts", [text(D)]),
     ok = megaphone_cluster:set(in_service),
-    {reply, ok, timer(infinity, D#drain{phase = phase(Phase, abort), queue = []})};
+    %% Those that are under way come to an end.
+    {reply, ok, step(D#drain{phase = phase(Phase, abort), queue = [], stay = #{}})};
 handle_call(abort, _, #drain{phase = Phase} = D) ->
     {reply, case Phase of idle -> ok; stopping -> error end, D};
-handle_call(status, _, D) ->
-    {reply, to_status(D), D};
+handle_call(status, _, #drain{open = Open} = D) ->
+    {reply, {to_status(D), [Pid || {Pid, _} <- maps:values(Open)]}, D};
+handle_call(load, _, D) ->
+    {reply, {megaphone_cluster:here(), to_status(D)}, D};
+handle_call({rebalance, Shares}, _, #drain{phase = idle} = D) ->
+    ?LOG_NOTICE("Megaphone evens the cluster out: sessions move from here, ~0p", [Shares]),
+    Queue = megaphone_balance:deal(megaphone_sessions:pids(), Shares),
+    {reply, length(Queue), step((begins(rebalance, D))#drain{queue = Queue})};
+handle_call({rebalance, _}, _, D) ->
+    {reply, 0, D};
 handle_call(stop, From, #drain{phase = Phase} = D) when Phase =/= stopping ->
     D1 = begins(stop, D#drain{targets = all, waits = [From]}),
     case targets(all) of
@@ -154,10 +168,6 @@ handle_call(_, _, D) ->
     {reply, {error, unknown_request}, D}.
 
 -spec handle_cast(term(), #drain{}) -> {noreply, #drain{}}.
-handle_cast({rebalance, Shares}, #drain{phase = Phase} = D) when Phase =:= idle; Phase =:= rebalancing ->
-    ?LOG_NOTICE("Megaphone evens the cluster out: sessions move from here, ~0p", [Shares]),
-    D1 = begins(rebalance, D),
-    {noreply, step(D1#drain{queue = megaphone_balance:deal(megaphone_sessions:pids(), Shares)})};
 handle_cast(_, D) ->
     {noreply, D}.
 
@@ -165,6 +175,9 @@ handle_cast(_, D) ->
 handle_info({Ref, Answer}, #drain{open = Open} = D) when is_map_key(Ref, Open) ->
     true = erlang:demonitor(Ref, [flush]),
     {noreply, answered(Answer, D#drain{open = maps:remove(Ref, Open)})};
+%% It took longer than is waited for.
+handle_info({Ref, moved}, D) when is_reference(Ref) ->
+    {noreply, answered(moved, D)};
 handle_info({'DOWN', Ref, process, _, _}, #drain{open = Open} = D) when is_map_key(Ref, Open) ->
     {noreply, D#drain{open = maps:remove(Ref, Open)}};
 handle_info({timeout, Timer, step}, #drain{timer = Timer} = D) ->
@@ -189,10 +202,10 @@ loads(Targets) ->
 
 -spec next_round(#drain{}) -> #drain{}.
 next_round(#drain{targets = Targets, rounds = Rounds} = D) ->
-    Forwarders = megaphone_forwarders:pids(),
-    Pids = [Pid || Pid <- megaphone_control:living(), not is_map_key(Pid, Forwarders)],
+    Pids = here(),
     Shares = megaphone_balance:spread(length(Pids), loads(Targets)),
-    step(D#drain{queue = megaphone_balance:deal(Pids, Shares), stay = #{}, rounds = Rounds + 1}).
+    Stay = case Shares of [] when Pids =/= [] -> #{no_node => length(Pids)}; _ -> #{} end,
+    step(D#drain{queue = megaphone_balance:deal(Pids, Shares), stay = Stay, rounds = Rounds + 1}).
 
 -spec step(#drain{}) -> #drain{}.
 step(#drain{queue = [], open = Open} = D) when map_size(Open) =:= 0 ->
@@ -201,13 +214,13 @@ step(#drain{queue = Queue, open = Open} = D) ->
     Now = now_ms(),
     {Due, Open1} = expired(Now, Open),
     {Told, Queue1} = lists:split(min(length_at_most(?STEP, Queue), max(0, ?AT_ONCE - map_size(Open1))), Queue),
-    New = maps:from_list([{move(Pid, Node), Now + ?MOVE_MS} || {Pid, Node} <- Told]),
+    New = maps:from_list([{move(Pid, Node), {Pid, Now + ?MOVE_MS}} || {Pid, Node} <- Told]),
     D1 = lists:foldl(fun(_, Acc) -> answered({stays, timeout}, Acc) end, D, Due),
     timer({?STEP_MS, step}, log(Now, D1#drain{queue = Queue1, open = maps:merge(Open1, New)})).
 
--spec expired(ms(), #{reference() => ms()}) -> {[reference()], #{reference() => ms()}}.
+-spec expired(ms(), open()) -> {[reference()], open()}.
 expired(Now, Open) ->
-    Due = [Ref || {Ref, Until} <- maps:to_list(Open), Until =< Now],
+    Due = [Ref || {Ref, {_, Until}} <- maps:to_list(Open), Until =< Now],
     lists:foreach(fun(Ref) -> erlang:demonitor(Ref, [flush]) end, Due),
     {Due, maps:without(Due, Open)}.
 
@@ -245,7 +258,7 @@ over(#drain{phase = stopping, stay = Stay, since = Since, moved_at = MovedAt} = 
         false -> timer({?SOON_MS, round}, D)
     end;
 over(#drain{phase = idle} = D) ->
-    D.
+    timer(infinity, D#drain{stay = #{}}).
 
 -spec stopped(#drain{}) -> #drain{}.
 stopped(#drain{moved = Moved, waits = Waits} = D) ->
@@ -263,12 +276,16 @@ log(Now, D) ->
 -spec text(#drain{}) -> iolist().
 text(D) ->
     #{moved := Moved, to_go := ToGo, stay := Stay, seconds := Seconds} = to_status(D),
-    io_lib:format("~b moved in ~b s, ~b to go, ~b stay ~0p", [Moved, Seconds, ToGo, lists:sum(maps:values(Stay)), maps:to_list(Stay)]).
+    io_lib:format("~b moved in ~b s, ~b to go, ~b of them stay ~0p", [Moved, Seconds, ToGo, lists:sum(maps:values(Stay)), maps:to_list(Stay)]).
 
 -spec to_status(#drain{}) -> status().
-to_status(#drain{phase = Phase, moved = Moved, queue = Queue, open = Open, stay = Stay, since = Since, targets = Targets}) ->
-    Seconds = case Phase of idle -> 0; _ -> (now_ms() - Since) div 1000 end,
-    #{phase => Phase, moved => Moved, to_go => length(Queue) + map_size(Open), stay => Stay, seconds => Seconds, targets => targets(Targets)}.
+to_status(#drain{phase = Phase, moved = Moved, queue = Queue, open = Open, stay = Last, since = Since, targets = Targets}) ->
+    UnderWay = map_size(Open),
+    {ToGo, Stay, Seconds} = case Phase of
+        idle -> {0, #{}, 0};
+        _ -> {length(Queue) + UnderWay + lists:sum(maps:values(Last)), Last, (now_ms() - Since) div 1000}
+    end,
+    #{phase => Phase, moved => Moved, to_go => ToGo, under_way => UnderWay, stay => Stay, seconds => Seconds, targets => targets(Targets)}.
 
 -spec timer(infinity | {ms(), step | round}, #drain{}) -> #drain{}.
 timer(Next, #drain{timer = Timer} = D) ->

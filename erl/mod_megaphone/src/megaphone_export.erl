@@ -21,7 +21,7 @@
 }.
 
 %% @doc Or why it stays. Who has not logged in, or whose session ended but for what is told still, is better off where they are.
--spec export(megaphone_bridge:bridge()) -> {ok, exported()} | {stays, atom()}.
+-spec export(megaphone_bridge:bridge()) -> {ok, exported()} | {stays, megaphone_move:reason()}.
 export(B) ->
     case megaphone_bridge:moves(B) of
         {#{phase := {open, _}, who := stranger}, _} ->

@@ -27,6 +27,7 @@ start_link() ->
 init([]) ->
     ok = megaphone_sessions:create_table(),
     ok = megaphone_forwarders:create_table(),
+    ok = megaphone_resumable:create_table(),
     ok = megaphone_ended:create_table(),
     ok = megaphone_admission:create_table(),
     ok = megaphone_stats:create(),
@@ -52,6 +53,7 @@ handle_cast(_, State) ->
 handle_info(sweep, State) ->
     ok = megaphone_ended:sweep(),
     ok = megaphone_forwarders:sweep(),
+    ok = megaphone_resumable:sweep(),
     %% Those that entered after their link broke.
     ok = cut(),
     case megaphone_sessions:sweep() of

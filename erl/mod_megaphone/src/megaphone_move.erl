@@ -40,10 +40,12 @@
 
 -export([next/2, go/1]).
 
--export_type([state/0, event/0]).
+-export_type([state/0, event/0, reason/0]).
 
 -type state() :: asked | going | settling | passing | stays | ends | killed | over | ready | both | routes | socket | open | cut | gone.
 -type event() :: ready | refused | moved | settled | socket | died | no_way | time.
+%% Why a session stays (docs/cluster.md, which a test holds to this).
+-type reason() :: busy | draining | ends | fault | login | no_gateway | no_host | no_hub | no_node | refused | replaced | stopping | timeout | too_large | version.
 
 %% @doc The new process is the session from now on.
 -spec go(HasSocket :: boolean()) -> both | routes.

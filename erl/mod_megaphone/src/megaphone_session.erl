@@ -183,12 +183,14 @@ announce(#{sid := Sid, via := Via, phase := {open, Transport}, c2s := C2s} = Ses
     ok = megaphone_moved:enter(Sid, self()),
     _ = megaphone_report:is_stranger(Session) andalso megaphone_hub:stranger(self(), megaphone_c2s:address(C2s)),
     ok;
-announce(_, _) ->
+announce(#{c2s := C2s}, _) ->
+    _ = megaphone_c2s:is_pending(C2s) andalso megaphone_resumable:enter(),
     ok.
 
 %% The stream may end its process from within a callback.
 -spec terminate(term(), #session{}) -> ok.
 terminate(Reason, #session{bridge = B}) ->
+    ok = megaphone_resumable:leave(),
     megaphone_bridge:terminate(Reason, B).
 
 %% @doc Users' messages are in all of it.
@@ -243,8 +245,14 @@ gauge(#session{gauged = Before, bridge = B} = S) ->
         Now ->
             ok = megaphone_sessions:gauge(megaphone_bridge:sid(B), Now),
             element(1, Now) > element(1, Before) andalso logged_in(megaphone_bridge:parts(B)),
+            element(1, Now) < element(1, Before) andalso is_pending(B) andalso megaphone_resumable:enter(),
             S#session{gauged = Now}
     end.
+
+-spec is_pending(megaphone_bridge:bridge()) -> boolean().
+is_pending(B) ->
+    #{c2s := C2s} = megaphone_bridge:parts(B),
+    megaphone_c2s:is_pending(C2s).
 
 -spec logged_in(megaphone_ending:session()) -> ok.
 logged_in(Session) ->

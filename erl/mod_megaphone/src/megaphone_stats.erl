@@ -112,6 +112,7 @@ all() ->
     Rest#{
         terminated => Terminated,
         sessions => megaphone_sessions:count(),
+        sessions_resumable => megaphone_resumable:count(),
         sessions_websocket => megaphone_sessions:websockets(),
         sessions_unauthenticated => megaphone_admission:count(),
         sessions_established => Established,

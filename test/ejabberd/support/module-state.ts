@@ -48,7 +48,7 @@ export async function nothingLeft(server: ServerNode, but = 0): Promise<void> {
       {Sessions, length(${LIVING}), Established, ejabberd_sm:connected_users_number(),
        Strangers, Monitors, Paused, Held, lists:sort(Tables)}`);
   const tables =
-    '[megaphone_cluster,megaphone_ended,megaphone_forwarders,megaphone_handover,megaphone_moved,megaphone_sessions,megaphone_strangers]';
+    '[megaphone_cluster,megaphone_ended,megaphone_forwarders,megaphone_handover,megaphone_moved,megaphone_resumable,megaphone_sessions,megaphone_strangers]';
   const expected = `{${but},${but},${but},${but},0,[],0,0,${tables}}`;
   for (let round = 0; round < 200 && (await left()) !== expected; round += 1) await sleep(50);
   assert.equal(await left(), expected);

@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
-import { type AdminConfig, AdminServer } from '../../../src/http/admin-server.js';
+import { type AdminConfig, listenAsAdmin } from '../../../src/http/admin-server.js';
+import type { BriefServer } from '../../../src/http/brief-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { prometheusText } from '../../../src/observe/metrics.js';
 import {
@@ -56,7 +57,7 @@ const CONFIG: AdminConfig = {
   admin_hosts: ['Metrics.example.org'],
 };
 
-let admin: AdminServer;
+let admin: BriefServer;
 let now = 0;
 /** How often each page was made. */
 const made = { health: 0, metrics: 0 };
@@ -76,7 +77,7 @@ before(async () => {
       'b@h': { sessions: 4 },
     }),
   };
-  admin = await AdminServer.listen(CONFIG, reports, () => now);
+  admin = await listenAsAdmin(CONFIG, reports, () => now);
 });
 after(() => admin.close());
 beforeEach(() => {
@@ -105,6 +106,21 @@ test('one that does not finish its request within ten seconds is cut off', async
   assert.match(await text(late), /^HTTP\/1\.1 404 /);
   mock.timers.tick(1);
   assert.equal(await text(never), '');
+});
+
+test('half requests keep nobody out: the longest there is cut', async () => {
+  const halves = await Promise.all(
+    Array.from({ length: 150 }, () => saying('GET /health/live HTTP/1.1\r\nHost: ')),
+  );
+  for (let round = 0; round < 20; round += 1) {
+    const response = await get('/health/live');
+    assert.equal(response.status, 200);
+    await response.text();
+    halves.push(await saying('GET'));
+  }
+  const cut = await Promise.race(halves.map((half) => text(half)));
+  assert.equal(cut, '');
+  for (const half of halves) half.destroy();
 });
 
 test('/healthz is 503 without a node in service, 200 with one', async () => {
