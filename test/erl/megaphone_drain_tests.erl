@@ -17,5 +17,5 @@ event(<<"round is over">>) -> round_over;
 event(Column) -> binary_to_atom(Column).
 
 only_what_ends_sessions_before_ejabberd_stops_is_waited_for_test() ->
-    ?assertEqual(ok, megaphone_drain:called(ejabberd_admin, status, [])),
+    ?assertEqual(ok, megaphone_stopping:called(ejabberd_admin, status, [])),
     ?assertEqual(in_service, megaphone_cluster:state()).

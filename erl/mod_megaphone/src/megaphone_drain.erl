@@ -14,8 +14,8 @@
 -module(megaphone_drain).
 -behaviour(gen_server).
 
--export([start_link/0, drain/1, abort/0, status/0]).
--export([stopping/0, called/3, phase/2]).
+-export([start_link/0, drain/1, abort/0, stop/0, status/0]).
+-export([phase/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -91,17 +91,11 @@ here() ->
     Forwarders = megaphone_forwarders:pids(),
     [Pid || Pid <- megaphone_control:living(), not is_map_key(Pid, Forwarders)].
 
-%% @doc A hook: ejabberd is about to stop. Sessions that end here instead could have gone on elsewhere.
--spec stopping() -> ok.
-stopping() ->
-    ok = megaphone_cluster:set(stopping),
+%% @doc Returns once all have moved that can, or the time for that is over.
+-spec stop() -> ok.
+stop() ->
     %% Without it they end, as where there is no other node.
     try gen_server:call(?MODULE, stop, ?STOP_MS + ?MOVE_MS + ?IDLE_MS) catch exit:_ -> ok end.
-
-%% @doc A hook: an operator's command is about to run. These end sessions before they stop ejabberd.
--spec called(module(), atom(), list()) -> ok.
-called(ejabberd_admin, Function, _) when Function =:= stop; Function =:= restart -> stopping();
-called(_, _, _) -> ok.
 
 %% @doc The table above.
 -spec phase(phase(), event()) -> phase().

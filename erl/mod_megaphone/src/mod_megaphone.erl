@@ -63,8 +63,8 @@ start(Host, Opts) ->
 %% Sessions move to other nodes before those that cannot end.
 -spec node_hooks(add | delete) -> ok.
 node_hooks(Change) ->
-    ok = ejabberd_hooks:Change(api_call, megaphone_drain, called, 50),
-    ok = ejabberd_hooks:Change(ejabberd_stopping, megaphone_drain, stopping, 40),
+    ok = ejabberd_hooks:Change(api_call, megaphone_stopping, called, 50),
+    ok = ejabberd_hooks:Change(ejabberd_stopping, megaphone_stopping, stopping, 40),
     ejabberd_hooks:Change(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50).
 
 %% Before stream management's own at 50, which may change what is asked here.
@@ -89,7 +89,7 @@ renew(Changed) ->
 -spec stop(binary()) -> ok.
 stop(Host) ->
     IsLast = not gen_mod:is_loaded_elsewhere(Host, ?MODULE),
-    _ = IsLast andalso not is_configured(Host) andalso megaphone_drain:stopping(),
+    _ = IsLast andalso not is_configured(Host) andalso megaphone_stopping:stopping(),
     ok = megaphone_control:stop(Host),
     ok = hook(delete, Host),
     case IsLast of
