@@ -11,10 +11,7 @@
 %%% | bosh_closed, ConnId        | the same              | the client of an unanswered exchange went away             |
 %%% | bosh_release, ConnId       | the same              | the gateway wants to hold that one no longer               |
 -module(megaphone_via_bosh).
-%% `module_install' compiles one file after the other and would warn that there is no such module; our own build looks at it.
--ifdef(CHECK_BEHAVIOURS).
--behaviour(megaphone_transport).
--endif.
+-include("megaphone_transport.hrl").
 
 -export([new/4, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/3]).

@@ -13,10 +13,7 @@
 %%%
 %%% For which host a session is, its client says in its first frame. Until then it has nobody's limits.
 -module(megaphone_via_websocket).
-%% `module_install' compiles one file after the other and would warn that there is no such module; our own build looks at it.
--ifdef(CHECK_BEHAVIOURS).
--behaviour(megaphone_transport).
--endif.
+-include("megaphone_transport.hrl").
 
 -export([new/2, name/0, open/3, begun/3, enter/3, failed/1, hear/4, late/2, rest/1, wait/3, next/2, flow/2, sent/2, flush/3, finish/5]).
 -export([due/1, is_expired/1, info/1, conns/1, socket/1, shift/3]).
