@@ -32,7 +32,7 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
 
   it('later: it is counted until then', async () => {
     const resumable = (count: number): Promise<void> =>
-      until('maps:get(sessions_resumable, mod_megaphone:stats())', `${count}`);
+      becomes('maps:get(sessions_resumable, mod_megaphone:stats())', `${count}`);
     const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
     await resumable(0);
     bob.cut();
