@@ -3,6 +3,7 @@
  * target is killed. Never do two processes serve a session, and where none is left its client is told.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
@@ -54,6 +55,13 @@ const begin = (all: readonly BoshSession[]): Promise<unknown> =>
         timer:sleep(1), Pid ! {megaphone_move, '${cluster.member(2).name}', {self(), make_ref()}}
       end, [${all.map(processOf)}])
     end).`);
+
+/** What the threads of a process are at: `T` is stopped. */
+const tasksOf = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/task`).map((task) => {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1');
+    return stat.charAt(stat.lastIndexOf(')') + 2);
+  });
 
 /** How many processes serve it, on both nodes. */
 async function serving(sids: readonly string[], members = cluster.members): Promise<number[]> {
@@ -201,6 +209,8 @@ it('the nodes lose each other while a new process starts: nothing of the session
     const pid = Number(await readFile(join(two.instance.var, folder(two.name), 'ejabberd.pid'), 'utf8'));
     process.kill(pid, 'SIGSTOP');
     try {
+      // Each of its threads when it comes to it.
+      await until(() => tasksOf(pid).every((state) => state === 'T'));
       const answer = await one.server.print(`
         Pid = ${processOf(bob)}, Ref = make_ref(),
         Pid ! {megaphone_move, '${two.name}', {self(), Ref}},

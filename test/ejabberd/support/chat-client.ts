@@ -5,7 +5,7 @@
  */
 
 import type { Account } from '../../../scripts/support/instance.js';
-import { within } from '../../../scripts/support/within.js';
+import { PATIENCE_MS } from '../../../scripts/support/within.js';
 
 export interface ChatClient {
   /** Bare JID. */
@@ -28,14 +28,18 @@ export interface ChatClient {
 
 export type MakeClient = (url: string, account: Account) => ChatClient;
 
+interface Waiting {
+  look(): void;
+  giveUp(reason: string): void;
+}
+
 /** Messages in the order of arrival, who is online, and a way to wait for both. */
 export class Inbox {
   /** As `alice@localhost: hello`. */
   readonly messages: string[] = [];
   /** Who came online, and who went: the latest presence of each bare JID. */
   readonly online = new Set<string>();
-  /** What looks, and what gives up. */
-  readonly #waiting = new Map<() => void, (error: Error) => void>();
+  readonly #waiting = new Set<Waiting>();
 
   message(from: string, body: string): void {
     this.messages.push(`${bare(from)}: ${body}`);
@@ -49,26 +53,36 @@ export class Inbox {
 
   /** The session is over, so whoever waits does so in vain. */
   end(reason: string): void {
-    for (const reject of this.#waiting.values()) reject(new Error(reason));
-    this.#waiting.clear();
+    for (const { giveUp } of this.#waiting) giveUp(reason);
   }
 
-  /** Resolves as soon as `condition` holds, which is looked at after each arrival; rejects when the session ends. */
+  /**
+   * Resolves as soon as `condition` holds, which is looked at after each arrival; rejects when the session ends, or nothing
+   * arrives any more.
+   */
   until(condition: () => boolean): Promise<void> {
-    const holds = new Promise<void>((resolve, reject) => {
-      const look = (): void => {
-        if (!condition()) return;
-        this.#waiting.delete(look);
-        resolve();
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        clearTimeout(patience);
+        this.#waiting.delete(waiting);
+        settle();
       };
-      this.#waiting.set(look, reject);
+      const giveUp = (reason: string): void => end(() => reject(new Error(reason)));
+      const patience = setTimeout(() => {
+        giveUp(`never came: ${condition}, after ${this.messages.length} messages`);
+      }, PATIENCE_MS).unref();
+      const look = (): void => {
+        if (condition()) end(resolve);
+        else patience.refresh();
+      };
+      const waiting: Waiting = { look, giveUp };
+      this.#waiting.add(waiting);
       look();
     });
-    return within(holds, () => `${condition} with ${this.messages.length} messages`);
   }
 
   #wake(): void {
-    for (const look of [...this.#waiting.keys()]) look();
+    for (const { look } of [...this.#waiting]) look();
   }
 }
 

@@ -1,4 +1,7 @@
 /** Several real ejabberd nodes in one cluster, joined as an operator would, and a node beside each to look into it. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Instance } from '../../../scripts/support/instance.js';
 import { until } from '../../support/until.js';
 import { ServerNode } from './server-node.js';
@@ -54,14 +57,21 @@ export class ServerCluster {
   /** Resolves when all know each other, and serve sessions. */
   async isWhole(): Promise<void> {
     const all = this.members.map(({ name }) => `'${name}'`).join(', ');
-    for (const { server } of this.members) {
-      const isReady = (): Promise<string> =>
+    for (const { server, instance, name } of this.members) {
+      const seen = (): Promise<string> =>
         server
           .print(
-            `whereis(mod_megaphone) =/= undefined andalso lists:sort(ejabberd_cluster:get_nodes()) =:= lists:sort([${all}])`,
+            `{whereis(mod_megaphone) =/= undefined, length([N || N <- ejabberd_cluster:get_nodes(), lists:member(N, [${all}])])}`,
           )
-          .catch(() => 'false');
-      await until(async () => (await isReady()) === 'true');
+          .catch(String);
+      const whole = `{true,${this.members.length}}`;
+      await until(async () => (await seen()) === whole).catch(async () => {
+        const log = await readFile(
+          join(instance.var, name.split('@', 1)[0] as string, 'logs/ejabberd.log'),
+          'utf8',
+        );
+        throw new Error(`${name} is not ready: ${await seen()}, ${log.slice(-5_000)}`);
+      });
     }
   }
 
