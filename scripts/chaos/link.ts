@@ -1,9 +1,9 @@
-/** All connections from one gateway to one ejabberd node: a relay that cuts, holds, drops and delays what goes over it. */
+/** All connections from a member of the cluster to an ejabberd node: a relay that cuts, holds, drops and delays what goes over it. */
 
-import { connect, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { Lane, PASS, type Treatment } from './lane.js';
 
-/** From the gateway to the node, back, or both. */
+/** To the node, back, or both. */
 export const DIRECTIONS = ['there', 'back', 'both'] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
@@ -16,15 +16,27 @@ interface Pair {
 export class Link {
   /** Where the node is now: it may come back on another port. */
   target = 0;
+  #isDown = false;
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   #there = PASS;
   #back = PASS;
 
-  /** @param server where the gateway's connections arrive; it listens already */
-  constructor(server: Server) {
+  /**
+   * @param server where connections arrive; it listens already
+   * @param to makes one to a port of the node's machine, paused
+   */
+  constructor(server: Server, to: (port: number) => Promise<Socket>) {
     this.#server = server;
-    server.on('connection', (near) => this.#relay(near));
+    server.on('connection', (near) => {
+      near.on('error', () => {});
+      near.pause();
+      if (this.#isDown) near.resetAndDestroy();
+      else
+        void to(this.target)
+          .then((far) => this.#relay(near, far))
+          .catch(() => near.resetAndDestroy());
+    });
   }
 
   get connections(): number {
@@ -39,6 +51,12 @@ export class Link {
   /** Resets all connections. What was on its way is lost. */
   cut(): void {
     for (const { near } of this.#pairs) near.resetAndDestroy();
+  }
+
+  /** Whoever connects meanwhile is reset, too. */
+  down(isDown: boolean): void {
+    this.#isDown = isDown;
+    if (isDown) this.cut();
   }
 
   /** From now on, those connections that will be made as well. */
@@ -56,16 +74,20 @@ export class Link {
     this.cut();
   }
 
-  #relay(near: Socket): void {
-    const far = connect({ host: '127.0.0.1', port: this.target, noDelay: true });
-    near.setNoDelay();
+  #relay(near: Socket, far: Socket): void {
+    far.on('error', () => {});
+    if (near.destroyed || this.#isDown) {
+      near.resetAndDestroy();
+      far.resetAndDestroy();
+      return;
+    }
+    for (const socket of [near, far]) socket.setNoDelay();
     const pair = { near, there: new Lane(near, far, this.#there), back: new Lane(far, near, this.#back) };
     this.#pairs.add(pair);
     for (const [socket, other] of [
       [near, far],
       [far, near],
     ] as const) {
-      socket.on('error', () => {});
       socket.on('close', () => {
         this.#pairs.delete(pair);
         other.resetAndDestroy();

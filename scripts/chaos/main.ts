@@ -24,6 +24,9 @@ const NAMES: Readonly<Record<Fault, string>> = {
   'kill-node': 'ejabberd node killed (SIGKILL)',
   'stop-node': 'ejabberd node stopped and started',
   'freeze-node': 'ejabberd node frozen (SIGSTOP) for 0.5 to 4 s',
+  'hold-peers': 'two nodes cut off from each other, one way or both, for 0.5 to 10 s, nothing said',
+  'delay-peers': 'link between two nodes slowed down by 100 ms, one way or both',
+  'split-nodes': 'link between two nodes cut for up to 5 s, then one of them restarted',
 };
 
 const number = (name: string, byDefault: number): number => {
@@ -44,9 +47,10 @@ const groups = faults.split(',').map((name): Group => {
     throw new Error(`FAULTS=${faults}: ${Object.keys(GROUPS).join(', ')} or several of them`);
   return name as Group;
 });
+const inNamespaces = number('NAMESPACES', 0) > 0;
 const folder = process.env.CHAOS_FOLDER ?? join(root, 'var', 'chaos');
 const atOnce = number('CHAOS_AT_ONCE', 1);
-const again = `make chaos CHAOS_SEED=${seed} CHAOS_SECONDS=${seconds} USERS=${users} RATE=${rate} NODES=${nodes} GATEWAYS=${gateways} FAULTS=${faults}${atOnce === 1 ? '' : ` CHAOS_AT_ONCE=${atOnce}`}`;
+const again = `make chaos CHAOS_SEED=${seed} CHAOS_SECONDS=${seconds} USERS=${users} RATE=${rate} NODES=${nodes} GATEWAYS=${gateways} FAULTS=${faults}${atOnce === 1 ? '' : ` CHAOS_AT_ONCE=${atOnce}`}${inNamespaces ? ' NAMESPACES=1' : ''}`;
 
 console.log(again);
 const result = await runChaos(
@@ -61,6 +65,7 @@ const result = await runChaos(
     users,
     rate,
     groups,
+    inNamespaces,
     again,
   },
   (text) => console.log(text),

@@ -1,32 +1,49 @@
 /**
- * What a gateway takes for the port mapper (EPMD): it asks the real one, and in the place of a node's port it names that of our
- * relay to it. So all of a gateway's links go through relays, to nodes that it discovers, too, without its knowing.
+ * What a member of the cluster takes for the port mapper (EPMD): it asks the real one, and in the place of an ejabberd node's port it
+ * names that of our relay to it. So all of a member's links to nodes go through relays, to nodes that it discovers, too, without
+ * its knowing.
  */
 
 import { connect, type Server, type Socket } from 'node:net';
 import { lookup } from '../../src/node/epmd-client.js';
 import { Link } from './link.js';
+import type { Place } from './place.js';
 
 const PORT_PLEASE2_REQ = 122;
 const PORT2_RESP = 119;
 /** Bytes before the name: two of the length, and the kind. */
 const HEAD = 3;
 
-/** Opens a port that the gateway can reach. */
-export type Listen = () => Promise<{ readonly server: Server; readonly port: number }>;
-
 export class Mapper {
   readonly links = new Map<string, Link>();
+  readonly port: number;
   readonly #server: Server;
   readonly #epmdPort: number;
-  readonly #listen: Listen;
+  readonly #at: Place;
+  readonly #placeOf: (node: string) => Place;
   readonly #ports = new Map<string, number>();
 
-  /** @param server where the gateway's questions arrive; it listens already */
-  constructor(server: Server, epmdPort: number, listen: Listen) {
+  /**
+   * @param at where the member is
+   * @param placeOf where an ejabberd node is, by the name before the @
+   */
+  static async start(epmdPort: number, at: Place, placeOf: (node: string) => Place): Promise<Mapper> {
+    const { server, port } = await at.listen();
+    return new Mapper(server, port, epmdPort, at, placeOf);
+  }
+
+  private constructor(
+    server: Server,
+    port: number,
+    epmdPort: number,
+    at: Place,
+    placeOf: (node: string) => Place,
+  ) {
     this.#server = server;
+    this.port = port;
     this.#epmdPort = epmdPort;
-    this.#listen = listen;
+    this.#at = at;
+    this.#placeOf = placeOf;
     server.on('connection', (socket) => {
       socket.on('error', () => {});
       socket.once('data', (first: Buffer) => this.#asked(socket, first));
@@ -61,9 +78,10 @@ export class Mapper {
     let link = this.links.get(alive);
     let port = this.#ports.get(alive);
     if (link === undefined || port === undefined) {
-      const opened = await this.#listen();
+      const opened = await this.#at.listen();
+      const place = this.#placeOf(alive);
       ({ port } = opened);
-      link = new Link(opened.server);
+      link = new Link(opened.server, (to) => place.connect(to));
       this.links.set(alive, link);
       this.#ports.set(alive, port);
     }

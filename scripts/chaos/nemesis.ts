@@ -13,6 +13,8 @@ const RECOVERY_SECONDS = 90;
 /** After so many steps the servers are asked for everybody's sessions. */
 const LOOK_EVERY = 10;
 
+const OPPOSITE = { there: 'back', back: 'there', both: 'both' } as const;
+
 export class Nemesis {
   readonly #prey: Prey;
   readonly #servers: Servers;
@@ -88,6 +90,13 @@ export class Nemesis {
         await prey.signalNode(node, 'SIGSTOP');
         await sleep(ms);
         await prey.signalNode(node, 'SIGCONT');
+        return;
+      case 'hold-peers':
+        return this.#treatPeers(step, { kind: 'hold' });
+      case 'delay-peers':
+        return this.#treatPeers(step, DELAY);
+      case 'split-nodes':
+        return this.#split(step);
     }
   }
 
@@ -99,6 +108,29 @@ export class Nemesis {
     link?.treat(direction, treatment);
     await sleep(ms);
     link?.treat(direction, PASS);
+  }
+
+  /** Whichever of the two dialled. */
+  async #treatPeers(
+    { node, peer, direction, ms }: Step,
+    treatment: Parameters<Link['treat']>[1],
+  ): Promise<void> {
+    const [dialled, accepted] = this.#prey.linksBetween(node, peer);
+    dialled?.treat(direction, treatment);
+    accepted?.treat(OPPOSITE[direction], treatment);
+    await sleep(ms);
+    dialled?.treat('both', PASS);
+    accepted?.treat('both', PASS);
+  }
+
+  /** Mnesia does not heal by itself: one of the two is restarted, and takes the other's tables. */
+  async #split({ node, peer, ms }: Step): Promise<void> {
+    const links = this.#prey.linksBetween(node, peer);
+    for (const link of links) link?.down(true);
+    await sleep(ms);
+    for (const link of links) link?.down(false);
+    await this.#prey.stopNode(node);
+    await this.#prey.startNode(node);
   }
 
   #link({ gateway, node }: Step): Link | undefined {

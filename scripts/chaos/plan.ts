@@ -23,19 +23,34 @@ const NODES = {
   'freeze-node': 1,
 };
 
+/** Between two ejabberd nodes. */
+const PARTITIONS = {
+  'hold-peers': 2,
+  'delay-peers': 1,
+  'split-nodes': 1,
+};
+
 /** What takes no time. */
 const KILLS = { 'kill-gateway': 4, 'kill-worker': 4, 'cut-link': 6, 'disconnect-link': 2, 'drop-link': 2 };
 
 /** Those that may be asked for together. */
-export const GROUPS = { gateways: GATEWAYS, links: LINKS, nodes: NODES, kills: KILLS } as const;
+export const GROUPS = {
+  gateways: GATEWAYS,
+  links: LINKS,
+  nodes: NODES,
+  partitions: PARTITIONS,
+  kills: KILLS,
+} as const;
 export type Group = keyof typeof GROUPS;
-export type Fault = keyof typeof GATEWAYS | keyof typeof LINKS | keyof typeof NODES;
+export type Fault = keyof typeof GATEWAYS | keyof typeof LINKS | keyof typeof NODES | keyof typeof PARTITIONS;
 
 export interface Step {
   readonly fault: Fault;
   /** Numbers from 1 on; of interest where the fault is about one. */
   readonly gateway: number;
   readonly node: number;
+  /** Another node; 0 where the fault is not about two. */
+  readonly peer: number;
   readonly worker: number;
   readonly direction: Direction;
   /** How long it lasts, where it does; also how long something is away before it is started again. */
@@ -58,6 +73,9 @@ const LASTS: { readonly [F in Fault]?: readonly [number, number] } = {
   'delay-link': [1_000, 4_000],
   'kill-node': [0, 3_000],
   'freeze-node': [500, 4_000],
+  'hold-peers': [500, 10_000],
+  'delay-peers': [1_000, 4_000],
+  'split-nodes': [0, 5_000],
 };
 const PAUSE: readonly [number, number] = [0, 400];
 
@@ -82,10 +100,13 @@ export function* plan(
   };
   for (;;) {
     const fault = pick();
+    const gateway = 1 + below(gateways);
+    const node = 1 + below(nodes);
     yield {
       fault,
-      gateway: 1 + below(gateways),
-      node: 1 + below(nodes),
+      gateway,
+      node,
+      peer: fault in PARTITIONS ? 1 + ((node + below(nodes - 1)) % nodes) : 0,
       worker: below(100),
       direction: DIRECTIONS[below(DIRECTIONS.length)] as Direction,
       ms: between(LASTS[fault] ?? [0, 0]),
@@ -96,13 +117,15 @@ export function* plan(
 
 const DELAY_MS = 100;
 
-/** Does it take along what only a server's memory holds? */
-export const mayLose = ({ fault }: Step): boolean => fault === 'kill-node';
+/** Does it take along what only one server has? */
+export const mayLose = ({ fault }: Step): boolean => fault === 'kill-node' || fault === 'split-nodes';
 
 /** For people. */
-export function tell({ fault, gateway, node, worker, direction, ms }: Step): string {
+export function tell({ fault, gateway, node, peer, worker, direction, ms }: Step): string {
   const link = `the link from gateway ${gateway} to node ${node}`;
   const way = direction === 'both' ? 'both ways' : direction === 'there' ? 'to the node' : 'to the gateway';
+  const between = `what goes between nodes ${node} and ${peer}`;
+  const onWay = direction === 'both' ? 'both ways' : `to node ${direction === 'there' ? peer : node}`;
   switch (fault) {
     case 'kill-gateway':
       return `kill gateway ${gateway}, away for ${ms} ms`;
@@ -128,6 +151,12 @@ export function tell({ fault, gateway, node, worker, direction, ms }: Step): str
       return `stop node ${node}`;
     case 'freeze-node':
       return `freeze node ${node} for ${ms} ms`;
+    case 'hold-peers':
+      return `hold ${between}, ${onWay}, for ${ms} ms`;
+    case 'delay-peers':
+      return `delay ${between}, ${onWay}, by ${DELAY_MS} ms for ${ms} ms`;
+    case 'split-nodes':
+      return `cut ${between} for ${ms} ms, then restart node ${node}`;
   }
 }
 

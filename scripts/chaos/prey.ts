@@ -1,21 +1,21 @@
 /** The cluster that a run breaks: one of its own, with a relay between each of its gateways and each of its nodes. */
 
-import { once } from 'node:events';
 import { cpSync, existsSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { family } from '../load/linux-process.js';
+import { family, isGone } from '../load/linux-process.js';
 import { Cluster, type Size } from '../support/cluster.js';
 import type { Link } from './link.js';
-import { type Listen, Mapper } from './mapper.js';
+import { Mapper } from './mapper.js';
+import { here, type Place } from './place.js';
 
 const WORKERS = 2;
-const MAX_TRIES = 100;
-const TRY_AGAIN_MS = 5;
+/** Ten seconds in all. */
+const MAX_TRIES = 1_000;
+const TRY_AGAIN_MS = 10;
 
-/** A gateway, and the port mapper that it asks. */
-interface Gateway {
+/** One member, and the port mapper that it asks. */
+interface Member {
   readonly mapper: Mapper;
   /** The cluster as its scripts see it. */
   readonly cluster: Cluster;
@@ -24,50 +24,67 @@ interface Gateway {
 /** Numbers of gateways, nodes and workers are from 1 on. */
 export class Prey {
   readonly #cluster: Cluster;
-  readonly #gateways: readonly Gateway[];
+  readonly #gateways: readonly Member[];
+  /** Empty where they reach each other directly. */
+  readonly #nodes: readonly Member[];
+  readonly #places: readonly Place[];
+  /** Ours. */
+  readonly #mapper: Mapper;
 
-  private constructor(cluster: Cluster, gateways: readonly Gateway[]) {
+  private constructor(
+    cluster: Cluster,
+    mapper: Mapper,
+    gateways: readonly Member[],
+    nodes: readonly Member[],
+    places: readonly Place[],
+  ) {
     this.#cluster = cluster;
+    this.#mapper = mapper;
     this.#gateways = gateways;
+    this.#nodes = nodes;
+    this.#places = places;
   }
 
-  /** Its gateways reach the nodes by our relays alone. */
-  static async start(size: Size): Promise<Prey> {
+  /**
+   * Its gateways reach the nodes by our relays alone.
+   * @param placeOfNode for nodes in places of their own, which reach each other by our relays, too
+   */
+  static async start(size: Size, placeOfNode?: () => Promise<Place>): Promise<Prey> {
     const cluster = await Cluster.start(size, WORKERS);
-    const epmdPort = Number(cluster.env.ERL_EPMD_PORT);
-    const gateways = await Promise.all(
-      Array.from({ length: size.gateways }, async (): Promise<Gateway> => {
-        const { server, port } = await listen();
-        return {
-          mapper: new Mapper(server, epmdPort, listen),
-          cluster: new Cluster({ ...cluster.env, MEGAPHONE_EPMD_PORT: `${port}` }),
-        };
-      }),
-    );
-    const prey = new Prey(cluster, gateways);
-    for (const [index] of gateways.entries()) {
-      await prey.signalGateway(index + 1, 'SIGKILL');
-      await prey.startGateway(index + 1);
-    }
+    const places =
+      placeOfNode === undefined ? [] : await Promise.all(Array.from({ length: size.nodes }, placeOfNode));
+    const placeOf = (name: string): Place => places[Number(name.replace('ejabberd', '')) - 1] ?? here;
+    const map = (at: Place): Promise<Mapper> => Mapper.start(Number(cluster.env.ERL_EPMD_PORT), at, placeOf);
+    const member = async (at: Place): Promise<Member> => {
+      const mapper = await map(at);
+      const env = { ...cluster.env, ERL_EPMD_PORT: `${mapper.port}` };
+      return { mapper, cluster: new Cluster(env, at.prefix) };
+    };
+    const gateways = await Promise.all(Array.from({ length: size.gateways }, () => member(here)));
+    const nodes = await Promise.all(places.map(member));
+    const prey = new Prey(cluster, await map(here), gateways, nodes, places);
+    await prey.#move();
     return prey;
   }
 
   async stop(): Promise<void> {
     await this.#cluster.stop();
-    for (const { mapper } of this.#gateways) mapper.close();
+    for (const { mapper } of [...this.#gateways, ...this.#nodes]) mapper.close();
+    this.#mapper.close();
+    for (const place of this.#places) place.close();
   }
 
   get urls(): { readonly bosh: string; readonly websocket: string } {
     return { bosh: this.#cluster.url, websocket: this.#cluster.webSocketUrl };
   }
 
-  /** Where the cookie is, and the port mapper that the nodes ask. */
+  /** Where the cookie is, and a port mapper by which the nodes can be reached from here. */
   get home(): string {
     return this.#cluster.folder;
   }
 
   get epmdPort(): number {
-    return Number(this.#cluster.env.ERL_EPMD_PORT);
+    return this.#mapper.port;
   }
 
   nodeName(node: number): string {
@@ -83,33 +100,40 @@ export class Prey {
     await this.#gateway(gateway).cluster.member('gateway', gateway, 'stop');
   }
 
-  /** To all of its processes: SIGKILL is as if its machine had lost power. */
+  /** To all of its processes. */
   async signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
-    send(signal, await this.#processesOf(gateway));
+    await send(signal, await this.#processesOf(gateway));
   }
 
   /** @param worker counted round and round */
   async killWorker(gateway: number, worker: number): Promise<void> {
     const [, ...workers] = await this.#processesOf(gateway);
-    if (workers.length > 0) send('SIGKILL', [workers[worker % workers.length] as number]);
+    if (workers.length > 0) await send('SIGKILL', [workers[worker % workers.length] as number]);
   }
 
   async startNode(node: number): Promise<void> {
-    await this.#cluster.member('node', node, 'start');
+    await this.#node(node).member('node', node, 'start');
   }
 
   /** SIGTERM, and until it is gone. */
   async stopNode(node: number): Promise<void> {
-    await this.#cluster.member('node', node, 'stop');
+    await this.#node(node).member('node', node, 'stop');
   }
 
   async signalNode(node: number, signal: NodeJS.Signals): Promise<void> {
-    send(signal, [await this.#cluster.pid('node', node)]);
+    await send(signal, [await this.#cluster.pid('node', node)]);
   }
 
-  /** Between a gateway and a node; `undefined` while it never looked for it. */
+  /** From a gateway to a node; `undefined` while it never looked for it. */
   link(gateway: number, node: number): Link | undefined {
     return this.#gateway(gateway).mapper.links.get(`ejabberd${node}`);
+  }
+
+  /** Between two nodes in places of their own: what the one dials, and what the other does. */
+  linksBetween(node: number, peer: number): readonly [Link | undefined, Link | undefined] {
+    const link = (from: number, to: number): Link | undefined =>
+      this.#nodes[from - 1]?.mapper.links.get(`ejabberd${to}`);
+    return [link(node, peer), link(peer, node)];
   }
 
   /** What its members logged. */
@@ -135,20 +159,30 @@ export class Prey {
     return [];
   }
 
-  #gateway(number: number): Gateway {
+  /** Members to their places, and behind their relays. */
+  async #move(): Promise<void> {
+    for (const index of this.#gateways.keys()) {
+      await this.signalGateway(index + 1, 'SIGKILL');
+      await this.startGateway(index + 1);
+    }
+    // Whoever stops last is the first to start: the others take their tables from it.
+    for (const index of this.#nodes.keys()) await this.#cluster.member('node', index + 1, 'stop');
+    for (const index of [...this.#nodes.keys()].reverse()) await this.startNode(index + 1);
+  }
+
+  #gateway(number: number): Member {
     const gateway = this.#gateways[number - 1];
     if (gateway === undefined) throw new Error(`no gateway ${number}`);
     return gateway;
   }
+
+  #node(number: number): Cluster {
+    return this.#nodes[number - 1]?.cluster ?? this.#cluster;
+  }
 }
 
-const listen: Listen = async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, port: (server.address() as AddressInfo).port };
-};
-
-function send(signal: NodeJS.Signals, pids: readonly number[]): void {
+/** Who is killed has let go of its ports when this resolves. */
+async function send(signal: NodeJS.Signals, pids: readonly number[]): Promise<void> {
   for (const pid of pids) {
     try {
       process.kill(pid, signal);
@@ -157,6 +191,8 @@ function send(signal: NodeJS.Signals, pids: readonly number[]): void {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
+  if (signal !== 'SIGKILL') return;
+  for (let tries = 0; !pids.every(isGone) && tries < MAX_TRIES; tries += 1) await sleep(TRY_AGAIN_MS);
 }
 
 function copy(file: string, folder: string, name: string): void {

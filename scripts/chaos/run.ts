@@ -1,7 +1,9 @@
 /** A run: a cluster, people who write to each other, and the nemesis, until its time is over; then what became of it all. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Namespace } from './namespace.js';
 import { Nemesis } from './nemesis.js';
+import { here, type Place } from './place.js';
 import { type Group, plan, type Size, type Step } from './plan.js';
 import { Prey } from './prey.js';
 import { Servers } from './servers.js';
@@ -17,6 +19,8 @@ export interface RunOptions extends Size {
   readonly users: number;
   readonly rate: number;
   readonly groups: readonly Group[];
+  /** Each ejabberd node is in a network namespace of its own. */
+  readonly inNamespaces?: boolean;
   /** For the history, and, where something broke, the logs. */
   readonly folder: string;
   /** The command line that plays it again. */
@@ -39,7 +43,7 @@ export async function runChaos(
   follow: (clients: Steady, nemesis: Nemesis) => void = () => {},
 ): Promise<Result> {
   say(`Starting ${options.nodes} ejabberd, ${options.gateways} gateways, HAProxy and relays ...`);
-  const prey = await Prey.start(options);
+  const prey = await Prey.start(options, placeOfNode(options));
   const servers = await Servers.connect(prey.home, prey.epmdPort);
   try {
     say(`Making ${options.users} accounts ...`);
@@ -66,6 +70,10 @@ export async function runChaos(
   }
 }
 
+/** Partitions need them apart. */
+const placeOfNode = ({ groups, inNamespaces = false }: RunOptions): (() => Promise<Place>) | undefined =>
+  inNamespaces ? Namespace.make : groups.includes('partitions') ? async () => here : undefined;
+
 async function carryOut(nemesis: Nemesis, options: RunOptions): Promise<undefined> {
   const { seconds, steps, seed, groups, atOnce = 1 } = options;
   const end = performance.now() + seconds * 1000;
@@ -82,4 +90,8 @@ async function carryOut(nemesis: Nemesis, options: RunOptions): Promise<undefine
 }
 
 const isSameMember = (a: Step, b: Step): boolean =>
-  a.gateway === b.gateway || (a.node === b.node && [a, b].every(({ fault }) => fault.endsWith('-node')));
+  a.gateway === b.gateway || nodesOf(a).some((node) => nodesOf(b).includes(node));
+
+/** Those that it is about. */
+const nodesOf = ({ fault, node, peer }: Step): readonly number[] =>
+  peer > 0 ? [node, peer] : fault.endsWith('-node') ? [node] : [];

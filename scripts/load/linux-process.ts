@@ -27,6 +27,18 @@ export function family(pid: number): number[] {
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => family(Number(child))))];
 }
 
+/** Nobody may ever ask for what became of one that ended; its threads may end one after the other. */
+export function isGone(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return (
+      stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z') && readdirSync(`/proc/${pid}/task`).length === 1
+    );
+  } catch {
+    return true;
+  }
+}
+
 /** How often its threads gave the processor up because they had nothing to do: as often something woke them. */
 export function wakeUps(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);

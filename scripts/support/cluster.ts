@@ -27,9 +27,14 @@ export class Cluster {
   readonly webSocketUrl: string;
   /** Where the members keep what they have, and the cookie. */
   readonly folder: string;
+  readonly #prefix: readonly string[];
 
-  /** The one that this environment means, running or not. */
-  constructor(env: NodeJS.ProcessEnv) {
+  /**
+   * The one that this environment means, running or not.
+   * @param prefix what comes before its scripts: a command that runs them somewhere else
+   */
+  constructor(env: NodeJS.ProcessEnv, prefix: readonly string[] = []) {
+    this.#prefix = prefix;
     const { NODES = '3', GATEWAYS = '2', CLUSTER_PORT = '7000', MEGAPHONE_VAR = join(root, 'var') } = env;
     this.size = { nodes: Number(NODES), gateways: Number(GATEWAYS) };
     this.env = env;
@@ -59,7 +64,8 @@ export class Cluster {
 
   /** Runs cluster.sh; what it prints, or an error that carries it. */
   async script(...args: string[]): Promise<string> {
-    return (await run(script, args, { env: this.env, cwd: root })).stdout;
+    const [command = script, ...more] = [...this.#prefix, script, ...args];
+    return (await run(command, more, { env: this.env, cwd: root })).stdout;
   }
 
   /** start, stop, status; of a node also ctl. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { Link } from '../../../scripts/chaos/link.js';
+import { here } from '../../../scripts/chaos/place.js';
 import { happens } from '../../support/until.js';
 
 const closing: (() => void)[] = [];
@@ -20,7 +21,7 @@ async function ends(): Promise<Ends> {
   const target = createServer().listen(0, '127.0.0.1');
   const server = createServer().listen(0, '127.0.0.1');
   await Promise.all([happens(target, 'listening'), happens(server, 'listening')]);
-  const link = new Link(server);
+  const link = new Link(server, (port) => here.connect(port));
   link.target = (target.address() as AddressInfo).port;
   const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
   const [far] = (await happens(target, 'connection')) as [Socket];
