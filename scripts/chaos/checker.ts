@@ -9,10 +9,11 @@
  *   two sessions  the servers had two sessions for a user when all was quiet
  *
  * What a killed server's memory held is gone, and nobody can ask for more: a message to or from a user whose session ended in
- * such a step, on its way then, counts as `gone`.
+ * such a step, on its way then, counts as `gone`; so does what was accepted while servers did not see each other, where one of
+ * them gave up what it had stored.
  */
 
-import type { Event, MessageId } from './history.js';
+import type { Event, Loss, MessageId } from './history.js';
 import { Pair } from './pair.js';
 
 export const INVARIANTS = ['lost', 'doubled', 'reordered', 'foreign', 'two sessions'] as const;
@@ -32,7 +33,7 @@ export interface Step {
   readonly at: number;
   readonly fault: string;
   readonly what: string;
-  readonly mayLose: boolean;
+  readonly loses: Loss;
   /** When everybody was served again. */
   recoveredAt: number | undefined;
   logins: number;
@@ -75,7 +76,7 @@ export class Checker {
     errors: 0,
   };
   /** The first stands for the time before the nemesis did anything. */
-  readonly steps: Step[] = [newStep({ at: 0, fault: 'none', what: 'the beginning', mayLose: false })];
+  readonly steps: Step[] = [newStep({ at: 0, fault: 'none', what: 'the beginning', loses: 'nothing' })];
   readonly violations: Violation[] = [];
   readonly #pairs = new Map<string, Pair>();
   /** What may come once more. */
@@ -189,10 +190,11 @@ export class Checker {
     this.#loggedIn.add(user);
   }
 
-  /** The kill of a server in which an end of the sender's or the recipient's session took this message along. */
+  /** The fault that took this message along. */
   #killed({ from, to }: MessageId, acceptedAt: number): Step | undefined {
-    return this.steps.find(({ at, mayLose, recoveredAt = Infinity }) => {
-      if (!mayLose || acceptedAt < at - ON_ITS_WAY || acceptedAt > recoveredAt) return false;
+    return this.steps.find(({ at, loses, recoveredAt = Infinity }) => {
+      if (loses === 'nothing' || acceptedAt < at - ON_ITS_WAY || acceptedAt > recoveredAt) return false;
+      if (loses === 'storage' && acceptedAt >= at) return true;
       const ends = [...(this.#ends.get(from) ?? []), ...(this.#ends.get(to) ?? [])];
       return ends.some((end) => end >= at && end <= recoveredAt);
     });
@@ -216,11 +218,11 @@ export class Checker {
   }
 }
 
-const newStep = (begun: Pick<Step, 'at' | 'fault' | 'what' | 'mayLose'>): Step => ({
+const newStep = (begun: Pick<Step, 'at' | 'fault' | 'what' | 'loses'>): Step => ({
   at: begun.at,
   fault: begun.fault,
   what: begun.what,
-  mayLose: begun.mayLose,
+  loses: begun.loses,
   recoveredAt: undefined,
   logins: 0,
   gone: 0,

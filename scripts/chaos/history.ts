@@ -13,6 +13,14 @@ export interface MessageId {
   readonly seq: number;
 }
 
+/**
+ * What a fault takes along:
+ *
+ *   memory    what a killed server had for users whose session ended with it
+ *   storage   what servers that did not see each other stored, each for itself
+ */
+export type Loss = 'nothing' | 'memory' | 'storage';
+
 export type Event = { /** Microseconds since the run began. */ readonly at: number } & (
   | ({ readonly kind: 'sent' | 'accepted' } & MessageId)
   /** `by` is who got it, who should be `to`; `delayed`: it bears the time when it came (XEP-0203). */
@@ -27,8 +35,8 @@ export type Event = { /** Microseconds since the run began. */ readonly at: numb
   | { readonly kind: 'error'; readonly user: number; readonly what: string }
   /** How many sessions the servers had for a user, when all was quiet. */
   | { readonly kind: 'sessions'; readonly user: number; readonly count: number }
-  /** The nemesis does something. `mayLose`: it takes what only a killed server's memory held. */
-  | { readonly kind: 'step'; readonly fault: string; readonly what: string; readonly mayLose: boolean }
+  /** The nemesis does something. */
+  | { readonly kind: 'step'; readonly fault: string; readonly what: string; readonly loses: Loss }
   /** Everybody is online again, and nothing is late. */
   | { readonly kind: 'recovered' }
 );

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PASS } from './lane.js';
 import type { Link } from './link.js';
-import { DELAY, mayLose, type Step, tell } from './plan.js';
+import { DELAY, lossOf, type Step, tell } from './plan.js';
 import type { Prey } from './prey.js';
 import type { Servers } from './servers.js';
 import type { Steady } from './steady-clients.js';
@@ -31,7 +31,7 @@ export class Nemesis {
   async take(steps: readonly Step[]): Promise<void> {
     const before = this.steps;
     this.steps += steps.length;
-    for (const step of steps) this.#clients.step(tell(step), step.fault, mayLose(step));
+    for (const step of steps) this.#clients.step(tell(step), step.fault, lossOf(step));
     await Promise.all(steps.map((step) => this.#break(step)));
     if ((await this.#clients.recovered(RECOVERY_SECONDS)) === undefined) {
       const { online, oldest } = this.#clients.now;

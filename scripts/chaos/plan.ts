@@ -1,6 +1,7 @@
 /** What the nemesis does and in which order: the same for the same seed. No socket, no process, no clock. */
 
 import { randomNumbers } from '../load/schedule.js';
+import type { Loss } from './history.js';
 import { DIRECTIONS, type Direction } from './link.js';
 
 /** How often of all, in proportion. */
@@ -117,8 +118,8 @@ export function* plan(
 
 const DELAY_MS = 100;
 
-/** Does it take along what only one server has? */
-export const mayLose = ({ fault }: Step): boolean => fault === 'kill-node' || fault === 'split-nodes';
+export const lossOf = ({ fault }: Step): Loss =>
+  fault === 'kill-node' ? 'memory' : fault === 'split-nodes' ? 'storage' : 'nothing';
 
 /** For people. */
 export function tell({ fault, gateway, node, peer, worker, direction, ms }: Step): string {

@@ -102,6 +102,8 @@ export class Prey {
 
   /** To all of its processes. */
   async signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
+    // A worker that it starts just now would be left over, with its port.
+    if (signal === 'SIGKILL') await send('SIGSTOP', [await this.#cluster.pid('gateway', gateway)]);
     await send(signal, await this.#processesOf(gateway));
   }
 

@@ -45,7 +45,7 @@ export function describe(checker: Checker, again: string): string[] {
     ...INVARIANTS.flatMap((invariant) => describeBroken(invariant, checker)),
     ...describeErrors(steps),
     `${counts.sent} messages sent, ${counts.accepted} accepted, ${counts.received} received; ` +
-      `${counts.repeated} came once more where the server could not know, ${counts.stored} were overtaken in offline storage, ${counts.gone} were gone with a killed server's memory`,
+      `${counts.repeated} came once more where the server could not know, ${counts.stored} were overtaken in offline storage, ${counts.gone} were gone with what a server gave up`,
     `${counts.resumed} streams resumed, ${foreign} messages for others, ${twoSessions} users with two sessions`,
     ...(isBroken({ ...verdict, foreign, twoSessions }) ? [`To play it again: ${again}`] : []),
   ];

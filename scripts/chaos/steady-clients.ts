@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../load/child.js';
 import { nowMicroseconds } from '../load/clock.js';
 import { Checker } from './checker.js';
-import { type Event, toLine } from './history.js';
+import { type Event, type Loss, toLine } from './history.js';
 import type { PeopleOptions } from './people.js';
 import { describe, isBroken, lastLine, type Verdict, verdictOf } from './report.js';
 import type { Commands } from './worker.js';
@@ -92,8 +92,7 @@ export class Steady {
   /** @throws Error where somebody cannot log in */
   async login(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.ask('login')));
-    await this.#until(() => this.#online === this.#options.users, 30_000);
-    if (this.#online < this.#options.users) {
+    if (!(await this.#until(() => this.#online === this.#options.users, 30_000))) {
       throw new Error(`only ${this.#online} of ${this.#options.users} users are online`);
     }
   }
@@ -109,8 +108,8 @@ export class Steady {
   }
 
   /** Somebody does something that clients may notice. @param fault its kind, for the table */
-  step(what: string, fault = what, mayLose = false): void {
-    this.#take({ kind: 'step', at: this.#now, fault, what, mayLose });
+  step(what: string, fault = what, loses: Loss = 'nothing'): void {
+    this.#take({ kind: 'step', at: this.#now, fault, what, loses });
   }
 
   /** Seconds until everybody was online and no accepted message late; `undefined` where that took too long. */
@@ -118,8 +117,7 @@ export class Steady {
     const begin = this.#now;
     // Those who were hit may not know it yet.
     await sleep(NOTICE_MS);
-    await this.#until(() => this.#isWell(lateSeconds), timeoutSeconds * 1000);
-    if (!this.#isWell(lateSeconds)) return undefined;
+    if (!(await this.#until(() => this.#isWell(lateSeconds), timeoutSeconds * 1000))) return undefined;
     this.#take({ kind: 'recovered', at: this.#now });
     return (this.#now - begin) / 1e6;
   }
@@ -245,9 +243,14 @@ export class Steady {
     }, Infinity);
   }
 
-  async #until(condition: () => boolean, milliseconds: number): Promise<void> {
+  /** Whether it came. */
+  async #until(condition: () => boolean, milliseconds: number): Promise<boolean> {
     const end = performance.now() + milliseconds;
-    while (!condition() && performance.now() < end) await sleep(POLL_MS / 2);
+    while (!condition()) {
+      if (performance.now() > end) return false;
+      await sleep(POLL_MS / 2);
+    }
+    return true;
   }
 
   async #all(command: 'pause' | 'leave'): Promise<void> {

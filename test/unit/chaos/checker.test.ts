@@ -7,8 +7,9 @@ import { type Event, fromLines, type MessageId, toLine } from '../../../scripts/
 import { describe as describeRun, lastLine, verdictOf } from '../../../scripts/chaos/report.js';
 
 const USERS = 4;
-const KILL = { kind: 'step', fault: 'kill-gateway', what: 'kill gateway 1', mayLose: false } as const;
-const KILL_NODE = { kind: 'step', fault: 'kill-node', what: 'kill node 1', mayLose: true } as const;
+const KILL = { kind: 'step', fault: 'kill-gateway', what: 'kill gateway 1', loses: 'nothing' } as const;
+const SPLIT = { kind: 'step', fault: 'split-nodes', what: 'cut', loses: 'storage' } as const;
+const KILL_NODE = { kind: 'step', fault: 'kill-node', what: 'kill node 1', loses: 'memory' } as const;
 
 function judge(history: readonly Event[]): Checker {
   const checker = new Checker();
@@ -229,6 +230,17 @@ describe('what is lost with a killed server', () => {
       { at: 11, kind: 'accepted', ...message } as const,
     ];
     assert.deepEqual(broken(late), { lost: 1 });
+  });
+
+  it('is gone where servers did not see each other, lost where it was accepted before', () => {
+    const sent = [
+      { kind: 'sent', ...message },
+      { kind: 'accepted', ...message },
+    ] as const;
+    const during = timed([SPLIT, ...sent, { kind: 'recovered' }]);
+    assert.deepEqual(broken(during), {});
+    assert.equal(judge(during).counts.gone, 1);
+    assert.deepEqual(broken(timed([...sent, SPLIT, { kind: 'recovered' }])), { lost: 1 });
   });
 });
 

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, test } from 'node:test';
 import { Link } from '../../../scripts/chaos/link.js';
+import { Namespace } from '../../../scripts/chaos/namespace.js';
 import { here } from '../../../scripts/chaos/place.js';
-import { happens } from '../../support/until.js';
+import { within } from '../../../scripts/support/within.js';
+import { happens, until } from '../../support/until.js';
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -15,28 +17,38 @@ interface Ends {
   readonly link: Link;
   readonly near: Socket;
   readonly far: Socket;
+  /** Another connection. */
+  readonly again: () => Socket;
 }
 
 async function ends(): Promise<Ends> {
   const target = createServer().listen(0, '127.0.0.1');
   const server = createServer().listen(0, '127.0.0.1');
+  target.on('connection', (socket) => socket.on('error', () => {}));
   await Promise.all([happens(target, 'listening'), happens(server, 'listening')]);
   const link = new Link(server, (port) => here.connect(port));
   link.target = (target.address() as AddressInfo).port;
-  const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const sockets: Socket[] = [];
+  const again = (): Socket => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    socket.on('error', () => {});
+    sockets.push(socket);
+    return socket;
+  };
+  const near = again();
   const [far] = (await happens(target, 'connection')) as [Socket];
-  for (const socket of [near, far]) socket.on('error', () => {});
+  await until(() => link.connections === 1);
   closing.push(() => {
     link.close();
     target.close();
-    near.destroy();
-    far.destroy();
+    for (const socket of [...sockets, far]) socket.destroy();
   });
-  return { link, near, far };
+  return { link, near, far, again };
 }
 
 /** Whatever error it heard. */
-const gone = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once('close', resolve));
+const gone = (socket: Socket): Promise<unknown> =>
+  within(new Promise((resolve) => socket.once('close', resolve)), () => 'the end of a connection');
 
 async function read(socket: Socket, count: number): Promise<string> {
   let text = '';
@@ -98,9 +110,49 @@ test('cuts a connection whose bytes it dropped, and no other', async () => {
 });
 
 test('cuts, and takes new connections', async () => {
-  const { link, near, far } = await ends();
+  const { link, near, far, again } = await ends();
   const both = Promise.all([gone(near), gone(far)]);
   link.cut();
   await both;
   assert.equal(link.connections, 0);
+  again().write('more');
+  await until(() => link.connections === 1);
+});
+
+test('is down until it is up again', async () => {
+  const { link, near, far, again } = await ends();
+  const both = Promise.all([gone(near), gone(far)]);
+  link.down(true);
+  await both;
+  await gone(again());
+  assert.equal(link.connections, 0);
+  link.down(false);
+  again();
+  await until(() => link.connections === 1);
+});
+
+test('of two network namespaces, reaches the one from the other, which nobody else does', async (t) => {
+  const made = await Promise.all([Namespace.make(), Namespace.make()]).catch((error: Error) => error.message);
+  if (typeof made === 'string') return t.skip(made);
+  const [home, abroad] = made;
+  const target = await abroad.listen();
+  const opened = await home.listen();
+  const link = new Link(opened.server, (port) => abroad.connect(port));
+  link.target = target.port;
+  closing.push(() => {
+    link.close();
+    target.server.close();
+    for (const place of made) place.close();
+  });
+  await assert.rejects(home.connect(target.port), /nobody listens/);
+  await assert.rejects(here.connect(target.port), /ECONNREFUSED/);
+  const arrived = happens(target.server, 'connection');
+  const near = await home.connect(opened.port);
+  const [far] = (await arrived) as [Socket];
+  for (const socket of [near, far]) socket.on('error', () => {});
+  near.write('ping');
+  assert.equal(await read(far, 4), 'ping');
+  far.write('pong');
+  near.resume();
+  assert.equal(await read(near, 4), 'pong');
 });

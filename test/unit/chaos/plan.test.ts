@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { GROUPS, type Group, mayLose, plan, type Step, tell } from '../../../scripts/chaos/plan.js';
+import { GROUPS, type Group, lossOf, plan, type Step, tell } from '../../../scripts/chaos/plan.js';
 
+const ALL: readonly Group[] = ['gateways', 'links', 'nodes', 'partitions'];
 const SIZE = { gateways: 2, nodes: 3 };
 
 function first(count: number, seed: number, which: readonly Group[]): Step[] {
@@ -25,7 +26,7 @@ test('is the same for the same seed, and another for another', () => {
 });
 
 test('has every fault of the groups, and none of others, for each gateway and node', () => {
-  for (const which of [['gateways'], ['links'], ['nodes'], ['gateways', 'links', 'nodes']] as Group[][]) {
+  for (const which of [['gateways'], ['links'], ['nodes'], ['partitions'], ALL] as Group[][]) {
     const steps = first(1_000, 1, which);
     const expected = which.flatMap((group) => Object.keys(GROUPS[group])).sort();
     assert.deepEqual([...new Set(steps.map(({ fault }) => fault))].sort(), expected);
@@ -35,14 +36,24 @@ test('has every fault of the groups, and none of others, for each gateway and no
   }
 });
 
-test('only the death of a server may lose anything', () => {
-  const losing = first(1_000, 1, ['gateways', 'links', 'nodes']).filter(mayLose);
-  assert.deepEqual([...new Set(losing.map(({ fault }) => fault))], ['kill-node']);
+test('only the death of a server, and servers that did not see each other, may lose anything', () => {
+  const losses = new Map(first(1_000, 1, ALL).map((step) => [step.fault, lossOf(step)]));
+  const losing = [...losses].filter(([, loss]) => loss !== 'nothing');
+  assert.deepEqual(
+    new Map(losing),
+    new Map([
+      ['kill-node', 'memory'],
+      ['split-nodes', 'storage'],
+    ]),
+  );
+});
+
+test('cuts a node off from another one', () => {
+  for (const { peer, node } of first(1_000, 1, ['partitions']))
+    assert.ok(peer >= 1 && peer <= 3 && peer !== node);
 });
 
 test('tells each fault in words of its own', () => {
-  const told = new Map(
-    first(1_000, 1, ['gateways', 'links', 'nodes']).map((step) => [step.fault, tell(step)]),
-  );
+  const told = new Map(first(1_000, 1, ALL).map((step) => [step.fault, tell(step)]));
   assert.equal(new Set(told.values()).size, told.size);
 });
