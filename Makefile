@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos build unit test matrix nodes lint check-erl conformance clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos build unit test matrix nodes lint check-erl conformance screenshots clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -69,6 +69,9 @@ check-erl: test-packages ## mod_megaphone alone: EUnit, PropEr, dialyzer
 conformance: packages build ## docs/conformance.md anew: Megaphone beside ejabberd's own BOSH and WebSocket, case by case (4 minutes)
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
+
+screenshots: test-packages build ## docs/demo-*.png anew: what a browser shows of the demo (half a minute)
+	@SCREENSHOTS=docs node --test dist/test/ejabberd/demo.test.js
 
 bench: bench-packages build ## docs/benchmarks.md anew: ejabberd, Megaphone, Prosody over BOSH and WebSocket (30 minutes; ONLY=messages)
 	@node dist/scripts/bench/main.js

@@ -14,10 +14,9 @@ gateway() { "$root/scripts/gateway.sh" "$@"; }
 
 up() {
   ejabberd start
-  gateway start
+  DEMO_ACCOUNTS=$ejabberd_dir/accounts gateway start
   # The ports a running instance was started with, which this environment need not know.
   say "$http_port $ejabberd_http_port" >"$gateway_dir/ports"
-  how_to_use
 }
 
 down() {
@@ -25,6 +24,7 @@ down() {
   ejabberd stop
 }
 
+# how_to_use END: what there is, and what ends it.
 how_to_use() {
   local megaphone_port ejabberd_port epmd='' over_tls=''
   read -r megaphone_port ejabberd_port <"$gateway_dir/ports"
@@ -33,17 +33,22 @@ how_to_use() {
   ! grep -q ^distribution_tls_cert "$gateway_dir/megaphone.yml" || over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
   cat <<TEXT
 
+  Two people chat              http://localhost:$megaphone_port/demo/
+
   BOSH through Megaphone       http://localhost:$megaphone_port/bosh
   WebSocket through Megaphone  ws://localhost:$megaphone_port/ws
   ejabberd's own, beside them  http://localhost:$ejabberd_port/bosh and ws://localhost:$ejabberd_port/ws
   Accounts                     $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/                               /' "$ejabberd_dir/accounts")
                                (and anonymous login on localhost)
 
+  ejabberd's command           ${ejabberd_dir#"$PWD/"}/ejabberdctl connected_users
+
   An Erlang shell beside them:
     ${epmd}HOME=$var erl -sname shell@localhost -hidden$over_tls
     1> net_adm:ping($gateway_node).
     2> gen_server:call({megaphone, $gateway_node}, stats).
 
+$1 ends both.
 TEXT
 }
 
@@ -54,20 +59,23 @@ run() {
   trap down EXIT
   trap 'exit 130' INT TERM HUP
   up
-  say "Ctrl-C ends both."
+  how_to_use "Ctrl-C"
   tail -n +1 -f --pid="$(cat "$gateway_dir/gateway.pid")" "$gateway_dir/gateway.log" | "$root/node_modules/.bin/pino-pretty"
   fail "The gateway ended by itself."
 }
 
 case ${1:-} in
   run) run ;;
-  up) up ;;
+  up)
+    up
+    how_to_use "make down"
+    ;;
   down) down ;;
   status)
     all=0
     ejabberd status || all=1
     gateway status || all=1
-    [ $all = 1 ] || how_to_use
+    [ $all = 1 ] || how_to_use "make down"
     exit $all
     ;;
   *) fail "usage: $0 run|up|down|status" ;;

@@ -20,21 +20,28 @@ module_source=$root/erl/mod_megaphone
 alive() { running "$pidfile" "\"$spool\""; }
 
 # Debian's own script, with every path its own.
-ejabberdctl=("$ejabberd_dir/ejabberdctl" -c "$ejabberd_dir/ejabberdctl.cfg" -d "$ejabberd_dir" -l "$logs" -s "$spool" -n "$ejabberd_node")
+ejabberdctl=("$ejabberd_dir/ejabberdctl.debian" -c "$ejabberd_dir/ejabberdctl.cfg" -d "$ejabberd_dir" -l "$logs" -s "$spool" -n "$ejabberd_node")
 export CONTRIB_MODULES_PATH=$modules CONTRIB_MODULES_CONF_DIR=$ejabberd_dir/conf
 
 ctl() { "${ejabberdctl[@]}" "$@" 2> >(grep -v '^WARNING: It is not recommended to run ejabberd as root' >&2); }
+
+# For whoever calls it by hand: it needs no environment.
+make_ejabberdctl() {
+  mkdir -p "$ejabberd_dir"
+  # Without INSTALLUSER Debian's script runs as whoever calls it, instead of as the system's ejabberd;
+  # with EXEC=exec it becomes the Erlang machine, so that its process is the one to watch.
+  # shellcheck disable=SC2016
+  sed -e 's/^INSTALLUSER=.*/INSTALLUSER=/' -e 's/^    exec_cmd "\$ERL"/    $EXEC "$ERL"/' \
+    /usr/sbin/ejabberdctl >"$ejabberd_dir/ejabberdctl.debian"
+  printf '#!/usr/bin/env bash\nexport MEGAPHONE_VAR=%q MEGAPHONE_INSTANCE=%q ERL_EPMD_PORT=%q\nexec %q ctl "$@"\n' \
+    "$var" "$suffix" "$epmd_port" "$root/scripts/ejabberd.sh" >"$ejabberd_dir/ejabberdctl"
+  chmod +x "$ejabberd_dir/ejabberdctl.debian" "$ejabberd_dir/ejabberdctl"
+}
 
 create() {
   # Those of an earlier version could be read by everybody.
   [ ! -d "$ejabberd_dir" ] || chmod go= "$ejabberd_dir"
   mkdir -p "$spool" "$logs" "$modules/sources" "$ejabberd_dir/conf"
-  # Without INSTALLUSER Debian's script runs as whoever calls it, instead of as the system's ejabberd;
-  # with EXEC=exec it becomes the Erlang machine, so that its process is the one to watch.
-  # shellcheck disable=SC2016
-  sed -e 's/^INSTALLUSER=.*/INSTALLUSER=/' -e 's/^    exec_cmd "\$ERL"/    $EXEC "$ERL"/' \
-    /usr/sbin/ejabberdctl >"$ejabberd_dir/ejabberdctl"
-  chmod +x "$ejabberd_dir/ejabberdctl"
   sed -e "s/@C2S_PORT@/$ejabberd_c2s_port/" -e "s/@HTTP_PORT@/$ejabberd_http_port/" \
     "$root/scripts/ejabberd.yml" | generate "$ejabberd_dir/ejabberd.yml"
   local over_tls=''
@@ -52,6 +59,7 @@ CFG
 
 start() {
   [ -r /usr/sbin/ejabberdctl ] || fail "ejabberd is not installed." "Install it with: sudo scripts/packages.sh run"
+  make_ejabberdctl
   if alive >/dev/null; then
     say "ejabberd runs already ($ejabberd_node)."
   else

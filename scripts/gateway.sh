@@ -43,7 +43,10 @@ start() {
   configure
   say "Starting the gateway ($gateway_node) ..."
   "$root/scripts/epmd.sh" up
-  launch "$pidfile" node "$root/dist/src/main.js" start --config "$config" >"$log" 2>&1
+  # That of the development instance has the demo beside it, and is no other gateway for that.
+  local program=src/main.js
+  [ -z "${DEMO_ACCOUNTS:-}" ] || program=scripts/demo/main.js
+  launch "$pidfile" node "$root/dist/$program" start --config "$config" >"$log" 2>&1
   if ! await_port "$pidfile" "$http_port"; then
     tail -n 20 "$log" >&2
     fail "The gateway did not start. Its log: $log"

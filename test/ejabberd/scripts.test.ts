@@ -6,9 +6,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { freePorts } from '../../scripts/support/ports.js';
 import { root } from '../../scripts/support/root.js';
 import { happens } from '../support/until.js';
+
+const execute = promisify(execFile);
 
 interface Result {
   readonly code: number;
@@ -70,10 +73,21 @@ describe('the development instance', { timeout: 300_000 }, () => {
   it('comes up, and tells how to use it', async () => {
     const output = await up(first);
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/bosh`));
+    assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/demo/`));
     assert.match(output, new RegExp(`ws://localhost:${first.MEGAPHONE_HTTP_PORT}/ws`));
     assert.match(output, /alice@localhost {2}password \S{16}\n +bob@localhost {2}password \S{16}\n/);
     assert.match(output, new RegExp(`HOME=${folder} erl -sname shell@localhost -hidden`));
     assert.equal((await dev('status', first)).code, 0);
+  });
+
+  it('leaves an ejabberdctl that needs no environment', async () => {
+    const path = join(folder, 'ejabberd/ejabberdctl');
+    assert.ok((await dev('status', first)).output.includes(`${path} connected_users`));
+    const { stdout } = await execute(path, ['registered_users', 'localhost'], {
+      cwd: '/',
+      env: { PATH: process.env.PATH },
+    });
+    assert.equal(stdout, 'alice\nbob\n');
   });
 
   it('keeps the cookie to itself', async () => {
