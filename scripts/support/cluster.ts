@@ -2,12 +2,15 @@
  * A cluster made by scripts/cluster.sh: the developer's own, or one for a test with a folder, EPMD and ports of its own.
  */
 import { execFile, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { areFree, take } from './ports.js';
 import { root } from './root.js';
+import { PATIENCE_MS } from './within.js';
 
 const run = promisify(execFile);
 const script = join(root, 'scripts/cluster.sh');
@@ -94,6 +97,14 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#stopNow();
     process.off('exit', this.#stopNow);
+    // It hears a moment later that all are gone, nodes of this process among them; left behind, it would keep its ports taken.
+    const epmd = join(this.folder, `epmd-${this.env.ERL_EPMD_PORT}.started`);
+    for (let tries = 50; tries > 0 && existsSync(epmd); tries -= 1) {
+      await sleep(100);
+      await run(join(root, 'scripts/epmd.sh'), ['down'], {
+        env: { ...this.env, MEGAPHONE_VAR: this.folder },
+      });
+    }
     await rm(join(this.folder, '..'), { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 
@@ -104,10 +115,13 @@ export class Cluster {
 
 /** The first of a thousand ports of which those are free that a small cluster takes. */
 async function freeRange(): Promise<number> {
-  for (;;) {
+  const wanted = [0, 1, 2, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
+  const end = performance.now() + PATIENCE_MS;
+  while (performance.now() < end) {
     // Above those that are given away one by one.
-    const port = 24_000 + 1_000 * Math.floor(Math.random() * 8);
-    const wanted = [0, 1, 2, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
-    if ((await areFree(wanted.map((offset) => port + offset))) && take(port)) return port;
+    for (let port = 24_000; port < 32_000; port += 1_000)
+      if ((await areFree(wanted.map((offset) => port + offset))) && take(port)) return port;
+    await sleep(500);
   }
+  throw new Error('of the ports 24000 to 31999 others have some of each thousand');
 }

@@ -19,7 +19,8 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 export async function areFree(ports: readonly number[]): Promise<boolean> {
-  return (await Promise.all(ports.map(isFree))).every(Boolean);
+  for (const port of ports) if (!(await isFree(port))) return false;
+  return true;
 }
 
 function isFree(port: number): Promise<boolean> {
