@@ -1,4 +1,7 @@
-/** Two gateways of one ejabberd, as operators run them, behind HAProxy with plain round robin and the gateways' agents. */
+/**
+ * Two gateways of one ejabberd, as operators run them, behind HAProxy with plain round robin and the gateways' agents, or behind
+ * another proxy.
+ */
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,6 +25,13 @@ export interface Kind {
   readonly tls: boolean;
 }
 
+/** Starts another proxy than HAProxy: it listens at `port`, and what it keeps goes into `folder`. */
+export type StartProxy = (of: {
+  readonly folder: string;
+  readonly port: number;
+  readonly gateways: readonly { readonly http: number; readonly admin: number }[];
+}) => Promise<Program>;
+
 interface Place {
   readonly settings: Readonly<Record<string, string>>;
   gateway: GatewayProcess | undefined;
@@ -29,12 +39,12 @@ interface Place {
 
 export class TwoGateways {
   readonly instance: Instance;
-  /** HAProxy's. */
+  /** The proxy's. */
   readonly port: number;
   readonly #places: readonly Place[];
   readonly #folder: string;
   readonly #cookie: string;
-  #haproxy: Program | undefined;
+  #proxy: Program | undefined;
 
   private constructor(instance: Instance, port: number, places: readonly Place[], cookie: string) {
     this.instance = instance;
@@ -44,7 +54,7 @@ export class TwoGateways {
     this.#cookie = cookie;
   }
 
-  static async start({ workers, tls }: Kind): Promise<TwoGateways> {
+  static async start({ workers, tls }: Kind, startProxy?: StartProxy): Promise<TwoGateways> {
     const instance = await Instance.start({ gateway: false });
     const cookie = (await readFile(join(instance.var, '.erlang.cookie'), 'utf8')).trim();
     const [port = 0, ...others] = await freePorts(7);
@@ -69,9 +79,17 @@ export class TwoGateways {
     });
     const all = new TwoGateways(instance, port, places, cookie);
     await Promise.all([all.startGateway(1), all.startGateway(2)]);
-    await all.#startHaproxy(tls);
-    await all.serves(1);
-    await all.serves(2);
+    if (startProxy === undefined) {
+      await all.#startHaproxy(tls);
+      await all.serves(1);
+      await all.serves(2);
+    } else {
+      const gateways = places.map(({ settings }) => ({
+        http: Number(settings.http_port),
+        admin: Number(settings.admin_port),
+      }));
+      all.#proxy = await startProxy({ folder: instance.var, port, gateways });
+    }
     return all;
   }
 
@@ -138,7 +156,7 @@ export class TwoGateways {
   }
 
   async stop(): Promise<void> {
-    this.#haproxy?.stop();
+    this.#proxy?.stop();
     for (const { gateway } of this.#places) gateway?.process.kill('SIGKILL');
     await this.instance.stop();
   }
@@ -174,7 +192,7 @@ listen web
 ${servers.join('')}`,
     );
     // Debian has it where only root looks.
-    this.#haproxy = await Program.start(['/usr/sbin/haproxy', '-q', '-db', '-f', file], this.port, undefined);
+    this.#proxy = await Program.start(['/usr/sbin/haproxy', '-q', '-db', '-f', file], this.port, undefined);
   }
 
   async #stat(row: string, column: string): Promise<string> {
