@@ -3,18 +3,13 @@
  * No message is lost, and strophe.js resumes the same stream.
  */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
-import { extname, join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type Browser, chromium } from 'playwright-core';
 import { Instance } from '../../scripts/support/instance.js';
-import { root } from '../../scripts/support/root.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
 import { converse } from './support/conversation.js';
 import { PageClient } from './support/page-client.js';
+import { type Site, serveSite } from './support/page-site.js';
 import { befriend, makeAccounts } from './support/people.js';
 import { ServerNode } from './support/server-node.js';
 import { webSocketUrl } from './support/websocket-url.js';
@@ -37,20 +32,19 @@ interface Pair {
 describe('a browser over WebSocket', { timeout: 300_000 }, () => {
   let instance: Instance;
   let server: ServerNode;
-  let site: Server;
+  let site: Site;
   let browser: Browser;
   let pairs: Pair[];
 
   before(async () => {
     instance = await Instance.start();
     server = await ServerNode.connect(instance);
-    site = await serve();
+    site = await serveSite();
     browser = await chromium.launch({ executablePath: CHROMIUM, args: [...QUIET] });
     const accounts = await makeAccounts(
       server,
       PAIRS.flatMap((_, i) => [`alice${i}`, `bob${i}`]),
     );
-    const address = `http://localhost:${(site.address() as AddressInfo).port}`;
     pairs = await Promise.all(
       PAIRS.map(async ([name, ...pages], i): Promise<Pair> => {
         const couple = accounts.slice(2 * i, 2 * i + 2);
@@ -59,7 +53,12 @@ describe('a browser over WebSocket', { timeout: 300_000 }, () => {
         await befriend(server, [[a, b]]);
         const [alice, bob] = await Promise.all(
           couple.map((account, n) =>
-            PageClient.open(browser, `${address}/${pages[n]}-page.html`, webSocketUrl(instance), account),
+            PageClient.open(
+              browser,
+              `${site.address}/${pages[n]}-page.html`,
+              webSocketUrl(instance),
+              account,
+            ),
           ),
         );
         assert.ok(alice && bob);
@@ -109,32 +108,3 @@ describe('a browser over WebSocket', { timeout: 300_000 }, () => {
     );
   }
 });
-
-const TYPES: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.json': 'application/json',
-  '.wasm': 'application/wasm',
-};
-
-/** A site with the pages, and what the two packages bring for pages. */
-async function serve(): Promise<Server> {
-  const { resolve } = createRequire(import.meta.url);
-  const converseFiles = join(root, 'node_modules/converse.js/dist');
-  const stropheFiles = join(resolve('strophe.js/package.json'), '../dist');
-  const server = createServer(async ({ url = '' }, response) => {
-    const { pathname } = new URL(url, 'http://localhost');
-    const path = pathname.startsWith('/converse.js/')
-      ? join(converseFiles, pathname.slice('/converse.js/'.length))
-      : pathname.endsWith('.html')
-        ? join(root, 'test/ejabberd/fixtures', pathname)
-        : join(stropheFiles, pathname);
-    const content = await readFile(path).catch(() => undefined);
-    if (content === undefined) return response.writeHead(404).end();
-    const type = TYPES[extname(path)] ?? 'application/octet-stream';
-    return response.writeHead(200, { 'content-type': type }).end(content);
-  });
-  await new Promise<void>((done) => server.listen(0, 'localhost', done));
-  return server;
-}
