@@ -8,7 +8,7 @@ import { rollingRestart } from '../../scripts/rolling/rolling-restart.js';
 import { Cluster } from '../../scripts/support/cluster.js';
 import { BrowserChats, describeSeen } from './support/browser-chats.js';
 
-describe('a rolling restart, in a browser', { timeout: 300_000 }, () => {
+describe('a rolling restart, in a browser', { timeout: 540_000 }, () => {
   let cluster: Cluster;
   let chats: BrowserChats;
 
@@ -37,10 +37,13 @@ describe('a rolling restart, in a browser', { timeout: 300_000 }, () => {
       'errors 0 logins 0 lost 0 doubled 0 reordered 0',
       outcome.lines.join('\n'),
     );
-    for (const { name, messages, resumed, ...zeros } of seen) {
-      assert.ok(messages > 0, name);
-      assert.equal(resumed > 0, name.includes('WebSocket'), name);
-      assert.deepEqual(zeros, { errors: [], logins: 0, lost: 0, doubled: 0, reordered: 0 }, name);
+    for (const { name, messages, resumed, errors, logins, lost, doubled, disordered, which } of seen) {
+      const what = `${name}: ${which.join('\n')}`;
+      assert.ok(messages > 0, what);
+      assert.equal(resumed > 0, name.includes('WebSocket'), what);
+      // How they took it over BOSH also depends on how fast the machine is, and is no fault of what they were sent.
+      const zeros = { errors, logins, lost, doubled, disordered };
+      assert.deepEqual(zeros, { errors: [], logins: 0, lost: 0, doubled: 0, disordered: 0 }, what);
     }
   });
 });

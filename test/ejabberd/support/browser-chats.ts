@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium } from 'playwright-core';
 import { Servers } from '../../../scripts/chaos/servers.js';
 import type { Cluster } from '../../../scripts/support/cluster.js';
+import { within } from '../../../scripts/support/within.js';
 import { CHROMIUM, QUIET } from './chromium.js';
 import { type Came, PageClient } from './page-client.js';
 import { type Site, serveSite } from './page-site.js';
@@ -86,7 +87,7 @@ export class BrowserChats {
   /** What each couple saw, when all was heard that is. */
   async finish(): Promise<readonly Seen[]> {
     this.#over.abort();
-    await this.#talks;
+    await within(this.#talks, () => 'an answer of each page');
     const end = performance.now() + PATIENCE_MS;
     const seen = (): readonly Seen[] => this.#couples.map(judge);
     while (seen().some(({ lost }) => lost > 0) && performance.now() < end) await sleep(100);
