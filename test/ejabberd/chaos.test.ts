@@ -21,8 +21,9 @@ it('loses, doubles and reorders nothing, and nobody logs in again, whatever happ
       nodes: 2,
       gateways: 2,
       folder,
-      seconds: 20,
-      steps: 12,
+      // As many steps as make twenty seconds where nothing else runs.
+      seconds: 150,
+      steps: 8,
       seed: SEED,
       users: 100,
       rate: 200,

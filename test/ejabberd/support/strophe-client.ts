@@ -39,7 +39,12 @@ class StropheClient implements ChatClient {
     this.#managed = url.startsWith('ws');
     this.#connection = new Strophe.Connection(url, { enableStreamManagement: this.#managed });
     this.#connection.rawInput = (xml: string) => this.#tap.incoming(xml);
-    this.#connection.rawOutput = (xml: string) => this.#tap.outgoing(xml);
+    this.#connection.rawOutput = (xml: string) => {
+      this.#tap.outgoing(xml);
+      // Over BOSH it gives up after five errors, however soon they come: a busy machine takes longer to start a gateway.
+      const { _proto } = this.#connection;
+      if ('errors' in _proto) _proto.errors = 0;
+    };
   }
 
   get mechanism(): string {
