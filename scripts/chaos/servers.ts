@@ -1,10 +1,9 @@
 /** What a run asks of the ejabberd nodes themselves, from a hidden node of its own: accounts, sessions, cut links. */
 
-import { join } from 'node:path';
 import { type Term, Tuple } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
-import { TlsCredentials } from '../../src/node/tls-credentials.js';
+import { nodeTls } from '../support/node-tls.js';
 import { nameOf, PASSWORD } from './person.js';
 
 const TIMEOUT_MS = 60_000;
@@ -21,14 +20,11 @@ export class Servers {
   /** @param home where `.erlang.cookie` lies */
   static async connect(home: string, epmdPort: number): Promise<Servers> {
     const name = `chaos_${process.pid}@localhost`;
-    const file = (of: string): string => join(home, 'tls', of);
-    const { MEGAPHONE_TLS: isTls = '0' } = process.env;
-    const files = { cert: file('localhost.pem'), key: file('localhost.key'), ca: file('ca.pem') };
     const node = await HiddenNode.start({
       name,
       cookie: loadCookie({ home }),
       epmd: { port: epmdPort },
-      ...(isTls === '0' ? {} : { tls: new TlsCredentials(files) }),
+      ...nodeTls(home),
     });
     return new Servers(node);
   }

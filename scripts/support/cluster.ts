@@ -118,9 +118,12 @@ async function freeRange(): Promise<number> {
   const wanted = [0, 1, 2, ...[100, 200, 300, 400, 500].flatMap((of) => [1, 2, 3].map((n) => of + n))];
   const end = performance.now() + PATIENCE_MS;
   while (performance.now() < end) {
-    // Above those that are given away one by one.
-    for (let port = 24_000; port < 32_000; port += 1_000)
+    const first = Math.floor(Math.random() * 8);
+    for (let n = 0; n < 8; n += 1) {
+      // Above those that are given away one by one.
+      const port = 24_000 + 1_000 * ((first + n) % 8);
       if ((await areFree(wanted.map((offset) => port + offset))) && take(port)) return port;
+    }
     await sleep(500);
   }
   throw new Error('of the ports 24000 to 31999 others have some of each thousand');

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadCookie } from '../../src/node/cookie.js';
 import { HiddenNode } from '../../src/node/hidden-node.js';
-import { TlsCredentials } from '../../src/node/tls-credentials.js';
 import type { NodeFiles } from './authority.js';
 import * as installed from './installed-module.js';
+import { nodeFiles, nodeTls } from './node-tls.js';
 import { freePorts } from './ports.js';
 import { root } from './root.js';
 
@@ -106,11 +106,15 @@ export class Instance {
 
   /** What another node needs to speak with these two, where MEGAPHONE_TLS makes them speak TLS. */
   get tls(): NodeFiles | undefined {
-    const { MEGAPHONE_TLS: tls = '0' } = this.env;
-    const file = (name: string): string => join(this.var, 'tls', name);
-    return tls === '0'
-      ? undefined
-      : { cert: file('localhost.pem'), key: file('localhost.key'), ca: file('ca.pem') };
+    return nodeFiles(this.var, this.env);
+  }
+
+  /** The same as megaphone.yml has it. */
+  get tlsSettings(): Readonly<Record<string, string>> {
+    const { tls } = this;
+    return tls === undefined
+      ? {}
+      : { distribution_tls_cert: tls.cert, distribution_tls_key: tls.key, distribution_tls_ca: tls.ca };
   }
 
   /** Runs one of scripts/ for this instance; its output, or an error that carries what it printed. */
@@ -132,7 +136,7 @@ export class Instance {
       name: `users_${process.pid}_${asked++}@localhost`,
       cookie: loadCookie({ home: this.var }),
       epmd: { port: Number(this.env.ERL_EPMD_PORT) },
-      ...(this.tls === undefined ? {} : { tls: new TlsCredentials(this.tls) }),
+      ...nodeTls(this.var, this.env),
     });
     try {
       await node.connect(this.ejabberdNode);

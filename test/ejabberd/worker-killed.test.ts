@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
+import { nodeTls } from '../../scripts/support/node-tls.js';
 import { freePorts } from '../../scripts/support/ports.js';
 import { atom, type Term } from '../../src/etf/terms.js';
 import { loadCookie } from '../../src/node/cookie.js';
@@ -30,6 +31,7 @@ before(async () => {
     name: `probe_${process.pid}@localhost`,
     cookie: loadCookie({ home: instance.var }),
     epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
+    ...nodeTls(instance.var, instance.env),
   });
   await untilAllServe();
 });

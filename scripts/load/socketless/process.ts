@@ -9,6 +9,7 @@ import { MegaphoneProcess, PROCESS_NAME } from '../../../src/gateway/megaphone-p
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { nodeTls } from '../../support/node-tls.js';
 import { serve } from '../child.js';
 import { nowMicroseconds } from '../clock.js';
 import { increment } from '../counters.js';
@@ -158,6 +159,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     name: `sessions_${process.pid}@localhost`,
     cookie: loadCookie({ home }),
     epmd: { port: epmdPort },
+    ...nodeTls(home),
   });
   const gateway = new Gateway(
     node,

@@ -24,7 +24,7 @@ export async function gatewayBeside(
     node: `beside_${process.pid}@localhost`,
     nodes: [{ name: instance.ejabberdNode, ...endpoint }],
     epmd_port: instance.env.ERL_EPMD_PORT,
-    ...tlsSettings(instance),
+    ...instance.tlsSettings,
     http_ip: '127.0.0.1',
     http_port: 0,
     ...settings,
@@ -37,9 +37,4 @@ export async function gatewayBeside(
   await until(() => service.gateway.cluster.inService !== 0);
   const address = `127.0.0.1:${service.port}`;
   return { service, url: `http://${address}/bosh`, webSocketUrl: `ws://${address}/ws` };
-}
-
-function tlsSettings({ tls }: Instance): Readonly<Record<string, string>> {
-  if (tls === undefined) return {};
-  return { distribution_tls_cert: tls.cert, distribution_tls_key: tls.key, distribution_tls_ca: tls.ca };
 }

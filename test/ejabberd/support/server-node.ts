@@ -1,12 +1,12 @@
 /** A node beside an instance's ejabberd, from which a test looks into the server and does it harm. */
 
 import type { Instance } from '../../../scripts/support/instance.js';
+import { nodeTls } from '../../../scripts/support/node-tls.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { formatTerm } from '../../../src/etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple } from '../../../src/etf/terms.js';
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
-import { TlsCredentials } from '../../../src/node/tls-credentials.js';
 
 export class ServerNode {
   readonly #node: HiddenNode;
@@ -24,7 +24,7 @@ export class ServerNode {
       name: `${name}_${process.pid}@localhost`,
       cookie: loadCookie({ home: instance.var }),
       epmd: { port: Number(instance.env.ERL_EPMD_PORT) },
-      ...(instance.tls === undefined ? {} : { tls: new TlsCredentials(instance.tls) }),
+      ...nodeTls(instance.var, instance.env),
     });
     await node.connect(instance.ejabberdNode);
     return new ServerNode(node, instance);

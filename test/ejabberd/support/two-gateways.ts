@@ -65,6 +65,7 @@ export class TwoGateways {
         node: `web${index + 1}_${process.pid}@localhost`,
         nodes: instance.ejabberdNode,
         epmd_port: `${instance.env.ERL_EPMD_PORT}`,
+        ...instance.tlsSettings,
         workers: `${workers}`,
         trusted_proxies: '127.0.0.1',
         tls_cert: certificate.cert,
@@ -122,7 +123,11 @@ export class TwoGateways {
   /** `megaphone drain` or `resume`, in words; rejects where the exit code is not 0. */
   order(number: number, order: 'drain' | 'resume'): Promise<string> {
     const { node = '', epmd_port = '', workers = '' } = this.#place(number).settings;
-    const flags = ['--node', node, '--epmd-port', epmd_port, '--workers', workers];
+    const tls = Object.entries(this.instance.tlsSettings).flatMap(([key, file]) => [
+      `--${key.replaceAll('_', '-')}`,
+      file,
+    ]);
+    const flags = ['--node', node, '--epmd-port', epmd_port, '--workers', workers, ...tls];
     return new Promise((resolve, reject) => {
       execFile(
         process.execPath,
