@@ -131,6 +131,27 @@ test('the index of error codes has those of the source, each once, and no other'
 });
 const CODE = /'((?:CONFIG|EPMD|ETF|GATEWAY|HANDSHAKE|HTTP|LINK|LOG|NODE)_[A-Z_]+)'/g;
 
+test('the lines of the log that the cluster page shows are those of the source, and its codes exist', () => {
+  const page = read('docs/cluster.md');
+  const files = [...filesIn('src', '.ts'), ...filesIn('erl', '.erl')].map(read).join('\n');
+  // What is filled in is an ellipsis there.
+  const source = files
+    .replaceAll('$' + '{MODULE}', 'mod_megaphone')
+    .replace(/\$\{[^}]*\}|~(?:ts|0?[bpw]|s)/g, '…');
+  const lines = [...page.matchAll(/<!-- log -->\n```\n(.*?)```/gs)].flatMap(([, block = '']) =>
+    block.trim().split('\n'),
+  );
+  const parts = lines.flatMap((line) => line.split(/…| {2,}|: /)).map((part) => part.trim());
+  const codes = [...page.matchAll(/\b((?:EPMD|GATEWAY|HANDSHAKE|LINK|NODE)_[A-Z_]+)\b/g)].map(
+    ([, code]) => code,
+  );
+  assert.ok(lines.length > 12 && codes.length > 10);
+  assert.deepEqual(
+    [...parts, ...codes].filter((part = '') => !source.includes(part)),
+    [],
+  );
+});
+
 test('every metric that the documents name is one of the gateway or the module', () => {
   const erlang = [...filesIn('erl', '.erl'), ...filesIn('test/erl', '.erl')];
   const source = [...filesIn('src', '.ts'), ...erlang].map(read).join('\n');
