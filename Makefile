@@ -5,10 +5,11 @@
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
-run: packages build ## ejabberd and the gateway in the foreground; Ctrl-C ends both
+# ejabberd compiles mod_megaphone itself.
+run: packages build-gateway ## ejabberd and the gateway in the foreground; Ctrl-C ends both
 	@scripts/dev.sh run
 
-up: packages build ## The same in the background
+up: packages build-gateway ## The same in the background
 	@scripts/dev.sh up
 
 down: ## Ends what make up started
@@ -112,7 +113,7 @@ bench-packages:
 # npm writes this file last.
 node_modules/.package-lock.json: package-lock.json | check-node
 	@echo 'Installing the npm packages ...'
-	@npm ci --no-progress
+	@npm ci --no-progress --no-audit --no-fund
 	@touch $@
 
 .PHONY: build-gateway check-node
