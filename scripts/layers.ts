@@ -12,6 +12,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/errors.ts', 'the one class of errors'],
   ['src/listen-hint.ts', 'what mends a port that cannot be opened'],
   ['src/paced.ts', 'many things done, but not all at once'],
+  ['src/version.ts', 'which release this is'],
   ['src/etf', "Erlang's external term format"],
   ['src/distribution', 'the distribution protocol, bytes in and values out'],
   ['src/node', 'the hidden node: sockets, connections, names and pids'],

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The command line: `megaphone start | drain | resume | check [URL] | nodes | ping NODE | names`. */
 
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check, type Finding, linesOf } from './cli/check.js';
@@ -23,6 +22,7 @@ import type { Order } from './service/lifecycle.js';
 import { nodeOptions } from './service/node-options.js';
 import { readCookie } from './service/read-cookie.js';
 import { Service } from './service/service.js';
+import { version } from './version.js';
 import { Primary } from './workers/primary.js';
 
 const { env } = process;
@@ -142,11 +142,6 @@ async function printNames(config: Config, host: string): Promise<void> {
 function hostForUrl(ip: string): string {
   if (ip === '::' || ip === '0.0.0.0') return 'localhost';
   return ip.includes(':') ? `[${ip}]` : ip;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return (manifest as { version: string }).version;
 }
 
 function print(text: string): void {

@@ -48,6 +48,8 @@ export interface Exchange {
   readonly sid: string | undefined;
   /** 0 for none. */
   readonly rid: number;
+  /** When it came, by the clock of turns. */
+  readonly since: number;
   /** Its node answers in the place of that which its sid names. */
   isStray: boolean;
   state: ExchangeState;

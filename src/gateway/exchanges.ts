@@ -42,7 +42,8 @@ export class Exchanges {
   ): number {
     const state = sid === undefined ? 'starting' : 'waiting';
     const isStray = sid !== undefined && !sid.startsWith(node.tag);
-    const exchange: Exchange = { http, node, sid, rid, isStray, state };
+    const since = this.#open.counters.clock.now;
+    const exchange: Exchange = { http, node, sid, rid, since, isStray, state };
     const slot = this.#open.add(exchange);
     if (slot === 0) {
       refusals.refuse(http, this.#open.counters, refusals.OVERLOAD);
@@ -161,9 +162,12 @@ export class Exchanges {
     else this.#answer(exchange, answer);
   }
 
-  #answer({ http }: Exchange, { status, headers, body }: Answer): void {
-    this.#open.counters.countAnswer(status);
-    this.#open.counters.bytesOut += body.length;
+  #answer({ http, sid, since }: Exchange, { status, headers, body }: Answer): void {
+    const { counters } = this.#open;
+    counters.countAnswer(status);
+    counters.bytesOut += body.length;
+    const { latency } = counters;
+    (sid === undefined ? latency.session : latency.request).observe(counters.clock.since(since));
     http.answer(status, headers, body);
   }
 }

@@ -73,7 +73,7 @@ export class Gateway implements PidOwner {
   constructor(node: ErlangNode, options: GatewayOptions, counters: Counters, log: Logger) {
     this.#node = node;
     this.counters = counters;
-    const sender = new Sender(node);
+    const sender = new Sender(node, counters.clock);
     this.#open = new OpenExchanges(node, sender, options, counters, this.#clock);
     this.#exchanges = new Exchanges(this.#open);
     this.#nodeEvents = new NodeEvents(this.#open);
@@ -174,7 +174,7 @@ export class Gateway implements PidOwner {
 
   /** The node's module came to that mark. */
   taken(node: ClusterNode, place: number): void {
-    node.outbox.taken(place);
+    node.outbox.taken(place, this.counters.clock);
     this.#nodeEvents.sendWaiting(node);
   }
 

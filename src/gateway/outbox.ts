@@ -29,6 +29,9 @@
  * others the question what became of them.
  */
 
+import { Histogram } from '../observe/histogram.js';
+import type { TurnClock } from '../observe/turn-clock.js';
+
 /** What may be on its way to a node that it has not taken. What it cannot take yet waits here, its mailbox stays small. */
 const WINDOW = 1024;
 /** Seconds after which a mark should have been answered. */
@@ -85,6 +88,10 @@ export class Outbox {
   #takenPlace = 0;
   /** Seconds for which marks have been sent and nothing was taken. */
   #silent = 0;
+  /** From a mark to the word that the module came to it: how far it is behind. One mark at a time is timed. */
+  readonly delay = new Histogram();
+  #timedPlace = 0;
+  #timedSince = 0;
 
   constructor(budget: BodyBudget) {
     this.#budget = budget;
@@ -101,7 +108,12 @@ export class Outbox {
   }
 
   get hasRoom(): boolean {
-    return this.onTheWay < WINDOW;
+    return this.credit > 0;
+  }
+
+  /** How much more may be sent. */
+  get credit(): number {
+    return Math.max(0, WINDOW - this.onTheWay);
   }
 
   /** The module should have come to a mark long ago: it stands still, or cannot keep up. */
@@ -173,15 +185,23 @@ export class Outbox {
     this.#silent = this.#markedPlace > this.#takenPlace ? this.#silent + 1 : 0;
   }
 
-  marked(place: number): void {
+  /** @param clock asked only for a mark that is timed */
+  marked(place: number, clock: Pick<TurnClock, 'now'>): void {
     this.#markedPlace = place;
+    if (this.#timedPlace !== 0) return;
+    this.#timedPlace = place;
+    this.#timedSince = clock.now;
   }
 
   /** The module came to that mark. */
-  taken(place: number): void {
+  taken(place: number, clock: Pick<TurnClock, 'since'>): void {
     if (place <= this.#takenPlace || place > this.#place) return;
     this.#takenPlace = place;
     this.#silent = 0;
+    if (this.#timedPlace !== 0 && place >= this.#timedPlace) {
+      this.delay.observe(clock.since(this.#timedSince));
+      this.#timedPlace = 0;
+    }
     for (const [slot, sent] of this.#sent) {
       if (sent.place > place) return;
       this.#budget.give(sent.body);
@@ -198,5 +218,6 @@ export class Outbox {
     this.#sent.clear();
     this.#waiting = again;
     this.#markedPlace = this.#takenPlace;
+    this.#timedPlace = 0;
   }
 }

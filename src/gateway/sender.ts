@@ -2,6 +2,7 @@
 
 import { encodeVersioned } from '../etf/encode.js';
 import { atom, Pid, tuple } from '../etf/terms.js';
+import type { TurnClock } from '../observe/turn-clock.js';
 import type { ClusterNode } from './cluster-node.js';
 import { MODULE } from './contract.js';
 import type { Exchange } from './exchange.js';
@@ -19,8 +20,11 @@ export class Sender {
   /** The gateway itself, where a ConnId would stand. */
   readonly #self: Pid;
 
-  constructor(node: ErlangNode) {
+  readonly #clock: TurnClock;
+
+  constructor(node: ErlangNode, clock: TurnClock) {
     this.#node = node;
+    this.#clock = clock;
     this.#encoder = new RequestEncoder(node.name, node.creation);
     this.#self = new Pid(node.name, 0, 0, node.creation);
   }
@@ -78,6 +82,6 @@ export class Sender {
     const place = node.outbox.markDue(quiet);
     if (place === 0) return;
     const mark = encodeVersioned(tuple(this.#self, MARK, place));
-    if (this.#node.sendToName(node.name, MODULE, mark)) node.outbox.marked(place);
+    if (this.#node.sendToName(node.name, MODULE, mark)) node.outbox.marked(place, this.#clock);
   }
 }

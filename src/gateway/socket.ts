@@ -41,6 +41,8 @@ import type { ClientSocket } from './ports.js';
 export interface Socket {
   readonly client: ClientSocket;
   node: ClusterNode;
+  /** When it was asked for, by the clock of turns. */
+  readonly since: number;
   state: SocketState;
   /** The session's pid on that node, its numbers signed, which keeps them small; all 0 before there is one. */
   id: number;

@@ -83,7 +83,8 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
     const isPlain = node.kind === 'plain';
     const window = isPlain ? undefined : new FrameWindow();
     const state = isPlain ? 'plain' : 'asked';
-    const socket: Socket = { client, node, state, id: 0, serial: 0, creation: 0, window };
+    const since = this.#counters.clock.now;
+    const socket: Socket = { client, node, since, state, id: 0, serial: 0, creation: 0, window };
     const slot = this.#table.add(socket);
     if (slot === 0) return this.#refuseNew(client, refusals.OVERLOAD);
     if (!this.#sender.open(this.#connId(slot), socket, info)) {
@@ -249,6 +250,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
 
   #accept(socket: Socket): void {
     this.#counters.websocket.opened += 1;
+    this.#counters.latency.websocket.observe(this.#counters.clock.since(socket.since));
     socket.client.accept();
   }
 

@@ -4,8 +4,9 @@
  */
 
 import type { Header } from '../gateway/answers.js';
-import { METRICS_TYPE, prometheusText } from '../observe/metrics.js';
+import { gatewayMetrics } from '../observe/metrics.js';
 import { moduleMetrics } from '../observe/module-metrics.js';
+import { METRICS_TYPE, prometheusText } from '../observe/prometheus.js';
 import type { Reports } from '../observe/report.js';
 import type { AdminHosts } from './admin-hosts.js';
 import type { RequestParser } from './request-parser.js';
@@ -101,6 +102,7 @@ async function livePage(): Promise<Response> {
 }
 
 async function metricsPage(reports: Reports): Promise<Response> {
-  const text = prometheusText(reports.stats()) + moduleMetrics(await reports.modules());
-  return page(200, METRICS_TYPE, text);
+  const { modules, processes } = await reports.asked();
+  const metrics = [...gatewayMetrics(reports.stats()), ...moduleMetrics(modules), ...processes];
+  return page(200, METRICS_TYPE, prometheusText(metrics));
 }

@@ -5,7 +5,7 @@
  * connections (some more are answered 503) and a part of that at their TLS handshake, few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
-import { constants, randomBytes } from 'node:crypto';
+import { constants, randomBytes, X509Certificate } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
 import type { Logger } from 'pino';
@@ -64,6 +64,8 @@ export class BoshServer {
   };
   readonly #log: Logger;
   readonly #certificate: CertificateFiles | undefined;
+  /** When the one in use ends, as OpenSSL writes it. */
+  certificateEnds: string | undefined;
   readonly #ticketKeys: Buffer;
   readonly #handshakes: Handshakes;
   readonly #limited: LimitedLog;
@@ -214,8 +216,10 @@ export class BoshServer {
 
   /** A session is taken up again whichever process began it, and whichever certificate it had then. */
   #secureContext(files: CertificateFiles): tls.SecureContextOptions {
+    const certificate = loadCertificate(files);
+    this.certificateEnds = new X509Certificate(certificate.cert).validTo;
     return {
-      ...loadCertificate(files),
+      ...certificate,
       ticketKeys: this.#ticketKeys,
       sessionIdContext: 'megaphone',
       // Each costs a handshake, on a connection that no limit of connections meets; no client of today asks for it.
@@ -225,6 +229,7 @@ export class BoshServer {
 
   #createServer(handshakeTimeout: number): Server {
     const onConnection = (socket: Socket): void => {
+      this.#front.counters.opened += 1;
       if (this.#room.isFull) this.#logFull();
       attach(socket, new Connection(socket, this.#front));
     };
@@ -243,7 +248,10 @@ export class BoshServer {
     );
     server.on('connection', (socket) => this.#handshakes.begin(socket));
     // Node.js leaves them open, be the handshake malformed or too slow.
-    server.on('tlsClientError', (_, socket) => socket.destroy());
+    server.on('tlsClientError', (_, socket) => {
+      this.#front.counters.refused.handshake += 1;
+      socket.destroy();
+    });
     return server;
   }
 

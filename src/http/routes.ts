@@ -96,7 +96,9 @@ const MALFORMED: Readonly<Record<number, string>> = {
 };
 
 export const malformed = (status: number): Reply =>
-  status === 405 ? NOT_ALLOWED : text(status, MALFORMED[status] ?? '');
+  status === 405
+    ? NOT_ALLOWED
+    : { ...text(status, MALFORMED[status] ?? ''), reason: status === 431 ? 'headers' : 'malformed' };
 
 /** What a script can send (Fetch §2.2.5): any other mode has the browser show the answer, or speak another protocol. */
 const MODES: readonly (string | undefined)[] = [undefined, 'cors', 'no-cors', 'same-origin'];

@@ -8,7 +8,7 @@ import type { Inbox } from '../distribution/inbox.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
 import { backoff, failuresAfter } from './backoff.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { Connection, type ConnectionOptions, type Traffic } from './connection.js';
 import { dial } from './dialer.js';
 import type { Endpoint } from './epmd-client.js';
 import type { Handshaken } from './handshake-carrier.js';
@@ -36,8 +36,20 @@ interface Attempt {
   promise: Promise<void>;
 }
 
+/** With a node that is to be connected: of this connection and those before. */
+export interface LinkTraffic extends Traffic {
+  readonly isUp: boolean;
+  /** How many connections there were. */
+  readonly opened: number;
+}
+
+const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
+
 interface Kept {
   readonly endpoint: Endpoint | undefined;
+  /** Of connections that ended. */
+  past: Traffic;
+  opened: number;
   failures: number;
   timer: NodeJS.Timeout | undefined;
   lastError: MegaphoneError | undefined;
@@ -73,6 +85,13 @@ export class Connections {
     }
   }
 
+  /** The counts never fall while the node is to be connected. */
+  traffic(node: string): LinkTraffic {
+    const now = this.#connections.get(node)?.traffic;
+    const { past = NO_TRAFFIC, opened = 0 } = this.#kept.get(node) ?? {};
+    return { ...sum(past, now ?? NO_TRAFFIC), isUp: now !== undefined, opened };
+  }
+
   /** Resolves when there is a connection, also when the peer was quicker to make it. */
   async connect(node: string, endpoint?: Endpoint): Promise<void> {
     parseNodeName(node);
@@ -95,7 +114,14 @@ export class Connections {
       if (!this.#connections.has(node) && !this.#attempts.has(node)) this.#tryNow(node, known);
       return;
     }
-    const kept: Kept = { endpoint, failures: 0, timer: undefined, lastError: undefined };
+    const kept: Kept = {
+      endpoint,
+      past: NO_TRAFFIC,
+      opened: Number(this.#connections.has(node)),
+      failures: 0,
+      timer: undefined,
+      lastError: undefined,
+    };
     this.#kept.set(node, kept);
     void this.#try(node, kept);
   }
@@ -141,6 +167,8 @@ export class Connections {
       (error) => this.#closed(node, error, Date.now() - since),
     );
     this.#connections.set(node, connection);
+    const kept = this.#kept.get(node);
+    if (kept !== undefined) kept.opened += 1;
     this.#attempts.get(node)?.abort.abort();
     this.#listener.up(node);
     connection.start();
@@ -187,10 +215,13 @@ export class Connections {
   }
 
   #closed(node: string, error: MegaphoneError, lastedMs: number): void {
+    const kept = this.#kept.get(node);
+    const traffic = this.#connections.get(node)?.traffic;
+    if (kept !== undefined && traffic !== undefined)
+      kept.past = { ...sum(kept.past, traffic), queuedBytes: 0 };
     this.#connections.delete(node);
     this.#listener.down(node, error);
-    const kept = this.#kept.get(node);
-    if (kept === undefined || this.#stopped) return;
+    if (kept === undefined || this.#kept.get(node) !== kept || this.#stopped) return;
     kept.lastError = error;
     kept.failures = failuresAfter(kept.failures, lastedMs);
     this.#tryLater(node, kept);
@@ -219,6 +250,14 @@ export class Connections {
     }
   }
 }
+
+const sum = (a: Traffic, b: Traffic): Traffic => ({
+  bytesIn: a.bytesIn + b.bytesIn,
+  bytesOut: a.bytesOut + b.bytesOut,
+  framesIn: a.framesIn + b.framesIn,
+  framesOut: a.framesOut + b.framesOut,
+  queuedBytes: a.queuedBytes + b.queuedBytes,
+});
 
 function isAllowed(node: string, allow: readonly string[] | undefined): boolean {
   if (allow === undefined) return true;

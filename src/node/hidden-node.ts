@@ -14,7 +14,7 @@ import { MegaphoneError } from '../errors.js';
 import { encodeVersioned } from '../etf/encode.js';
 import { Atom, atom, Pid, type Term, tuple } from '../etf/terms.js';
 import { Calls, rpcRequest, rpcResult } from './calls.js';
-import { Connections } from './connections.js';
+import { Connections, type LinkTraffic } from './connections.js';
 import type { Cookie } from './cookie.js';
 import { type Endpoint, Registration } from './epmd-client.js';
 import { aliasOf, type IncomingCall } from './incoming-call.js';
@@ -274,6 +274,11 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
   /** Connects once, unless there is a connection. @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_… */
   connect(node: string, endpoint?: Endpoint): Promise<void> {
     return this.#connections.connect(node, endpoint);
+  }
+
+  /** What went over the connections with a node that is to be connected. */
+  traffic(node: string): LinkTraffic {
+    return this.#connections.traffic(node);
   }
 
   peers(): readonly PeerStatus[] {

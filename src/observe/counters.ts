@@ -3,7 +3,12 @@
  * groups' members are those of the statistics and metrics.
  */
 
+import { Histogram } from './histogram.js';
+import { TurnClock } from './turn-clock.js';
+
 export class Counters {
+  /** Connections of web clients that were taken. */
+  opened = 0;
   requests = 0;
   /** Bytes of HTTP bodies. */
   bytesIn = 0;
@@ -50,7 +55,16 @@ export class Counters {
     upgrade: 0,
     /** No endpoint (404). */
     path: 0,
+    /** What the parser of HTTP takes for no request, or for one that nobody here understands (400, 417, 501, 505). */
+    malformed: 0,
+    /** Headers larger than a request may have (431). */
+    headers: 0,
+    /** A TLS handshake that came to nothing: no answer, the connection was closed. */
+    handshake: 0,
   };
+  readonly clock = new TurnClock();
+  /** Until ejabberd's answer: to a request that starts a session, to one of a session, to one that asks for a WebSocket. */
+  readonly latency = { session: new Histogram(), request: new Histogram(), websocket: new Histogram() };
 
   /** WebSockets whose upgrade was granted, their text frames, the bytes of these, and clients that were cut. */
   readonly websocket = {

@@ -1,8 +1,10 @@
 /** The state of the gateway as plain data: what the `stats` call, `/healthz` and `/metrics` are made of. */
 
 import type { Counters } from './counters.js';
+import type { Durations } from './histogram.js';
 import { standardOutput } from './log-output.js';
 import type { ModuleStats } from './module-metrics.js';
+import type { ProcessMetrics } from './process-metrics.js';
 
 export interface NodeState {
   readonly name: string;
@@ -19,10 +21,30 @@ export interface NodeState {
   readonly outbox: {
     /** What was sent that it has not said to have taken. Nobody but a module in service says so. */
     readonly onTheWay: number;
+    /** How much more may be sent until it says so. */
+    readonly credit: number;
+    /** From a mark among the requests to its word that it took all before that. */
+    readonly delay: { report(): Durations };
     /** Requests that wait for its return, or until it takes more. */
     readonly waiting: { readonly size: number };
   };
 }
+
+/** The connection to a node, and what earlier ones carried. */
+export interface Link {
+  readonly isUp: boolean;
+  readonly opened: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Messages and signals. */
+  readonly framesIn: number;
+  readonly framesOut: number;
+  /** Bytes that wait until the node reads them. */
+  readonly queuedBytes: number;
+}
+
+/** By what it is for: `https`, `distribution`. In seconds since 1970. */
+export type CertificateEnds = Readonly<Record<string, number>>;
 
 export interface Sources {
   /** The gateway's own node name. */
@@ -36,6 +58,8 @@ export interface Sources {
   readonly connections: () => number;
   readonly receiving: () => number;
   readonly state: () => GatewayState;
+  readonly link: (node: string) => Link;
+  readonly certificates: () => CertificateEnds;
 }
 
 /** `draining` and `drained` by an operator's order, `stopping` by a signal: its clients are sent elsewhere. */
@@ -81,14 +105,39 @@ export interface Reports {
   state(): GatewayState;
   health(): Health;
   stats(): Stats;
-  /** What the nodes' modules count. */
-  modules(): Promise<ModuleStats>;
+  /** What others are asked for. */
+  asked(): Promise<Asked>;
 }
+
+export interface Asked {
+  /** What the nodes' modules count. */
+  readonly modules: ModuleStats;
+  readonly processes: ProcessMetrics;
+}
+/** Of one that does not answer. */
+export const NOT_ASKED: Asked = { modules: {}, processes: [] };
+
+/** All of it adds up. */
+export type LinkReport = {
+  /** Of how many processes there is to be a connection, and of how many there is one. */
+  readonly wanted: number;
+  readonly up: number;
+  readonly opened: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly messages_in: number;
+  readonly messages_out: number;
+  readonly queued_bytes: number;
+  /** How many requests more the node may be sent until it says that it took some; and how many processes have none left. */
+  readonly credit: number;
+  readonly exhausted: number;
+};
 
 export type Stats = Health & {
   readonly node: string;
   readonly uptime_seconds: number;
   readonly connections: number;
+  readonly connections_opened: number;
   readonly receiving_bytes: number;
   readonly open_exchanges: number;
   readonly requests: number;
@@ -105,6 +154,11 @@ export type Stats = Health & {
   readonly websocket: { readonly [what: string]: number };
   readonly websocket_closed: { readonly [code: string]: number };
   readonly log_lines_lost: number;
+  readonly latency: { readonly [kind: string]: Durations };
+  /** By node. */
+  readonly links: { readonly [node: string]: LinkReport };
+  readonly delay: { readonly [node: string]: Durations };
+  readonly certificate_ends: CertificateEnds;
 };
 
 export function health({ nodes, state }: Sources): Health {
@@ -126,11 +180,13 @@ export function health({ nodes, state }: Sources): Health {
 
 export function stats(sources: Sources): Stats {
   const { counters } = sources;
+  const nodes = sources.nodes();
   return {
     ...health(sources),
     node: sources.node,
     uptime_seconds: Math.floor((Date.now() - sources.startedAt) / 1000),
     connections: sources.connections(),
+    connections_opened: counters.opened,
     receiving_bytes: sources.receiving(),
     open_exchanges: sources.openExchanges(),
     requests: counters.requests,
@@ -147,5 +203,32 @@ export function stats(sources: Sources): Stats {
     websocket: { ...counters.websocket },
     websocket_closed: { ...counters.websocketClosed },
     log_lines_lost: standardOutput.lost,
+    latency: mapped(counters.latency, (histogram) => histogram.report()),
+    links: Object.fromEntries(nodes.map((node) => [node.name, linkReport(node, sources.link(node.name))])),
+    delay: Object.fromEntries(nodes.map(({ name, outbox }) => [name, outbox.delay.report()])),
+    certificate_ends: sources.certificates(),
   };
+}
+
+function linkReport({ kind, outbox }: NodeState, link: Link): LinkReport {
+  const credit = kind === 'module' ? outbox.credit : 0;
+  return {
+    wanted: 1,
+    up: Number(link.isUp),
+    opened: link.opened,
+    bytes_in: link.bytesIn,
+    bytes_out: link.bytesOut,
+    messages_in: link.framesIn,
+    messages_out: link.framesOut,
+    queued_bytes: link.queuedBytes,
+    credit,
+    exhausted: Number(kind === 'module' && credit === 0),
+  };
+}
+
+function mapped<A, B>(
+  record: Readonly<Record<string, A>>,
+  of: (value: A) => B,
+): { readonly [key: string]: B } {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, of(value)]));
 }

@@ -3,7 +3,7 @@
  * its last report: they never fall, for Prometheus takes a counter that falls for one that began anew.
  */
 
-import type { GatewayState, Health, NodeReport, Stats, WorkerReport } from './report.js';
+import type { GatewayState, Health, LinkReport, NodeReport, Stats, WorkerReport } from './report.js';
 
 export interface WorkerState extends WorkerReport {
   /** Its node name. */
@@ -28,6 +28,7 @@ type Counts = Readonly<Record<string, number>>;
 export const NOTHING: Tally = {
   nodes: {},
   connections: 0,
+  connections_opened: 0,
   receiving_bytes: 0,
   open_exchanges: 0,
   requests: 0,
@@ -44,6 +45,10 @@ export const NOTHING: Tally = {
   websocket: {},
   websocket_closed: {},
   log_lines_lost: 0,
+  latency: {},
+  links: {},
+  delay: {},
+  certificate_ends: {},
 };
 
 /** @param retired what dead workers left */
@@ -80,12 +85,17 @@ export function retire(before: Tally, last: Tally): Tally {
     open_exchanges: 0,
     websockets: 0,
     nodes: Object.fromEntries(nodes),
+    links: Object.fromEntries(Object.entries(last.links).map(([name, link]) => [name, { ...link, ...CUT }])),
+    certificate_ends: {},
   });
 }
 
 /** Adds what the primary process counts itself: connections that no worker got, and lines of its own log that were lost. */
 export const addPrimary = (before: Tally, connections: number, log_lines_lost: number): Tally =>
   add(before, { ...NOTHING, refused: { overload: connections }, log_lines_lost });
+
+/** Of a link what is no counter. */
+const CUT = { wanted: 0, up: 0, queued_bytes: 0, credit: 0, exhausted: 0 };
 
 function statusOf(workers: readonly WorkerState[]): Health['status'] {
   const serving = workers.filter(({ up, stats }) => up && stats?.status === 'ok');
@@ -95,8 +105,9 @@ function statusOf(workers: readonly WorkerState[]): Health['status'] {
 
 function add(a: Tally, b: Tally): Tally {
   return {
-    nodes: addNodes(a.nodes, b.nodes),
+    nodes: merge(a.nodes, b.nodes, addNode),
     connections: a.connections + b.connections,
+    connections_opened: a.connections_opened + b.connections_opened,
     receiving_bytes: a.receiving_bytes + b.receiving_bytes,
     open_exchanges: a.open_exchanges + b.open_exchanges,
     requests: a.requests + b.requests,
@@ -113,22 +124,29 @@ function add(a: Tally, b: Tally): Tally {
     websocket: addCounts(a.websocket, b.websocket),
     websocket_closed: addCounts(a.websocket_closed, b.websocket_closed),
     log_lines_lost: a.log_lines_lost + b.log_lines_lost,
+    latency: merge(a.latency, b.latency, addCounts),
+    links: merge(a.links, b.links, addLink),
+    delay: merge(a.delay, b.delay, addCounts),
+    certificate_ends: merge(a.certificate_ends, b.certificate_ends, Math.min),
   };
 }
 
-function addCounts(a: Counts, b: Counts): Counts {
-  const sums = { ...a };
-  for (const [key, value] of Object.entries(b)) sums[key] = (sums[key] ?? 0) + value;
-  return sums;
-}
+const addCounts = (a: Counts, b: Counts): Counts => merge(a, b, (one, other) => one + other);
 
-function addNodes(a: Stats['nodes'], b: Stats['nodes']): Stats['nodes'] {
-  const sums = { ...a };
-  for (const [name, node] of Object.entries(b)) {
-    const other = sums[name];
-    sums[name] = other === undefined ? node : addNode(other, node);
+const addLink = (a: LinkReport, b: LinkReport): LinkReport => ({ ...a, ...addCounts(a, b) });
+
+/** @param both where both have that member */
+function merge<T>(
+  a: Readonly<Record<string, T>>,
+  b: Readonly<Record<string, T>>,
+  both: (one: T, other: T) => T,
+): Readonly<Record<string, T>> {
+  const merged = { ...a };
+  for (const [key, value] of Object.entries(b)) {
+    const other = merged[key];
+    merged[key] = other === undefined ? value : both(other, value);
   }
-  return sums;
+  return merged;
 }
 
 function addNode(a: NodeReport, b: NodeReport): NodeReport {

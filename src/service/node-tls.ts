@@ -1,7 +1,8 @@
-/** The certificates with which a gateway speaks to other nodes, as far as its log has something to say of them. */
+/** The certificates with which a gateway speaks to other nodes and to clients, as far as operators hear of them. */
 
 import type { Logger } from 'pino';
 import type { NodeOptions } from '../node/hidden-node.js';
+import type { CertificateEnds } from '../observe/report.js';
 
 /** For new connections; what cannot be used leaves what was there. */
 export function reloadTls(options: NodeOptions, log: Logger): void {
@@ -19,3 +20,9 @@ export function reloadTls(options: NodeOptions, log: Logger): void {
 export function warnOfTls({ name, tls }: NodeOptions, log: Logger): void {
   for (const warning of tls?.warnings(name) ?? []) log.warn({ err: warning }, warning.message);
 }
+
+/** @param ends as OpenSSL writes it; `undefined`: there is none */
+export const certificateEnds = (ends: Readonly<Record<string, string | undefined>>): CertificateEnds =>
+  Object.fromEntries(
+    Object.entries(ends).flatMap(([use, end]) => (end === undefined ? [] : [[use, Date.parse(end) / 1000]])),
+  );

@@ -16,14 +16,15 @@ import { BoshServer } from '../http/bosh-server.js';
 import type { CertificateFiles } from '../http/certificate.js';
 import { OperatorPorts } from '../http/operator-ports.js';
 import type { Cookie } from '../node/cookie.js';
-import type { HiddenNode } from '../node/hidden-node.js';
+import type { HiddenNode, NodeOptions } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
+import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
-import { reloadTls, warnOfTls } from './node-tls.js';
+import { certificateEnds, reloadTls, warnOfTls } from './node-tls.js';
 import { startNode } from './start-node.js';
 
 /** Two nodes that connect to each other at once, or again: one connection stays. */
@@ -77,7 +78,7 @@ export class Service implements Crew {
     const node = await startNode(options, log);
     warnOfTls(options, log);
     try {
-      return await Service.#startOn(node, () => reloadTls(options, log), config, log, listening);
+      return await Service.#startOn(node, options, config, log, listening);
     } catch (error) {
       await node.stop();
       throw error;
@@ -86,7 +87,7 @@ export class Service implements Crew {
 
   static async #startOn(
     node: HiddenNode,
-    reloadTls: () => void,
+    options: NodeOptions,
     config: Config,
     log: Logger,
     { listens, ticketKeys, orders }: Listening,
@@ -143,18 +144,22 @@ export class Service implements Crew {
       connections: () => bosh.connections,
       receiving: () => bosh.receiving,
       state: () => standing.state,
+      link: (peer) => node.traffic(peer),
+      certificates: () =>
+        certificateEnds({ https: bosh.certificateEnds, distribution: options.tls?.validTo }),
     };
+    const process = new ProcessReport();
     const reports: Reports = {
       state: () => standing.state,
       health: () => health(sources),
       stats: () => stats(sources),
-      modules: () => modules.read(),
+      asked: async () => ({ modules: await modules.read(), processes: await process.read() }),
     };
     node.register(
       PROCESS_NAME,
       new MegaphoneProcess(node, gateway, {
         health: reports.health,
-        stats: async () => ({ ...reports.stats(), ejabberd: await reports.modules() }),
+        stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
         order: async (order) => ({ state: (await orders?.order(order)) ?? standing.state }),
       }),
     );
@@ -167,7 +172,7 @@ export class Service implements Crew {
     }
     logNodeEvents(node, counters, log);
     gateway.cluster.connect();
-    return new Service(node, reloadTls, gateway, bosh, ports, reports, standing);
+    return new Service(node, () => reloadTls(options, log), gateway, bosh, ports, reports, standing);
   }
 
   private constructor(

@@ -2,8 +2,7 @@
 
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
-import type { ModuleStats } from '../observe/module-metrics.js';
-import type { GatewayState, Stats } from '../observe/report.js';
+import type { Asked, GatewayState, Stats } from '../observe/report.js';
 import type { Order, Phase } from '../service/lifecycle.js';
 
 /** The cookie is in none of them: a worker reads it where its primary would. */
@@ -13,8 +12,7 @@ export type ToWorker =
   | { readonly type: 'connection' }
   /** Read the certificate again. */
   | { readonly type: 'reload' }
-  /** Tell what the ejabberd nodes' modules count. */
-  | { readonly type: 'askModules' }
+  | { readonly type: 'ask' }
   /** Do what this phase of the gateway asks for, and say `entered`; `finishing` ends the process. */
   | { readonly type: 'enter'; readonly phase: Phase }
   /** What came of an `order`. */
@@ -41,8 +39,8 @@ export type ToPrimary =
   /** It takes no more connections. */
   | { readonly type: 'stopping' }
   | { readonly type: 'report'; readonly stats: Stats }
-  /** The answer to `askModules`. */
-  | { readonly type: 'modules'; readonly modules: ModuleStats }
+  /** The answer to `ask`. */
+  | { readonly type: 'asked'; readonly asked: Asked }
   /** It cannot start, and ends. */
   | { readonly type: 'failed'; readonly error: ErrorReport };
 

@@ -11,8 +11,8 @@ import { workerConfigs } from '../config/workers.js';
 import { TICKET_KEYS } from '../http/certificate.js';
 import { OperatorPorts } from '../http/operator-ports.js';
 import { standardOutput } from '../observe/log-output.js';
-import type { ModuleStats } from '../observe/module-metrics.js';
-import type { GatewayState, Health, Reports, Stats } from '../observe/report.js';
+import { ProcessReport, withWorkers } from '../observe/process-metrics.js';
+import type { Asked, GatewayState, Health, Reports, Stats } from '../observe/report.js';
 import { addPrimary, NOTHING, retire, total } from '../observe/totals.js';
 import type { Crew, Orders } from '../service/drain.js';
 import { type Phase, stateOf } from '../service/lifecycle.js';
@@ -26,6 +26,7 @@ export class Primary implements Reports, Crew {
   #ports: OperatorPorts | undefined;
   #phase: Phase = 'serving';
   #retired = NOTHING;
+  readonly #process = new ProcessReport();
 
   /** @param orders hears what operators ask a worker for @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
   static async start(config: Config, log: Logger, orders: Orders): Promise<Primary> {
@@ -80,9 +81,16 @@ export class Primary implements Reports, Crew {
   }
 
   /** All workers are asked, for one may reach a node that another does not. */
-  async modules(): Promise<ModuleStats> {
-    const answers = await Promise.all(this.#slots.map((slot) => slot.modules()));
-    return Object.assign({}, ...answers);
+  async asked(): Promise<Asked> {
+    const asking = this.#slots.map(async (slot) => ({ name: slot.name, ...(await slot.asked()) }));
+    const [own, ...answers] = await Promise.all([this.#process.read(), ...asking]);
+    return {
+      modules: Object.assign({}, ...answers.map(({ modules }) => modules)),
+      processes: withWorkers([
+        ['primary', own],
+        ...answers.map(({ name, processes }) => [name, processes] as const),
+      ]),
+    };
   }
 
   /** Each worker reads the certificate again. */

@@ -5,8 +5,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { MegaphoneError } from '../errors.js';
 import { standardFile, standardOutput } from '../observe/log-output.js';
-import type { ModuleStats } from '../observe/module-metrics.js';
-import type { Stats } from '../observe/report.js';
+import { type Asked, NOT_ASKED, type Stats } from '../observe/report.js';
 import type { Orders } from '../service/drain.js';
 import type { Phase } from '../service/lifecycle.js';
 import type { Dealer, Worker } from './dealer.js';
@@ -19,7 +18,7 @@ const SILENT = 5;
 const STUCK = 15;
 
 /** Longer than a worker waits for the nodes. */
-const MODULES_MS = 4_000;
+const ASKED_MS = 4_000;
 
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
@@ -37,7 +36,7 @@ export class WorkerProcess implements Worker {
   /** Reports due since the latest. Counted, not timed: reports to a primary that stood still itself are there yet. */
   #missing = 0;
   #isReady = false;
-  #modulesAsked: ((modules: ModuleStats) => void)[] = [];
+  #asking: ((asked: Asked) => void)[] = [];
   #entering: { readonly phase: Phase; readonly resolve: () => void } | undefined;
   /** Why it is about to end, where it could tell. */
   #failure: MegaphoneError | undefined;
@@ -99,12 +98,12 @@ export class WorkerProcess implements Worker {
     this.#send({ type: 'reload' });
   }
 
-  /** What the ejabberd nodes' modules count, as far as this worker can tell. */
-  modules(): Promise<ModuleStats> {
-    this.#send({ type: 'askModules' });
+  /** As far as this worker can tell. */
+  asked(): Promise<Asked> {
+    this.#send({ type: 'ask' });
     return new Promise((resolve) => {
-      this.#modulesAsked.push(resolve);
-      setTimeout(resolve, MODULES_MS, {}).unref();
+      this.#asking.push(resolve);
+      setTimeout(resolve, ASKED_MS, NOT_ASKED).unref();
     });
   }
 
@@ -146,8 +145,8 @@ export class WorkerProcess implements Worker {
         this.stats = message.stats;
         this.#missing = 0;
         break;
-      case 'modules':
-        for (const resolve of this.#modulesAsked.splice(0)) resolve(message.modules);
+      case 'asked':
+        for (const resolve of this.#asking.splice(0)) resolve(message.asked);
         break;
       case 'failed':
         this.#failure = fromReport(message.error);

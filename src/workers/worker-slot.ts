@@ -2,8 +2,7 @@
 
 import type { Logger } from 'pino';
 import { MegaphoneError } from '../errors.js';
-import type { ModuleStats } from '../observe/module-metrics.js';
-import type { Stats } from '../observe/report.js';
+import { type Asked, NOT_ASKED, type Stats } from '../observe/report.js';
 import type { WorkerState } from '../observe/totals.js';
 import type { Orders } from '../service/drain.js';
 import type { Phase } from '../service/lifecycle.js';
@@ -71,8 +70,8 @@ export class WorkerSlot {
     this.#process?.reload();
   }
 
-  async modules(): Promise<ModuleStats> {
-    return (await this.#process?.modules()) ?? {};
+  async asked(): Promise<Asked> {
+    return (await this.#process?.asked()) ?? NOT_ASKED;
   }
 
   /** Resolves when it has done what this phase asks for. */

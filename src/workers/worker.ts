@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
 import { standardOutput } from '../observe/log-output.js';
-import type { GatewayState } from '../observe/report.js';
+import { type GatewayState, NOT_ASKED } from '../observe/report.js';
 import type { Order, Phase } from '../service/lifecycle.js';
 import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
@@ -30,8 +30,8 @@ process.on('message', (message: ToWorker, socket: Socket | undefined) => {
     case 'reload':
       service?.reload();
       break;
-    case 'askModules':
-      void tellModules();
+    case 'ask':
+      void tellAsked();
       break;
     case 'enter':
       void enter(message.phase);
@@ -85,9 +85,9 @@ function take(socket: Socket | undefined): void {
   void tellPrimary({ type: 'taken' });
 }
 
-async function tellModules(): Promise<void> {
-  const modules = (await service?.reports.modules()) ?? {};
-  await tellPrimary({ type: 'modules', modules });
+async function tellAsked(): Promise<void> {
+  const asked = (await service?.reports.asked()) ?? NOT_ASKED;
+  await tellPrimary({ type: 'asked', asked });
 }
 
 async function enter(next: Phase): Promise<void> {

@@ -11,7 +11,7 @@
 %%% to megaphone_index: a new hub finds there whom to monitor, and who logs in while there is none is no longer in it.
 -module(megaphone_admission).
 
--export([create_table/0, count/0, forget/1, stranger/2]).
+-export([create_table/0, count/0, forget/1, logged_in/1, stranger/2]).
 -export([new/1, found/3, tick/2, check/2, enter/4, leave/2]).
 -export([address/1]).
 
@@ -68,11 +68,22 @@ forget(Pid) ->
         error:badarg -> ok
     end.
 
+%% @doc As forget/1, of one that is no stranger for it has logged in: how long that took is counted.
+-spec logged_in(pid()) -> ok.
+logged_in(Pid) ->
+    try ets:take(?STRANGERS, Pid) of
+        [{_, _, Since}] -> megaphone_stats:login(erlang:monotonic_time(millisecond) - Since);
+        [] -> ok
+    catch
+        error:badarg -> ok
+    end.
+
 %% @doc One that lived on while there was no table, for a new hub; the hub is to be told after it, as above.
 -spec stranger(pid(), address()) -> ok.
 stranger(Pid, Address) ->
-    try ets:insert(?STRANGERS, {Pid, Address}) of
-        true -> ok
+    %% One that a new hub finds came before.
+    try ets:insert_new(?STRANGERS, {Pid, Address, erlang:monotonic_time(millisecond)}) of
+        _ -> ok
     catch
         error:badarg -> ok
     end.
@@ -81,7 +92,7 @@ stranger(Pid, Address) ->
 -spec new(limits()) -> admission().
 new(Limits) ->
     Empty = #admission{limits = Limits, processes = max_processes(), is_memory_short = is_memory_short(Limits)},
-    lists:foldl(fun({Pid, Address}, A) -> found(Pid, Address, A) end, Empty, ets:tab2list(?STRANGERS)).
+    lists:foldl(fun({Pid, Address, _}, A) -> found(Pid, Address, A) end, Empty, ets:tab2list(?STRANGERS)).
 
 %% @doc One that another hub let in.
 -spec found(pid(), address(), admission()) -> admission().

@@ -105,10 +105,12 @@ commands() ->
 
 -spec stats() -> [{string(), integer()}].
 stats() ->
-    #{terminated := Terminated} = All = megaphone_stats:all(),
-    Flat = [{atom_to_list(Name), Value} || {Name, Value} <- maps:to_list(maps:remove(terminated, All))],
-    Ends = [{"terminated_" ++ binary_to_list(Condition), Value} || {Condition, Value} <- maps:to_list(Terminated)],
-    lists:sort([{"session_memory", session_memory()} | Flat ++ Ends]).
+    Flat = lists:flatmap(fun({Name, Value}) -> flat(atom_to_list(Name), Value) end, maps:to_list(megaphone_stats:all())),
+    lists:sort([{"session_memory", session_memory()} | Flat]).
+
+-spec flat(string(), integer() | #{binary() => integer()}) -> [{string(), integer()}].
+flat(Name, Group) when is_map(Group) -> [{Name ++ "_" ++ binary_to_list(Key), Value} || {Key, Value} <- maps:to_list(Group)];
+flat(Name, Value) -> [{Name, Value}].
 
 %% Bytes of the process of a session, on average over some of them.
 -spec session_memory() -> non_neg_integer().

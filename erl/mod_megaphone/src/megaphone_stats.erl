@@ -4,7 +4,7 @@
 %%% are counted when they are asked for.
 -module(megaphone_stats).
 
--export([create/0, add/2, all/0]).
+-export([create/0, add/2, login/1, all/0]).
 
 -export_type([name/0]).
 
@@ -37,7 +37,8 @@
     | sessions_arrived
     | moves_failed
     | requests_passed
-    | {terminated, megaphone_condition:condition()}.
+    | {terminated, megaphone_condition:condition()}
+    | {login_milliseconds, pos_integer() | infinity | sum}.
 
 -define(NAMES, [
     sessions_opened,
@@ -83,11 +84,15 @@
     <<"system-shutdown">>
 ]).
 
+%% Upper bounds of how long a login took.
+-define(LOGINS, [50, 100, 250, 500, 1000, 2500, 5000, 10000, infinity]).
+
 %% @doc All at zero, or as they are: sessions that live count on. Every callback of every session writes
 %% here: no table, no process.
 -spec create() -> ok.
 create() ->
-    Names = ?NAMES ++ [{terminated, Condition} || Condition <- ?CONDITIONS],
+    Names = ?NAMES ++ [{terminated, Condition} || Condition <- ?CONDITIONS] ++
+        [{login_milliseconds, Bound} || Bound <- [sum | ?LOGINS]],
     Index = maps:from_list(lists:zip(Names, lists:seq(1, length(Names)))),
     case persistent_term:get(?MODULE, none) of
         {_, Index} -> ok;
@@ -101,16 +106,26 @@ add(Name, N) ->
     {Counters, Index} = persistent_term:get(?MODULE),
     counters:add(Counters, map_get(Name, Index), N).
 
-%% @doc Every counter by its name, those of conditions under `terminated'; and the sessions there are.
+%% @doc One that took so long. An atom is more than any integer.
+-spec login(Milliseconds :: non_neg_integer()) -> ok.
+login(Milliseconds) ->
+    [Bound | _] = [B || B <- ?LOGINS, Milliseconds =< B],
+    ok = add({login_milliseconds, Bound}, 1),
+    add({login_milliseconds, sum}, Milliseconds).
+
+%% @doc Every counter by its name, those of conditions under `terminated', of logins by their upper bound under
+%% `login_milliseconds'; and the sessions there are.
 -spec all() -> #{atom() => integer() | #{binary() => integer()}}.
 all() ->
     {Counters, Index} = persistent_term:get(?MODULE),
     Get = fun(Name) -> counters:get(Counters, map_get(Name, Index)) end,
     Terminated = maps:from_list([{name(C), Get({terminated, C})} || C <- ?CONDITIONS]),
+    Logins = maps:from_list([{bound(B), Get({login_milliseconds, B})} || B <- [sum | ?LOGINS]]),
     Rest = maps:from_list([{Name, Get(Name)} || Name <- ?NAMES]),
     {Established, Paused, Held} = megaphone_sessions:gauges(),
     Rest#{
         terminated => Terminated,
+        login_milliseconds => Logins,
         sessions => megaphone_sessions:count(),
         sessions_resumable => megaphone_resumable:count(),
         sessions_websocket => megaphone_sessions:websockets(),
@@ -125,3 +140,7 @@ all() ->
 -spec name(megaphone_condition:condition()) -> binary().
 name(client) -> <<"client">>;
 name(Condition) -> Condition.
+
+-spec bound(pos_integer() | infinity | sum) -> binary().
+bound(Bound) when is_atom(Bound) -> atom_to_binary(Bound);
+bound(Bound) -> integer_to_binary(Bound).

@@ -73,6 +73,13 @@ function onTheWay(): number | undefined {
     connections: none,
     receiving: none,
     state: () => 'in_service',
+    link: () => ({
+      ...{ isUp: false, opened: 0, bytesIn: 0, bytesOut: 0 },
+      framesIn: 0,
+      framesOut: 0,
+      queuedBytes: 0,
+    }),
+    certificates: () => ({}),
   };
   return health(sources).nodes[PEER]?.requests_on_the_way;
 }

@@ -7,6 +7,8 @@ import { BodyBudget, Outbox } from '../../../src/gateway/outbox.js';
 import { headerTable, NEVER, SAME } from '../../support/header-table.js';
 
 const COST = 512;
+/** In ticks of the clock of turns. */
+const clock = { now: 0, since: (then: number): number => clock.now - then };
 const body = (slot: number): Buffer => Buffer.from(`body ${slot}`);
 
 /** What the budget can still hold, in bodies of no bytes that wait. */
@@ -39,7 +41,7 @@ const EVENTS: Readonly<Record<string, (outbox: Outbox, budget: BodyBudget) => vo
   sent: (outbox) => outbox.sent(SLOT, BODY),
   'sent, no room': (outbox) => outbox.sent(SLOT, BODY),
   sentOther: (outbox) => outbox.sentOther(SLOT),
-  taken: (outbox) => outbox.taken(outbox.markDue(true)),
+  taken: (outbox) => outbox.taken(outbox.markDue(true), clock),
   broken: (outbox) => outbox.broken([]),
   'broken, asked': (outbox) => outbox.broken([SLOT]),
   ask: (outbox) => outbox.ask(SLOT),
@@ -138,12 +140,12 @@ test('whatever breaks when: nothing is forgotten, nothing is known as taken that
       const mark = (): void => {
         const place = outbox.markDue(true);
         if (place === 0) return;
-        outbox.marked(place);
+        outbox.marked(place, clock);
         wire.push({ mark: place });
       };
       const deliver = (count: number): void => {
         for (const item of wire.splice(0, count)) {
-          if ('mark' in item) outbox.taken(item.mark);
+          if ('mark' in item) outbox.taken(item.mark, clock);
           // A question about what never came is answered with 503: here none may be.
           else if (item.isQuestion) assert.ok(taken.has(item.slot));
           else taken.add(item.slot);
@@ -212,13 +214,13 @@ test('a mark that was on its way when all broke may still be said, and holds for
   const outbox = new Outbox(new BodyBudget(1000 * COST));
   outbox.sent(1, body(1));
   const old = outbox.markDue(true);
-  outbox.marked(old);
+  outbox.marked(old, clock);
   outbox.broken([]);
   assert.deepEqual([...outbox.waiting.keys()], [1]);
   outbox.sent(1, outbox.waiting.get(1) ?? body(0));
-  outbox.taken(old);
+  outbox.taken(old, clock);
   assert.deepEqual([outbox.onTheWay, outbox.hasBody(1)], [1, true]);
-  for (const place of [3, -1, 0.5]) outbox.taken(place);
+  for (const place of [3, -1, 0.5]) outbox.taken(place, clock);
   assert.equal(outbox.onTheWay, 1);
 });
 
@@ -231,14 +233,49 @@ test('a module that comes to no mark for seconds is silent, until it does, or un
   assert.equal(seconds(10), false, 'nothing was asked');
   outbox.sent(SLOT, BODY);
   assert.equal(seconds(10), false, 'nor now');
-  outbox.marked(1);
+  outbox.marked(1, clock);
   assert.equal(seconds(2), false);
   assert.equal(seconds(1), true);
-  outbox.taken(1);
+  outbox.taken(1, clock);
   assert.equal(outbox.isSilent, false);
   outbox.sent(SLOT, BODY);
-  outbox.marked(2);
+  outbox.marked(2, clock);
   assert.equal(seconds(3), true);
   outbox.broken([]);
   assert.equal(seconds(1), false);
+});
+
+test('it is timed from a mark to the word that the module came to it, one at a time, and not across a break', () => {
+  const outbox = new Outbox(new BodyBudget(100 * COST));
+  const delays = (): unknown => {
+    const { sum, ...counts } = outbox.delay.report();
+    return [sum, Object.entries(counts).filter(([, count]) => count > 0)];
+  };
+  const send = (place: number, at: number): void => {
+    clock.now = at;
+    outbox.sent(SLOT, BODY);
+    outbox.marked(place, clock);
+  };
+  const taken = (place: number, at: number): void => {
+    clock.now = at;
+    outbox.taken(place, clock);
+  };
+  send(1, 1_000);
+  send(2, 2_000);
+  send(3, 2_500);
+  taken(2, 3_000);
+  assert.deepEqual(delays(), [0.2, [['0.25', 1]]], 'the first mark was 2000 ticks before');
+  taken(3, 4_000);
+  assert.deepEqual(delays(), [0.2, [['0.25', 1]]], 'the third was not timed');
+  send(4, 5_000);
+  outbox.broken([]);
+  send(5, 9_000);
+  taken(5, 9_004);
+  assert.deepEqual(delays(), [
+    0.2004,
+    [
+      ['0.001', 1],
+      ['0.25', 1],
+    ],
+  ]);
 });

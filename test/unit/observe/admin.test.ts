@@ -8,7 +8,10 @@ import { after, before, beforeEach, test } from 'node:test';
 import { type AdminConfig, listenAsAdmin } from '../../../src/http/admin-server.js';
 import type { BriefServer } from '../../../src/http/brief-server.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { prometheusText } from '../../../src/observe/metrics.js';
+import { Histogram } from '../../../src/observe/histogram.js';
+import { gatewayMetrics } from '../../../src/observe/metrics.js';
+import { ProcessReport } from '../../../src/observe/process-metrics.js';
+import { prometheusText } from '../../../src/observe/prometheus.js';
 import {
   type GatewayState,
   health,
@@ -19,6 +22,7 @@ import {
 } from '../../../src/observe/report.js';
 import { happens } from '../../support/until.js';
 
+const delay = new Histogram();
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
   {
     name: 'a@h',
@@ -26,7 +30,7 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     reason: 'not connected yet',
     takesSessions: false,
     room: { started: 3, sessions: 12 },
-    outbox: { onTheWay: 5, waiting: { size: 2 } },
+    outbox: { onTheWay: 5, credit: 1019, delay, waiting: { size: 2 } },
   },
   {
     name: 'b@h',
@@ -34,7 +38,7 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     reason: 'no process is registered as mod_megaphone on b@h',
     takesSessions: false,
     room: { started: 0, sessions: 0 },
-    outbox: { onTheWay: 0, waiting: { size: 0 } },
+    outbox: { onTheWay: 0, credit: 0, delay, waiting: { size: 0 } },
   },
 ];
 let state: GatewayState = 'in_service';
@@ -48,6 +52,16 @@ const sources: Sources = {
   connections: () => 9,
   receiving: () => 5,
   state: () => state,
+  link: (node) => ({
+    isUp: node === 'a@h',
+    opened: 2,
+    bytesIn: 100,
+    bytesOut: 200,
+    framesIn: 3,
+    framesOut: 4,
+    queuedBytes: 50,
+  }),
+  certificates: () => ({ https: 1_700_000_000 }),
 };
 
 const CONFIG: AdminConfig = {
@@ -59,6 +73,7 @@ const CONFIG: AdminConfig = {
 
 let admin: BriefServer;
 let now = 0;
+const ownProcess = new ProcessReport();
 /** How often each page was made. */
 const made = { health: 0, metrics: 0 };
 before(async () => {
@@ -72,9 +87,12 @@ before(async () => {
       made.metrics += 1;
       return stats(sources);
     },
-    modules: async () => ({
-      'a@h': { sessions: 3, requests: 8, terminated: { client: 1, 'host-gone': 0 } },
-      'b@h': { sessions: 4 },
+    asked: async () => ({
+      modules: {
+        'a@h': { sessions: 3, requests: 8, bytes_in: 9, terminated: { client: 1, 'host-gone': 0 } },
+        'b@h': { sessions: 4, login_milliseconds: { 50: 1, 10000: 1, infinity: 1, sum: 20_040 } },
+      },
+      processes: await ownProcess.read(),
     }),
   };
   admin = await listenAsAdmin(CONFIG, reports, () => now);
@@ -159,9 +177,12 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
   assert.equal(((await ok.json()) as { status: string }).status, 'ok');
 });
 
+const SAMPLE = /^([a-z0-9_]+)(?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})? -?[\d.]+(?:e[+-]\d+)?$/;
+
 test('/metrics is text that Prometheus reads: every sample of a metric that was described before', async () => {
   sources.counters.requests = 42;
   sources.counters.countAnswer(200);
+  for (const ticks of [200, 1_500_000]) sources.counters.latency.request.observe(ticks);
   sources.counters.websocket.frames_in = 11;
   for (const code of [1000, 1012, 1012, 3000, 4999, Number.NaN]) sources.counters.countClose(code);
   const response = await get('/metrics');
@@ -169,18 +190,19 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
   const text = await response.text();
   const described = new Set<string>();
   for (const line of text.trimEnd().split('\n')) {
-    const [, typed] = /^# TYPE (\w+) (?:counter|gauge)$/.exec(line) ?? [];
+    const [, typed] = /^# TYPE (\w+) (?:counter|gauge|histogram)$/.exec(line) ?? [];
     if (typed !== undefined) described.add(typed);
     if (line.startsWith('#')) continue;
-    const [, name] = /^([a-z_]+)(?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})? \d+$/.exec(line) ?? [];
-    assert.ok(name !== undefined && described.has(name), line);
+    const [, name] = SAMPLE.exec(line) ?? [];
+    const base = name?.replace(/_(?:bucket|sum|count)$/, '') ?? '';
+    assert.ok(name !== undefined && (described.has(name) || described.has(base)), line);
   }
   for (const sample of [
     'megaphone_requests_total 42',
     'megaphone_answers_total{status="2xx"} 1',
     'megaphone_open_exchanges 7',
     'megaphone_websockets 6',
-    'megaphone_websocket_frames_in_total 11',
+    'megaphone_websocket_received_frames_total 11',
     'megaphone_websocket_opened_total 0',
     'megaphone_websocket_closed_total{code="1000"} 1',
     'megaphone_websocket_closed_total{code="1012"} 2',
@@ -193,6 +215,22 @@ test('/metrics is text that Prometheus reads: every sample of a metric that was 
     'megaphone_node_sessions{node="a@h"} 12',
     'megaphone_requests_on_the_way{node="a@h"} 5',
     'megaphone_requests_waiting{node="a@h"} 2',
+    'megaphone_link_up{node="a@h"} 1',
+    'megaphone_link_up{node="b@h"} 0',
+    'megaphone_link_queue_bytes{node="b@h"} 50',
+    'megaphone_link_credit{node="a@h"} 1019',
+    'megaphone_certificate_expiry_timestamp_seconds{use="https"} 1700000000',
+    'megaphone_answer_duration_seconds_bucket{kind="request",le="0.01"} 0',
+    'megaphone_answer_duration_seconds_bucket{kind="request",le="0.025"} 1',
+    'megaphone_answer_duration_seconds_bucket{kind="request",le="120"} 1',
+    'megaphone_answer_duration_seconds_bucket{kind="request",le="+Inf"} 2',
+    'megaphone_answer_duration_seconds_sum{kind="request"} 150.02',
+    'megaphone_answer_duration_seconds_count{kind="request"} 2',
+    'megaphone_ejabberd_login_duration_seconds_bucket{node="b@h",le="0.05"} 1',
+    'megaphone_ejabberd_login_duration_seconds_bucket{node="b@h",le="10"} 2',
+    'megaphone_ejabberd_login_duration_seconds_bucket{node="b@h",le="+Inf"} 3',
+    'megaphone_ejabberd_login_duration_seconds_sum{node="b@h"} 20.04',
+    'megaphone_ejabberd_received_bytes_total{node="a@h"} 9',
     'megaphone_ejabberd_sessions{node="a@h"} 3',
     'megaphone_ejabberd_sessions{node="b@h"} 4',
     'megaphone_ejabberd_requests_total{node="a@h"} 8',
@@ -226,11 +264,14 @@ test('a label is escaped', () => {
         reason: '',
         takesSessions: false,
         room: { started: 0, sessions: 0 },
-        outbox: { onTheWay: 0, waiting: { size: 0 } },
+        outbox: { onTheWay: 0, credit: 0, delay, waiting: { size: 0 } },
       },
     ],
   };
-  assert.match(prometheusText(stats(odd)), /megaphone_node_in_service\{node="a\\"\\\\\\n"\} 0\n/);
+  assert.match(
+    prometheusText(gatewayMetrics(stats(odd))),
+    /megaphone_node_in_service\{node="a\\"\\\\\\n"\} 0\n/,
+  );
 });
 
 test('other paths are 404', async () => {

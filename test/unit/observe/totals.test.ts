@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { prometheusText } from '../../../src/observe/metrics.js';
-import type { NodeReport, Stats } from '../../../src/observe/report.js';
+import { gatewayMetrics } from '../../../src/observe/metrics.js';
+import { prometheusText } from '../../../src/observe/prometheus.js';
+import type { LinkReport, NodeReport, Stats } from '../../../src/observe/report.js';
 import {
   addPrimary,
   NOTHING,
@@ -15,6 +16,8 @@ import {
 } from '../../../src/observe/totals.js';
 
 const WHOLE: Whole = { node: 'megaphone@h', uptime_seconds: 7, state: 'in_service' };
+
+const textOf = (stats: Stats): string => prometheusText(gatewayMetrics(stats));
 
 const report = (stats: Partial<Stats> = {}): Stats => ({
   ...NOTHING,
@@ -117,17 +120,56 @@ test('connections that no worker got count as refused', () => {
 });
 
 test('metrics tell each worker, and for one process none', () => {
-  const text = prometheusText(total(WHOLE, [worker(1), worker(2, { up: false, restarts: 3 })], NOTHING));
+  const text = textOf(total(WHOLE, [worker(1), worker(2, { up: false, restarts: 3 })], NOTHING));
   assert.match(text, /\nmegaphone_worker_up\{worker="megaphone-1@h"\} 1\n/);
   assert.match(text, /\nmegaphone_worker_up\{worker="megaphone-2@h"\} 0\n/);
   assert.match(text, /# TYPE megaphone_worker_restarts_total counter\n/);
   assert.match(text, /\nmegaphone_worker_restarts_total\{worker="megaphone-2@h"\} 3\n/);
-  assert.doesNotMatch(prometheusText(report()), /worker/);
+  assert.doesNotMatch(textOf(report()), /worker/);
+});
+
+test('links, durations and certificates of workers are one: sums, whether all are up, and the end that comes first', () => {
+  const link = (up: number, credit: number): LinkReport => ({
+    ...{ wanted: 1, up, opened: 1, bytes_in: 10, bytes_out: 20, messages_in: 1, messages_out: 2 },
+    ...{ queued_bytes: 5, credit, exhausted: Number(credit === 0) },
+  });
+  const one = report({
+    links: { 'a@h': link(1, 1000), 'b@h': link(1, 0) },
+    delay: { 'a@h': { '0.001': 1, '+Inf': 1, sum: 200 } },
+    latency: { session: { '0.001': 2, '+Inf': 0, sum: 0.001 } },
+    certificate_ends: { https: 2000 },
+  });
+  const other = report({
+    links: { 'a@h': link(0, 24), 'b@h': link(1, 7) },
+    delay: { 'a@h': { '0.001': 4, '+Inf': 0, sum: 0.002 } },
+    certificate_ends: { https: 1000, distribution: 3000 },
+  });
+  const both = total(WHOLE, [worker(1, { stats: one }), worker(2, { stats: other })], NOTHING);
+  assert.deepEqual(both.certificate_ends, { https: 1000, distribution: 3000 });
+  const text = textOf(both);
+  for (const sample of [
+    'link_up{node="a@h"} 0',
+    'link_up{node="b@h"} 1',
+    'link_credit{node="a@h"} 1024',
+    'link_credit_exhausted{node="b@h"} 1',
+    'link_received_bytes_total{node="a@h"} 20',
+    'node_delay_seconds_bucket{node="a@h",le="0.001"} 5',
+    'node_delay_seconds_count{node="a@h"} 6',
+    'node_delay_seconds_sum{node="a@h"} 200.002',
+    'answer_duration_seconds_count{kind="session"} 2',
+  ]) {
+    assert.ok(text.includes(`\nmegaphone_${sample}\n`), sample);
+  }
+  const dead = total(WHOLE, [worker(1, { stats: undefined })], retire(NOTHING, one));
+  const { opened, bytes_in, queued_bytes, exhausted } = dead.links['b@h'] ?? assert.fail();
+  assert.deepEqual([opened, bytes_in, queued_bytes, exhausted], [1, 10, 0, 0]);
+  assert.match(textOf(dead), /\nmegaphone_link_up\{node="b@h"\} 0\n/);
+  assert.deepEqual([dead.certificate_ends, dead.latency], [{}, one.latency]);
 });
 
 /** Every counter as Prometheus reads it. */
 function counters(stats: Stats): Map<string, number> {
-  const samples = prometheusText(stats)
+  const samples = textOf(stats)
     .split('\n')
     .filter((line) => /^megaphone_\w+_total/.test(line));
   return new Map(
