@@ -15,7 +15,6 @@ const GAUGES: ReadonlySet<string> = new Set([
   'sessions',
   'sessions_established',
   'sessions_paused',
-  'sessions_resumable',
   'sessions_unauthenticated',
   'sessions_websocket',
   'sessions_resumable',
@@ -31,7 +30,7 @@ const NAMES: Readonly<Record<string, string>> = {
   stanzas_out: 'sent_stanzas',
 };
 /** A group: how many logins took how many milliseconds, by upper bound, and `sum`. */
-const LOGIN = 'login_milliseconds';
+const LOGIN = 'login_ms';
 
 export function moduleMetrics(stats: ModuleStats): Metric[] {
   const names = new Set(Object.values(stats).flatMap((counts) => Object.keys(counts)));

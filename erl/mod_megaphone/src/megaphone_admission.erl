@@ -68,14 +68,14 @@ forget(Pid) ->
         error:badarg -> ok
     end.
 
-%% @doc As forget/1, of one that is no stranger for it has logged in: how long that took is counted.
--spec logged_in(pid()) -> ok.
+%% @doc As forget/1, of one that has logged in: how long that took, where it is known.
+-spec logged_in(pid()) -> {ok, Milliseconds :: non_neg_integer()} | unknown.
 logged_in(Pid) ->
     try ets:take(?STRANGERS, Pid) of
-        [{_, _, Since}] -> megaphone_stats:login(erlang:monotonic_time(millisecond) - Since);
-        [] -> ok
+        [{_, _, Since}] -> {ok, erlang:monotonic_time(millisecond) - Since};
+        [] -> unknown
     catch
-        error:badarg -> ok
+        error:badarg -> unknown
     end.
 
 %% @doc One that lived on while there was no table, for a new hub; the hub is to be told after it, as above.

@@ -66,7 +66,11 @@ init(Limits) ->
 %% @doc The session of this process is no stranger's any more.
 -spec logged_in(pid()) -> ok.
 logged_in(Pid) ->
-    ok = megaphone_admission:logged_in(Pid),
+    ok =
+        case megaphone_admission:logged_in(Pid) of
+            {ok, Took} -> megaphone_stats:login(Took);
+            unknown -> ok
+        end,
     tell({logged_in, Pid}).
 
 %% @doc The session of this process began under an earlier hub, and has not logged in.

@@ -38,7 +38,7 @@
     | moves_failed
     | requests_passed
     | {terminated, megaphone_condition:condition()}
-    | {login_milliseconds, pos_integer() | infinity | sum}.
+    | {login_ms, pos_integer() | infinity | sum}.
 
 -define(NAMES, [
     sessions_opened,
@@ -92,7 +92,7 @@
 -spec create() -> ok.
 create() ->
     Names = ?NAMES ++ [{terminated, Condition} || Condition <- ?CONDITIONS] ++
-        [{login_milliseconds, Bound} || Bound <- [sum | ?LOGINS]],
+        [{login_ms, Bound} || Bound <- [sum | ?LOGINS]],
     Index = maps:from_list(lists:zip(Names, lists:seq(1, length(Names)))),
     case persistent_term:get(?MODULE, none) of
         {_, Index} -> ok;
@@ -110,22 +110,22 @@ add(Name, N) ->
 -spec login(Milliseconds :: non_neg_integer()) -> ok.
 login(Milliseconds) ->
     [Bound | _] = [B || B <- ?LOGINS, Milliseconds =< B],
-    ok = add({login_milliseconds, Bound}, 1),
-    add({login_milliseconds, sum}, Milliseconds).
+    ok = add({login_ms, Bound}, 1),
+    add({login_ms, sum}, Milliseconds).
 
 %% @doc Every counter by its name, those of conditions under `terminated', of logins by their upper bound under
-%% `login_milliseconds'; and the sessions there are.
+%% `login_ms'; and the sessions there are.
 -spec all() -> #{atom() => integer() | #{binary() => integer()}}.
 all() ->
     {Counters, Index} = persistent_term:get(?MODULE),
     Get = fun(Name) -> counters:get(Counters, map_get(Name, Index)) end,
     Terminated = maps:from_list([{name(C), Get({terminated, C})} || C <- ?CONDITIONS]),
-    Logins = maps:from_list([{bound(B), Get({login_milliseconds, B})} || B <- [sum | ?LOGINS]]),
+    Logins = maps:from_list([{bound(B), Get({login_ms, B})} || B <- [sum | ?LOGINS]]),
     Rest = maps:from_list([{Name, Get(Name)} || Name <- ?NAMES]),
     {Established, Paused, Held} = megaphone_sessions:gauges(),
     Rest#{
         terminated => Terminated,
-        login_milliseconds => Logins,
+        login_ms => Logins,
         sessions => megaphone_sessions:count(),
         sessions_resumable => megaphone_resumable:count(),
         sessions_websocket => megaphone_sessions:websockets(),

@@ -90,7 +90,7 @@ before(async () => {
     asked: async () => ({
       modules: {
         'a@h': { sessions: 3, requests: 8, bytes_in: 9, terminated: { client: 1, 'host-gone': 0 } },
-        'b@h': { sessions: 4, login_milliseconds: { 50: 1, 10000: 1, infinity: 1, sum: 20_040 } },
+        'b@h': { sessions: 4, login_ms: { 50: 1, 10000: 1, infinity: 1, sum: 20_040 } },
       },
       processes: await ownProcess.read(),
     }),

@@ -40,7 +40,7 @@ function ofModule(): Metric[] {
   const others = [...source.matchAll(/^ {8}(\w+) =>/gm)].map(([, name = '']) => name);
   assert.ok(names.length > 20 && others.length > 8);
   const counts = Object.fromEntries([...names, ...others].map((name) => [name, 0]));
-  const groups = { terminated: { client: 0 }, login_milliseconds: { 50: 0, infinity: 0, sum: 0 } };
+  const groups = { terminated: { client: 0 }, login_ms: { 50: 0, infinity: 0, sum: 0 } };
   return moduleMetrics({ 'a@h': { ...counts, ...groups } });
 }
 
