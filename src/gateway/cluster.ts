@@ -14,7 +14,7 @@ import { withMoreRoom } from './node-room.js';
 import type { BodyBudget } from './outbox.js';
 import { type Picture, pictureOf } from './picture.js';
 import type { Clock, ErlangNode } from './ports.js';
-import { tagOf, tagOfSid } from './sid.js';
+import { tagOfSid } from './sid.js';
 
 export interface Seed {
   readonly name: string;
@@ -31,8 +31,8 @@ export interface ClusterOptions {
 export interface ClusterListener extends Omit<NodeListener, 'died'> {
   /** Others may take what waits for that node, for it is no more; or at least what it was never sent and others may know. */
   elsewhere(node: ClusterNode, isLost: boolean): void;
-  /** A node that this one may have passed requests on to is no more. @param tag that of their sids */
-  passedInVain(node: ClusterNode, tag: string): void;
+  /** This one has no way any more to a node that it may have passed requests on to. */
+  passedInVain(node: ClusterNode): void;
   /** Whether anything of ours is open there. */
   isUsed(node: ClusterNode): boolean;
 }
@@ -113,7 +113,7 @@ export class Cluster {
     const node = tag === undefined ? undefined : this.#byTag.get(tag);
     if (node !== undefined && node.kind !== undefined) return node;
     if (this.#onlyShell !== undefined) return this.#onlyShell;
-    if (tag === undefined || (node !== undefined && !this.#isLost(node) && !node.isGone)) return node;
+    if (tag === undefined || (node !== undefined && !this.isLost(node) && !node.isGone)) return node;
     // The same for all of a session, so that they stay in order.
     return pick(this.#modules, sid) ?? node ?? this.#nodes.find(({ kind }) => kind === undefined);
   }
@@ -123,15 +123,19 @@ export class Cluster {
     const before = node.room.says;
     node.room.tell(says);
     // First, for it may be given more of those at once.
-    for (const name of before?.nodes ?? []) {
-      if (!says.nodes.has(name)) this.#listener.passedInVain(node, tagOf(name));
-    }
+    if ([...(before?.nodes ?? [])].some((name) => !says.nodes.has(name))) this.#listener.passedInVain(node);
     this.#look();
     // One that is back is dialled now, not when its turn would come.
     for (const name of says.nodes) {
       if (before?.nodes.has(name) === false && this.find(name)?.standing === 'apart')
         this.#node.keepConnected(name);
     }
+  }
+
+  /** Nothing it had is to be waited for. */
+  isLost(node: ClusterNode): boolean {
+    if (node.kind !== undefined) return false;
+    return node.isDead || node.room.isStopping || this.#running?.has(node.name) === false;
   }
 
   /** The node of which a session speaks, whether or not anybody spoke of it before. */
@@ -157,12 +161,6 @@ export class Cluster {
     return this.#nodes.length === 1 && only?.kind === 'plain' ? only : undefined;
   }
 
-  /** Nothing it had is to be waited for. */
-  #isLost(node: ClusterNode): boolean {
-    if (node.kind !== undefined) return false;
-    return node.isDead || node.room.isStopping || this.#running?.has(node.name) === false;
-  }
-
   /** Anew, when one of them came or went, or spoke. */
   #look(): void {
     const members = this.#nodes.map((node) => ({
@@ -182,7 +180,7 @@ export class Cluster {
     this.#modules = staying.length > 0 ? staying : modules;
     for (const node of this.#nodes) {
       if (node.kind === undefined && node.outbox.waiting.size > 0)
-        this.#listener.elsewhere(node, this.#isLost(node));
+        this.#listener.elsewhere(node, this.isLost(node));
     }
   }
 

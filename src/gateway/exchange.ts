@@ -4,28 +4,29 @@
  *   waiting     not sent yet: its node is away, or behind
  *   starting    sent, and starts a session: it never waits, and is not sent twice, for there would be two
  *   sent        sent, to a session that there is
- *   unsure      sent before the module went down, so it may be lost
+ *   unsure      sent before the module went down, so it may be lost; or its node has no way to its session
  *   lost        sent before the connection went, so answers of its session may be lost, too
  *   ended       its session is over, and its client hears so in its turn
  *   over        its client has an answer, or is gone
  *
- *   event           waiting          starting        sent           unsure          lost          ended
- *   turn            sent+send        starting+send   –              sent+send       sent+send     –
- *   noRoom          over             over            over           –               –             –
- *   answer          drop             over            over           over            drop          drop
- *   sessionOver     drop             –               ended          ended           drop          drop
- *   session         drop             starting+adopt  sent+adopt     sent+adopt      drop          drop
- *   elsewhere       waiting+reroute  –               –              unsure+reroute  lost+reroute  –
- *   clientLeft      over             over+tell       over+tell      over            over          over
- *   late            over             over+tell       over+tell      over            over          –
- *   killed          ended            –               ended          ended           ended         ·
- *   goodbye         –                –               –              –               –             over
- *   release         ·                ·               release        ·               ·             ·
- *   stopping        over             over+tell       over+tell      over            over          over
- *   moduleDown      ·                over            unsure         ·               ·             ·
- *   connectionDown  ·                over            over           lost            ·             ·
- *   away            over             –               –              over            over          –
- *   cannotAsk       –                –               –              over            over          –
+ *   event           waiting          starting        sent            unsure          lost          ended
+ *   turn            sent+send        starting+send   –               sent+send       sent+send     –
+ *   noRoom          over             over            over            over            –             –
+ *   answer          drop             over            over            over            drop          drop
+ *   sessionOver     drop             –               ended           ended           drop          drop
+ *   session         drop             starting+adopt  sent+adopt      sent+adopt      drop          drop
+ *   elsewhere       waiting+reroute  –               –               unsure+reroute  lost+reroute  –
+ *   noWay           drop             –               unsure+reroute  drop            drop          drop
+ *   clientLeft      over             over+tell       over+tell       over            over          over
+ *   late            over             over+tell       over+tell       over            over          –
+ *   killed          ended            –               ended           ended           ended         ·
+ *   goodbye         –                –               –               –               –             over
+ *   release         ·                ·               release         ·               ·             ·
+ *   stopping        over             over+tell       over+tell       over            over          over
+ *   moduleDown      ·                over            unsure          ·               ·             ·
+ *   connectionDown  ·                over            over            lost            ·             ·
+ *   away            over             –               –               over            over          –
+ *   cannotAsk       –                –               –               over            over          –
  *
  * Behind the plus is what is to be done: `send` it, `tell` its node that nobody waits for the answer, `adopt` the node that its
  * session is at, `reroute` it to wait for another node; or alone, where nothing else changes: `drop` what came, or let its
@@ -70,6 +71,8 @@ export type ExchangeEvent =
   | 'session'
   /** Another node may have it, for its own is no more. */
   | 'elsewhere'
+  /** Its session is on another node, to which its own has no way. */
+  | 'noWay'
   | 'clientLeft'
   /** Nobody answered in time. */
   | 'late'
@@ -113,7 +116,7 @@ const tells: Step = { to: 'over', effect: 'tell' };
 
 export const LIFE: Readonly<Record<ExchangeEvent, Readonly<Record<ExchangeState, Step>>>> = {
   turn: { waiting: sends, starting: start, sent: never, unsure: sends, lost: sends, ended: never },
-  noRoom: { waiting: over, starting: over, sent: over, unsure: never, lost: never, ended: never },
+  noRoom: { waiting: over, starting: over, sent: over, unsure: over, lost: never, ended: never },
   answer: { waiting: drops, starting: over, sent: over, unsure: over, lost: drops, ended: drops },
   sessionOver: { waiting: drops, starting: never, sent: ends, unsure: ends, lost: drops, ended: drops },
   session: {
@@ -131,6 +134,14 @@ export const LIFE: Readonly<Record<ExchangeEvent, Readonly<Record<ExchangeState,
     unsure: reroutes('unsure'),
     lost: reroutes('lost'),
     ended: never,
+  },
+  noWay: {
+    waiting: drops,
+    starting: never,
+    sent: reroutes('unsure'),
+    unsure: drops,
+    lost: drops,
+    ended: drops,
   },
   clientLeft: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over, ended: over },
   late: { waiting: over, starting: tells, sent: tells, unsure: over, lost: over, ended: never },

@@ -8,6 +8,7 @@ import type { Answer } from './answers.js';
 import { type ClusterNode, HERD_SECONDS } from './cluster-node.js';
 import type { Exchange } from './exchange.js';
 import { lossOf, type OpenExchanges } from './open-exchanges.js';
+import type { Unsent } from './outbox.js';
 import type { HttpExchange, HttpRequest } from './ports.js';
 import * as refusals from './refusals.js';
 
@@ -19,7 +20,7 @@ const MAX_END = 300;
 interface Goodbye {
   readonly slot: number;
   readonly exchange: Exchange;
-  /** `undefined`: its session was killed. */
+  /** `undefined`: its session was killed, or is lost with its node. */
   readonly answer: Answer | undefined;
 }
 
@@ -80,6 +81,28 @@ export class Exchanges {
     return true;
   }
 
+  /**
+   * Its node has no way to that one, where its session is.
+   * @param isLost nor has anybody, for that one is no more
+   * @param body empty where its node was only asked what became of it
+   */
+  noWay(connId: Pid, to: ClusterNode, isLost: boolean, body: Buffer): boolean {
+    const exchange = this.#open.find(connId);
+    if (exchange?.sid === undefined) return false;
+    const slot = connId.id;
+    if (isLost) return this.#sessionOver(slot, exchange, undefined);
+    const { node: before, sid } = exchange;
+    if (this.#open.step(slot, exchange, 'noWay').effect !== 'reroute') return false;
+    before.outbox.forget(slot);
+    exchange.node = to;
+    exchange.isStray = !sid.startsWith(to.tag);
+    const unsent = body.length > 0 ? body : undefined;
+    this.#open.deadlines.answer(slot);
+    if (to.takesRequests) this.#open.send(slot, exchange, unsent);
+    else this.#wait(slot, exchange, unsent);
+    return true;
+  }
+
   clientLeft(slot: number): void {
     const exchange = this.#open.get(slot);
     if (exchange === undefined) return;
@@ -123,10 +146,12 @@ export class Exchanges {
   }
 
   /** Returns whether it goes on: not where too much waits already. */
-  #wait(slot: number, exchange: Exchange, body: Buffer): boolean {
+  #wait(slot: number, exchange: Exchange, body: Unsent): boolean {
     const { node } = exchange;
     const isReturning = node.kind === undefined;
-    if (!node.outbox.wait(slot, body)) {
+    if (body === undefined) {
+      node.outbox.ask(slot);
+    } else if (!node.outbox.wait(slot, body)) {
       return !this.#open.refuse(slot, exchange, 'noRoom', isReturning ? lossOf(exchange) : refusals.BUSY);
     }
     if (isReturning) this.#open.deadlines.return(slot);
@@ -140,10 +165,11 @@ export class Exchanges {
     this.#open.refuse(slot, exchange, event, event === 'late' ? refusals.UNANSWERED : lossOf(exchange));
   }
 
-  #sessionOver(slot: number, exchange: Exchange, answer: Answer): boolean {
+  /** @param answer `undefined`: its node is no more */
+  #sessionOver(slot: number, exchange: Exchange, answer: Answer | undefined): boolean {
     if (this.#open.step(slot, exchange, 'sessionOver').effect === 'drop') return false;
     // Its body is a view of far more that was received.
-    const kept = { ...answer, body: Buffer.from(answer.body) };
+    const kept = answer && { ...answer, body: Buffer.from(answer.body) };
     if (this.#gathered.length === 0) setTimeout(() => this.#sayGoodbyes(), GATHER_MS);
     this.#gathered.push({ slot, exchange, answer: kept });
     return true;

@@ -29,7 +29,7 @@
 
 import type { Logger } from 'pino';
 import { decodeVersioned } from '../etf/decode.js';
-import { Pid, type Term, Tuple } from '../etf/terms.js';
+import { Atom, Pid, type Term, Tuple } from '../etf/terms.js';
 import type { PidOwner } from '../node/processes.js';
 import type { Counters } from '../observe/counters.js';
 import { AnswerReader } from './answer-reader.js';
@@ -98,7 +98,7 @@ export class Gateway implements PidOwner {
       },
       elsewhere: (peer, isLost) =>
         this.#nodeEvents.elsewhere(peer, isLost, (sid) => this.cluster.ofSession(sid)),
-      passedInVain: (peer, tag) => this.#nodeEvents.passedInVain(peer, tag),
+      passedInVain: (peer) => this.#nodeEvents.passedInVain(peer),
       isUsed: (peer) => this.#open.isUsed(peer) || this.sockets.isUsed(peer),
     });
     node.on('unusable', (peer, error) => this.#dropped.malformed(error, peer));
@@ -231,8 +231,19 @@ export class Gateway implements PidOwner {
     } else if (isSession(term, peer)) {
       if (!this.#exchanges.session(connId, this.cluster.find(peer))) this.#dropped.stale(peer);
     } else {
-      this.#dropped.unknownShape(term, peer);
+      this.#hearNoWay(connId, term, peer);
     }
+  }
+
+  #hearNoWay(connId: Pid, term: Term, peer: string): void {
+    const noWay = readNoWay(term);
+    if (noWay === undefined) {
+      this.#dropped.unknownShape(term, peer);
+      return;
+    }
+    const to = this.cluster.meet(noWay.node);
+    const isLost = this.cluster.isLost(to) || to.isGone;
+    if (!this.#exchanges.noWay(connId, to, isLost, noWay.body)) this.#dropped.stale(peer);
   }
 
   #settle(connId: Pid, answer: Answer, peer: string): void {
@@ -250,4 +261,12 @@ function namedIn(term: Term): Pid | undefined {
 function isSession(term: Term, peer: string): boolean {
   const [, word, pid] = term instanceof Tuple && term.elements.length === 3 ? term.elements : [];
   return word !== undefined && isAtom(word, 'session') && pid instanceof Pid && pid.node === peer;
+}
+
+/** `{ConnId, elsewhere, Node, Body}`: the session is there. */
+function readNoWay(term: Term): { readonly node: string; readonly body: Buffer } | undefined {
+  const [, word, node, body] = term instanceof Tuple && term.elements.length === 4 ? term.elements : [];
+  if (!isAtom(word, 'elsewhere') || !(node instanceof Atom) || !(body instanceof Uint8Array))
+    return undefined;
+  return { node: node.name, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength) };
 }

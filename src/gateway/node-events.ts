@@ -73,11 +73,11 @@ export class NodeEvents implements Omit<NodeListener, 'died'> {
     for (const target of targets) this.sendWaiting(target);
   }
 
-  /** What this node may have passed on to one that is no more is asked for. @param tag that one's */
-  passedInVain(node: ClusterNode, tag: string): void {
+  /** What this node may have passed on to one to which it has no way any more is asked for: where sessions move, that is anything. */
+  passedInVain(node: ClusterNode): void {
     const questions: Question[] = [];
     this.#open.forEachOf(node, (exchange, slot) => {
-      if (!exchange.isStray || exchange.state !== 'sent' || exchange.sid?.startsWith(tag) !== true) return;
+      if (exchange.state !== 'sent') return;
       this.#open.step(slot, exchange, 'moduleDown');
       questions.push({ slot, rid: exchange.rid });
     });

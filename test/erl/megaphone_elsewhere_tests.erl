@@ -1,6 +1,6 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% The header's table. There is no other node here: what would be passed on has no way, and is to be asked again.
+%%% The header's table. There is no other node here: what would be passed on has no way.
 -module(megaphone_elsewhere_tests).
 
 -include_lib("eunit/include/eunit.hrl").
@@ -17,7 +17,8 @@ asked(Sid, Hops) ->
     Self = self(),
     receive
         {Self, 200, Body} -> case binary:match(Body, <<"item-not-found">>) of nomatch -> Body; _ -> not_found end;
-        {Self, 503, _, _} -> again
+        {Self, 503, _, _} -> again;
+        {Self, elsewhere, Node, <<>>} -> {elsewhere, Node}
     after 0 -> nothing
     end.
 
@@ -42,7 +43,14 @@ tests() ->
     [
         {"it ended here", fun() -> ?assertEqual(<<"kept">>, asked(?ENDED, 0)) end},
         {"nobody knows it", fun() -> ?assertEqual(not_found, asked(?MOVED, 0)) end},
-        {"it moved to a node that does not run the module, or any more", fun() -> Moves(), ?assertEqual(again, asked(?MOVED, 0)) end},
+        {"it moved to a node that does not run the module, or to which there is no way: the gateway may have one", fun() ->
+            Moves(),
+            ?assertEqual({elsewhere, 'b@x'}, asked(?MOVED, 0)),
+            Runs(),
+            ok = megaphone_elsewhere:request(?MOVED, self(), 7, {self(), <<"<body/>">>}, 2),
+            Self = self(),
+            ?assertEqual({Self, elsewhere, 'b@x', <<"<body/>">>}, receive Message -> Message after 0 -> nothing end)
+        end},
         {"it moved, but too often", fun() -> Moves(), Runs(), ?assertEqual(again, asked(?MOVED, 3)) end},
         {"it may have moved: nobody said so yet", fun() ->
             true = ets:insert(megaphone_moved, {unsure}),
@@ -53,11 +61,18 @@ tests() ->
             ?assertEqual(again, asked(?MOVED, 0)),
             megaphone_moved = ets:rename(elsewhere, megaphone_moved)
         end},
-        {"it moved", fun() -> Moves(), Runs(), ?assertEqual(again, asked(?MOVED, 0)), ?assertEqual(again, asked(?MOVED, 2)) end},
+        {"by way of a relay", fun() ->
+            Self = self(),
+            true = register(mod_megaphone, Self),
+            {ok, Relay} = megaphone_relay:start(Self, node()),
+            Relay ! {Relay, elsewhere, 'b@x', <<"<body/>">>},
+            ?assertEqual({Self, elsewhere, 'b@x', <<"<body/>">>}, receive Message -> Message after 5000 -> nothing end),
+            true = unregister(mod_megaphone)
+        end},
         {"the tag is another node's: asked once", fun() ->
             Runs(),
             Sid = <<Tag/binary, ".madeup">>,
-            ?assertEqual(again, asked(Sid, 0)),
+            ?assertEqual({elsewhere, 'b@x'}, asked(Sid, 0)),
             ?assertEqual(not_found, asked(Sid, 1))
         end},
         {"what has no answer is dropped", fun() ->

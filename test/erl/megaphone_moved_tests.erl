@@ -61,11 +61,32 @@ tests() ->
             _ = hear({leave, [{?SID, Here}]}, M2),
             ?assertEqual('b@x', found())
         end},
-        {"a node dies: its rows go, no others", fun(M) ->
+        {"a link breaks: its rows stay while sessions there may live, and then no others go", fun(M) ->
+            ok = persistent_term:put({mod_megaphone, session_seconds}, 300),
             M1 = hear({rows, pid('b@x', 9), [{<<"AAAAAA.other">>, There}]}, hear({rows, pid('a@x', 9), [{?SID, Here}]}, M)),
-            _ = down('a@x', noconnection, M1),
+            M2 = hear(tick, down('a@x', noconnection, M1)),
+            ?assertEqual('a@x', found()),
+            Before = maps:map(fun(_, Until) -> Until - 299000 end, element(5, M2)),
+            M3 = hear(tick, setelement(5, M2, Before)),
+            ?assertEqual('a@x', found()),
+            Over = maps:map(fun(_, Until) -> Until - 1000 end, element(5, M3)),
+            _ = hear(tick, setelement(5, M3, Over)),
             ?assertEqual(none, found()),
             ?assertEqual({ok, There}, megaphone_moved:find(<<"AAAAAA.other">>))
+        end},
+        {"a link breaks, and is back: what it tells then holds; with a node that has only started, nothing does", fun(M) ->
+            ok = persistent_term:put({mod_megaphone, session_seconds}, 300),
+            Back = fun(M1) -> setelement(2, M1, (element(2, M1))#{'a@x' => {peer, make_ref(), none, false}}) end,
+            M1 = Back(down('a@x', noconnection, hear({rows, pid('a@x', 9), [{?SID, Here}]}, hear({rows, pid('b@x', 9), []}, M)))),
+            M2 = hear({nodeup, 'a@x'}, M1),
+            ?assertEqual('a@x', found()),
+            ?assertEqual(unknown, megaphone_moved:find(<<"AAAAAA.other">>)),
+            _ = hear({hello, pid('a@x', 9), [{<<"AAAAAA.other">>, Here}]}, M2),
+            ?assertEqual(none, found()),
+            ?assertEqual({ok, Here}, megaphone_moved:find(<<"AAAAAA.other">>)),
+            M3 = down('a@x', noproc, M1),
+            ?assertEqual(#{}, element(5, M3)),
+            ?assertEqual(none, megaphone_moved:find(<<"AAAAAA.other">>))
         end},
         {"a peer's process dies, and is not back in time", fun(M) ->
             M1 = down('a@x', killed, hear({rows, pid('a@x', 9), [{?SID, Here}]}, M)),

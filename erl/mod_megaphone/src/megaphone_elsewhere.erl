@@ -6,6 +6,7 @@
 %%% |--------------------------------------|--------------------------------|---------------------------------------------------|
 %%% | ended here                           | no                             | megaphone_ended answers                           |
 %%% | moved (megaphone_moved)              | to the hub where it is         | 503: is it to be asked again                      |
+%%% | ... but there is no way there        | by way of its gateway          | 503                                               |
 %%% | ... nobody told yet whether it did   | no                             | 503                                               |
 %%% | has the tag of another node          | to that one's hub, if it runs  | `item-not-found'                                  |
 %%% | none: a creation                     | to a node that takes new ones  | 503                                               |
@@ -22,10 +23,21 @@
 -spec request(megaphone_sid:sid(), ConnId :: pid(), megaphone_body:rid() | none, tuple(), Hops :: non_neg_integer()) -> ok.
 request(Sid, ConnId, Rid, Message, Hops) ->
     case way(Sid, Hops) of
-        {to, Node} -> case relayed(Node, ConnId, Message, Hops) of ok -> ok; busy -> megaphone_gateway:repeat(ConnId) end;
+        {to, Node} ->
+            case relayed(Node, ConnId, Message, Hops) of
+                ok -> ok;
+                busy -> megaphone_gateway:repeat(ConnId);
+                cut -> megaphone_gateway:elsewhere(ConnId, Node, body(Message))
+            end;
+        {cut, Node} -> megaphone_gateway:elsewhere(ConnId, Node, body(Message));
         ended -> megaphone_ended:asked(Sid, ConnId, Rid);
         unknown -> megaphone_gateway:repeat(ConnId)
     end.
+
+%% None where it is only asked what became of it.
+-spec body(tuple()) -> binary().
+body({_, held, _, _}) -> <<>>;
+body(Message) -> element(2, Message).
 
 %% @doc What has no answer.
 -spec told(megaphone_sid:sid(), tuple(), Hops :: non_neg_integer()) -> ok.
@@ -39,13 +51,13 @@ told(Sid, Message, Hops) ->
 -spec creation(tuple(), Hops :: non_neg_integer()) -> ok | none.
 creation(Message, Hops) when Hops < ?MAX_HOPS ->
     case megaphone_cluster:other(node(element(1, Message))) of
-        {ok, Node} -> case pass(Node, Message, Hops) of ok -> ok; busy -> none end;
+        {ok, Node} -> case pass(Node, Message, Hops) of ok -> ok; _ -> none end;
         none -> none
     end;
 creation(_, _) ->
     none.
 
--spec way(megaphone_sid:sid(), Hops :: non_neg_integer()) -> {to, node()} | ended | unknown.
+-spec way(megaphone_sid:sid(), Hops :: non_neg_integer()) -> {to | cut, node()} | ended | unknown.
 way(Sid, Hops) ->
     case megaphone_ended:find(Sid) of
         {ended, _} ->
@@ -60,11 +72,11 @@ way(Sid, Hops) ->
             end
     end.
 
-%% It is not gone: then its sessions would be.
--spec running(node()) -> {to, node()} | unknown.
+%% It is not gone, as far as is known here: then its sessions would be. Gateways see more.
+-spec running(node()) -> {to | cut, node()}.
 running(Node) ->
     case megaphone_cluster:node_of(megaphone_sid:tag(Node)) of
-        none -> unknown;
+        none -> {cut, Node};
         _ -> {to, Node}
     end.
 
@@ -72,7 +84,7 @@ running(Node) ->
 home(none) -> ended;
 home(Node) -> {to, Node}.
 
--spec relayed(node(), ConnId :: pid(), tuple(), Hops :: non_neg_integer()) -> ok | busy.
+-spec relayed(node(), ConnId :: pid(), tuple(), Hops :: non_neg_integer()) -> ok | busy | cut.
 relayed(Node, ConnId, Message, Hops) ->
     case node(ConnId) =:= node() orelse megaphone_cluster:is_connected(Node, node(ConnId)) of
         true ->
@@ -85,9 +97,10 @@ relayed(Node, ConnId, Message, Hops) ->
     end.
 
 %% The hub waits for no other.
--spec pass(node(), tuple(), Hops :: non_neg_integer()) -> ok | busy.
+-spec pass(node(), tuple(), Hops :: non_neg_integer()) -> ok | busy | cut.
 pass(Node, Message, Hops) ->
     case erlang:send({mod_megaphone, Node}, {passed, Hops + 1, Message}, [nosuspend, noconnect]) of
         ok -> megaphone_stats:add(requests_passed, 1);
-        _ -> busy
+        nosuspend -> busy;
+        noconnect -> cut
     end.

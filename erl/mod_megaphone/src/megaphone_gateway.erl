@@ -5,7 +5,7 @@
 %%% none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
--export([answer/4, last_answer/4, repeat/1, taken/2, full/2, gone/1]).
+-export([answer/4, last_answer/4, repeat/1, elsewhere/3, taken/2, full/2, gone/1]).
 -export([session/1, session/2, socket/1, last_of_socket/1, close/2, connection/1, connections/0]).
 
 -export_type([connection/0]).
@@ -37,6 +37,15 @@ last_answer(ConnId, Status, Headers, Body) ->
 -spec repeat(ConnId :: pid()) -> ok.
 repeat(ConnId) ->
     last_answer(ConnId, 503, [{<<"retry-after">>, <<"0">>}], <<>>).
+
+%% @doc Its session is on that node, as far as is known here, and there is no way there: the gateway may have one, or know that the node
+%% is no more. The body of a request goes back with that, for the gateway has not kept it.
+-spec elsewhere(ConnId :: pid(), node(), Body :: binary()) -> ok.
+elsewhere(ConnId, Node, Body) ->
+    case erlang:send(ConnId, {ConnId, elsewhere, Node, Body}, [nosuspend, noconnect]) of
+        ok -> ok;
+        _ -> repeat(ConnId)
+    end.
 
 %% @doc Everything that the gateway sent before it marked this place was taken.
 -spec taken(node(), Place :: non_neg_integer()) -> ok.

@@ -7,8 +7,9 @@
 %%% |----------------------------------|--------------------------------------------------------------------------|
 %%% | a session moved here, or ended   | all peers are told                                                       |
 %%% | a node comes, or this one starts | each tells the other all of its own; until all said so, `find' is unsure |
-%%% | a node dies                      | its rows go                                                              |
-%%% | a peer's process stops           | the same, unless it is back in time                                      |
+%%% | the link to a node breaks        | its rows stay until it is back, or for as long as sessions live without  |
+%%% |                                  | a sign of their clients: gateways may reach it, and know whether it died |
+%%% | a peer's process stops           | they go, unless it is back in time                                       |
 %%% | a peer does not read             | it is left out, and gets all once it reads: nobody waits for it          |
 %%%
 %%% There is more than one row of a sid while it moves on: a row goes only with its own pid, so none that comes late takes away the newer.
@@ -44,7 +45,7 @@
     sync_until :: ms(),
     %% Rows of this node whose session ended, by when they go.
     ended = [] :: [{ms(), row()}],
-    %% Peers that failed, and until when they may be back.
+    %% Peers that failed or were cut off, and until when they may be back.
     failed = #{} :: #{node() => ms()},
     ticks = 0 :: non_neg_integer()
 }).
@@ -146,7 +147,8 @@ handle_info({hello, Pid, Rows}, M) ->
 handle_info({rows, Pid, Rows}, M) ->
     {noreply, told(Pid, Rows, M)};
 handle_info({nodeup, Node}, M) ->
-    {noreply, meet(Node, M)};
+    true = ets:insert(?ROWS, {unsure}),
+    {noreply, sync(meet(Node, M#moved{sync_until = now_ms() + ?SYNC_MS}))};
 handle_info({'DOWN', Monitor, process, {?MODULE, Node}, Reason}, #moved{peers = Peers} = M) ->
     case Peers of
         #{Node := #peer{monitor = Monitor, pid = Pid}} ->
@@ -177,12 +179,16 @@ told(Pid, Rows, #moved{failed = Failed} = M) ->
     sync(M1#moved{peers = Peers#{Node := Peer#peer{pid = Pid}}, failed = maps:remove(Node, Failed)}).
 
 -spec gone(node(), pid() | none, Reason :: term(), #moved{}) -> #moved{}.
-gone(Node, Pid, Reason, #moved{failed = Failed} = M) ->
-    case Pid =:= none orelse lists:member(Reason, [noconnection, noproc]) of
-        true -> ok = forget(Node), M;
-        %% Its supervisor may start another one.
-        false -> M#moved{failed = Failed#{Node => now_ms() + ?SYNC_MS}}
-    end.
+%% It may live.
+gone(Node, _, noconnection, #moved{failed = Failed} = M) ->
+    M#moved{failed = Failed#{Node => now_ms() + 1000 * mod_megaphone:session_seconds()}};
+%% It starts, or has no such module.
+gone(Node, Pid, Reason, #moved{failed = Failed} = M) when Pid =:= none; Reason =:= noproc ->
+    ok = forget(Node),
+    M#moved{failed = maps:remove(Node, Failed)};
+%% Its supervisor may start another one.
+gone(Node, _, _, #moved{failed = Failed} = M) ->
+    M#moved{failed = Failed#{Node => now_ms() + ?SYNC_MS}}.
 
 %% Nobody who looks meanwhile misses one that stays.
 -spec renew(node(), [row()]) -> ok.

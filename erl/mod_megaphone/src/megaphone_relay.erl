@@ -29,6 +29,7 @@ relay(ConnId, Self) ->
     receive
         %% The session is not there for this gateway, but here.
         {Self, session, _} -> relay(ConnId, Self);
+        {Self, elsewhere, Node, Body} -> megaphone_gateway:elsewhere(ConnId, Node, Body);
         {Self, Status, Body} -> megaphone_gateway:last_answer(ConnId, Status, [], Body);
         {Self, Status, Headers, Body} -> megaphone_gateway:last_answer(ConnId, Status, Headers, Body);
         {'DOWN', _, process, _, _} -> megaphone_gateway:repeat(ConnId);

@@ -30,8 +30,8 @@
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
--spec contract() -> 5.
-contract() -> 5.
+-spec contract() -> 6.
+contract() -> 6.
 
 %% @doc After so long a time without a sign of its client no session is left here. It never falls, for open sessions
 %% keep the limits that they began with.

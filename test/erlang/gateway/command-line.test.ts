@@ -182,7 +182,7 @@ test('check finds everything in order', async () => {
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     `✔ ejabberd@localhost is reached${isOverTls ? ' over TLS' : ''}, and accepts the cookie`,
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 5 of the contract',
+    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 6 of the contract',
     `✔ HTTP port ${port} is free`,
   ]);
 });

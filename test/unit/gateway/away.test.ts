@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { pino } from 'pino';
+import { MegaphoneError } from '../../../src/errors.js';
 import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
@@ -178,4 +179,62 @@ test('an answer from before a break is not taken until its session was asked, an
   await up();
   gateway.deliver(connId as never, bytes, 0, bytes.length, PEER);
   assert.deepEqual(answers, ['1 200']);
+});
+
+const OTHER = 'other@localhost';
+
+/** The node says that the session of the latest request is on the other one, to which it has no way. */
+function noWay(body: string): void {
+  const [connId] = latest();
+  const bytes = encodeVersioned(
+    tuple(connId as Term, new Atom('elsewhere'), new Atom(OTHER), Buffer.from(body)),
+  );
+  gateway.deliver(connId as never, bytes, 0, bytes.length, PEER);
+}
+const sentTo = (peer: string): string[] =>
+  node.sent.flatMap(({ peer: to, term: [, what] }) =>
+    to === peer ? [what instanceof Uint8Array ? Buffer.from(what).toString() : (what as Atom).name] : [],
+  );
+
+test('a node without a way to where the session is: the gateway has one', async () => {
+  gateway.cluster.meet(OTHER);
+  await node.up(OTHER);
+  request(1);
+  noWay('<body>1</body>');
+  assert.deepEqual(sentTo(OTHER), ['<body>1</body>']);
+  answerLatest();
+  assert.deepEqual(answers, ['1 200']);
+});
+
+test('... what was only asked is asked there', async () => {
+  gateway.cluster.meet(OTHER);
+  await node.up(OTHER);
+  request(1);
+  noWay('');
+  assert.deepEqual(sentTo(OTHER), ['held']);
+  answerLatest();
+  assert.deepEqual(answers, ['1 200']);
+});
+
+test('... it waits while that one is away, and may come back', async () => {
+  request(1);
+  noWay('<body>1</body>');
+  assert.deepEqual(sentTo(OTHER), []);
+  await node.up(OTHER);
+  assert.deepEqual(sentTo(OTHER), ['<body>1</body>']);
+  request(2);
+  noWay('');
+  node.down(OTHER);
+  gateway.tick(WAIT);
+  assert.deepEqual(answers, ['1 503', '2 503']);
+});
+
+test('... nobody has: it is no more, and its clients are told', (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  gateway.cluster.meet(OTHER);
+  node.emit('unreachable', OTHER, new MegaphoneError('EPMD_NOT_REGISTERED', 'no such name'));
+  request(1);
+  noWay('<body>1</body>');
+  for (const time of [50, 20_000]) t.mock.timers.tick(time);
+  assert.deepEqual(answers, ['item-not-found']);
 });

@@ -150,7 +150,27 @@ class World {
     this.#say(to, seen.connId, atom('session'), new Pid(to, 1, 1, 1));
     if (!counts) return;
     seen.isStray = false;
+    request.mayAskAgain = false;
     this.#isAt(to, seen);
+  }
+
+  /** Its node says that its session is on that one, to which it has no way. */
+  hasNoWay(request: Request | undefined, to: Peer, isQuestion: boolean): void {
+    const { seen } = request ?? {};
+    if (request === undefined || seen === undefined || request.startsSession || !isOpen(request)) return;
+    const { peer, connId } = seen;
+    const node = this.gateway.cluster.meet(to);
+    const isLost = this.gateway.cluster.isLost(node) || node.isGone;
+    const isSent = seen.breaks === this.#count(this.#breaks, peer) && !request.mayAskAgain;
+    const isInOrder = seen.connections === this.#count(this.#connections, peer);
+    if (isLost) request.isEnded ||= isInOrder;
+    if (!isLost && isSent && !request.isEnded) {
+      // Not sent there yet.
+      const connections = this.#count(this.#connections, to);
+      Object.assign(seen, { peer: to, breaks: -1, connections, isStray: isStray(request, to) });
+    }
+    const body = isQuestion ? '' : `<body rid='${this.requests.indexOf(request) + 1}' sid='${request.sid}'/>`;
+    this.#say(peer, connId, atom('elsewhere'), atom(to), Buffer.from(body));
   }
 
   /** It is gone, and EPMD knows it. */
@@ -167,9 +187,7 @@ class World {
     const nodes = new Set<string>([peer, ...running]);
     const gone = [...(node.room.says?.nodes ?? [])].filter((name) => !nodes.has(name));
     for (const request of this.open) {
-      const { seen, client } = request;
-      const isOfThose = gone.some((name) => client?.sid?.startsWith(tagOf(name)));
-      if (seen?.peer === peer && isOfThose && !request.isEnded) request.mayAskAgain = true;
+      if (request.seen?.peer === peer && gone.length > 0 && !request.isEnded) request.mayAskAgain = true;
     }
     this.gateway.cluster.tell(node, {
       nodes,
@@ -374,6 +392,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       ([index, to]) =>
         (world: World) =>
           world.moves(pick(world.requests, index), to),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(any, peer, fc.boolean()).map(
+      ([index, to, isQuestion]) =>
+        (world: World) =>
+          world.hasNoWay(pick(world.open, index), to, isQuestion),
     ),
   },
   { weight: 2, arbitrary: peer.map((at) => (world: World) => world.die(at)) },
