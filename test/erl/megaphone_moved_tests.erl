@@ -62,7 +62,7 @@ tests() ->
             ?assertEqual('b@x', found())
         end},
         {"a link breaks: its rows stay while sessions there may live, and then no others go", fun(M) ->
-            ok = persistent_term:put({mod_megaphone, session_seconds}, 300),
+            ok = megaphone_sessions:may_last(300),
             M1 = hear({rows, pid('b@x', 9), [{<<"AAAAAA.other">>, There}]}, hear({rows, pid('a@x', 9), [{?SID, Here}]}, M)),
             M2 = hear(tick, down('a@x', noconnection, M1)),
             ?assertEqual('a@x', found()),
@@ -75,7 +75,7 @@ tests() ->
             ?assertEqual({ok, There}, megaphone_moved:find(<<"AAAAAA.other">>))
         end},
         {"a link breaks, and is back: what it tells then holds; with a node that has only started, nothing does", fun(M) ->
-            ok = persistent_term:put({mod_megaphone, session_seconds}, 300),
+            ok = megaphone_sessions:may_last(300),
             Back = fun(M1) -> setelement(2, M1, (element(2, M1))#{'a@x' => {peer, make_ref(), none, false}}) end,
             M1 = Back(down('a@x', noconnection, hear({rows, pid('a@x', 9), [{?SID, Here}]}, hear({rows, pid('b@x', 9), []}, M)))),
             M2 = hear({nodeup, 'a@x'}, M1),

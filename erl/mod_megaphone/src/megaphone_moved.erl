@@ -181,7 +181,7 @@ told(Pid, Rows, #moved{failed = Failed} = M) ->
 -spec gone(node(), pid() | none, Reason :: term(), #moved{}) -> #moved{}.
 %% It may live.
 gone(Node, _, noconnection, #moved{failed = Failed} = M) ->
-    M#moved{failed = Failed#{Node => now_ms() + 1000 * mod_megaphone:session_seconds()}};
+    M#moved{failed = Failed#{Node => now_ms() + 1000 * megaphone_sessions:longest()}};
 %% It starts, or has no such module.
 gone(Node, Pid, Reason, #moved{failed = Failed} = M) when Pid =:= none; Reason =:= noproc ->
     ok = forget(Node),

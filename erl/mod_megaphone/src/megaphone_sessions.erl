@@ -6,6 +6,7 @@
 -module(megaphone_sessions).
 
 -export([create_table/0, open/3, open/4, gauge/2, close/1, close/2, find/1, all/0, pids/0, some/1, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
+-export([may_last/1, longest/0]).
 
 -export_type([gauges/0, link/0]).
 
@@ -23,6 +24,13 @@
 create_table() ->
     _ = ets:new(?SESSIONS, [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}]),
     ok.
+
+%% @doc So many seconds some session of this node may live without a sign of its client. Those that are there keep what they began with.
+-spec may_last(non_neg_integer()) -> ok.
+may_last(Seconds) -> persistent_term:put({?MODULE, longest}, max(Seconds, longest())).
+
+-spec longest() -> non_neg_integer().
+longest() -> persistent_term:get({?MODULE, longest}, 0).
 
 -spec open(megaphone_sid:sid(), pid(), gauges()) -> ok.
 open(Sid, Pid, Gauges) -> insert({Sid, Pid, Gauges}).

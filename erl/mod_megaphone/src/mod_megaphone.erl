@@ -37,7 +37,7 @@ contract() -> 6.
 %% keep the limits that they began with.
 -spec session_seconds() -> non_neg_integer().
 session_seconds() ->
-    persistent_term:get({?MODULE, session_seconds}, 0).
+    megaphone_sessions:longest().
 
 %% @doc What the sessions of this node did, for gateways and other nodes.
 -spec stats() -> #{atom() => term()}.
@@ -148,7 +148,7 @@ set_limits(Host, Opts) ->
     Get = fun(Option) -> gen_mod:get_opt(Option, Opts) end,
     %% What is held when the last sign came is answered after `max_wait' at the latest, and only then nobody is there.
     Longest = max(Get(max_wait) + Get(max_inactivity), Get(max_pause)) div 1000 + ?TIMERS_SECONDS,
-    persistent_term:put({?MODULE, session_seconds}, max(Longest, session_seconds())),
+    ok = megaphone_sessions:may_last(Longest),
     persistent_term:put({?MODULE, Host}, #{
         host => Host,
         wait => Get(max_wait) div 1000,
