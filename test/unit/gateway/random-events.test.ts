@@ -163,6 +163,8 @@ class World {
     const isLost = this.gateway.cluster.isLost(node) || node.isGone;
     const isSent = seen.breaks === this.#count(this.#breaks, peer) && !request.mayAskAgain;
     const isInOrder = seen.connections === this.#count(this.#connections, peer);
+    // What became of it at a crash is not known here: not every node's is noticed.
+    if (!isSent && isInOrder) return;
     if (isLost) request.isEnded ||= isInOrder;
     if (!isLost && isSent && !request.isEnded) {
       // Not sent there yet.
