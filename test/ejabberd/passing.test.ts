@@ -72,6 +72,17 @@ describe('a cluster of three', { timeout: 300_000 }, () => {
     await one.server.evaluate('megaphone_cluster:set(in_service).');
   });
 
+  it('knows which gateways each node has; other hidden nodes, as of ejabberdctl, are none', async () => {
+    const gateways = `maps:get(gateways, ets:lookup_element(megaphone_cluster, {peer, '${cluster.member(2).name}'}, 2))`;
+    assert.match(
+      await cluster.member(2).server.print('lists:sort(nodes(hidden))'),
+      /beside_.*test2_|test2_.*beside_/,
+    );
+    await until(
+      async () => (await cluster.member(1).server.print(gateways)) === `[beside_${process.pid}@localhost]`,
+    );
+  });
+
   it('leads a request to its session, wherever it comes in', async () => {
     const session = await sessionAt(3);
     session.rid += 1;

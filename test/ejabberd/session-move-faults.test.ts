@@ -139,6 +139,30 @@ it('a new process is killed before all know of it: none of its rows stays, not o
   for (const one of all.slice(3)) await one.terminate();
 });
 
+it('a fault of the new process before it serves: what the session held goes back once', async () => {
+  const [bob] = await people();
+  assert.ok(bob);
+  const two = cluster.member(2);
+  const [user = ''] = bob.jid.split('@');
+  await cluster.member(1).server.evaluate(`
+    [ejabberd_router:route({message, <<>>, chat, <<>>, jid:make(<<"a">>, <<"localhost">>, <<"a">>), jid:decode(<<"${bob.jid}">>), [],
+      [{text, <<>>, Text}], undefined, [], #{}}) || Text <- [<<"one">>, <<"two">>, <<"three">>]], ok.`);
+  // What it counts with is not there.
+  await two.server.evaluate(`
+    Counters = persistent_term:get(megaphone_stats), persistent_term:erase(megaphone_stats),
+    Pid = ${processOf(bob)}, Ref = erlang:monitor(process, Pid),
+    Pid ! {megaphone_move, '${two.name}', {self(), make_ref()}},
+    receive {'DOWN', Ref, process, Pid, _} -> ok after 20000 -> ok end,
+    persistent_term:put(megaphone_stats, Counters), ok.`);
+  const stored = (): Promise<string> =>
+    two.server.print(
+      `[T || M <- mod_offline:get_offline_els(<<"${user}">>, <<"localhost">>), {text, _, T} <- element(8, M)]`,
+    );
+  await until(async () => (await stored()) !== '[]');
+  await sleep(500);
+  assert.equal(await stored(), '[<<"one">>,<<"two">>,<<"three">>]');
+});
+
 it('new processes are killed at any step', async () => {
   for (const delay of DELAYS) {
     const all = await people();

@@ -60,6 +60,10 @@ a_fault_in_the_end_itself_stops_the_process_test() ->
     B = bridge(megaphone_c2s:none()),
     ?assertEqual({stop, {shutdown, fault}, B}, megaphone_bridge:ends({hang_up, wrong_key}, B)).
 
+%% Its old process said so after it was not waited for any longer. The stream would not know what it is.
+what_comes_late_of_a_move_is_not_the_streams_test() ->
+    ?assertMatch({noreply, _, _}, megaphone_session:handle_info({make_ref(), settled}, {session, bridge(stream()), {1, 0, 1}, none})).
+
 %% It is found again as what it is.
 one_of_a_websocket_enters_a_new_index_with_its_link_test_() ->
     {setup, fun megaphone_sessions:create_table/0, fun(_) -> ets:delete(megaphone_sessions) end, fun() ->

@@ -136,7 +136,7 @@ handle_cast(look, C) ->
     {noreply, look(C)};
 handle_cast({watch, Gateway}, #cluster{watchers = Watchers, told = {Nodes, Known, Told}} = C) ->
     ok = tell_gateway(Gateway, info(Nodes, Known, Told)),
-    {noreply, C#cluster{watchers = Watchers#{Gateway => now_ms() + ?WATCH_MS}}};
+    {noreply, look(C#cluster{watchers = Watchers#{Gateway => now_ms() + ?WATCH_MS}})};
 handle_cast(_, C) ->
     {noreply, C}.
 
@@ -180,7 +180,7 @@ forget(Node, #cluster{peers = Peers} = C) ->
 
 %% Says what has changed to those whom it concerns, and what has not now and then.
 -spec look(#cluster{}) -> #cluster{}.
-look(#cluster{told = Before, at = At, sessions_at = SessionsAt} = C) ->
+look(#cluster{watchers = Watchers, told = Before, at = At, sessions_at = SessionsAt} = C) ->
     _ = case are_listeners_stopped() of
         true -> ets:insert(?TABLE, {listeners_stopped, true});
         false -> ets:delete(?TABLE, listeners_stopped)
@@ -188,7 +188,8 @@ look(#cluster{told = Before, at = At, sessions_at = SessionsAt} = C) ->
     true = ets:insert(?TABLE, {weight, weight()}),
     Up = [node() | nodes()],
     Nodes = [Node || Node <- members(get_nodes), lists:member(Node, Up)],
-    Self = #{state => state(), sessions => megaphone_sessions:count(), weight => lookup(weight), gateways => lists:sort(nodes(hidden))},
+    %% Other hidden nodes come and go with each call of ejabberdctl.
+    Self = #{state => state(), sessions => megaphone_sessions:count(), weight => lookup(weight), gateways => lists:sort(maps:keys(Watchers))},
     Now = {lists:sort(Nodes), lists:sort(members(get_known_nodes)), Self},
     case {essence(Now) =:= essence(Before), now_ms()} of
         {true, Ms} when Ms - SessionsAt < ?SESSIONS_MS -> C;

@@ -19,6 +19,8 @@
 -define(SLEEP_MS, 1000).
 %% Of one client, that hear at once that the new one is gone: its latest.
 -define(MOST_CONNS, 16).
+%% RFC 6455 §7.4.1, the registry's 1012.
+-define(SERVICE_RESTART, 1012).
 %% Larger ones stay: they would fill the connection of the nodes, which all others use, too.
 -define(MOST_BYTES, 8388608).
 
@@ -29,6 +31,8 @@
     asker :: asker(),
     %% Exchanges that the new one is to answer: their gateways may not know that yet.
     conns :: [pid()],
+    %% Of a WebSocket, until its gateway has nothing more for this process, and knows the new one.
+    socket = none :: pid() | none,
     %% The old row of ejabberd's table, if it is there still.
     row :: megaphone_passage:name() | none
 }).
@@ -63,7 +67,7 @@ ask(Target, Asker, Exported, B) ->
         {New, NewMonitor} when is_reference(NewMonitor) ->
             case erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
                 ok ->
-                    gone({Id, New, NewMonitor}, Asker, exchanges(Exported), B);
+                    gone({Id, New, NewMonitor}, Asker, Exported, B);
                 _ ->
                     _ = erlang:demonitor(NewMonitor, [flush]),
                     New ! {Id, over},
@@ -133,8 +137,8 @@ exchanges(#{socket := none, conns := Conns}) -> Conns;
 exchanges(_) -> [].
 
 %% It is not this process' session any more, unless the new one dies before it says so.
--spec gone(move(), asker(), [pid()], megaphone_bridge:bridge()) -> ends.
-gone({Id, New, Monitor} = Move, Asker, Conns, B) ->
+-spec gone(move(), asker(), megaphone_export:exported(), megaphone_bridge:bridge()) -> ends.
+gone({Id, New, Monitor} = Move, Asker, #{socket := Socket} = Exported, B) ->
     Event = receive
         {megaphone_arrival, Id, New, moved} -> moved;
         {'DOWN', Monitor, process, New, noconnection} -> no_way;
@@ -153,7 +157,7 @@ gone({Id, New, Monitor} = Move, Asker, Conns, B) ->
             _ = spawn(?MODULE, settle, [Row, self(), Id]),
             %% It is none of the sessions any more (megaphone_control).
             _ = put('$initial_call', {?MODULE, forward, 1}),
-            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, conns = Conns, row = Row}])
+            proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, conns = exchanges(Exported), socket = Socket, row = Row}])
     end.
 
 %% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
@@ -191,8 +195,14 @@ forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Re
             ok = megaphone_forwarders:leave(F#forwarder.sid),
             %% Their clients would wait in vain, where the new one died before it told the gateway; if it lives, they lose nothing.
             _ = Event =:= no_way andalso lists:foreach(fun megaphone_gateway:repeat/1, F#forwarder.conns),
+            ok = close_socket(F),
             left()
     end.
+
+%% Its gateway has nobody who takes its frames, or soon will not: the new one counts it as closed, if it lives.
+-spec close_socket(#forwarder{}) -> ok.
+close_socket(#forwarder{socket = none}) -> ok;
+close_socket(#forwarder{socket = ConnId}) -> megaphone_gateway:close(ConnId, ?SERVICE_RESTART).
 
 -spec close(#forwarder{}) -> ok.
 close(#forwarder{row = none}) -> ok;
@@ -210,6 +220,16 @@ passed({megaphone_move, _, {From, Ref}}, _) ->
     same;
 passed({megaphone_arrival, Id, Late, _}, _) ->
     Late ! {Id, over},
+    same;
+%% It is none of this node's sessions any more, whoever still takes it for one.
+passed({megaphone_stop, _, {From, Ref}}, _) ->
+    From ! {Ref, staying},
+    same;
+passed({megaphone_announce, {From, Ref}}, _) ->
+    From ! {Ref, here},
+    same;
+%% Late, of the place where it was before.
+passed({Id, settled}, _) when is_reference(Id) ->
     same;
 %% Its own.
 passed({timeout, _, tick}, _) ->
@@ -233,6 +253,10 @@ passed(Message, #forwarder{move = {_, New, _}}) ->
 -spec noted(term(), #forwarder{}) -> #forwarder{}.
 noted({Kind, ConnId, _}, #forwarder{state = settling, conns = Conns} = F) when Kind =:= bosh_request; Kind =:= bosh_asked ->
     F#forwarder{conns = lists:sublist([ConnId | Conns], ?MOST_CONNS)};
+noted({ConnId, moved}, #forwarder{socket = ConnId} = F) ->
+    F#forwarder{socket = none};
+noted({ConnId, closed, _}, #forwarder{socket = ConnId} = F) ->
+    F#forwarder{socket = none};
 noted(_, F) ->
     F.
 

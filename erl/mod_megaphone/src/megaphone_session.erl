@@ -84,8 +84,18 @@ handle_continue({open, Via, {ConnId, What}, Client}, S) ->
 -spec settle(megaphone_arrival:arrival(), #session{}) -> next_state().
 settle(Arrival, #session{bridge = B, gauged = Gauged} = S) ->
     #{c2s := C2s} = Parts = megaphone_bridge:parts(B),
-    ok = announce(Parts, Gauged),
-    ok = megaphone_arrival:begins(megaphone_c2s:stream(C2s), Arrival),
+    Stream = megaphone_c2s:stream(C2s),
+    ok = try
+        ok = announce(Parts, Gauged),
+        megaphone_arrival:begins(Stream, Arrival)
+    catch
+        %% The old one hears of it, and ends with all that it has: nobody else may hand back the same.
+        Class:Reason:Stack ->
+            ok = megaphone_fault:log("does not begin here", Class, Reason, Stack),
+            ok = megaphone_passage:close(megaphone_passage:name(Stream)),
+            true = exit(self(), kill),
+            ok
+    end,
     megaphone_arrival:settle(next_state({ok, B}, S), fun handle_info/2, Arrival).
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
@@ -148,8 +158,10 @@ hear({megaphone_forwarded, {'$gen_cast', Cast}}, B, S) ->
     next_state(megaphone_bridge:cast(Cast, B), S);
 hear({megaphone_forwarded, Message}, B, S) ->
     hear(Message, B, S);
-%% Its gateway has nothing more for the old process of a session that moved; or one comes late to take this, which stayed.
+%% Its gateway, or its old process, has nothing more for a session that moved; or one comes late to take this, which stayed.
 hear({ConnId, moved}, B, S) when is_pid(ConnId) ->
+    next_state({ok, B}, S);
+hear({Id, settled}, B, S) when is_reference(Id) ->
     next_state({ok, B}, S);
 hear({megaphone_arrival, Id, Late, _}, B, S) ->
     Late ! {Id, over},

@@ -238,3 +238,23 @@ test('... nobody has: it is no more, and its clients are told', (t) => {
   for (const time of [50, 20_000]) t.mock.timers.tick(time);
   assert.deepEqual(answers, ['item-not-found']);
 });
+
+test('what a node may have passed on to one that is gone is asked for', () => {
+  const [one] = gateway.cluster.nodes;
+  assert.ok(one);
+  const says = (...nodes: string[]): void =>
+    gateway.cluster.tell(one, {
+      nodes: new Set([PEER, ...nodes]),
+      known: new Set([PEER, OTHER]),
+      state: 'in_service',
+      sessions: 1,
+      weight: 100,
+    });
+  says(OTHER);
+  request(1);
+  request(2);
+  answerLatest();
+  node.sent.length = 0;
+  says();
+  assert.deepEqual(sentTo(PEER), ['held']);
+});
