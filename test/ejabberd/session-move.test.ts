@@ -122,6 +122,17 @@ describe('a WebSocket session', () => {
     await bob.leave();
   });
 
+  it('that came back is resumed in the second in which it was opened: the new process is the later one', async () => {
+    // Each move makes its id a little later, and may pass what ejabberd gives next.
+    const isLater = await cluster.member(1).server.print(`
+      {{Mega, Second, Micro}, _} = ejabberd_sm:make_sid(),
+      Opened = {Mega, Second, Micro + 10},
+      #{} = megaphone_handover:resumes(#{}, #{sid => {Opened, self()}}),
+      {Next, _} = ejabberd_sm:make_sid(),
+      Next > Opened`);
+    assert.equal(isLater, 'true');
+  });
+
   it('whose client has gone moves as well, and is resumed there', async () => {
     const as = account();
     const bob = await WebSocketSession.login(gateway.webSocketUrl, { ...as, resource: 'web', managed: true });

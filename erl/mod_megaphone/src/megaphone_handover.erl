@@ -124,19 +124,21 @@ hand_over(Stanza, _) ->
 %% this one is in ejabberd's table, behind the hook that waits for that.
 -spec resumes(xmpp_stream_in:state(), xmpp_stream_in:state()) -> xmpp_stream_in:state().
 resumes(Stream, #{sid := {Opened, Former}}) ->
-    ok = next_second(Opened, Former),
+    ok = next_second(Opened),
     _ = put(?RESUMES, Former),
     Stream.
 
-%% ejabberd takes the session with the greatest id for the latest. Within a second ids of two nodes have no order.
--spec next_second(erlang:timestamp(), pid()) -> ok.
-next_second({Mega, Second, _}, Former) when node(Former) =/= node() ->
-    case erlang:timestamp() of
-        {Mega, Second, Micro} -> timer:sleep(1000 - Micro div 1000);
-        _ -> ok
-    end;
-next_second(_, _) ->
-    ok.
+%% ejabberd takes the session with the greatest id for the latest. Within a second ids of two nodes have no order, and that of a
+%% session that moved and came back may be ahead of the next one here.
+-spec next_second(erlang:timestamp()) -> ok.
+next_second({Mega, Second, _} = Opened) ->
+    case ejabberd_sm:make_sid() of
+        {{Mega, Second, _} = Next, _} when Next =< Opened ->
+            {_, _, Micro} = erlang:timestamp(),
+            timer:sleep(1000 - Micro div 1000);
+        _ ->
+            ok
+    end.
 
 %% @doc The calling process takes over a session that moved to it: what is with the old one, which does not end, comes by another
 %% way (megaphone_departure).
