@@ -78,7 +78,8 @@ const again = (person: WebSocketPerson, url: string): Promise<void> =>
 async function during(all: readonly WebSocketPerson[], fault: () => Promise<unknown>): Promise<string[]> {
   const texts: string[] = [];
   const write = async (): Promise<void> => {
-    await until(() => entering <= 0);
+    // Nothing may come between the look and the write.
+    while (entering > 0) await until(() => entering === 0);
     const text = `message ${texts.length}`;
     texts.push(text);
     const toAll = async (): Promise<void> => {

@@ -95,6 +95,9 @@ describe(`${MESSAGES} messages of ${SIZE} bytes at once`, { timeout: 180_000 }, 
         most = Math.max(most, Number(await memoryOf(name)));
         await sleep(20);
         return closed() > before;
+      }).catch((error: Error) => {
+        const { websocketClosed } = gateway.service.gateway.counters;
+        throw new Error(`${error.message}, after ${JSON.stringify(websocketClosed)}, with ${most} bytes`);
       });
       assert.ok(most > 0 && most < BOUND, `its session took ${most} bytes`);
       deaf.session.cut();

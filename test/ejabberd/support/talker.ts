@@ -82,7 +82,8 @@ export class Talker {
 
   async talk(to: Talker, subject: string, over: AbortSignal): Promise<void> {
     for (let n = 0; !over.aborted; n += 1) {
-      await until(() => to.#isHere);
+      // Nothing may come between the look and the write.
+      while (!to.#isHere) await until(() => to.#isHere);
       await this.say(to, `${subject} ${this.name} ${n}`);
       await sleep(5);
     }
