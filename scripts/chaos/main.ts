@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<Fault, string>> = {
   'freeze-node': 'ejabberd node frozen (SIGSTOP) for 0.5 to 4 s',
   'hold-peers': 'two nodes cut off from each other, one way or both, for 0.5 to 10 s, nothing said',
   'delay-peers': 'link between two nodes slowed down by 100 ms, one way or both',
-  'split-nodes': 'link between two nodes cut for up to 5 s, then one of them restarted',
+  'split-nodes': 'link between two nodes cut for up to 5 s, then all but one restarted',
 };
 
 const number = (name: string, byDefault: number): number => {

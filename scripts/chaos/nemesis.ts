@@ -123,14 +123,20 @@ export class Nemesis {
     accepted?.treat('both', PASS);
   }
 
-  /** Mnesia does not heal by itself: one of the two is restarted, and takes the other's tables. */
+  /**
+   * Mnesia does not heal by itself: all but one are restarted, and take its tables. A third node is cut off as well, by its own
+   * doing (`prevent_overlapping_partitions` of kernel(6)).
+   */
   async #split({ node, peer, ms }: Step): Promise<void> {
     const links = this.#prey.linksBetween(node, peer);
     for (const link of links) link?.down(true);
     await sleep(ms);
     for (const link of links) link?.down(false);
-    await this.#prey.stopNode(node);
-    await this.#prey.startNode(node);
+    for (let n = 1; n <= this.#prey.nodes; n += 1) {
+      if (n === peer) continue;
+      await this.#prey.stopNode(n);
+      await this.#prey.startNode(n);
+    }
   }
 
   #link({ gateway, node }: Step): Link | undefined {

@@ -157,7 +157,7 @@ export function tell({ fault, gateway, node, peer, worker, direction, ms }: Step
     case 'delay-peers':
       return `delay ${between}, ${onWay}, by ${DELAY_MS} ms for ${ms} ms`;
     case 'split-nodes':
-      return `cut ${between} for ${ms} ms, then restart node ${node}`;
+      return `cut ${between} for ${ms} ms, then restart all but node ${peer}`;
   }
 }
 

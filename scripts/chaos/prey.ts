@@ -87,6 +87,10 @@ export class Prey {
     return this.#mapper.port;
   }
 
+  get nodes(): number {
+    return this.#cluster.size.nodes;
+  }
+
   nodeName(node: number): string {
     return `ejabberd${node}@localhost`;
   }

@@ -122,7 +122,8 @@ async function freeRange(): Promise<number> {
     for (let n = 0; n < 8; n += 1) {
       // Above those that are given away one by one.
       const port = 24_000 + 1_000 * ((first + n) % 8);
-      if ((await areFree(wanted.map((offset) => port + offset))) && take(port)) return port;
+      // Whoever looks whether a port is free has it meanwhile: not those of others, whose servers may be about to start again.
+      if (take(port) && (await areFree(wanted.map((offset) => port + offset)))) return port;
     }
     await sleep(500);
   }
