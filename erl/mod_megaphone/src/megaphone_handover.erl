@@ -55,14 +55,18 @@ offer() ->
 -spec settle(xmpp_stream_in:state() | megaphone_passage:name()) -> ok.
 settle(#{sid := Sid, jid := Jid}) ->
     _ = erpc:multicall(ejabberd_cluster:get_nodes(), ?MODULE, sees, [Sid, Jid, ?SETTLE_MS], ?SETTLE_MS),
-    %% Who looked before, and was held up, still sends here.
+    %% What they sent may be on its way.
     timer:sleep(?LINGER_MS);
 settle(_) ->
     ok.
 
-%% @doc Returns when this node sees a session that took the place of that one, or the time is over.
+%% @doc Returns when this node sees a session that took the place of that one, and nobody here goes by what was before, or the
+%% time is over.
 -spec sees(ejabberd_sm:sid(), jid:jid(), Ms :: integer()) -> boolean().
-sees(Sid, Jid, Ms) -> sees(Sid, Jid, now_ms() + Ms, ?LOOK_MS).
+sees(Sid, Jid, Ms) ->
+    Until = now_ms() + Ms,
+    %% Who found the old one before, and was held up, has sent then.
+    sees(Sid, Jid, Until, ?LOOK_MS) andalso megaphone_turns:pass(max(0, Until - now_ms())).
 
 -spec sees(ejabberd_sm:sid(), jid:jid(), Until :: integer(), PauseMs :: pos_integer()) -> boolean().
 sees(Sid, Jid, Until, PauseMs) ->
