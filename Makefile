@@ -30,7 +30,7 @@ cluster-status: ## What of it runs, and what to kill
 	@scripts/cluster.sh status
 
 rolling-restart: test-packages build ## Each gateway and node restarted in turn under load: what clients saw (5 minutes; USERS=2000 RATE=500)
-	@node dist/scripts/rolling/main.js
+	@node dist/test/ejabberd/rolling/main.js
 
 chaos: test-packages build ## A cluster of its own, broken under load: what clients noticed (CHAOS_SECONDS=120 CHAOS_SEED= USERS=500 RATE=500 FAULTS=gateways,links,nodes,partitions NAMESPACES=0)
 	@node dist/scripts/chaos/main.js
