@@ -13,6 +13,8 @@ import { type Site, serveSite } from './page-site.js';
 
 const PASSWORD = 'secret';
 const PAUSE_MS = 100;
+const GREETING = 'hello';
+const GREET_MS = 1_000;
 /** What was not lost comes long before. */
 const PATIENCE_MS = 30_000;
 
@@ -69,6 +71,8 @@ export class BrowserChats {
       }),
     );
     await Promise.all(couples.flatMap(({ people }) => people.map((person) => person.login())));
+    const greetings = Promise.all(couples.flatMap(({ people: [a, b] }) => [greet(a, b), greet(b, a)]));
+    await within(greetings, () => 'a greeting');
     return new BrowserChats(browser, site, couples);
   }
 
@@ -111,6 +115,18 @@ export class BrowserChats {
   }
 }
 
+/**
+ * Until it is heard: so both are there for their servers as well, and nothing for them goes to offline storage any more, which loses
+ * what comes while a login empties it, and has the rest come late.
+ */
+async function greet(from: PageClient, to: PageClient): Promise<void> {
+  for (let last = 0; !to.inbox.messages.includes(`${from.jid}: ${GREETING}`); ) {
+    const now = performance.now();
+    if (now - last > GREET_MS && (await from.trySending(to.jid, GREETING))) last = now;
+    await sleep(20);
+  }
+}
+
 export const describeSeen = ({ name, messages, resumed, errors, which, ...rest }: Seen): string =>
   [
     `${name}: ${messages} messages, ${resumed} streams resumed; errors ${errors.length} logins ${rest.logins} ` +
@@ -138,9 +154,10 @@ function judge({ name, people, said: [hers, his] }: Couple): Seen {
   };
 }
 
-function judgeDirection(said: readonly string[], { inbox, came }: PageClient) {
+function judgeDirection(said: readonly string[], page: PageClient) {
   // What the page has told its user of.
-  const told = inbox.messages;
+  const told = page.inbox.messages.filter((text) => !text.endsWith(GREETING));
+  const came = page.came.filter(({ text }) => !text.endsWith(GREETING));
   const again = (texts: readonly string[]): number => texts.length - new Set(texts).size;
   const lost = said.filter((text) => !told.includes(text));
   const late = lateOnes(came);
