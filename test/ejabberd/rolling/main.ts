@@ -46,7 +46,11 @@ try {
   const seen = await chats.finish();
   await chats.close();
   for (const line of [...outcome.lines, ...seen.map(describeSeen)]) say(line);
-  const verdicts = [outcome, ...seen.map((one) => ({ ...one, errors: one.errors.length }))];
+  // Over BOSH in the order of rids, as a client must take them; the lines above also tell how strophe.js took them.
+  const verdicts = [
+    outcome,
+    ...seen.map((one) => ({ ...one, errors: one.errors.length, reordered: one.disordered })),
+  ];
   const sum = (count: (of: (typeof verdicts)[number]) => number): number =>
     verdicts.reduce((total, verdict) => total + count(verdict), 0);
   const errors = sum((of) => of.errors);
