@@ -7,10 +7,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions } from '../../scripts/support/module-options.js';
-import { until } from '../support/until.js';
+import { eventually, until } from '../support/until.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { asleep, nothingLeft, processOf, recount, sweep } from './support/module-state.js';
 import { ServerNode } from './support/server-node.js';
@@ -31,11 +30,10 @@ before(async () => {
     await server.evaluate(`ok = ejabberd_auth:try_register(<<"${name}">>, <<"localhost">>, <<"secret">>).`);
   }
   // Once the gateway has seen that there is someone to serve them.
-  let probe = await BoshSession.create(instance.gatewayUrl);
-  while (probe.creation.status === 503) {
-    await sleep(50);
-    probe = await BoshSession.create(instance.gatewayUrl);
-  }
+  const probe = await eventually(
+    () => BoshSession.create(instance.gatewayUrl),
+    ({ creation }) => creation.status !== 503,
+  );
   await probe.terminate();
 });
 after(async () => {

@@ -9,7 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { root } from '../../scripts/support/root.js';
-import { until } from '../support/until.js';
+import { eventually, until } from '../support/until.js';
 import {
   type Answer,
   BoshSession,
@@ -36,11 +36,10 @@ after(async () => {
 
 /** Once the gateway has seen that there is someone to serve them. */
 async function login(host = 'localhost'): Promise<BoshSession> {
-  let probe = await BoshSession.create(instance.gatewayUrl);
-  while (probe.creation.status === 503) {
-    await sleep(50);
-    probe = await BoshSession.create(instance.gatewayUrl);
-  }
+  const probe = await eventually(
+    () => BoshSession.create(instance.gatewayUrl),
+    ({ creation }) => creation.status !== 503,
+  );
   await probe.terminate();
   return BoshSession.login(instance.gatewayUrl, { to: host }, { presence: '' });
 }
@@ -68,11 +67,15 @@ function pipeline(session: BoshSession): { ask(): void; until(text: RegExp): Pro
 
 /** As conforming clients do: while the server is not there, the same request once more. */
 async function insist(session: BoshSession, first: Request, payload = ''): Promise<Answer> {
-  let answer = await first.answer;
-  while (answer.status === 503) {
-    await sleep(100);
-    answer = await session.at(session.rid, {}, payload).answer;
-  }
+  let request = first;
+  const answer = await eventually(
+    async () => {
+      const answered = await request.answer;
+      if (answered.status === 503) request = session.at(session.rid, {}, payload);
+      return answered;
+    },
+    ({ status }) => status !== 503,
+  );
   assert.equal(answer.attributes.type, undefined, answer.xml);
   return answer;
 }

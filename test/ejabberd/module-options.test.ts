@@ -4,6 +4,7 @@ import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
+import { eventually } from '../support/until.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 
 /** A line of `modules:` in YAML. */
@@ -26,9 +27,11 @@ describe("mod_megaphone's options", { timeout: 300_000 }, () => {
 
   /** What a new session is told. */
   async function inactivity(): Promise<number> {
-    let session = await BoshSession.create(instance.gatewayUrl);
     // The gateway looks once a second whether the module is back.
-    while (session.creation.status === 503) session = await BoshSession.create(instance.gatewayUrl);
+    const session = await eventually(
+      () => BoshSession.create(instance.gatewayUrl),
+      ({ creation }) => creation.status !== 503,
+    );
     await session.terminate();
     return Number(session.creation.attributes.inactivity);
   }

@@ -4,11 +4,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Instance } from '../../scripts/support/instance.js';
 import { setModuleOptions } from '../../scripts/support/module-options.js';
 import type { Service } from '../../src/service/service.js';
-import { until } from '../support/until.js';
+import { eventually, until } from '../support/until.js';
 import { BoshSession, condition } from './conformance/bosh-session.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 
@@ -40,10 +39,7 @@ test('503 for as long as a session could live, then item-not-found; then the nod
   const repeat = () => bob.at(bob.rid + 1).answer;
   let answer = await repeat();
   assert.equal(answer.status, 503, answer.xml);
-  while (answer.status === 503) {
-    await sleep(100);
-    answer = await repeat();
-  }
+  answer = await eventually(repeat, ({ status }) => status !== 503);
   assert.equal(answer.status, 200);
   assert.equal(condition(answer), 'item-not-found');
   assert.ok(service.gateway.counters.refused.node_lost > 1);

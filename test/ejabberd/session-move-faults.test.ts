@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../scripts/support/instance.js';
-import { until } from '../support/until.js';
-import { type Answer, BoshSession, message, ping } from './conformance/bosh-session.js';
+import { eventually, until } from '../support/until.js';
+import { BoshSession, message, ping } from './conformance/bosh-session.js';
 import { gatewayOf, move, other, place, processOf } from './support/moving.js';
 import { makeAccounts } from './support/people.js';
 import { ServerCluster } from './support/server-cluster.js';
@@ -80,14 +80,13 @@ async function serving(sids: readonly string[], members = cluster.members): Prom
 /** Each goes on, or hears the end by the request that it would send next; how many go on. */
 async function goOn(all: readonly BoshSession[]): Promise<number> {
   const ask = async (one: BoshSession): Promise<boolean> => {
-    const rid = one.rid + 1;
-    let answer: Answer = await one.next({}, ping()).answer;
+    one.rid += 1;
     // Its client repeats what nobody took.
-    while (answer.status !== 200) {
-      await sleep(200);
-      answer = await one.at(rid, {}, ping()).answer;
-    }
-    return answer.attributes.type !== 'terminate';
+    const { attributes } = await eventually(
+      () => one.at(one.rid, {}, ping()).answer,
+      ({ status }) => status === 200,
+    );
+    return attributes.type !== 'terminate';
   };
   return (await Promise.all(all.map(ask))).filter((isOn) => isOn).length;
 }

@@ -18,3 +18,15 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 /** The next of such events. */
 export const happens = (emitter: EventEmitter, event: string) =>
   within(once(emitter, event), () => `${event} of ${emitter.constructor.name}`);
+
+/** Asks again and again until it gets the answer that is waited for. */
+export async function eventually<T>(ask: () => Promise<T>, isIt: (answer: T) => boolean): Promise<T> {
+  let answer = await ask();
+  let isFirst = true;
+  await until(async () => {
+    if (!isFirst) answer = await ask();
+    isFirst = false;
+    return isIt(answer);
+  });
+  return answer;
+}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Instance } from '../../../scripts/support/instance.js';
+import { until } from '../../support/until.js';
 import type { ChatClient } from './chat-client.js';
 
 export interface Couple {
@@ -49,11 +50,7 @@ export async function logOut(instance: Instance, { alice, bob }: Couple): Promis
   await alice.logout();
   await bob.inbox.until(() => !bob.inbox.online.has(alice.jid));
   await bob.logout();
-  let online = await instance.connectedUsers();
-  while (online.length > 0) {
-    await sleep(100);
-    online = await instance.connectedUsers();
-  }
+  await until(async () => (await instance.connectedUsers()).length === 0);
 }
 
 /** Ends what a failed test left: sessions that would get the next one's messages. */

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../../scripts/support/instance.js';
-import { until } from '../../support/until.js';
+import { eventually, until } from '../../support/until.js';
 import {
   type Answer,
   BoshSession,
@@ -129,9 +129,9 @@ export class Talker {
   /** @returns whether the session goes on */
   async #take(request: Request, attributes = {}, payload = ''): Promise<boolean> {
     let answer: Answer = await request.answer;
-    while (answer.status === 503) {
-      await sleep(50);
-      answer = await this.#session.at(this.#session.rid, attributes, payload).answer;
+    if (answer.status === 503) {
+      const repeat = (): Promise<Answer> => this.#session.at(this.#session.rid, attributes, payload).answer;
+      answer = await eventually(repeat, ({ status }) => status !== 503);
     }
     assert.equal(answer.status, 200, answer.xml);
     const bodiesOf = bodies(answer);

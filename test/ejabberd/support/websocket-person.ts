@@ -1,8 +1,7 @@
 /** Somebody who listens at whichever gateway, over one WebSocket after another, with stream management or without. */
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../../scripts/support/instance.js';
-import { until } from '../../support/until.js';
+import { eventually, until } from '../../support/until.js';
 import { expectAll } from './conversation.js';
 import { WebSocketSession } from './websocket-session.js';
 
@@ -45,15 +44,16 @@ export class WebSocketPerson {
     const as = { ...this.#account, managed, resource: RESOURCE };
     const enter = (): Promise<WebSocketSession> =>
       managed && old ? WebSocketSession.resume(url, old, as) : WebSocketSession.login(url, as);
-    let entered: WebSocketSession | undefined;
-    while (entered === undefined) {
-      entered = await when(enter).catch((error: Error) => {
-        // A gateway that has just begun listens before it has found its nodes.
-        if (!error.message.includes('503')) throw error;
-        return sleep(50).then(() => undefined);
-      });
-    }
-    this.#sessions.push(entered);
+    const entered = await eventually(
+      () =>
+        when(enter).catch((error: Error) => {
+          // A gateway that has just begun listens before it has found its nodes.
+          if (!error.message.includes('503')) throw error;
+          return undefined;
+        }),
+      (session) => session !== undefined,
+    );
+    if (entered !== undefined) this.#sessions.push(entered);
   }
 
   /**
