@@ -135,7 +135,7 @@ describe('a node of three', { timeout: 280_000 }, () => {
   it('leaves the cluster, by a command that another one is given: its sessions go on', async () => {
     clients.step('leave');
     assert.ok((await sessionsAt(2)) > 0);
-    await cluster.member(3).instance.ctl('leave_cluster', cluster.member(2).name);
+    await cluster.leave(2, 3);
     assert.equal(await sessionsAt(3), USERS);
     await sleep(1_000);
     unnoticed();

@@ -1,5 +1,6 @@
 /** Several real ejabberd nodes in one cluster, joined as an operator would, and a node beside each to look into it. */
 
+import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Instance } from '../../../scripts/support/instance.js';
@@ -73,6 +74,25 @@ export class ServerCluster {
         throw new Error(`${name} is not ready: ${await seen()}, ${log.slice(-5_000)}`);
       });
     }
+  }
+
+  /** By a command that another one is given; with it the node ends, too. */
+  async leave(n: number, by: number): Promise<void> {
+    const { name } = this.member(n);
+    const { instance, server } = this.member(by);
+    // It ends before it can answer, which newer releases of ejabberd call an error.
+    const command = (): Promise<unknown> =>
+      instance
+        .ctl('leave_cluster', name)
+        .catch(({ stdout }) => assert.equal(stdout, 'Error: {badrpc,nodedown}\n'));
+    await command();
+    // Over TLS its last word to the others may be lost with it: they forget it when they are told once more.
+    await until(async () => {
+      if ((await server.print(`lists:member('${name}', ejabberd_cluster:get_known_nodes())`)) === 'false')
+        return true;
+      await command();
+      return false;
+    });
   }
 
   async stop(): Promise<void> {
