@@ -3,7 +3,7 @@
  * taken it, a connection stays open here, too: if the worker ends first, another one gets it. Then this process closes its
  * descriptor, of which the connection notices nothing: it ends with its last one.
  *
- * Nothing is read here, so that nothing gets lost. The port stays open while no worker is up; connections wait for one.
+ * Nothing is read here, so that nothing gets lost. The port stays open while no worker takes any; connections wait for one.
  */
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
@@ -12,7 +12,7 @@ import { connectionsWithinFileLimit } from '../http/file-limit.js';
 import { listen } from '../http/listen.js';
 import { LimitedLog } from '../observe/limited-log.js';
 
-/** Longer than the longest pause before a worker is started again, and its start. */
+/** Longer than the longest pause before a worker is started again, its start, and its wait for an ejabberd node. */
 const PATIENCE_MS = 20_000;
 /**
  * Connections dealt to a worker that it has not taken. Many, so that one which has to wait for a core gets its share:
@@ -72,7 +72,7 @@ export class Dealer {
     return this.#refused;
   }
 
-  /** The worker serves. */
+  /** The worker takes connections. */
   join(worker: Worker): void {
     this.#workers.set(worker, []);
     this.#deal();

@@ -30,8 +30,10 @@ export interface Begin {
 export type ToPrimary =
   /** It listens to messages: what was sent before is lost. */
   | { readonly type: 'ready' }
-  /** It serves, and takes connections. */
+  /** It has begun, and reports. */
   | { readonly type: 'up' }
+  /** It takes connections. */
+  | { readonly type: 'accepting' }
   | { readonly type: 'taken' }
   | { readonly type: 'entered'; readonly phase: Phase }
   /** An operator asked this worker, and means the gateway. */

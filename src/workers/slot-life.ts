@@ -1,14 +1,14 @@
 /**
- * The life of one place among the workers, as a value. Only what has served is replaced: a first start that fails is the
+ * The life of one place among the workers, as a value. Only what has been up is replaced: a first start that fails is the
  * operator's to mend.
  *
  *   starting    for the first time
- *   running     its process serves, or will soon, in the place of one that did
+ *   running     its process is up, or will be soon, in the place of one that was
  *   pausing     that one ended, and the next is started a little later
  *   stopping    nothing begins any more
  *
  *   event       starting  running   pausing   stopping
- *   serves      running   ·         ·         ·
+ *   up          running   ·         ·         ·
  *   ended       ·         pausing   ·         ·
  *   pauseOver   ·         ·         running   ·
  *   stop        stopping  stopping  stopping  ·
@@ -19,11 +19,11 @@
 import { backoff } from '../node/backoff.js';
 
 export type SlotPhase = 'starting' | 'running' | 'pausing' | 'stopping';
-export type SlotEvent = 'serves' | 'ended' | 'pauseOver' | 'stop';
+export type SlotEvent = 'up' | 'ended' | 'pauseOver' | 'stop';
 
 /** What is not in a row changes nothing, and has nothing done. */
 export const SLOT_LIFE: Readonly<Record<SlotEvent, Readonly<Partial<Record<SlotPhase, SlotPhase>>>>> = {
-  serves: { starting: 'running' },
+  up: { starting: 'running' },
   ended: { running: 'pausing' },
   pauseOver: { pausing: 'running' },
   stop: { starting: 'stopping', running: 'stopping', pausing: 'stopping' },

@@ -23,7 +23,7 @@ const ASKED_MS = 4_000;
 const PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 export class WorkerProcess implements Worker {
-  /** Resolves when it serves. @throws MegaphoneError why it ended before */
+  /** Resolves when it has begun, with an ejabberd node or without. @throws MegaphoneError why it ended before */
   readonly up: Promise<void>;
   /** Resolves, and never rejects, with the reason. */
   readonly ended: Promise<MegaphoneError>;
@@ -41,7 +41,7 @@ export class WorkerProcess implements Worker {
   /** Why it is about to end, where it could tell. */
   #failure: MegaphoneError | undefined;
 
-  /** @param dealer gives it connections while it is up; @param orders hears what operators ask it for */
+  /** @param dealer gives it connections while it takes them; @param orders hears what operators ask it for */
   constructor(begin: Begin, dealer: Dealer, orders: Orders) {
     const { config } = begin;
     this.#dealer = dealer;
@@ -151,7 +151,7 @@ export class WorkerProcess implements Worker {
       case 'failed':
         this.#failure = fromReport(message.error);
         break;
-      case 'up':
+      case 'accepting':
         this.#dealer.join(this);
         break;
       case 'taken':

@@ -58,12 +58,12 @@ export class WorkerSlot {
   }
 
   /**
-   * Resolves once it serves.
+   * Resolves once it is up.
    * @throws MegaphoneError what kept the worker from it, or GATEWAY_WORKER_…
    */
   async start(): Promise<void> {
     await this.#begin().up;
-    this.#on('serves');
+    this.#on('up');
   }
 
   reload(): void {

@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MegaphoneError } from '../errors.js';
 import { createLogger } from '../observe/log.js';
 import { standardOutput } from '../observe/log-output.js';
@@ -13,9 +14,14 @@ import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
 import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
 
+/** One that reaches no ejabberd node yet would refuse whom other workers can serve; then, clients are to hear it. */
+const NODE_MS = 5_000;
+const NODE_TICK_MS = 20;
+
 let service: Service | undefined;
 /** That of the whole gateway. */
 let phase: Phase = 'serving';
+let isAccepting = false;
 let isStopping = false;
 const ordered: ((state: GatewayState) => void)[] = [];
 
@@ -68,11 +74,26 @@ async function begin({ config, ticketKeys, phase: current }: Begin): Promise<voi
   // It begins with nobody to send elsewhere.
   if (phase !== 'serving') await service.enter('releasing');
   await service.enter(phase);
-  const { reports } = service;
-  const report = () => void tellPrimary({ type: 'report', stats: reports.stats() });
+  const { reports, gateway } = service;
+  const latest = performance.now() + NODE_MS;
+  const accept = () => {
+    if (gateway.cluster.inService > 0 || performance.now() >= latest) tellAccepting();
+  };
+  const report = () => {
+    // First: whoever is told of a node here is to be served from it, too.
+    accept();
+    void tellPrimary({ type: 'report', stats: reports.stats() });
+  };
   report();
   void tellPrimary({ type: 'up' });
   setInterval(report, REPORT_MS);
+  for (; !isAccepting && !isStopping; accept()) await sleep(NODE_TICK_MS);
+}
+
+function tellAccepting(): void {
+  if (isAccepting || isStopping) return;
+  isAccepting = true;
+  void tellPrimary({ type: 'accepting' });
 }
 
 function take(socket: Socket | undefined): void {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort, killChild } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { freePorts } from '../../../scripts/support/ports.js';
@@ -226,6 +227,44 @@ test('while no worker lives, the port is open, and connections wait for one', as
   chmodSync(workplace.file('cookie'), 0o400);
   const statuses = (await Promise.all(answers)).map(({ status }) => status);
   assert.deepEqual(statuses, [200, 200]);
+});
+
+test('connections wait while no worker has a node yet', async () => {
+  erl.freeze();
+  const program = workplace.run(['start']);
+  await program.shows(/BOSH endpoint: /);
+  const waits = post('early');
+  // Time to refuse it.
+  await sleep(500);
+  erl.thaw();
+  await next(erl, 'C ! <<"served">>');
+  assert.equal(await waits, '200 served');
+});
+
+test('a worker that has no node yet is given nothing while another one has', async () => {
+  await start();
+  const [first, second] = await Promise.all(NAMES.map(pidOf));
+  erl.freeze();
+  process.kill(second ?? 0, 'SIGKILL');
+  await until(async () => {
+    const { pid, up } = (await health()).workers?.[SECOND] ?? {};
+    return up === true && pid !== second;
+  });
+  const answers = ['0', '1'].map(post);
+  await until(() => connectionsIn(first) === answers.length);
+  erl.thaw();
+  for (const _ of answers) await next(erl, 'C ! <<"served">>');
+  assert.deepEqual(await Promise.all(answers), Array(answers.length).fill('200 served'));
+});
+
+test('SIGTERM while no worker has a node yet ends all as gracefully', async () => {
+  erl.freeze();
+  const program = workplace.run(['start']);
+  await program.shows(/BOSH endpoint: /);
+  program.child.kill('SIGTERM');
+  assert.equal(await program.ends(), 0);
+  assert.match(program.output, /"stopped"/);
+  assert.doesNotMatch(program.output, /WORKER_DIED/);
 });
 
 test('SIGTERM ends the held requests of all workers with 503, and all processes', async () => {

@@ -18,11 +18,11 @@ test('it is as its header says', () => {
   assert.deepEqual(table, rows);
 });
 
-test('one that has served is replaced, as often as it ends', () => {
-  assert.equal(after('serves'), 'running');
-  assert.equal(after('serves', 'ended'), 'pausing');
-  assert.equal(after('serves', 'ended', 'pauseOver'), 'running');
-  assert.equal(after('serves', 'ended', 'pauseOver', 'ended'), 'pausing');
+test('one that has been up is replaced, as often as it ends', () => {
+  assert.equal(after('up'), 'running');
+  assert.equal(after('up', 'ended'), 'pausing');
+  assert.equal(after('up', 'ended', 'pauseOver'), 'running');
+  assert.equal(after('up', 'ended', 'pauseOver', 'ended'), 'pausing');
 });
 
 test('a first start that fails is not repeated', () => {
@@ -30,8 +30,8 @@ test('a first start that fails is not repeated', () => {
 });
 
 test('nothing begins after the stop, whatever was under way', () => {
-  for (const before of [[], ['serves'], ['serves', 'ended']] as SlotEvent[][]) {
-    for (const last of ['serves', 'ended', 'pauseOver', 'stop'] as const) {
+  for (const before of [[], ['up'], ['up', 'ended']] as SlotEvent[][]) {
+    for (const last of ['up', 'ended', 'pauseOver', 'stop'] as const) {
       assert.equal(after(...before, 'stop', last), 'stopping');
     }
   }
