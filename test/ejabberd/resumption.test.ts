@@ -77,6 +77,23 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
     await second.leave();
   });
 
+  it('when somebody else asked for it, and gave up before it was given: nothing is lost', async () => {
+    const bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
+    bob.cut();
+    await alice.say(bob.jid, 'before');
+    await server.print(`[ok = sys:suspend(P) || P <- ${processes}]`);
+    const given = await server.print(
+      `{term, {_, Id}} = misc:base64_to_term(<<"${bob.managed.id}">>),
+       [catch gen_server:call(P, {resume_session, Id}, 100) || P <- ${processes}]`,
+    );
+    assert.match(given, /timeout/);
+    await server.print(`[ok = sys:resume(P) || P <- ${processes}]`);
+    await alice.say(bob.jid, 'after');
+    const again = await WebSocketSession.resume(url, bob, instance.bob);
+    assert.deepEqual(await again.messages(2), ['before', 'after']);
+    await again.leave();
+  });
+
   it('fifty times, while another writes to it without a pause', async () => {
     let bob = await WebSocketSession.login(url, { ...instance.bob, resource: 'web', managed: true });
     let said = 0;

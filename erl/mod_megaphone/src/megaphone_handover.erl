@@ -11,7 +11,7 @@
 %%% These are ejabberd's hooks, which run in the processes of the sessions, of other listeners, too.
 -module(megaphone_handover).
 
--export([start_link/0, take_routed/0, offer/0, settle/1, sees/3, moves/0, hands_back/1, closed/3, resumes/2, opened/3]).
+-export([start_link/0, take_routed/0, offer/0, settle/1, sees/3, moves/0, hands_back/1, closed/3, is_given_up/2, resumes/2, opened/3]).
 
 -type stanza() :: tuple().
 
@@ -123,6 +123,15 @@ hand_over(Stanza, Successor) when element(1, Stanza) =:= message ->
 hand_over(Stanza, _) ->
     self() ! {route, Stanza},
     ok.
+
+%% @doc Did somebody ask this process for its stream, to resume it (XEP-0198), and waits no more? The stream would be lost if it
+%% were given to him: the next who asks is to get it. A caller monitors whom it calls until it has the answer, or gives up.
+-spec is_given_up(Call :: term(), From :: {pid(), term()}) -> boolean().
+is_given_up({resume_session, _}, {Caller, _}) ->
+    {monitored_by, Callers} = erlang:process_info(self(), monitored_by),
+    not lists:member(Caller, Callers);
+is_given_up(_, _) ->
+    false.
 
 %% @doc A hook: this session resumes a stream (XEP-0198), and got its state. The one that had it would only be told to end when
 %% this one is in ejabberd's table, behind the hook that waits for that.

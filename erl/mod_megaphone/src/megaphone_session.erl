@@ -100,7 +100,8 @@ settle(Arrival, #session{bridge = B, gauged = Gauged} = S) ->
 
 -spec handle_call(term(), {pid(), term()}, #session{}) -> next_state().
 handle_call(Call, From, S) ->
-    guard(fun() -> next_state(megaphone_bridge:call(Call, From, handled(S)), S) end, none, S).
+    Answer = fun(B) -> case megaphone_handover:is_given_up(Call, From) of true -> {ok, B}; false -> megaphone_bridge:call(Call, From, B) end end,
+    guard(fun() -> next_state(Answer(handled(S)), S) end, none, S).
 
 -spec handle_cast(term(), #session{}) -> next_state().
 handle_cast(Cast, S) ->
