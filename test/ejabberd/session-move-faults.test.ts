@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../scripts/support/instance.js';
+import { tagOf } from '../../src/gateway/sid.js';
 import { eventually, until } from '../support/until.js';
 import { BoshSession, message, ping } from './conformance/bosh-session.js';
 import { gatewayOf, move, other, place, processOf } from './support/moving.js';
@@ -213,8 +214,44 @@ it('the nodes lose each other in the middle: no session is served by both, and e
   assert.ok(Math.max(...counts) <= 1, `${counts}`);
   for (const { server } of cluster.members)
     await server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
-  const on = await goOn(all);
-  assert.ok(on <= counts.reduce((a, b) => a + b, 0), `${on} of ${counts}`);
+  // Nobody hears the end of a session that lives.
+  const living = counts.reduce((a, b) => a + b, 0);
+  assert.equal(await goOn(all), living, `${counts}`);
+});
+
+it('the nodes lose each other before the old processes hear that the new ones serve: clients are led to those', async () => {
+  const all = await people();
+  const [old, next] = [cluster.member(1), cluster.member(2)];
+  // In this call each new process waits.
+  await next.server.evaluate('sys:suspend(megaphone_moved).');
+  const held = all.map((one) => {
+    one.rid += 1;
+    return one.at(one.rid).answer;
+  });
+  await begin(all);
+  const waiting =
+    '[P || {_, P} <- megaphone_sessions:all(), lists:member({megaphone_moved, enter, 2}, [{M, F, A} || {M, F, A, _} <- element(2, process_info(P, current_stacktrace))])]';
+  // Those who come home are told nobody of.
+  const count = all.filter(({ sid }) => sid.startsWith(tagOf(old.name))).length;
+  await until(async () => (await next.server.print(`length(${waiting})`)) === `${count}`);
+  await old.server.evaluate(`erlang:disconnect_node('${next.name}').`);
+  await until(
+    async () =>
+      Math.max(
+        ...(await serving(
+          all.map(({ sid }) => sid),
+          [old],
+        )),
+      ) === 0,
+  );
+  // Whose process was killed is told.
+  await old.server.evaluate('megaphone_index ! sweep, sys:get_state(megaphone_index).');
+  await next.server.evaluate('sys:resume(megaphone_moved).');
+  await until(async () => Math.max(...(await serving(all.map(({ sid }) => sid)))) <= 1);
+  assert.equal(await goOn(all), PEOPLE);
+  const answers = await Promise.all(held);
+  assert.ok(!answers.some(({ attributes }) => attributes?.type === 'terminate'));
+  for (const one of all) await one.terminate();
 });
 
 it('the nodes lose each other while a new process starts: nothing of the session is in the log', {

@@ -148,6 +148,7 @@ gone({Id, New, Monitor} = Move, Asker, #{socket := Socket} = Exported, B) ->
         ends ->
             ends;
         killed ->
+            ok = left_alone(New, Exported, B),
             true = exit(self(), kill),
             ends;
         settling ->
@@ -159,6 +160,17 @@ gone({Id, New, Monitor} = Move, Asker, #{socket := Socket} = Exported, B) ->
             _ = put('$initial_call', {?MODULE, forward, 1}),
             proc_lib:hibernate(?MODULE, forward, [#forwarder{sid = Sid, move = Move, asker = Asker, conns = exchanges(Exported), socket = Socket, row = Row}])
     end.
+
+%% If the new one lives, it has the session: clients are not to hear that it is over, but to ask again, and are led there.
+-spec left_alone(New :: pid(), megaphone_export:exported(), megaphone_bridge:bridge()) -> ok.
+left_alone(New, #{socket := Socket} = Exported, B) ->
+    #{sid := Sid, c2s := C2s} = megaphone_bridge:parts(B),
+    ok = megaphone_moved:left_for(New, Sid),
+    ok = megaphone_sessions:close(Sid, self()),
+    ok = megaphone_resumable:leave(),
+    ok = megaphone_passage:close(megaphone_passage:name(megaphone_c2s:stream(C2s))),
+    ok = lists:foreach(fun megaphone_gateway:repeat/1, exchanges(Exported)),
+    close_socket(Socket).
 
 %% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
 -spec settle(megaphone_passage:name(), pid(), reference()) -> ok.
@@ -195,14 +207,14 @@ forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Re
             ok = megaphone_forwarders:leave(F#forwarder.sid),
             %% Their clients would wait in vain, where the new one died before it told the gateway; if it lives, they lose nothing.
             _ = Event =:= no_way andalso lists:foreach(fun megaphone_gateway:repeat/1, F#forwarder.conns),
-            ok = close_socket(F),
+            ok = close_socket(F#forwarder.socket),
             left()
     end.
 
 %% Its gateway has nobody who takes its frames, or soon will not: the new one counts it as closed, if it lives.
--spec close_socket(#forwarder{}) -> ok.
-close_socket(#forwarder{socket = none}) -> ok;
-close_socket(#forwarder{socket = ConnId}) -> megaphone_gateway:close(ConnId, ?SERVICE_RESTART).
+-spec close_socket(pid() | none) -> ok.
+close_socket(none) -> ok;
+close_socket(ConnId) -> megaphone_gateway:close(ConnId, ?SERVICE_RESTART).
 
 -spec close(#forwarder{}) -> ok.
 close(#forwarder{row = none}) -> ok;

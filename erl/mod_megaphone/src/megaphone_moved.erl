@@ -6,6 +6,7 @@
 %%% | what happens                     | what is done here                                                        |
 %%% |----------------------------------|--------------------------------------------------------------------------|
 %%% | a session moved here, or ended   | all peers are told                                                       |
+%%% | the link breaks while one moves  | this node, which it leaves, leads to where it lives, if it does          |
 %%% | a node comes, or this one starts | each tells the other all of its own; until all said so, `find' is unsure |
 %%% | the link to a node breaks        | its rows stay until it is back, or for as long as sessions live without  |
 %%% |                                  | a sign of their clients: gateways may reach it, and know whether it died |
@@ -16,7 +17,7 @@
 -module(megaphone_moved).
 -behaviour(gen_server).
 
--export([start_link/0, enter/2, leave/1, moved_on/1, find/1, is_beyond/1]).
+-export([start_link/0, enter/2, leave/1, left_for/2, moved_on/1, find/1, is_beyond/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(ROWS, megaphone_moved).
@@ -71,6 +72,11 @@ leave(Sid) ->
         false -> gen_server:cast(?MODULE, {leave, {Sid, self()}})
     end.
 
+%% @doc The calling process was the session, and ends; if another lives, it is that one. Its node says so when it is back: until
+%% then this one alone knows.
+-spec left_for(pid(), megaphone_sid:sid()) -> ok.
+left_for(Pid, Sid) -> try gen_server:call(?MODULE, {left_for, {Sid, Pid}}) catch exit:_ -> ok end.
+
 %% @doc The calling process passed on what came to it, and ends: the session is at another place, which has a row of its own, or at home.
 -spec moved_on(megaphone_sid:sid()) -> ok.
 moved_on(Sid) ->
@@ -123,6 +129,9 @@ init([]) ->
 handle_call({enter, Row}, _, M) ->
     true = ets:insert(?ROWS, Row),
     {reply, ok, tell_all({enter, Row}, M)};
+handle_call({left_for, Row}, _, M) ->
+    true = ets:insert(?ROWS, Row),
+    {reply, ok, M};
 handle_call(_, _, M) ->
     {reply, {error, unknown_request}, M}.
 
