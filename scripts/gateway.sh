@@ -51,6 +51,8 @@ start() {
     tail -n 20 "$log" >&2
     fail "The gateway did not start. Its log: $log"
   fi
+  # Its first clients are to find a node; without one it serves all the same, and says so.
+  await 5 grep -q 'is in service' "$log" || true
 }
 
 case ${1:-} in

@@ -22,7 +22,10 @@ export function processOf({ jid }: Someone): string {
 
 /** The number of the node that has this user's session. */
 export async function place(cluster: ServerCluster, who: Someone): Promise<number> {
-  const node = await cluster.member(1).server.print(`node(${processOf(who)})`);
+  const { server } = cluster.member(1);
+  // One that has just begun at another node is not in this one's table yet.
+  await until(async () => (await server.print(`is_pid(${processOf(who)})`)) === 'true');
+  const node = await server.print(`node(${processOf(who)})`);
   return 1 + cluster.members.findIndex(({ name }) => name === node.replaceAll("'", ''));
 }
 
