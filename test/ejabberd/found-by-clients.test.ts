@@ -1,4 +1,4 @@
-/** ejabberd's own pages lead web clients to the gateway, with the configuration that docs/operations.md prints. */
+/** ejabberd's own pages lead web clients to the gateway, with the configuration that docs/operating.md prints. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ interface Printed {
 
 /** As printed, but for the addresses. */
 function printed({ gatewayUrl, gatewayWebSocketUrl }: Instance): Printed {
-  const document = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const document = readFileSync(join(root, 'docs/operating.md'), 'utf8');
   const [, block = ''] = /<!-- configuration: found -->\n```yaml\n(.*?)```/s.exec(document) ?? [];
   const here = block
     .replaceAll('https://chat.example.com/bosh', gatewayUrl)

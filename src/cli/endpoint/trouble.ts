@@ -11,7 +11,7 @@ export class Trouble extends Error {
 
 export type Transport = 'BOSH' | 'WebSocket';
 
-const PROXY = 'docs/operations.md has what HAProxy, nginx and Caddy need for it';
+const PROXY = 'docs/proxies.md has what HAProxy, nginx and Caddy need for it';
 
 /** An answer of HTTP that is not the one asked for: 200 for BOSH, 101 for a WebSocket. */
 export function ofStatus(
