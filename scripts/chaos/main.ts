@@ -14,6 +14,7 @@ const PROGRESS_MS = process.stderr.isTTY ? 1_000 : 10_000;
 const NAMES: Readonly<Record<Fault, string>> = {
   'kill-gateway': 'gateway killed (SIGKILL, all of its processes)',
   'stop-gateway': 'gateway stopped (SIGTERM) and started',
+  'restart-gateway': 'gateway restarted (SIGTERM), the next once HAProxy has it again',
   'freeze-gateway': 'gateway frozen (SIGSTOP) for 0.5 to 4 s',
   'kill-worker': 'worker killed',
   'cut-link': 'link cut in the middle of what goes over it',

@@ -57,6 +57,11 @@ export class Nemesis {
         await prey.stopGateway(gateway);
         await prey.startGateway(gateway);
         return;
+      case 'restart-gateway':
+        await prey.stopGateway(gateway);
+        await prey.startGateway(gateway);
+        await prey.whole();
+        return;
       case 'freeze-gateway':
         await prey.signalGateway(gateway, 'SIGSTOP');
         await sleep(ms);

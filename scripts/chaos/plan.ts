@@ -34,6 +34,9 @@ const PARTITIONS = {
 /** What takes no time. */
 const KILLS = { 'kill-gateway': 4, 'kill-worker': 4, 'cut-link': 6, 'disconnect-link': 2, 'drop-link': 2 };
 
+/** What an operator does. */
+const RESTARTS = { 'restart-gateway': 1 };
+
 /** Those that may be asked for together. */
 export const GROUPS = {
   gateways: GATEWAYS,
@@ -41,9 +44,15 @@ export const GROUPS = {
   nodes: NODES,
   partitions: PARTITIONS,
   kills: KILLS,
+  restarts: RESTARTS,
 } as const;
 export type Group = keyof typeof GROUPS;
-export type Fault = keyof typeof GATEWAYS | keyof typeof LINKS | keyof typeof NODES | keyof typeof PARTITIONS;
+export type Fault =
+  | keyof typeof GATEWAYS
+  | keyof typeof LINKS
+  | keyof typeof NODES
+  | keyof typeof PARTITIONS
+  | keyof typeof RESTARTS;
 
 export interface Step {
   readonly fault: Fault;
@@ -134,6 +143,8 @@ export function tell({ fault, gateway, node, peer, worker, direction, ms }: Step
       return `stop gateway ${gateway}`;
     case 'freeze-gateway':
       return `freeze gateway ${gateway} for ${ms} ms`;
+    case 'restart-gateway':
+      return `restart gateway ${gateway}`;
     case 'kill-worker':
       return `kill worker ${worker} of gateway ${gateway}`;
     case 'cut-link':

@@ -104,6 +104,11 @@ export class Prey {
     await this.#gateway(gateway).cluster.member('gateway', gateway, 'stop');
   }
 
+  /** Until each gateway has each node in service, and HAProxy each gateway. */
+  async whole(): Promise<void> {
+    await this.#cluster.script('wait');
+  }
+
   /** To all of its processes. */
   async signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
     // A worker that it starts just now would be left over, with its port.
