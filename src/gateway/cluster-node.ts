@@ -58,6 +58,7 @@ export class ClusterNode {
   readonly #listener: NodeListener;
   #standing: Standing = 'apart';
   #reason = 'not connected yet';
+  #hint = '';
   /** Since this second it has been out of service, if it is. */
   #awaySince: number;
   #isDead = false;
@@ -103,6 +104,11 @@ export class ClusterNode {
   /** Why it is out of service, for people; empty while it is in. */
   get reason(): string {
     return this.#reason;
+  }
+
+  /** What mends that, where it is known. */
+  get hint(): string {
+    return this.#hint;
   }
 
   get standing(): Standing {
@@ -190,6 +196,7 @@ export class ClusterNode {
   #enterService(kind: PeerKind): void {
     this.room.reopen();
     this.#reason = '';
+    this.#hint = '';
     const what = kind === 'module' ? MODULE : `a process that registered itself as ${MODULE}`;
     this.#log.info({ node: this.name, kind }, `${this.name} is in service with ${what}`);
     if (kind === 'module') this.#watch();
@@ -201,6 +208,7 @@ export class ClusterNode {
     if (this.#isQuiet || this.#reason === error.message) return;
     this.#reason = error.message;
     const { code, hint } = error;
+    this.#hint = hint ?? '';
     this.#log.warn({ node: this.name, code, hint }, `out of service: ${error.message}`);
   }
 

@@ -91,7 +91,7 @@ export class Cluster {
     return this.#byName.get(name);
   }
 
-  isSeed({ name }: ClusterNode): boolean {
+  isSeed({ name }: Pick<ClusterNode, 'name'>): boolean {
     return this.#seeds.has(name);
   }
 

@@ -1,27 +1,23 @@
 /**
- * What the admin port tells, and to whom: `/health/ready` (whether clients are to come here; `/healthz` is the same),
+ * What the admin port tells programs: `/health/ready` (whether clients are to come here; `/healthz` is the same),
  * `/health/live` (whether this process is to be let live) and `/metrics`.
  */
 
-import type { Header } from '../gateway/answers.js';
 import { gatewayMetrics } from '../observe/metrics.js';
 import { moduleMetrics } from '../observe/module-metrics.js';
 import { METRICS_TYPE, prometheusText } from '../observe/prometheus.js';
 import type { Reports } from '../observe/report.js';
-import type { AdminHosts } from './admin-hosts.js';
-import type { RequestParser } from './request-parser.js';
+import { json, page } from './admin-response.js';
 import type { Response } from './response.js';
 
 /** A page is the same for all: however many ask, it is made no more often than this. */
 const KEPT_MS = 1_000;
 
 export class AdminPages {
-  readonly #hosts: AdminHosts;
   readonly #pages: ReadonlyMap<string, Shared<Response>>;
 
   /** @param now milliseconds, never running backwards */
-  constructor(hosts: AdminHosts, reports: Reports, now: () => number) {
-    this.#hosts = hosts;
+  constructor(reports: Reports, now: () => number) {
     // A balancer is to hear of its end at once.
     const ready = new Shared(
       () => readyPage(reports),
@@ -36,21 +32,9 @@ export class AdminPages {
     ]);
   }
 
-  /** @param request whose head was read, or that cannot be */
-  answer(request: RequestParser): Response | Promise<Response> {
-    if (request.status !== 0) return plain(request.status, 'That was no request.');
-    const host = request.header('host');
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      return plain(405, 'Only GET and HEAD.', ['allow', 'GET, HEAD']);
-    }
-    // RFC 9110 §15.5.20. A request of HTTP/1.0 may have none: no browser sends it.
-    if (host !== undefined && !this.#hosts.has(host)) {
-      return plain(421, 'This is not my name. If it should be, put it into admin_hosts.');
-    }
-    return (
-      this.#pages.get(request.path)?.read() ??
-      plain(404, 'Here are /health/ready, /health/live and /metrics.')
-    );
+  /** `undefined`: there is none. */
+  read(path: string): Promise<Response> | undefined {
+    return this.#pages.get(path)?.read();
   }
 }
 
@@ -83,22 +67,14 @@ class Shared<T> {
   }
 }
 
-function page(status: number, type: string, text: string, ...headers: Header[]): Response {
-  const body = Buffer.from(text);
-  return { status, headers: [['content-type', type], ['cache-control', 'no-store'], ...headers], body };
-}
-
-const plain = (status: number, text: string, ...headers: Header[]): Response =>
-  page(status, 'text/plain; charset=utf-8', `${text}\n`, ...headers);
-
 async function readyPage(reports: Reports): Promise<Response> {
   const report = reports.health();
   const status = report.status === 'unavailable' ? 503 : 200;
-  return page(status, 'application/json', `${JSON.stringify(report)}\n`);
+  return json(status, report);
 }
 
 async function livePage(): Promise<Response> {
-  return page(200, 'application/json', `${JSON.stringify({ status: 'ok' })}\n`);
+  return json(200, { status: 'ok' });
 }
 
 async function metricsPage(reports: Reports): Promise<Response> {

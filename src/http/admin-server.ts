@@ -1,60 +1,110 @@
 /**
- * Health and metrics for operators, on a listener of their own that clients cannot reach.
+ * Health, metrics and the dashboard for operators, on a listener of their own that clients cannot reach.
  *
  * A connection is for one request and its answer. So nobody can have more made, or kept for him, than one page for each
- * of the few connections there may be, whatever he sends and however little he reads.
+ * of the few connections there may be, whatever he sends and however little he reads. Viewers of the feed stay, and are few.
  */
 
 import type { Socket } from 'node:net';
-import type { Config } from '../config/schema.js';
+import { Feed } from '../observe/feed.js';
 import type { Reports } from '../observe/report.js';
-import { AdminHosts } from './admin-hosts.js';
-import { AdminPages } from './admin-pages.js';
+import { version } from '../version.js';
+import { type AdminConfig, AdminDoor } from './admin-door.js';
+import { encodeAdminResponse, plain } from './admin-response.js';
+import { Viewers } from './admin-viewers.js';
 import { BriefServer } from './brief-server.js';
+import { ADMIN_HEADERS } from './header-names.js';
+import { Llhttp } from './llhttp.js';
 import { RequestParser } from './request-parser.js';
-import { CLOSE, encodeResponse } from './response.js';
-
-export type AdminConfig = Pick<Config, 'node' | 'admin_ip' | 'admin_port' | 'admin_hosts'>;
 
 const LIFETIME_MS = 10_000;
 /** Bytes that may come on a connection: a request, and what its sender wrote behind it. */
 const MAX_RECEIVED = 128 * 1024;
+const MAX_BODY = 4 * 1024;
 
-/** @param now milliseconds, never running backwards @throws MegaphoneError HTTP_LISTEN */
-export function listenAsAdmin(
-  config: AdminConfig,
-  reports: Reports,
-  now: () => number = () => performance.now(),
-): Promise<BriefServer> {
-  const pages = new AdminPages(new AdminHosts(config), reports, now);
-  return BriefServer.listen(config.admin_ip, config.admin_port, LIFETIME_MS, (socket) =>
-    serve(socket, pages),
-  );
-}
+export class AdminServer {
+  readonly #reports: Reports;
+  readonly #door: AdminDoor;
+  readonly #feed: Feed;
+  readonly #viewers: Viewers;
+  readonly #clock: NodeJS.Timeout;
+  #server: BriefServer | undefined;
 
-function serve(socket: Socket, pages: AdminPages): void {
-  // A body is passed over.
-  const request = new RequestParser(0);
-  let received = 0;
-  let isAnswered = false;
-  socket.on('close', () => request.release());
-  socket.on('data', (bytes) => {
-    received += bytes.length;
-    if (received > MAX_RECEIVED) socket.destroy();
-    // What comes behind the request is passed over: closing on it unread could cost the client its answer.
-    if (isAnswered || socket.destroyed) return;
-    request.read(bytes, 0);
-    if (!request.isComplete && request.status === 0) return;
-    isAnswered = true;
-    void answer(socket, request, pages);
-  });
-  socket.on('end', () => {
-    if (!isAnswered) socket.destroy();
-  });
-}
+  /** @param now milliseconds, never running backwards @throws MegaphoneError HTTP_LISTEN */
+  static async listen(
+    config: AdminConfig,
+    reports: Reports,
+    now: () => number = () => performance.now(),
+  ): Promise<AdminServer> {
+    const admin = new AdminServer(config, reports, now);
+    try {
+      const { admin_ip, admin_port } = config;
+      admin.#server = await BriefServer.listen(admin_ip, admin_port, LIFETIME_MS, (socket) =>
+        admin.#serve(socket),
+      );
+      return admin;
+    } catch (error) {
+      await admin.close();
+      throw error;
+    }
+  }
 
-async function answer(socket: Socket, request: RequestParser, pages: AdminPages): Promise<void> {
-  const response = await pages.answer(request);
-  // RFC 9112 §9.6.
-  socket.end(encodeResponse(response, CLOSE, request.method === 'HEAD'));
+  private constructor(config: AdminConfig, reports: Reports, now: () => number) {
+    this.#reports = reports;
+    this.#door = new AdminDoor(config, reports, now);
+    const about = { version: version(), actions: false };
+    this.#feed = new Feed(() => about);
+    this.#viewers = new Viewers(this.#feed);
+    this.#clock = setInterval(() => this.#tick(), 1000).unref();
+  }
+
+  get port(): number {
+    return this.#server?.port ?? 0;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#clock);
+    await this.#server?.close();
+  }
+
+  #tick(): void {
+    this.#feed.add(this.#reports.stats(), performance.now() / 1000, Date.now());
+    this.#viewers.tell();
+  }
+
+  #serve(socket: Socket): void {
+    const request = new RequestParser(MAX_BODY, Llhttp.take(), ADMIN_HEADERS);
+    let received = 0;
+    let isAnswered = false;
+    socket.on('close', () => request.release());
+    socket.on('data', (bytes) => {
+      received += bytes.length;
+      if (received > MAX_RECEIVED) socket.destroy();
+      // What comes behind the request is passed over: closing on it unread could cost the client its answer.
+      if (isAnswered || socket.destroyed) return;
+      request.read(bytes, 0);
+      if (!request.isComplete && request.status === 0) return;
+      isAnswered = true;
+      void this.#answer(socket, request);
+    });
+    socket.on('end', () => {
+      if (!isAnswered) socket.destroy();
+    });
+  }
+
+  async #answer(socket: Socket, request: RequestParser): Promise<void> {
+    const response = await this.#door.answer(request);
+    if (response === 'feed' && !this.#viewers.isFull) this.#welcome(socket);
+    else {
+      const answer = response === 'feed' ? plain(503, 'As many look at this already as may.') : response;
+      socket.end(encodeAdminResponse(answer, request.method === 'HEAD'));
+    }
+  }
+
+  #welcome(socket: Socket): void {
+    // It has nothing more to say: whoever ends his side has left.
+    socket.on('end', () => socket.destroy());
+    this.#server?.keep(socket);
+    this.#viewers.add(socket);
+  }
 }

@@ -2,20 +2,20 @@
 
 import type { Config } from '../config/schema.js';
 import type { Reports } from '../observe/report.js';
-import { type AdminConfig, listenAsAdmin } from './admin-server.js';
+import type { AdminConfig } from './admin-door.js';
+import { AdminServer } from './admin-server.js';
 import { listenAsAgent } from './agent-server.js';
-import type { BriefServer } from './brief-server.js';
 
 export type OperatorConfig = AdminConfig & Pick<Config, 'agent_ip' | 'agent_port'>;
 
 export class OperatorPorts {
-  readonly #servers: BriefServer[] = [];
+  readonly #servers: { close(): Promise<void> }[] = [];
 
   /** @throws MegaphoneError HTTP_LISTEN: then none is open */
   static async listen(config: OperatorConfig, reports: Reports): Promise<OperatorPorts> {
     const ports = new OperatorPorts();
     try {
-      if (config.admin_port !== 0) ports.#servers.push(await listenAsAdmin(config, reports));
+      if (config.admin_port !== 0) ports.#servers.push(await AdminServer.listen(config, reports));
       if (config.agent_port !== 0) {
         const { agent_ip, agent_port } = config;
         ports.#servers.push(await listenAsAgent(agent_ip, agent_port, () => reports.health()));

@@ -8,6 +8,7 @@
  * a missing or second Host (§3.2), codings other than `chunked` (§6.1), versions other than 1.0 and 1.1.
  */
 
+import { CLIENT_HEADERS, type HeaderIndex, type HeaderName, keyOf } from './header-names.js';
 import { Llhttp, type LlhttpListener } from './llhttp.js';
 import { RequestBody } from './request-body.js';
 import { pathOf } from './target.js';
@@ -31,38 +32,12 @@ const METHODS: readonly (string | undefined)[] = [
   'OPTIONS',
 ];
 
-/** The headers that matter. */
-const HEADERS = [
-  'host',
-  'origin',
-  'expect',
-  'upgrade',
-  'connection',
-  'user-agent',
-  'content-length',
-  'sec-fetch-dest',
-  'sec-fetch-mode',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'transfer-encoding',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'sec-websocket-protocol',
-] as const;
-export type HeaderName = (typeof HEADERS)[number];
-
-/** Most others differ in length or first letter. */
-const key = (length: number, firstByte: number): number => length * 256 + (firstByte | 0x20);
-const keyOf = (name: HeaderName): number => key(name.length, name.charCodeAt(0));
-const BY_KEY: ReadonlyMap<number, readonly HeaderName[]> = new Map(
-  HEADERS.map((name) => [keyOf(name), HEADERS.filter((other) => keyOf(other) === keyOf(name))]),
-);
-
 export class RequestParser implements LlhttpListener {
   /** `undefined`: all was read that there is to read. */
   #llhttp: Llhttp | undefined;
   readonly #maxBody: number;
   readonly #body: RequestBody;
+  readonly #known: HeaderIndex;
   #bytes: Buffer = EMPTY;
   #method = '';
   #version = 0;
@@ -85,9 +60,10 @@ export class RequestParser implements LlhttpListener {
   #isTooLarge = false;
   #shouldKeepAlive = false;
 
-  /** @param maxBody bytes */
-  constructor(maxBody: number, llhttp = Llhttp.take()) {
+  /** @param maxBody bytes; @param known the headers that are kept */
+  constructor(maxBody: number, llhttp = Llhttp.take(), known = CLIENT_HEADERS) {
     this.#maxBody = maxBody;
+    this.#known = known;
     this.#body = new RequestBody(maxBody);
     this.#llhttp = llhttp;
   }
@@ -157,6 +133,12 @@ export class RequestParser implements LlhttpListener {
   /** Of the request's target, without the query. */
   get path(): string {
     return pathOf(this.#url);
+  }
+
+  /** What stands behind its question mark. */
+  get query(): string {
+    const start = this.#url.indexOf('?');
+    return start < 0 ? '' : this.#url.slice(start + 1);
   }
 
   get isHttp11(): boolean {
@@ -252,7 +234,7 @@ export class RequestParser implements LlhttpListener {
     this.#wanted = undefined;
     const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
     const first = this.#nameBefore === '' ? this.#bytes[this.#nameStart] : this.#nameBefore.charCodeAt(0);
-    const names = BY_KEY.get(key(length, first ?? 0));
+    const names = this.#known.get(keyOf(length, first ?? 0));
     // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
     if (names !== undefined && !this.#hasHead) this.#wanted = this.#find(names);
     this.#nameBefore = '';

@@ -4,6 +4,7 @@
  */
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { Channel } from '../distribution/channel.js';
 import { FrameBatch } from '../distribution/frame-batch.js';
 import type { FrameReader } from '../distribution/frames.js';
@@ -90,6 +91,11 @@ export class Connection {
       framesOut: this.#framesOut,
       queuedBytes: this.#queuedBytes,
     };
+  }
+
+  /** The version of TLS; empty without. */
+  get tls(): string {
+    return this.#socket instanceof TLSSocket ? (this.#socket.getProtocol() ?? '') : '';
   }
 
   /** The peer does not read fast enough: messages to it are refused. */

@@ -41,6 +41,8 @@ export interface LinkTraffic extends Traffic {
   readonly isUp: boolean;
   /** How many connections there were. */
   readonly opened: number;
+  /** The version of TLS; empty without. */
+  readonly tls: string;
 }
 
 const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
@@ -87,9 +89,10 @@ export class Connections {
 
   /** The counts never fall while the node is to be connected. */
   traffic(node: string): LinkTraffic {
-    const now = this.#connections.get(node)?.traffic;
+    const now = this.#connections.get(node);
     const { past = NO_TRAFFIC, opened = 0 } = this.#kept.get(node) ?? {};
-    return { ...sum(past, now ?? NO_TRAFFIC), isUp: now !== undefined, opened };
+    const traffic = sum(past, now?.traffic ?? NO_TRAFFIC);
+    return { ...traffic, isUp: now !== undefined, opened, tls: now?.tls ?? '' };
   }
 
   /** Resolves when there is a connection, also when the peer was quicker to make it. */

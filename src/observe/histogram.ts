@@ -43,4 +43,21 @@ export function histogramSamples({ sum = 0, ...counts }: Durations, labels: Labe
   return [...buckets, { suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: count }];
 }
 
+/** How long that part of all took at most, between the bounds by the rule of three, in seconds; `null` where there was none. */
+export function quantile({ sum: _, ...counts }: Durations, part: number): number | null {
+  const bounds = Object.keys(counts).sort((a, b) => numberOf(a) - numberOf(b));
+  let left = part * bounds.reduce((total, bound) => total + (counts[bound] ?? 0), 0);
+  if (left === 0) return null;
+  let lower = 0;
+  for (const bound of bounds) {
+    const [count, upper] = [counts[bound] ?? 0, numberOf(bound)];
+    // Of those beyond the last bound no more is known.
+    if (left <= count && count > 0)
+      return Number.isFinite(upper) ? lower + ((upper - lower) * left) / count : lower;
+    left -= count;
+    if (Number.isFinite(upper)) lower = upper;
+  }
+  return lower;
+}
+
 const numberOf = (bound: string): number => (bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound));

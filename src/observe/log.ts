@@ -5,6 +5,7 @@ import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { build as prettyStream } from 'pino-pretty';
 import { MegaphoneError } from '../errors.js';
 import { standardOutput } from './log-output.js';
+import { noting, ownWarnings } from './warnings.js';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -14,7 +15,7 @@ export function createLogger(level: LogLevel, worker?: string): Logger {
   const stream = isatty(1)
     ? prettyStream({ destination: standardOutput, translateTime: 'SYS:HH:MM:ss' })
     : standardOutput;
-  const log = pino(loggerOptions(level, worker), stream);
+  const log = pino(loggerOptions(level, worker), noting(ownWarnings, stream));
   standardOutput.on('goesOn', (count: number) =>
     log.warn({ code: 'LOG_LINES_LOST', count }, `${count} lines of the log were lost: nobody took them`),
   );

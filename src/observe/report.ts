@@ -5,15 +5,24 @@ import type { Durations } from './histogram.js';
 import { standardOutput } from './log-output.js';
 import type { ModuleStats } from './module-metrics.js';
 import type { ProcessMetrics } from './process-metrics.js';
+import type { Usage } from './usage.js';
+import { ownWarnings, type Warning } from './warnings.js';
 
 export interface NodeState {
   readonly name: string;
   /** `undefined` while out of service. */
   readonly kind: 'module' | 'plain' | undefined;
   readonly reason: string;
+  /** What mends that. */
+  readonly hint: string;
   /** It is given new sessions now. */
   readonly takesSessions: boolean;
+  readonly isLeaving: boolean;
   readonly room: {
+    /** By its own word: `in_service`, `draining`, `stopping`. */
+    readonly state: string;
+    /** What part of all sessions it is to have, beside that of others. */
+    readonly weight: number;
     readonly started: number;
     /** How many it has, by its own word; 0 where it says none. */
     readonly sessions: number;
@@ -33,6 +42,8 @@ export interface NodeState {
 /** The connection to a node, and what earlier ones carried. */
 export interface Link {
   readonly isUp: boolean;
+  /** The version of TLS; empty without. */
+  readonly tls: string;
   readonly opened: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -51,6 +62,8 @@ export interface Sources {
   readonly node: string;
   readonly counters: Counters;
   readonly nodes: () => readonly NodeState[];
+  /** It is named in the configuration. */
+  readonly isSeed: (node: string) => boolean;
   /** Date.now() of the start. */
   readonly startedAt: number;
   readonly openExchanges: () => number;
@@ -60,6 +73,7 @@ export interface Sources {
   readonly state: () => GatewayState;
   readonly link: (node: string) => Link;
   readonly certificates: () => CertificateEnds;
+  readonly usage: () => Usage;
 }
 
 /** `draining` and `drained` by an operator's order, `stopping` by a signal: its clients are sent elsewhere. */
@@ -71,7 +85,17 @@ export type NodeReport = {
   readonly in_service: boolean;
   /** Empty while in service; with several workers, why one of them does without that node. */
   readonly reason: string;
+  /** What mends that; may be empty. */
+  readonly hint: string;
+  /** By its own word: `in_service`, `draining`, `stopping`. */
+  readonly state: string;
+  readonly weight: number;
+  readonly seed: boolean;
+  /** No node of the cluster knows it any more. */
+  readonly leaving: boolean;
   readonly takes_sessions: boolean;
+  /** The version of TLS of its link; empty without. */
+  readonly tls: string;
   /** Of all gateways, as the node says; with several workers the largest that one of them knows. */
   readonly sessions: number;
   readonly sessions_started: number;
@@ -159,14 +183,23 @@ export type Stats = Health & {
   readonly links: { readonly [node: string]: LinkReport };
   readonly delay: { readonly [node: string]: Durations };
   readonly certificate_ends: CertificateEnds;
+  /** By process. */
+  readonly usage: { readonly [name: string]: Usage };
+  readonly warnings: readonly Warning[];
 };
 
-export function health({ nodes, state }: Sources): Health {
+export function health({ nodes, state, link, isSeed }: Sources): Health {
   const reports = nodes().map((node): [string, NodeReport] => [
     node.name,
     {
       in_service: node.kind !== undefined,
       reason: node.reason,
+      hint: node.hint,
+      state: node.room.state,
+      weight: node.room.weight,
+      seed: isSeed(node.name),
+      leaving: node.isLeaving,
+      tls: link(node.name).tls,
       takes_sessions: node.takesSessions,
       sessions: node.room.sessions,
       sessions_started: node.room.started,
@@ -207,6 +240,8 @@ export function stats(sources: Sources): Stats {
     links: Object.fromEntries(nodes.map((node) => [node.name, linkReport(node, sources.link(node.name))])),
     delay: Object.fromEntries(nodes.map(({ name, outbox }) => [name, outbox.delay.report()])),
     certificate_ends: sources.certificates(),
+    usage: { [sources.node]: sources.usage() },
+    warnings: ownWarnings.latest,
   };
 }
 

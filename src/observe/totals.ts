@@ -4,6 +4,8 @@
  */
 
 import type { GatewayState, Health, LinkReport, NodeReport, Stats, WorkerReport } from './report.js';
+import type { Usage } from './usage.js';
+import { newest, type Warning } from './warnings.js';
 
 export interface WorkerState extends WorkerReport {
   /** Its node name. */
@@ -49,6 +51,8 @@ export const NOTHING: Tally = {
   links: {},
   delay: {},
   certificate_ends: {},
+  usage: {},
+  warnings: [],
 };
 
 /** @param retired what dead workers left */
@@ -66,14 +70,16 @@ export function total(whole: Whole, workers: readonly WorkerState[], retired: Ta
 
 /** Adds the counters that a dead worker leaves: nothing is open there any more, and no node is reached. */
 export function retire(before: Tally, last: Tally): Tally {
-  const nodes = Object.entries(last.nodes).map(([name, { sessions_started }]): [string, NodeReport] => [
+  const nodes = Object.entries(last.nodes).map(([name, node]): [string, NodeReport] => [
     name,
     {
+      ...node,
       in_service: false,
       reason: '',
+      hint: '',
       takes_sessions: false,
+      tls: '',
       sessions: 0,
-      sessions_started,
       requests_on_the_way: 0,
       requests_waiting: 0,
     },
@@ -87,12 +93,21 @@ export function retire(before: Tally, last: Tally): Tally {
     nodes: Object.fromEntries(nodes),
     links: Object.fromEntries(Object.entries(last.links).map(([name, link]) => [name, { ...link, ...CUT }])),
     certificate_ends: {},
+    usage: {},
   });
 }
 
-/** Adds what the primary process counts itself: connections that no worker got, and lines of its own log that were lost. */
-export const addPrimary = (before: Tally, connections: number, log_lines_lost: number): Tally =>
-  add(before, { ...NOTHING, refused: { overload: connections }, log_lines_lost });
+/** What the primary process has itself. */
+export interface OfPrimary {
+  /** Connections that no worker got. */
+  readonly refused: number;
+  readonly log_lines_lost: number;
+  readonly usage: Usage;
+  readonly warnings: readonly Warning[];
+}
+
+export const addPrimary = (before: Tally, { refused, usage, ...own }: OfPrimary): Tally =>
+  add(before, { ...NOTHING, ...own, refused: { overload: refused }, usage: { primary: usage } });
 
 /** Of a link what is no counter. */
 const CUT = { wanted: 0, up: 0, queued_bytes: 0, credit: 0, exhausted: 0 };
@@ -128,6 +143,8 @@ function add(a: Tally, b: Tally): Tally {
     links: merge(a.links, b.links, addLink),
     delay: merge(a.delay, b.delay, addCounts),
     certificate_ends: merge(a.certificate_ends, b.certificate_ends, Math.min),
+    usage: { ...a.usage, ...b.usage },
+    warnings: newest(a.warnings, b.warnings),
   };
 }
 
@@ -153,6 +170,9 @@ function addNode(a: NodeReport, b: NodeReport): NodeReport {
   return {
     in_service: a.in_service || b.in_service,
     reason: a.reason === '' ? b.reason : a.reason,
+    hint: a.reason === '' ? b.hint : a.hint,
+    ...ownWord(a.in_service ? a : b),
+    tls: a.tls === '' ? b.tls : a.tls,
     takes_sessions: a.takes_sessions || b.takes_sessions,
     sessions: Math.max(a.sessions, b.sessions),
     sessions_started: a.sessions_started + b.sessions_started,
@@ -160,3 +180,6 @@ function addNode(a: NodeReport, b: NodeReport): NodeReport {
     requests_waiting: a.requests_waiting + b.requests_waiting,
   };
 }
+
+/** What a node says itself: to those for which it is in service. */
+const ownWord = ({ state, weight, seed, leaving }: NodeReport) => ({ state, weight, seed, leaving });

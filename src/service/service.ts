@@ -21,6 +21,7 @@ import { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
+import { ProcessUsage } from '../observe/usage.js';
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
@@ -147,7 +148,10 @@ export class Service implements Crew {
       link: (peer) => node.traffic(peer),
       certificates: () =>
         certificateEnds({ https: bosh.certificateEnds, distribution: options.tls?.validTo }),
+      isSeed: (name) => gateway.cluster.isSeed({ name }),
+      usage: () => usage.latest,
     };
+    const usage = new ProcessUsage();
     const process = new ProcessReport();
     const reports: Reports = {
       state: () => standing.state,

@@ -14,6 +14,8 @@ import { standardOutput } from '../observe/log-output.js';
 import { ProcessReport, withWorkers } from '../observe/process-metrics.js';
 import type { Asked, GatewayState, Health, Reports, Stats } from '../observe/report.js';
 import { addPrimary, NOTHING, retire, total } from '../observe/totals.js';
+import { ProcessUsage } from '../observe/usage.js';
+import { ownWarnings } from '../observe/warnings.js';
 import type { Crew, Orders } from '../service/drain.js';
 import { type Phase, stateOf } from '../service/lifecycle.js';
 import { Dealer } from './dealer.js';
@@ -27,6 +29,7 @@ export class Primary implements Reports, Crew {
   #phase: Phase = 'serving';
   #retired = NOTHING;
   readonly #process = new ProcessReport();
+  readonly #usage = new ProcessUsage();
 
   /** @param orders hears what operators ask a worker for @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
   static async start(config: Config, log: Logger, orders: Orders): Promise<Primary> {
@@ -76,7 +79,12 @@ export class Primary implements Reports, Crew {
     return total(
       whole,
       this.#slots.map(({ state }) => state),
-      addPrimary(this.#retired, this.#dealer.refused, standardOutput.lost),
+      addPrimary(this.#retired, {
+        refused: this.#dealer.refused,
+        log_lines_lost: standardOutput.lost,
+        usage: this.#usage.latest,
+        warnings: ownWarnings.latest,
+      }),
     );
   }
 

@@ -75,12 +75,14 @@ function onTheWay(): number | undefined {
     receiving: none,
     state: () => 'in_service',
     link: () => ({
-      ...{ isUp: false, opened: 0, bytesIn: 0, bytesOut: 0 },
+      ...{ isUp: false, tls: '', opened: 0, bytesIn: 0, bytesOut: 0 },
       framesIn: 0,
       framesOut: 0,
       queuedBytes: 0,
     }),
     certificates: () => ({}),
+    isSeed: () => true,
+    usage: () => ({ pid: 1, cpu_seconds: 0, memory_bytes: 0, event_loop_delay: 0 }),
   };
   return health(sources).nodes[PEER]?.requests_on_the_way;
 }

@@ -3,8 +3,9 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
+import type { HeaderName } from '../../../src/http/header-names.js';
 import { Llhttp } from '../../../src/http/llhttp.js';
-import { type HeaderName, RequestParser } from '../../../src/http/request-parser.js';
+import { RequestParser } from '../../../src/http/request-parser.js';
 
 export interface Seen {
   readonly method: string;

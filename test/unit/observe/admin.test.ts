@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
-import { type AdminConfig, listenAsAdmin } from '../../../src/http/admin-server.js';
-import type { BriefServer } from '../../../src/http/brief-server.js';
+import type { AdminConfig } from '../../../src/http/admin-door.js';
+import { AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { Histogram } from '../../../src/observe/histogram.js';
 import { gatewayMetrics } from '../../../src/observe/metrics.js';
@@ -28,16 +28,20 @@ const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
     name: 'a@h',
     kind: undefined,
     reason: 'not connected yet',
+    hint: '',
     takesSessions: false,
-    room: { started: 3, sessions: 12 },
+    isLeaving: false,
+    room: { state: 'in_service', weight: 100, started: 3, sessions: 12 },
     outbox: { onTheWay: 5, credit: 1019, delay, waiting: { size: 2 } },
   },
   {
     name: 'b@h',
     kind: undefined,
     reason: 'no process is registered as mod_megaphone on b@h',
+    hint: '',
     takesSessions: false,
-    room: { started: 0, sessions: 0 },
+    isLeaving: false,
+    room: { state: 'in_service', weight: 100, started: 0, sessions: 0 },
     outbox: { onTheWay: 0, credit: 0, delay, waiting: { size: 0 } },
   },
 ];
@@ -52,7 +56,10 @@ const sources: Sources = {
   connections: () => 9,
   receiving: () => 5,
   state: () => state,
+  isSeed: () => true,
+  usage: () => ({ pid: 1, cpu_seconds: 2, memory_bytes: 3, event_loop_delay: 0.004 }),
   link: (node) => ({
+    tls: node === 'a@h' ? 'TLSv1.3' : '',
     isUp: node === 'a@h',
     opened: 2,
     bytesIn: 100,
@@ -71,7 +78,7 @@ const CONFIG: AdminConfig = {
   admin_hosts: ['Metrics.example.org'],
 };
 
-let admin: BriefServer;
+let admin: AdminServer;
 let now = 0;
 const ownProcess = new ProcessReport();
 /** How often each page was made. */
@@ -83,19 +90,19 @@ before(async () => {
       made.health += 1;
       return health(sources);
     },
-    stats: () => {
+    stats: () => stats(sources),
+    asked: async () => {
       made.metrics += 1;
-      return stats(sources);
+      return {
+        modules: {
+          'a@h': { sessions: 3, requests: 8, bytes_in: 9, terminated: { client: 1, 'host-gone': 0 } },
+          'b@h': { sessions: 4, login_ms: { 50: 1, 10000: 1, infinity: 1, sum: 20_040 } },
+        },
+        processes: await ownProcess.read(),
+      };
     },
-    asked: async () => ({
-      modules: {
-        'a@h': { sessions: 3, requests: 8, bytes_in: 9, terminated: { client: 1, 'host-gone': 0 } },
-        'b@h': { sessions: 4, login_ms: { 50: 1, 10000: 1, infinity: 1, sum: 20_040 } },
-      },
-      processes: await ownProcess.read(),
-    }),
   };
-  admin = await listenAsAdmin(CONFIG, reports, () => now);
+  admin = await AdminServer.listen(CONFIG, reports, () => now);
 });
 after(() => admin.close());
 beforeEach(() => {
@@ -151,7 +158,13 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
       'a@h': {
         in_service: false,
         reason: 'not connected yet',
+        hint: '',
+        state: 'in_service',
+        weight: 100,
+        seed: true,
+        leaving: false,
         takes_sessions: false,
+        tls: 'TLSv1.3',
         sessions: 12,
         sessions_started: 3,
         requests_on_the_way: 0,
@@ -160,7 +173,13 @@ test('/healthz is 503 without a node in service, 200 with one', async () => {
       'b@h': {
         in_service: false,
         reason: 'no process is registered as mod_megaphone on b@h',
+        hint: '',
+        state: 'in_service',
+        weight: 100,
+        seed: true,
+        leaving: false,
         takes_sessions: false,
+        tls: '',
         sessions: 0,
         sessions_started: 0,
         requests_on_the_way: 0,
@@ -262,8 +281,10 @@ test('a label is escaped', () => {
         name: 'a"\\\n',
         kind: undefined,
         reason: '',
+        hint: '',
         takesSessions: false,
-        room: { started: 0, sessions: 0 },
+        isLeaving: false,
+        room: { state: 'in_service', weight: 100, started: 0, sessions: 0 },
         outbox: { onTheWay: 0, credit: 0, delay, waiting: { size: 0 } },
       },
     ],
@@ -275,7 +296,7 @@ test('a label is escaped', () => {
 });
 
 test('other paths are 404', async () => {
-  assert.equal((await get('/')).status, 404);
+  assert.equal((await get('/nothing')).status, 404);
 });
 
 for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {

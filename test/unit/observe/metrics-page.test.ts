@@ -12,13 +12,24 @@ import { stats } from '../../../src/observe/report.js';
 
 const read = (file: string): string => readFileSync(new URL(`../../../../${file}`, import.meta.url), 'utf8');
 
-const link = { isUp: true, opened: 0, bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
+const link = {
+  isUp: true,
+  tls: '',
+  opened: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  framesIn: 0,
+  framesOut: 0,
+  queuedBytes: 0,
+};
 const node = {
   name: 'a@h',
   kind: 'module',
   reason: '',
+  hint: '',
   takesSessions: true,
-  room: { started: 0, sessions: 0 },
+  isLeaving: false,
+  room: { state: 'in_service', weight: 100, started: 0, sessions: 0 },
   outbox: { onTheWay: 0, credit: 0, delay: new Histogram(), waiting: { size: 0 } },
 } as const;
 const none = (): number => 0;
@@ -27,7 +38,8 @@ const gateway = {
   ...stats({
     ...{ node: 'megaphone@h', counters, startedAt: 0, nodes: () => [node], state: () => 'in_service' },
     ...{ openExchanges: none, websockets: none, connections: none, receiving: none },
-    ...{ link: () => link, certificates: () => ({ https: 1 }) },
+    ...{ link: () => link, certificates: () => ({ https: 1 }), isSeed: () => true },
+    usage: () => ({ pid: 1, cpu_seconds: 0, memory_bytes: 0, event_loop_delay: 0 }),
   }),
   workers: { 'megaphone-1@h': { up: true, pid: 1, restarts: 0 } },
 };

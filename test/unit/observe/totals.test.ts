@@ -14,10 +14,13 @@ import {
   type Whole,
   type WorkerState,
 } from '../../../src/observe/totals.js';
+import type { Usage } from '../../../src/observe/usage.js';
 
 const WHOLE: Whole = { node: 'megaphone@h', uptime_seconds: 7, state: 'in_service' };
 
 const textOf = (stats: Stats): string => prometheusText(gatewayMetrics(stats));
+
+const USAGE: Usage = { pid: 9, cpu_seconds: 1, memory_bytes: 2, event_loop_delay: 0.003 };
 
 const report = (stats: Partial<Stats> = {}): Stats => ({
   ...NOTHING,
@@ -40,7 +43,13 @@ const worker = (number: number, state: Partial<WorkerState> = {}): WorkerState =
 const node = (in_service: boolean, reason: string, sessions_started: number): NodeReport => ({
   in_service,
   reason,
+  hint: '',
+  state: 'in_service',
+  weight: 100,
+  seed: true,
+  leaving: false,
   takes_sessions: false,
+  tls: '',
   sessions: 0,
   sessions_started,
   requests_on_the_way: 0,
@@ -116,7 +125,11 @@ test('a dead worker leaves what it counted, and nothing open', () => {
 
 test('connections that no worker got count as refused', () => {
   const busy = worker(1, { stats: report({ refused: { busy: 1, overload: 2 } }) });
-  assert.deepEqual(total(WHOLE, [busy], addPrimary(NOTHING, 3, 1)).refused, { busy: 1, overload: 5 });
+  assert.deepEqual(
+    total(WHOLE, [busy], addPrimary(NOTHING, { refused: 3, log_lines_lost: 1, usage: USAGE, warnings: [] }))
+      .refused,
+    { busy: 1, overload: 5 },
+  );
 });
 
 test('metrics tell each worker, and for one process none', () => {
