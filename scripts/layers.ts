@@ -13,6 +13,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/listen-hint.ts', 'what mends a port that cannot be opened'],
   ['src/paced.ts', 'many things done, but not all at once'],
   ['src/version.ts', 'which release this is'],
+  ['src/dashboard', 'the page on the admin port, which runs in browsers'],
   ['src/etf', "Erlang's external term format"],
   ['src/distribution', 'the distribution protocol, bytes in and values out'],
   ['src/node', 'the hidden node: sockets, connections, names and pids'],
