@@ -3,6 +3,8 @@
 #
 #   debian.sh sid make -C erl test OUT=../dist/sid
 #
+# RELEASE may end with -fresh: then it is as an installer leaves it, with systemd and nothing of ours.
+#
 # The release lives in a folder under ~/.cache/megaphone, made at the first call; remove it to get newer packages.
 # The command runs as root, in this project's folder, with this machine's network and Node.js. Its mounts,
 # processes and temporary files are its own, so none of them is left behind however it ends.
@@ -13,6 +15,7 @@ packages=(make curl ejabberd haproxy nginx erlang-base erlang-dev erlang-eunit e
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 release=${1:?usage: $0 RELEASE COMMAND...}
 system=${XDG_CACHE_HOME:-$HOME/.cache}/megaphone/debian-$release
+[[ $release != *-fresh ]] || packages=(systemd systemd-sysv dbus)
 shift
 
 # in_system FOLDER COMMAND...: the first process of its namespace, and as such the one that collects orphans.
@@ -46,7 +49,7 @@ create() {
   echo "Making a Debian $release from $mirror in $system ..."
   rm -rf "$new"
   mkdir -p "$new"
-  debootstrap --variant=minbase "$release" "$new" "$mirror"
+  debootstrap --variant=minbase "${release%-fresh}" "$new" "$mirror"
   apt-config dump | grep -E '^Acquire::(http|https|Check-)' >"$new/etc/apt/apt.conf.d/90network" || true
   # 101 is "forbidden by policy": no service is started.
   printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
-test=(haproxy nginx prometheus shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium)
+test=(haproxy nginx prometheus shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium systemd)
 # Beside what run has. Without linux-perf the benchmarks count no system calls.
 bench=(haproxy prosody linux-perf)
 

@@ -13,6 +13,7 @@ import { nodeNames } from './config/node-names.js';
 import type { Config } from './config/schema.js';
 import { parseNodeName } from './distribution/names.js';
 import { MegaphoneError } from './errors.js';
+import { hasErlpack, NO_ERLPACK } from './etf/plain.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
@@ -22,10 +23,14 @@ import type { Order } from './service/lifecycle.js';
 import { nodeOptions } from './service/node-options.js';
 import { readCookie } from './service/read-cookie.js';
 import { Service } from './service/service.js';
+import { ServiceManager } from './service/service-manager.js';
 import { version } from './version.js';
 import { Primary } from './workers/primary.js';
 
 const { env } = process;
+
+/** Once its clients were sent elsewhere: what is half sent has a second, ejabberd's answers another, and there is leeway. */
+const ENDING_SECONDS = 10;
 
 async function main(): Promise<void> {
   const given = parseArguments(process.argv.slice(2));
@@ -68,6 +73,7 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
       ? await Service.start(config, readCookie(config), log, { listens: true, orders: drain })
       : await Primary.start(config, log, drain);
   drain.takeCharge(service);
+  if (!hasErlpack) log.info(NO_ERLPACK);
   log.info(
     { version: version(), config: file ?? 'defaults' },
     `${config.node} is up${names.length > 1 ? `: ${names.join(', ')}` : ''}`,
@@ -77,8 +83,18 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   log.info(`BOSH endpoint: http${secure}://${place}/bosh`);
   const [webSocketPath] = config.websocket_paths;
   if (webSocketPath !== undefined) log.info(`WebSocket endpoint: ws${secure}://${place}${webSocketPath}`);
-  process.on('SIGHUP', () => service.reload());
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(drain, signal, log));
+  const manager = ServiceManager.find(env, () => service.reports.stats());
+  process.on('SIGHUP', () => {
+    manager?.reloading();
+    service.reload();
+    manager?.ready();
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      manager?.stopping(noticeTime(config) + config.drain_time + ENDING_SECONDS);
+      stop(drain, signal, log);
+    });
+  }
   await drain.ended;
   log.info('stopped');
 }

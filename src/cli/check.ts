@@ -9,6 +9,7 @@ import { nodeNames } from '../config/node-names.js';
 import type { Config, EjabberdNode } from '../config/schema.js';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
+import { hasErlpack, NO_ERLPACK } from '../etf/plain.js';
 import { atom, Pid } from '../etf/terms.js';
 import { CONTRACT_VERSION, HOW_TO_START, isUndefinedFunction, MODULE } from '../gateway/contract.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
@@ -55,6 +56,7 @@ export async function* check(
   try {
     const { config, file, warnings } = load();
     yield good(`configuration: ${file ?? 'the defaults, for there is no megaphone.yml here'}`);
+    if (!hasErlpack) yield good(NO_ERLPACK);
     for (const warning of warnings) yield bad(warning, 'correct it, or take it out of the environment');
     const cookie = readCookie(config);
     const { file: cookieFile } = cookie;

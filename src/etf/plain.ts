@@ -26,15 +26,33 @@ export type Plain =
   | readonly Plain[]
   | { readonly [key: string]: Plain };
 
+interface Erlpack {
+  pack(value: Plain): Buffer;
+}
+
+/** `undefined` where it was not built: it takes a compiler, and installs may keep packages from building anything. */
+const erlpack = loadErlpack();
+export const hasErlpack = erlpack !== undefined;
+export const NO_ERLPACK =
+  'erlpack is not built here, which takes a C++ compiler: an encoder in JavaScript takes its place';
+
 /** A CommonJS package whose types say `any`. */
-const erlpack: { pack(value: Plain): Buffer } = createRequire(import.meta.url)('erlpack');
+function loadErlpack(): Erlpack | undefined {
+  try {
+    return createRequire(import.meta.url)('erlpack');
+  } catch {
+    return undefined;
+  }
+}
 
 /** Where erlpack gives up. */
 const MAX_DEPTH = 256;
 
 /** One term without its version byte; wrap it in `Opaque` to put it into another term. Throws EtfError. */
 export function encodePlain(value: Plain): Buffer {
-  return suitsErlpack(value, MAX_DEPTH) ? renewAtoms(erlpack.pack(value)).subarray(1) : encode(toTerm(value));
+  // Whatever encodes it: what is no plain data is refused.
+  const suits = suitsErlpack(value, MAX_DEPTH);
+  return suits && erlpack ? renewAtoms(erlpack.pack(value)).subarray(1) : encode(toTerm(value));
 }
 
 /** Throws for what is no plain data; false for what erlpack would change. */

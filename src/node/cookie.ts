@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import { MegaphoneError } from '../errors.js';
 
@@ -54,19 +54,23 @@ export interface CookieSources {
   readonly file?: string | undefined;
   /** The directory where `.erlang.cookie` is looked for last. */
   readonly home: string;
+  /** Where systemd puts what `LoadCredential=` names: for this service alone, though the mode may not show that. */
+  readonly credentials?: string | undefined;
 }
 
 /** @throws MegaphoneError CONFIG_COOKIE_…: unreadable, readable for others, invalid */
-export function loadCookie({ env, file, home }: CookieSources): Cookie {
+export function loadCookie({ env, file, home, credentials }: CookieSources): Cookie {
   if (env !== undefined && env !== '') return new Cookie(env);
   const path = file ?? join(home, '.erlang.cookie');
-  return new Cookie(readPrivateLine(path), path);
+  const isCredential = credentials !== undefined && dirname(path) === credentials;
+  return new Cookie(readPrivateLine(path, isCredential), path);
 }
 
-function readPrivateLine(path: string): string {
+/** @param isPrivate whatever its mode says: with an access list the group's part is the mask of that list */
+function readPrivateLine(path: string, isPrivate: boolean): string {
   try {
     const { mode } = statSync(path);
-    if ((mode & 0o077) !== 0) {
+    if (!isPrivate && (mode & 0o077) !== 0) {
       throw new MegaphoneError(
         'CONFIG_COOKIE_NOT_PRIVATE',
         `Others than its owner may read the cookie file ${path}`,

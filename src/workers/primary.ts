@@ -22,6 +22,7 @@ import { Dealer } from './dealer.js';
 import { WorkerSlot } from './worker-slot.js';
 
 export class Primary implements Reports, Crew {
+  readonly reports: Reports = this;
   readonly #node: string;
   readonly #dealer: Dealer;
   readonly #slots: readonly WorkerSlot[];

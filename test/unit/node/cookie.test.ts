@@ -74,6 +74,14 @@ describe('loadCookie', () => {
     });
   }
 
+  test("of systemd's credentials the mode says nothing: the group's part is the mask of an access list", () => {
+    const path = file('credential', 'secret', 0o440);
+    same(loadCookie({ home, file: path, credentials: home }), 'secret');
+    assert.throws(() => loadCookie({ home, file: path, credentials: join(home, 'others') }), {
+      code: 'CONFIG_COOKIE_NOT_PRIVATE',
+    });
+  });
+
   test('a file that is not there, and one that is empty', () => {
     const missing = join(home, 'missing');
     assert.throws(() => loadCookie({ home, file: missing }), {

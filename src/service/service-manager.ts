@@ -1,0 +1,80 @@
+/**
+ * What systemd is told (sd_notify(3)): that this gateway is up, reads its certificates again, stops, and how it is. The event loop
+ * answers the watchdog, so a gateway whose loop stands still is started anew.
+ *
+ * Node.js cannot write to the manager's socket, a Unix datagram one. A shell has systemd-notify do it, for each line that it is
+ * given; it begins while this process is small, for a fork of one that is full would hold that up.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Stats } from '../observe/report.js';
+
+/** Fields are separated by tabs, for a status has blanks. It ends with this process. */
+const HELPER = `set -f; IFS='\t'; while read -r fields; do systemd-notify $fields; done`;
+const STATUS_MS = 10_000;
+
+type Figures = Pick<Stats, 'state' | 'nodes' | 'connections'>;
+
+export class ServiceManager {
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #stats: () => Figures;
+  #helper: ChildProcess | undefined;
+
+  /** @returns nothing where nobody is to be told */
+  static find(env: NodeJS.ProcessEnv, stats: () => Figures): ServiceManager | undefined {
+    return env.NOTIFY_SOCKET === undefined ? undefined : new ServiceManager(env, stats);
+  }
+
+  /** It is up, and answers the watchdog from here on. */
+  private constructor(env: NodeJS.ProcessEnv, stats: () => Figures) {
+    this.#env = env;
+    this.#stats = stats;
+    this.ready();
+    const watchdog = Number(env.WATCHDOG_USEC ?? 0) / 1000;
+    const pause = watchdog > 0 ? Math.min(watchdog / 3, STATUS_MS) : STATUS_MS;
+    setInterval(() => this.#tell('WATCHDOG=1', `STATUS=${statusOf(stats())}`), pause).unref();
+  }
+
+  /** At first, and after each reload. */
+  ready(): void {
+    this.#tell('READY=1', `STATUS=${statusOf(this.#stats())}`);
+  }
+
+  reloading(): void {
+    this.#tell('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  }
+
+  /** @param seconds that it may take, where that is more than `TimeoutStopSec` */
+  stopping(seconds: number): void {
+    this.#tell('STOPPING=1', `EXTEND_TIMEOUT_USEC=${Math.ceil(seconds * 1e6)}`, 'STATUS=stopping');
+  }
+
+  #tell(...fields: string[]): void {
+    this.#helper ??= this.#start();
+    this.#helper.stdin?.write(`${fields.join('\t')}\n`);
+  }
+
+  #start(): ChildProcess {
+    const helper = spawn('/bin/sh', ['-c', HELPER], {
+      env: this.#env,
+      stdio: ['pipe', 'inherit', 'inherit'],
+    });
+    // Without one nobody answers the watchdog, so there is another for the next line.
+    helper.on('error', () => {});
+    helper.on('close', () => {
+      this.#helper = undefined;
+    });
+    helper.stdin.on('error', () => {});
+    helper.unref();
+    (helper.stdin as Socket).unref();
+    return helper;
+  }
+}
+
+/** One line, as `systemctl status` shows it. */
+export function statusOf({ state, nodes, connections }: Figures): string {
+  const all = Object.values(nodes);
+  const inService = all.filter((node) => node.in_service).length;
+  return `${state.replace('_', ' ')}, ${inService} of ${all.length} ejabberd nodes, ${connections} connections`;
+}
