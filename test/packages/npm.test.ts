@@ -52,7 +52,7 @@ describe('the npm package', { timeout: 300_000 }, () => {
     );
     const wanted = [
       ...['LICENSE', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'package.json', 'megaphone.example.yml'],
-      ...['dist/src/main.js', 'dist/src/workers/worker.js', 'docs/operations.md', 'examples/haproxy.cfg'],
+      ...['dist/src/main.js', 'dist/src/workers/worker.js', 'docs/operating.md', 'examples/haproxy.cfg'],
       ...[
         'erl/LICENSE',
         'erl/mod_megaphone/mod_megaphone.spec',
