@@ -3,24 +3,25 @@
 
 import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
-import { check, type Finding, linesOf } from './cli/check.js';
+import { check } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
+import { type Finding, linesOf } from './cli/finding.js';
 import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { nodeNames } from './config/node-names.js';
 import type { Config } from './config/schema.js';
-import { parseNodeName } from './distribution/names.js';
 import { MegaphoneError } from './errors.js';
 import { hasErlpack, NO_ERLPACK } from './etf/plain.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
 import { createLogger } from './observe/log.js';
 import { standardOutput } from './observe/log-output.js';
+import { about } from './service/about.js';
 import { Drain, noticeTime } from './service/drain.js';
 import type { Order } from './service/lifecycle.js';
-import { nodeOptions } from './service/node-options.js';
+import { commandNode, nodeOptions } from './service/node-options.js';
 import { readCookie } from './service/read-cookie.js';
 import { Service } from './service/service.js';
 import { ServiceManager } from './service/service-manager.js';
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
     case 'check':
       return printFindings(
         given.operand === undefined
-          ? check(() => load(given), readCookie)
+          ? check(() => load(given), readCookie, given.local)
           : await urlCheck(given, given.operand),
       );
     case 'nodes':
@@ -68,10 +69,11 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   for (const warning of warnings) log.warn(warning);
   const names = nodeNames(config);
   const drain = new Drain(noticeTime(config), log);
+  const how = about(config, file);
   const service =
     config.workers === 1
-      ? await Service.start(config, readCookie(config), log, { listens: true, orders: drain })
-      : await Primary.start(config, log, drain);
+      ? await Service.start(config, readCookie(config), log, { listens: true, orders: drain, about: how })
+      : await Primary.start(config, log, drain, how);
   drain.takeCharge(service);
   if (!hasErlpack) log.info(NO_ERLPACK);
   log.info(
@@ -117,16 +119,13 @@ async function urlCheck({ user, origin }: Arguments, operand: string): Promise<A
 
 async function printFindings(findings: AsyncGenerator<Finding>): Promise<void> {
   for await (const finding of findings) {
-    if (!finding.ok) process.exitCode = 1;
+    if (finding.mark === '✘') process.exitCode = 1;
     print(linesOf(finding).join('\n'));
   }
 }
 
 async function ping(config: Config, target: string): Promise<void> {
-  const { alive, host } = parseNodeName(config.node);
-  const node = await HiddenNode.start(
-    nodeOptions(config, `${alive}-ping-${process.pid}@${host}`, readCookie(config)),
-  );
+  const node = await HiddenNode.start(nodeOptions(config, commandNode(config, 'ping'), readCookie(config)));
   try {
     await node.connect(target, config.nodes.find(({ name }) => name === target)?.endpoint);
     if (!(await node.ping(target))) {

@@ -7,7 +7,10 @@ import { MegaphoneError } from '../errors.js';
 
 const OPERANDS: Readonly<Record<string, string>> = { check: '[URL]', ping: 'NODE', names: '[HOST]' };
 
-/** Beside the keys of the configuration: for `check URL` alone. */
+/** Beside the keys of the configuration: for `check` alone. */
+const LOCAL = 'check only what is of this machine, not the ejabberd nodes';
+
+/** For `check URL`. */
 const CHECK_FLAGS = {
   user: 'whom check URL logs in as, by JID; a domain alone logs in without account',
   origin: 'that of the page that check URL plays; by default that of the URL',
@@ -32,19 +35,27 @@ export interface Arguments {
   readonly flags: Readonly<Partial<Record<ConfigKey, string>>>;
   readonly user: string | undefined;
   readonly origin: string | undefined;
+  readonly local: boolean;
 }
 
 /** @throws MegaphoneError CONFIG_USAGE */
 export function parseArguments(args: readonly string[]): Arguments {
   const { values, positionals } = parse(args);
-  const { config, help, version, user, origin } = values;
+  const { config, help, version, user, origin, local = false } = values;
   const [word, operand, ...more] = positionals;
   const flags: Partial<Record<ConfigKey, string>> = {};
   for (const key of CONFIG_KEYS) {
     const value = values[flagOf(key)];
     if (typeof value === 'string') flags[key] = value;
   }
-  const rest = { operand, file: textOf(config), flags, user: textOf(user), origin: textOf(origin) };
+  const rest = {
+    operand,
+    file: textOf(config),
+    flags,
+    user: textOf(user),
+    origin: textOf(origin),
+    local: local === true,
+  };
   if (version === true) return { command: 'version', ...rest };
   if (help === true || word === undefined || word === 'help') return { command: 'help', ...rest };
   const command = toCommand(word);
@@ -57,6 +68,7 @@ export function parseArguments(args: readonly string[]): Arguments {
   const checksUrl = command === 'check' && operand !== undefined;
   if (!checksUrl && (user !== undefined || origin !== undefined))
     throw usage('--user and --origin are for megaphone check URL');
+  if (local === true && (command !== 'check' || checksUrl)) throw usage('--local is for megaphone check');
   if (command === 'ping' && operand === undefined) throw usage('which node? megaphone ping NODE');
   return { command, ...rest };
 }
@@ -76,6 +88,7 @@ export function helpText(): string {
     ...commands,
     '',
     '  --config FILE          the configuration (otherwise megaphone.yml here, if there is one)',
+    `  --${'local'.padEnd(20)} ${LOCAL}`,
     ...ofCheck,
     '  --help, --version',
     '',
@@ -94,7 +107,8 @@ function parse(args: readonly string[]): { values: Values; positionals: readonly
   const names = ['config', ...Object.keys(CHECK_FLAGS), ...CONFIG_KEYS.map(flagOf)];
   for (const argument of args) {
     const [, name] = /^--([^=]+)/.exec(argument) ?? [];
-    if (name !== undefined && ![...names, 'help', 'version'].includes(name)) throw unknownFlag(name, names);
+    if (name !== undefined && ![...names, 'help', 'version', 'local'].includes(name))
+      throw unknownFlag(name, names);
   }
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
   try {
@@ -103,6 +117,7 @@ function parse(args: readonly string[]): { values: Values; positionals: readonly
       allowPositionals: true,
       options: {
         ...options,
+        local: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },

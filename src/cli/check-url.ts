@@ -5,7 +5,7 @@
 
 import { isIP } from 'node:net';
 import { MegaphoneError } from '../errors.js';
-import { bad, type Finding, good } from './check.js';
+
 import { BoshLink } from './endpoint/bosh-link.js';
 import { conversation, type Step } from './endpoint/conversation.js';
 import { type Endpoints, hostMeta } from './endpoint/host-meta.js';
@@ -14,6 +14,7 @@ import type { Account } from './endpoint/login.js';
 import { reach } from './endpoint/reach.js';
 import { ofConnection, type Transport, Trouble } from './endpoint/trouble.js';
 import { WebSocketLink } from './endpoint/websocket-link.js';
+import { bad, type Finding, good } from './finding.js';
 
 export interface UrlCheck {
   /** A site, or one endpoint. */
@@ -104,7 +105,7 @@ async function* checkEndpoint(
       const text = `${transport}: ${what}`;
       const time = `${Math.round(performance.now() - start)} ms`;
       if (told instanceof Trouble) {
-        yield { ok: false, text: `${text}: ${told.message} (${time})`, hint: told.hint };
+        yield { mark: '✘', text: `${text}: ${told.message} (${time})`, hint: told.hint };
         return;
       }
       yield good(`${text}${told === '' ? '' : `: ${told}`} (${time})`);

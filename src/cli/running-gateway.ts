@@ -2,13 +2,12 @@
 
 import { nodeNames } from '../config/node-names.js';
 import type { Config } from '../config/schema.js';
-import { parseNodeName } from '../distribution/names.js';
 import { atom, type Term } from '../etf/terms.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
 import type { Cookie } from '../node/cookie.js';
 import type { Endpoint } from '../node/epmd-client.js';
 import { HiddenNode } from '../node/hidden-node.js';
-import { nodeOptions } from '../service/node-options.js';
+import { type Command, commandNode, nodeOptions } from '../service/node-options.js';
 
 const TIMEOUT_MS = 10_000;
 
@@ -18,13 +17,11 @@ export class RunningGateway {
   readonly #node: HiddenNode;
 
   /**
-   * @param what asks, for the name of the node that does
+   * @param what asks
    * @throws MegaphoneError EPMD_…, NODE_…, HANDSHAKE_…: it was not reached
    */
-  static async connect(what: string, config: Config, cookie: Cookie): Promise<RunningGateway> {
-    const { alive, host } = parseNodeName(config.node);
-    const name = `${alive}-${what}-${process.pid}@${host}`;
-    const node = await HiddenNode.start(nodeOptions(config, name, cookie));
+  static async connect(what: Command, config: Config, cookie: Cookie): Promise<RunningGateway> {
+    const node = await HiddenNode.start(nodeOptions(config, commandNode(config, what), cookie));
     try {
       return new RunningGateway(node, await reached(node, config));
     } catch (error) {
@@ -69,7 +66,7 @@ async function reached(node: HiddenNode, config: Config): Promise<string[]> {
 }
 
 /** `undefined`: EPMD knows it. */
-function endpointOf({ epmd_port, distribution_port, distribution_ip }: Config, index: number) {
+export function endpointOf({ epmd_port, distribution_port, distribution_ip }: Config, index: number) {
   if (epmd_port !== 0 || distribution_port === 0) return undefined;
   const host = distribution_ip === '::' || distribution_ip === '0.0.0.0' ? '127.0.0.1' : distribution_ip;
   return { host, port: distribution_port + index } satisfies Endpoint;

@@ -4,7 +4,7 @@
  * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, that sessions were killed,
  * `{gone, [Sid]}`, or who is in the cluster and how it does itself, `{cluster, Info}`.
  *
- * Requests: `stats` and `health` give maps with binary keys, `nodes` a list of them; so do `drain` and `resume`, which take this gateway out of
+ * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them; so do `drain` and `resume`, which take this gateway out of
  * service and back; anything else `{error, unknown_request}`.
  */
 
@@ -23,6 +23,7 @@ export const PROCESS_NAME = 'megaphone';
 export interface PlainReports {
   stats(): Promise<Plain>;
   health(): Plain;
+  about(): Plain;
   /** An order of an operator's: how it is then. */
   order(order: 'drain' | 'resume'): Promise<Plain>;
 }
@@ -63,6 +64,7 @@ export class MegaphoneProcess implements NamedProcess {
     const name = request instanceof Atom ? request.name : '';
     if (name === 'stats') return new Opaque(encodePlain(await this.#reports.stats()));
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
+    if (name === 'about') return new Opaque(encodePlain(this.#reports.about()));
     if (name === 'nodes') return new Opaque(encodePlain(clusterReport(this.#gateway.cluster)));
     if (name === 'drain' || name === 'resume')
       return new Opaque(encodePlain(await this.#reports.order(name)));

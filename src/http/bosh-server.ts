@@ -20,7 +20,7 @@ import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
 import { Departure } from './departure.js';
-import { connectionsWithinFileLimit } from './file-limit.js';
+import { type ConnectionLimits, connectionLimits, fileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { Handshakes } from './handshakes.js';
 import { listen } from './listen.js';
@@ -33,18 +33,6 @@ import { seeOther } from './see-other.js';
 import { Turns } from './turns.js';
 import type { WebSocketConnection } from './websocket-connection.js';
 import { attach } from './wire.js';
-
-/** Connections beyond the maximum that still hear 503 instead of being dropped, but no more than this part of all. */
-const REFUSED_CONNECTIONS = 100;
-const REFUSED_PART = 0.1;
-/** TLS handshakes under way, beside the connections and as a part of their maximum. */
-const HANDSHAKE_PART = 0.25;
-
-interface Limits {
-  readonly served: number;
-  readonly refused: number;
-  readonly handshakes: number;
-}
 
 export class BoshServer {
   readonly #server: Server;
@@ -255,12 +243,9 @@ export class BoshServer {
     return server;
   }
 
-  /** How many connections are served, how many more hear 503, and how many are at their TLS handshake. */
-  #limits(maxConnections: number): Limits {
-    const most = connectionsWithinFileLimit();
-    const refused = Math.min(REFUSED_CONNECTIONS, Math.ceil(most * REFUSED_PART));
-    const share = this.#certificate === undefined ? 0 : HANDSHAKE_PART;
-    const served = Math.max(1, Math.min(maxConnections, Math.floor((most - refused) / (1 + share))));
+  #limits(maxConnections: number): ConnectionLimits {
+    const limits = connectionLimits(maxConnections, this.#certificate !== undefined, fileLimit());
+    const { served } = limits;
     if (served < maxConnections) {
       this.#log.warn(
         {
@@ -270,7 +255,7 @@ export class BoshServer {
         `max_connections is ${maxConnections}, but this process may open files for ${served} only`,
       );
     }
-    return { served, refused, handshakes: Math.ceil(served * share) };
+    return limits;
   }
 
   #onDrop(): void {

@@ -22,6 +22,8 @@ export interface ConnectionsOptions extends ConnectionOptions {
   readonly timeoutMs: number;
   /** Node names or `*@host`; `undefined` lets in every node that has the cookie. */
   readonly allow: readonly string[] | undefined;
+  /** Who else may, from this machine. */
+  readonly allowFromHere: ((peer: string) => boolean) | undefined;
 }
 
 export interface ConnectionsListener {
@@ -139,10 +141,11 @@ export class Connections {
       ?.close(new MegaphoneError('LINK_LET_GO', `${node}: it is needed no more`, { node }));
   }
 
-  /** What a node that wants to connect is told. Decided by its name alone, so nothing changes here yet. */
-  admit(peer: string): Admission {
-    const { self, allow } = this.#options;
-    if (peer === self.name || this.#stopped || !isAllowed(peer, allow)) return 'not_allowed';
+  /** What a node that wants to connect is told. Decided by its name, and whether it is on this machine, so nothing changes here yet. */
+  admit(peer: string, isFromHere: boolean): Admission {
+    const { self, allow, allowFromHere } = this.#options;
+    const isAdmitted = isAllowed(peer, allow) || (isFromHere && allowFromHere?.(peer) === true);
+    if (peer === self.name || this.#stopped || !isAdmitted) return 'not_allowed';
     if (this.#connections.has(peer)) return 'alive';
     // Both connect at once: the attempt of the node with the greater name goes on. The peer decides by the same rule,
     // so this holds from the first moment of an attempt, even if it has not reached the peer yet.

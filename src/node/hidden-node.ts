@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly epmd?: { readonly host?: string; readonly port?: number } | false;
   /** Nodes that may connect in: names, or `*@host`. Default: all that have the cookie. */
   readonly allow?: readonly string[];
+  /** Those that may beside them, if they connect from this machine. */
+  readonly allowFromHere?: (peer: string) => boolean;
   /** Seconds, as `net_ticktime` of the cluster. Default 60. */
   readonly tickTime?: number;
   /** Milliseconds for a TCP connection, and again for its handshake. Default 7000, as `net_setuptime`. */
@@ -118,6 +120,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
         ...{ self, cookie, tls, timeoutMs },
         epmdPort: (options.epmd || undefined)?.port ?? DEFAULT_EPMD_PORT,
         allow: options.allow,
+        allowFromHere: options.allowFromHere,
         tickTime: options.tickTime ?? 60,
         maxFrameBytes: options.maxFrameBytes ?? 64 * 1024 * 1024,
         maxQueuedBytes: options.maxQueuedBytes ?? 32 * 1024 * 1024,
@@ -139,7 +142,7 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     this.register('rex', { deliver: (message) => rex(message, replies) });
     listener.receive({
       ...{ self, cookie, tls, timeoutMs },
-      admit: (peer) => this.#connections.admit(peer),
+      admit: (peer, isFromHere) => this.#connections.admit(peer, isFromHere),
       connected: (socket, handshaken) => this.#connections.adopt(socket, handshaken),
       refused: (error, address) => this.emit('refused', error, address),
     });

@@ -29,7 +29,8 @@ export interface Reception {
   readonly tls: TlsCredentials | undefined;
   /** For TLS and for the handshake, each. */
   readonly timeoutMs: number;
-  admit(peer: string): Admission;
+  /** @param isFromHere it connects from this machine */
+  admit(peer: string, isFromHere: boolean): Admission;
   connected(socket: Socket, handshaken: Handshaken): void;
   /** @param address where the refused one came from, with its port where that is known */
   refused(error: MegaphoneError, address: string): void;
@@ -97,8 +98,12 @@ export class Listener {
     // 'close' follows every error, and there it is dealt with.
     socket.on('error', () => {});
     const address = `${remoteAddress}:${socket.remotePort}`;
+    const isFromHere = isOfThisMachine(socket);
     this.#newcomers.add(socket, network)?.destroy(TOO_MANY);
-    (this.#tls === undefined ? meet(socket, reception) : meetOverTls(this.#tls, socket, reception))
+    (this.#tls === undefined
+      ? meet(socket, reception, isFromHere)
+      : meetOverTls(this.#tls, socket, reception, isFromHere)
+    )
       .then(
         ({ connection, handshaken }) => reception.connected(connection, handshaken),
         (error: MegaphoneError) => reception.refused(socket.errored === TOO_MANY ? TOO_MANY : error, address),
@@ -112,19 +117,24 @@ interface Met {
   readonly handshaken: Handshaken;
 }
 
-async function meet(socket: Socket, reception: Reception): Promise<Met> {
+async function meet(socket: Socket, reception: Reception, isFromHere: boolean): Promise<Met> {
   const context = { ...reception, challenge: randomChallenge() };
-  const handshake = accept(context, (peer) => reception.admit(peer));
+  const handshake = accept(context, (peer) => reception.admit(peer, isFromHere));
   return { connection: socket, handshaken: await shakeHands(socket, handshake, reception.timeoutMs) };
 }
 
-async function meetOverTls(tls: TlsServer, socket: Socket, reception: Reception): Promise<Met> {
+async function meetOverTls(
+  tls: TlsServer,
+  socket: Socket,
+  reception: Reception,
+  isFromHere: boolean,
+): Promise<Met> {
   const secured = await tls.secure(socket);
-  const admit = (peer: string): Admission => {
+  const admit = (peer: string, fromHere: boolean): Admission => {
     verifyHost(secured, peer);
-    return reception.admit(peer);
+    return reception.admit(peer, fromHere);
   };
-  return meet(secured, { ...reception, admit });
+  return meet(secured, { ...reception, admit }, isFromHere);
 }
 
 const HINT = 'Keep the distribution port on a private network (distribution_ip), or find out who floods it.';
@@ -136,6 +146,12 @@ const TOO_MANY = new MegaphoneError(
   `It took longest of ${MAX_HANDSHAKES} handshakes, and another one came`,
   { hint: HINT },
 );
+
+/** Both ends are one machine's: its own address, or its loopback. */
+function isOfThisMachine({ remoteAddress, localAddress }: Socket): boolean {
+  return remoteAddress !== undefined && (remoteAddress === localAddress || LOOPBACK.test(remoteAddress));
+}
+const LOOPBACK = /^(?:::ffff:)?127\./;
 
 /**
  * What counts as one address: of IPv6 the first four groups at most, as whoever has one address of a /64 has all.

@@ -22,6 +22,7 @@ import { LimitedLog } from '../observe/limited-log.js';
 import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
 import { ProcessUsage } from '../observe/usage.js';
+import { type About, about } from './about.js';
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
@@ -50,6 +51,8 @@ export interface Listening {
   readonly ticketKeys?: Buffer;
   /** Who is told what operators ask for; where nobody is, it stays in service. */
   readonly orders?: Orders;
+  /** By default, that there is no file. */
+  readonly about?: About;
 }
 
 /** How it is as long as nobody says otherwise. */
@@ -91,7 +94,7 @@ export class Service implements Crew {
     options: NodeOptions,
     config: Config,
     log: Logger,
-    { listens, ticketKeys, orders }: Listening,
+    { listens, ticketKeys, orders, about: how = about(config, undefined) }: Listening,
   ): Promise<Service> {
     const counters = new Counters();
     const gateway = new Gateway(
@@ -163,6 +166,7 @@ export class Service implements Crew {
       PROCESS_NAME,
       new MegaphoneProcess(node, gateway, {
         health: reports.health,
+        about: () => ({ ...how, distribution_port: config.distribution_port }),
         stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
         order: async (order) => ({ state: (await orders?.order(order)) ?? standing.state }),
       }),

@@ -8,7 +8,7 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
-import { connectionsWithinFileLimit } from '../http/file-limit.js';
+import { connectionsWithin, fileLimit } from '../http/file-limit.js';
 import { listen } from '../http/listen.js';
 import { LimitedLog } from '../observe/limited-log.js';
 
@@ -47,7 +47,7 @@ export class Dealer {
       this.#waiting.push(socket);
       this.#deal();
     });
-    this.#server.maxConnections = Math.min(maxConnections, connectionsWithinFileLimit());
+    this.#server.maxConnections = Math.min(maxConnections, connectionsWithin(fileLimit()));
     this.#server.on('drop', () => {
       this.#refused += 1;
       this.#warn('HTTP_CONNECTIONS', 'too many connections wait for a worker');

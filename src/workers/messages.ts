@@ -3,6 +3,7 @@
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
 import type { Asked, GatewayState, Stats } from '../observe/report.js';
+import type { About } from '../service/about.js';
 import type { Order, Phase } from '../service/lifecycle.js';
 
 /** The cookie is in none of them: a worker reads it where its primary would. */
@@ -21,6 +22,8 @@ export type ToWorker =
 export interface Begin {
   readonly type: 'begin';
   readonly config: Config;
+  /** Of the gateway. */
+  readonly about: About;
   /** Base64, and secret: with them every worker takes up the TLS sessions that another one began. */
   readonly ticketKeys: string;
   /** That of the gateway. */

@@ -16,6 +16,7 @@ import type { Asked, GatewayState, Health, Reports, Stats } from '../observe/rep
 import { addPrimary, NOTHING, retire, total } from '../observe/totals.js';
 import { ProcessUsage } from '../observe/usage.js';
 import { ownWarnings } from '../observe/warnings.js';
+import type { About } from '../service/about.js';
 import type { Crew, Orders } from '../service/drain.js';
 import { type Phase, stateOf } from '../service/lifecycle.js';
 import { Dealer } from './dealer.js';
@@ -33,8 +34,8 @@ export class Primary implements Reports, Crew {
   readonly #usage = new ProcessUsage();
 
   /** @param orders hears what operators ask a worker for @throws MegaphoneError as `Service.start`, GATEWAY_WORKER_… */
-  static async start(config: Config, log: Logger, orders: Orders): Promise<Primary> {
-    const primary = new Primary(config, log, orders);
+  static async start(config: Config, log: Logger, orders: Orders, how: About): Promise<Primary> {
+    const primary = new Primary(config, log, orders, how);
     try {
       // First, so that whoever sees the HTTP port open can ask how far the workers are.
       primary.#ports = await OperatorPorts.listen(config, primary);
@@ -47,16 +48,22 @@ export class Primary implements Reports, Crew {
     }
   }
 
-  private constructor(config: Config, log: Logger, orders: Orders) {
+  private constructor(config: Config, log: Logger, orders: Orders, how: About) {
     this.#node = config.node;
     const dealer = new Dealer(config.max_connections, log);
     this.#dealer = dealer;
     const ticketKeys = randomBytes(TICKET_KEYS).toString('base64');
     this.#slots = workerConfigs(config).map(
       (worker) =>
-        new WorkerSlot({ type: 'begin', config: worker, ticketKeys }, dealer, orders, log, (stats) => {
-          this.#retired = retire(this.#retired, stats);
-        }),
+        new WorkerSlot(
+          { type: 'begin', config: worker, about: how, ticketKeys },
+          dealer,
+          orders,
+          log,
+          (stats) => {
+            this.#retired = retire(this.#retired, stats);
+          },
+        ),
     );
   }
 

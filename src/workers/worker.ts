@@ -56,7 +56,7 @@ process.on('SIGHUP', () => {});
 
 void tellPrimary({ type: 'ready' });
 
-async function begin({ config, ticketKeys, phase: current }: Begin): Promise<void> {
+async function begin({ config, about, ticketKeys, phase: current }: Begin): Promise<void> {
   phase = current;
   try {
     const log = createLogger(config.log_level, config.node);
@@ -64,6 +64,7 @@ async function begin({ config, ticketKeys, phase: current }: Begin): Promise<voi
       listens: false,
       ticketKeys: Buffer.from(ticketKeys, 'base64'),
       orders: { order: askPrimary },
+      about,
     });
   } catch (error) {
     if (!(error instanceof MegaphoneError)) throw error;

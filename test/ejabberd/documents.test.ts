@@ -34,7 +34,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first', 'run'],
   'docs/cluster.md': ['cluster'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
-  'docs/operating.md': ['check', 'drain', 'workers'],
+  'docs/operating.md': ['check', 'check-setup', 'drain', 'workers'],
   'docs/proxies.md': ['proxies'],
   'docs/tls.md': ['tls'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],

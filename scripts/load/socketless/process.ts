@@ -182,6 +182,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     new MegaphoneProcess(node, gateway, {
       stats: async () => ({}),
       health: () => ({}),
+      about: () => ({}),
       order: async () => ({}),
     }),
   );

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { freePort, killChild } from '../../../scripts/support/epmd.js';
-import { isOverTls } from '../over-tls.js';
 import { Workplace } from './program.js';
 import { Cluster, COOKIE, loadModule, next, play } from './support.js';
 
@@ -165,87 +164,6 @@ test('nodes shows what the running gateway sees', async () => {
       '  ejabberd@localhost  in service; 7 sessions, weight 100; 0 requests wait; seed',
       '  other@localhost     out of service: EPMD …; 0 requests wait; known by ejabberd@localhost',
     ]),
-  );
-});
-
-test('check finds everything in order', async () => {
-  const erl = await cluster.erl('ejabberd');
-  await loadModule(erl);
-  await play(erl);
-  const program = workplace.run(['check']);
-  assert.equal(await program.ends(), 0);
-  const tls = /^(✔ TLS with other nodes): the certificate in .* can be used, until .*$/m;
-  assert.deepEqual(program.output.replace(tls, '$1').trim().split('\n'), [
-    `✔ configuration: ${workplace.file('megaphone.yml')}`,
-    `✔ cookie: in ${workplace.file('cookie')}, readable for its owner only`,
-    ...(isOverTls ? ['✔ TLS with other nodes'] : []),
-    `✔ EPMD answers on port ${cluster.epmd.port}`,
-    '✔ the name megaphone@localhost is free',
-    `✔ ejabberd@localhost is reached${isOverTls ? ' over TLS' : ''}, and accepts the cookie`,
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 6 of the contract',
-    `✔ HTTP port ${port} is free`,
-  ]);
-});
-
-test('check runs beside the gateway', async () => {
-  const erl = await cluster.erl('ejabberd');
-  await play(erl);
-  const gateway = workplace.run(['start']);
-  await gateway.shows(/is in service/);
-  const program = workplace.run(['check']);
-  assert.equal(await program.ends(), 0);
-  assert.match(program.output, /✔ megaphone@localhost is this gateway, running already/);
-  assert.match(program.output, /✔ a process that is not our module registered itself as mod_megaphone/);
-});
-
-test('check says what is wrong and what mends it', async () => {
-  const erl = await cluster.erl('ejabberd');
-  const findings = async (env: Readonly<Record<string, string>> = {}, ...args: string[]): Promise<string> => {
-    const program = workplace.run(['check', ...args], env);
-    assert.equal(await program.ends(), 1);
-    return program.output;
-  };
-  assert.match(
-    await findings(),
-    /✘ mod_megaphone is not installed on ejabberd@localhost\n {2}→ .*module_install/,
-  );
-  await loadModule(erl);
-  assert.match(
-    await findings(),
-    /✘ mod_megaphone is installed on ejabberd@localhost but does not run\n {2}→ /,
-  );
-  await loadModule(erl, 2);
-  assert.match(await findings(), /✘ mod_megaphone on ejabberd@localhost speaks version 2/);
-  assert.match(
-    await findings({ MEGAPHONE_COOKIE: 'another' }),
-    /✔ cookie: given in MEGAPHONE_COOKIE\n(?:.*\n)*✘ .*ookie.*\[HANDSHAKE_\w+\]\n {2}→ /,
-  );
-  assert.match(
-    await findings({}, '--distribution-ip', '192.0.2.1'),
-    /✘ .* on 192\.0\.2\.1:\d+: EADDRNOTAVAIL \[NODE_LISTEN\]\n {2}→ this machine has no such address/,
-  );
-  assert.match(
-    await findings({}, '--nodes', 'nobody@localhost'),
-    /✘ .*nobody.*\[EPMD_NOT_REGISTERED\]\n {2}→ /,
-  );
-  await cluster.erl('other');
-  assert.match(await findings({}, '--node', 'other@localhost'), /✘ another node is called other@localhost/);
-  assert.match(
-    await findings({ MEGAPHONE_HTTP_PORT: '0x' }),
-    /✘ MEGAPHONE_HTTP_PORT: http_port: expected a port/,
-  );
-  assert.match(await findings({ MEGAPHONE_HTTP_PROT: '1' }), /✘ the variable MEGAPHONE_HTTP_PROT is unknown/);
-  await cluster.epmd.stop();
-  assert.match(await findings(), /✘ EPMD at .*\[EPMD_UNREACHABLE\]\n {2}→ .*epmd -daemon/);
-});
-
-test('check sees a port that is taken', async () => {
-  const other = await cluster.gateway({ nodes: 'ejabberd@localhost' });
-  const program = workplace.run(['check', '--http-port', String(other.bosh.port)]);
-  assert.equal(await program.ends(), 1);
-  assert.match(
-    program.output,
-    /✘ cannot listen on 127\.0\.0\.1 port \d+: EADDRINUSE \[HTTP_LISTEN\]\n {2}→ another program/,
   );
 });
 

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bad, good, linesOf } from '../../../src/cli/check.js';
 import { isPrivate } from '../../../src/cli/check-url.js';
+import { bad, good, linesOf } from '../../../src/cli/finding.js';
 
 const ENDPOINTS: readonly (readonly [asked: string, endpoint: string, isPrivate: boolean])[] = [
   ['https://a.example/', 'https://a.example/bosh', true],
