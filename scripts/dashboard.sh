@@ -9,7 +9,7 @@ mkdir -p $to
 for file in src/dashboard/*.{html,css,js,svg}; do
   [ ! -L "$file" ] || continue
   # Comments stand on lines of their own.
-  sed -E -e '/^ *\/\*.*\*\/$/d' -e '/^ *\/\*([^*]|\*[^/])*$/,/\*\/$/d' -e '/^ *\/\/ /d' -e '/^ *<!--.*-->$/d' -e 's/^ +//' -e '/^$/d' "$file" >"$to/${file##*/}"
+  sed -E -e '/^ *\/\*.*\*\/$/d' -e '/^ *\/\*([^*]|\*[^/])*\*?$/,/\*\/$/d' -e '/^ *\/\/ /d' -e '/^ *<!--.*-->$/d' -e 's,/\*\* @[^*]*\*/ ?,,g' -e 's/^ +//' -e '/^$/d' "$file" >"$to/${file##*/}"
 done
 # uPlot, from node_modules.
 cp -L src/dashboard/uPlot.* $to/

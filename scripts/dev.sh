@@ -14,9 +14,15 @@ gateway() { "$root/scripts/gateway.sh" "$@"; }
 
 up() {
   ejabberd start
-  DEMO_ACCOUNTS=$ejabberd_dir/accounts gateway start
+  gateway status >/dev/null 2>&1 || require_free_port "$admin_port" MEGAPHONE_ADMIN_PORT
+  DEMO_ACCOUNTS=$ejabberd_dir/accounts GATEWAY_SETTINGS=$(dashboard_settings) gateway start
   # The ports a running instance was started with, which this environment need not know.
-  say "$http_port $ejabberd_http_port" >"$gateway_dir/ports"
+  say "$http_port $ejabberd_http_port $admin_port" >"$gateway_dir/ports"
+}
+
+# No balancer is to hear first that it stops.
+dashboard_settings() {
+  printf '%s\n' "admin_port: $admin_port" 'drain_delay: 0' ${GATEWAY_SETTINGS:+"$GATEWAY_SETTINGS"}
 }
 
 down() {
@@ -26,14 +32,15 @@ down() {
 
 # how_to_use END: what there is, and what ends it.
 how_to_use() {
-  local megaphone_port ejabberd_port epmd='' over_tls=''
-  read -r megaphone_port ejabberd_port <"$gateway_dir/ports"
+  local megaphone_port ejabberd_port dashboard_port epmd='' over_tls=''
+  read -r megaphone_port ejabberd_port dashboard_port <"$gateway_dir/ports"
   [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
   # Of a running instance this environment need not know that either.
   ! grep -q ^distribution_tls_cert "$gateway_dir/megaphone.yml" || over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
   cat <<TEXT
 
   Two people chat              http://localhost:$megaphone_port/demo/
+  See it in the dashboard      http://localhost:$dashboard_port/
 
   BOSH through Megaphone       http://localhost:$megaphone_port/bosh
   WebSocket through Megaphone  ws://localhost:$megaphone_port/ws

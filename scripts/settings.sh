@@ -5,6 +5,7 @@
 #   MEGAPHONE_VAR        where the instance lives                            ./var
 #   MEGAPHONE_INSTANCE   suffix of the node names, to run several at once    (none)
 #   MEGAPHONE_HTTP_PORT  the gateway                                         8080
+#   MEGAPHONE_ADMIN_PORT the dashboard                                       9080
 #   EJABBERD_HTTP_PORT   ejabberd's own HTTP, with its own /bosh             5280
 #   EJABBERD_C2S_PORT    ejabberd's XMPP port                                5222
 #   EJABBERD_PROCESSES   Erlang processes that ejabberd may have             250000
@@ -21,6 +22,7 @@ umask 077
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
   suffix=${MEGAPHONE_INSTANCE:-}
   http_port=${MEGAPHONE_HTTP_PORT:-8080}
+  admin_port=${MEGAPHONE_ADMIN_PORT:-9080}
   ejabberd_http_port=${EJABBERD_HTTP_PORT:-5280}
   ejabberd_c2s_port=${EJABBERD_C2S_PORT:-5222}
   ejabberd_processes=${EJABBERD_PROCESSES:-250000}

@@ -1,6 +1,6 @@
 /** Two questions to the person at the page: for the token, and whether something is really meant. */
 
-import { find, say } from './dom.js';
+import { find, reasonOf, say } from './dom.js';
 
 /** @typedef {(form: HTMLFormElement) => Promise<void>} Act throws what is to be said instead */
 
@@ -13,40 +13,25 @@ import { find, say } from './dom.js';
 function ask(dialog, act) {
   const form = /** @type {HTMLFormElement} */ (find('form', dialog));
   const error = find('.error', dialog);
-  const button = /** @type {HTMLButtonElement} */ (find('.primary', dialog));
-  const listening = new AbortController();
-  const { signal } = listening;
   error.textContent = '';
   dialog.showModal();
   return new Promise((resolve) => {
     let isDone = false;
-    find('[data-does=cancel]', dialog).addEventListener('click', () => dialog.close(), { signal });
-    form.addEventListener(
-      'submit',
-      async (event) => {
-        event.preventDefault();
-        button.disabled = true;
-        try {
-          await act(form);
-          isDone = true;
-          dialog.close();
-        } catch (failure) {
-          say(error, failure instanceof Error ? failure.message : String(failure));
-        } finally {
-          button.disabled = false;
-        }
-      },
-      { signal },
-    );
-    dialog.addEventListener(
-      'close',
-      () => {
-        listening.abort();
-        form.reset();
-        resolve(isDone);
-      },
-      { signal },
-    );
+    find('[data-does=cancel]', dialog).onclick = () => dialog.close();
+    form.onsubmit = async (event) => {
+      event.preventDefault();
+      try {
+        await act(form);
+        isDone = true;
+        dialog.close();
+      } catch (failure) {
+        say(error, reasonOf(failure));
+      }
+    };
+    dialog.onclose = () => {
+      form.reset();
+      resolve(isDone);
+    };
   });
 }
 

@@ -34,6 +34,9 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** @param {unknown} error */
+export const reasonOf = (error) => (error instanceof Error ? error.message : String(error));
+
 /**
  * Children with keys, kept from one second to the next: made once, filled again, removed, in the order given.
  * @template T

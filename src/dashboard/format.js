@@ -44,9 +44,8 @@ export const seconds = known((value) => {
 
 /** For the axes, where room is short. */
 export const brief = known((value) => {
-  const [, unit = ''] = /\u00a0(\w)/.exec(scaled(value, ['', 'k', 'M', 'G', 'T'])) ?? [];
-  const part = value / 1000 ** ['', 'k', 'M', 'G', 'T'].indexOf(unit);
-  return `${Number(part.toPrecision(3))}${unit}`;
+  const [number = '', unit = ''] = scaled(value, ['', 'k', 'M', 'G', 'T']).split('\u00a0');
+  return Math.abs(value) < 1000 ? `${Number(value.toPrecision(3))}` : `${Number(number)}${unit}`;
 });
 
 const SPANS = /** @type {const} */ ([

@@ -62,6 +62,16 @@ new Feed('../events', {
 });
 document.addEventListener('visibilitychange', () => last !== undefined && !document.hidden && draw(last));
 
+/** @type {Readonly<Record<string, string>>} */
+const WORDS = {
+  good: 'All is well',
+  warn: 'It serves, with something to look at',
+  bad: 'It serves, with problems',
+  draining: 'It drains',
+  drained: 'It is drained',
+  stopping: 'It stops',
+};
+
 /** @param {Snapshot} snapshot */
 function draw(snapshot) {
   const { gateway, nodes } = snapshot;
@@ -70,12 +80,9 @@ function draw(snapshot) {
   const found = problemsOf(snapshot, columns, recent.lastMinute);
   showProblems(found);
   const serving = nodes.filter(({ in_service }) => in_service).length;
-  const word = gateway.state.replace('_', ' ');
-  const level = found.some((problem) => problem.level === 'bad') ? 'bad' : found.length > 0 ? 'warn' : 'good';
-  sayStanding(
-    level,
-    `${word}, ${count(serving)} of ${count(nodes.length)} ejabberd ${nodes.length === 1 ? 'node' : 'nodes'} in service`,
-  );
+  const level = found[0]?.level ?? 'good';
+  const word = serving === 0 ? 'It serves nobody' : (WORDS[gateway.state] ?? WORDS[level]);
+  sayStanding(level, `${word}: ${count(serving)} of ${count(nodes.length)} ejabberd nodes in service`);
   plots.draw();
   tables.show(snapshot, recent.lastMinute);
   find('#drain').hidden = gateway.state !== 'in_service';

@@ -7,103 +7,85 @@ import { brief, byteRate, bytes, clock, count, percent, rate, seconds } from './
 /** @import { Format } from './format.js' */
 
 /**
- * @typedef {object} Series
- * @property {string} name of the figure
- * @property {string} [label] where there are several
- */
-/**
  * @typedef {object} Plot
  * @property {string} title
  * @property {string} tells more
  * @property {Format} format
  * @property {number} least the scale goes to this at least
- * @property {readonly Series[]} series
+ * @property {Readonly<Record<string, string>>} figures what each is called
  */
 
 /** @type {readonly Plot[]} */
-export const PLOTS = [
+const PLOTS = [
   {
     title: 'Sessions',
-    tells: 'Sessions on all ejabberd nodes, those of other gateways, too',
+    tells: 'Of all gateways, as the ejabberd nodes say',
     format: count,
     least: 4,
-    series: [{ name: 'sessions' }],
+    figures: { sessions: 'on all nodes' },
   },
   {
     title: 'Connections',
-    tells: 'Connections of clients to this gateway, and of them WebSockets',
+    tells: 'Of clients to this gateway',
     format: count,
     least: 4,
-    series: [
-      { name: 'connections', label: 'all' },
-      { name: 'websockets', label: 'WebSocket' },
-    ],
+    figures: { connections: 'all', websockets: 'WebSocket' },
   },
   {
     title: 'Requests held',
-    tells: 'BOSH requests that wait until there is something to say',
+    tells: 'They wait until there is something to say',
     format: count,
     least: 4,
-    series: [{ name: 'held_requests' }],
+    figures: { held_requests: 'BOSH' },
   },
   {
     title: 'Messages',
-    tells: 'Requests and frames of clients, answers and frames to them',
+    tells: 'Requests of BOSH and their answers, frames of WebSockets',
     format: rate,
     least: 2,
-    series: [
-      { name: 'messages_in', label: 'in' },
-      { name: 'messages_out', label: 'out' },
-    ],
+    figures: { messages_in: 'from clients', messages_out: 'to clients' },
   },
   {
     title: 'Traffic',
-    tells: 'Bytes of what clients send, and of what they are sent',
+    tells: 'Bytes of these messages',
     format: byteRate,
     least: 1000,
-    series: [
-      { name: 'bytes_in', label: 'in' },
-      { name: 'bytes_out', label: 'out' },
-    ],
+    figures: { bytes_in: 'from clients', bytes_out: 'to clients' },
   },
   {
     title: 'Answer latency',
-    tells: 'From a request to ejabberd’s answer, where that is not held; of the last ten seconds',
+    tells: 'From a request to ejabberd’s answer, where that is not held; of ten seconds',
     format: seconds,
     least: 0.005,
-    series: [
-      { name: 'latency_p50', label: 'p50' },
-      { name: 'latency_p90', label: 'p90' },
-      { name: 'latency_p99', label: 'p99' },
-    ],
+    figures: { latency_p50: 'p50', latency_p90: 'p90', latency_p99: 'p99' },
   },
   {
     title: 'Processor',
-    tells: 'All processes of the gateway; 100 % is one core',
+    tells: 'All processes of the gateway',
     format: percent,
     least: 0.1,
-    series: [{ name: 'cpu' }],
+    figures: { cpu: 'of one core' },
   },
   {
     title: 'Memory',
-    tells: 'Resident memory of all processes of the gateway',
+    tells: 'All processes of the gateway',
     format: bytes,
     least: 1e6,
-    series: [{ name: 'memory_bytes' }],
+    figures: { memory_bytes: 'resident' },
   },
   {
     title: 'Event-loop delay',
-    tells: 'How late the gateway comes to what is due: 99 % of looks of a second are below this',
+    tells: 'How late the gateway comes to what is due',
     format: seconds,
     least: 0.005,
-    series: [{ name: 'event_loop_delay' }],
+    figures: { event_loop_delay: 'p99' },
   },
   {
     title: 'Link queues',
     tells: 'Bytes that wait until ejabberd nodes read them',
     format: bytes,
     least: 1000,
-    series: [{ name: 'link_queue_bytes' }],
+    figures: { link_queue_bytes: 'to ejabberd' },
   },
 ];
 
@@ -127,18 +109,17 @@ export class Plots {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       for (const { chart } of this.#cards) chart.redraw(false);
     });
-    // All have the same width.
+    // All have the same width; none while another page is shown.
     new ResizeObserver(() => {
-      for (const { chart, area } of this.#cards)
-        if (area.clientWidth > 0) chart.setSize({ width: area.clientWidth, height: HEIGHT });
+      const width = this.#cards[0]?.area.clientWidth ?? 0;
+      if (width > 0) for (const { chart } of this.#cards) chart.setSize({ width, height: HEIGHT });
     }).observe(parent);
   }
 
   draw() {
-    for (const { plot, chart } of this.#cards) {
-      const columns = plot.series.map(({ name }) => this.#columns.of(name));
-      chart.setData([this.#columns.at, ...columns]);
-    }
+    const { at } = this.#columns;
+    for (const { chart, names } of this.#cards)
+      chart.setData([at, ...names.map((name) => this.#columns.of(name))]);
   }
 }
 
@@ -147,34 +128,25 @@ export class Plots {
  * @param {HTMLElement} parent
  * @param {Columns} columns
  */
-function card(plot, parent, columns) {
-  const values = plot.series.map(({ label = '' }, at) => {
-    const value = element('b', {}, '–');
-    const name = label === '' ? [] : [element('span', { class: `series s${at}` }, label)];
-    return { value, node: element('li', {}, value, ...name) };
-  });
-  const when = element('span', { class: 'when' });
-  const title = element('h3', {}, plot.title, when);
-  const area = element('div', {
-    class: 'area',
-    role: 'img',
-    'aria-label': `${plot.title} of the last ten minutes`,
-  });
-  parent.append(
-    element(
-      'section',
-      { class: 'card plot', title: plot.tells },
-      title,
-      element('ul', { class: `values v${values.length}` }, ...values.map(({ node }) => node)),
-      area,
-    ),
+function card({ title, tells, format, least, figures }, parent, columns) {
+  const names = Object.keys(figures);
+  const isOne = names.length === 1;
+  const values = names.map(() => element('b'));
+  const labels = Object.values(figures).map((label, at) =>
+    element('span', { class: isOne ? '' : `series s${at}` }, label),
   );
+  const when = element('span', { class: 'when' });
+  const area = element('div', { class: 'area', role: 'img', 'aria-label': `${title}, the last minutes` });
+  const items = values.map((value, at) => element('li', {}, value, labels[at] ?? ''));
+  const list = element('ul', { class: 'values' }, ...items);
+  const head = element('h3', {}, title, when);
+  parent.append(element('section', { class: 'card plot', title: tells }, head, list, area));
   /** @param {number | null | undefined} at a row; none: the last */
   const show = (at) => {
     say(when, at == null ? '' : clock(columns.at[at] ?? 0));
-    values.forEach(({ value }, i) => {
-      const column = columns.of(plot.series[i]?.name ?? '');
-      say(value, plot.format(column[at ?? column.length - 1]));
+    names.forEach((name, i) => {
+      const column = columns.of(name);
+      say(/** @type {Node} */ (values[i]), format(column[at ?? column.length - 1]));
     });
   };
   /** @type {uPlot.Options} */
@@ -186,30 +158,30 @@ function card(plot, parent, columns) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: 'time' } },
     scales: {
       x: { range: (_, from, to) => [Math.min(to - SHORTEST_SECONDS, Math.max(from, to - KEPT_SECONDS)), to] },
-      y: { range: (_, __, most) => [0, 1.15 * Math.max(plot.least, most ?? 0)] },
+      y: { range: (_, __, most) => [0, 1.15 * Math.max(least, most ?? 0)] },
     },
     axes: [
       {
         ...axis(),
-        size: 20,
-        gap: 2,
+        size: 22,
+        gap: 4,
         space: 60,
         values: (_, times) => times.map((time) => clock(time).slice(0, 5)),
-        incrs: [30, 60, 120, 300, 600],
+        incrs: [60, 120, 300, 600],
       },
       {
         ...axis(),
         size: 36,
         gap: 3,
         space: 26,
-        values: (_, marks) => marks.map((mark) => short(plot.format, mark)),
+        values: (_, marks) => marks.map((mark) => short(format, mark)),
       },
     ],
     series: [
       {},
-      ...plot.series.map((_, at) => ({
+      ...names.map((_, at) => ({
         stroke: () => colour(`--s${at}`),
-        ...(plot.series.length === 1 ? { fill: () => colour('--fill') } : {}),
+        ...(isOne ? { fill: () => colour('--fill') } : {}),
         width: 1.5,
         points: { show: false },
       })),
@@ -219,7 +191,7 @@ function card(plot, parent, columns) {
       setData: [(chart) => show((chart.cursor.left ?? -1) < 0 ? null : chart.cursor.idx)],
     },
   };
-  return { plot, area, chart: new uPlot(options, [[], ...plot.series.map(() => [])], area) };
+  return { names, area, chart: new uPlot(options, [[], ...names.map(() => [])], area) };
 }
 
 const axis = () => ({

@@ -1,6 +1,6 @@
 /** What is wrong, and what mends it: of one snapshot, and of what was just before. The worst first. */
 
-import { count, percent, rate, seconds } from './format.js';
+import { count, percent, seconds } from './format.js';
 import { REFUSALS } from './refusals.js';
 
 /** @import { NodeRow, Snapshot } from './types.js' */
@@ -162,5 +162,5 @@ function ofFigures(columns) {
  */
 function ofRefusal(cause, times) {
   const [what, mend] = REFUSALS[cause] ?? [cause, ''];
-  return warn(`Refused in the last minute: ${count(times)} (${rate(times / 60)}), ${what}.`, mend);
+  return warn(`${count(times)} refused in the last minute: ${what}.`, mend);
 }

@@ -1,7 +1,7 @@
 /** The page of sessions: searched by the start of a user or an address, read piece by piece, each one to be closed. */
 
 import { askWhether } from './dialogs.js';
-import { element, find, Keyed, say } from './dom.js';
+import { element, find, Keyed, reasonOf, say } from './dom.js';
 import { bytes, count, span } from './format.js';
 import { tableRow } from './tables.js';
 
@@ -37,8 +37,6 @@ export class Sessions {
       event.preventDefault();
       void this.look();
     });
-    for (const select of this.#form.querySelectorAll('select'))
-      select.addEventListener('change', () => this.#show());
     this.#more.addEventListener('click', () => void this.#read(this.#look));
   }
 
@@ -53,10 +51,10 @@ export class Sessions {
   /** @param {number} look */
   async #read(look) {
     const search = String(new FormData(this.#form).get('search')).trim();
-    const before = this.#shown.length;
+    const before = this.#found.length;
     say(find('#found'), 'Looking …');
     try {
-      for (let looks = 0; looks < LOOKS && this.#shown.length === before; looks += 1) {
+      for (let looks = 0; looks < LOOKS && this.#found.length === before; looks += 1) {
         const after = this.#next === null ? {} : { after: this.#next };
         const page = /** @type {SessionsPage} */ (
           await this.#access.get('sessions', { search, limit: LIMIT, ...after })
@@ -69,27 +67,18 @@ export class Sessions {
       }
       this.#show();
     } catch (error) {
-      if (look === this.#look) say(find('#found'), error instanceof Error ? error.message : String(error));
+      if (look === this.#look) say(find('#found'), reasonOf(error));
     }
   }
 
-  get #shown() {
-    const { transport, state } = Object.fromEntries(new FormData(this.#form));
-    return this.#found.filter(
-      (session) =>
-        (transport === '' || session.transport === transport) && (state === '' || session.state === state),
-    );
-  }
-
   #show() {
-    const shown = this.#shown;
-    this.#rows.show(shown.map((session) => [`${session.node} ${session.id}`, session]));
-    find('#session-list').hidden = shown.length === 0;
+    this.#rows.show(this.#found.map((session) => [`${session.node} ${session.id}`, session]));
+    find('#session-list').hidden = this.#found.length === 0;
     this.#more.hidden = this.#next === null;
     const more = this.#next === null ? '' : ', and there may be more';
     say(
       find('#found'),
-      `${shown.length === 0 ? 'None' : count(shown.length)} found of ${count(this.#total)} sessions${more}.`,
+      `${this.#found.length === 0 ? 'None' : count(this.#found.length)} found of ${count(this.#total)} sessions${more}.`,
     );
   }
 
@@ -99,6 +88,7 @@ export class Sessions {
     const close = element('button', { type: 'button' }, 'Close');
     close.addEventListener('click', () => void this.#close(session));
     const { node, fill } = tableRow(
+      '#session-list',
       /** @type {import('./tables.js').Cells<SessionRow>} */ ([
         ['', ({ user }) => user || 'not logged in'],
         ['', ({ address }) => address],
@@ -107,7 +97,7 @@ export class Sessions {
         ['figure', ({ age_seconds }) => span(age_seconds)],
         ['figure', ({ memory_bytes }) => bytes(memory_bytes)],
         ['figure', ({ held }) => count(held)],
-        ['', ({ node }) => node],
+        ['full', ({ node }) => node],
       ]),
     );
     node.append(element('td', {}, close));

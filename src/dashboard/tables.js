@@ -17,11 +17,15 @@ import { REFUSALS } from './refusals.js';
 
 /**
  * @template T
+ * @param {string} table whose heads name the cells again, where it is too narrow for columns
  * @param {Cells<T>} cells
  */
-export function tableRow(cells) {
+export function tableRow(table, cells) {
+  const heads = find(table).querySelectorAll('thead th');
   const made = cells.map(([classes, tell], at) => {
-    const cell = element(at === 0 ? 'th' : 'td', { ...(at === 0 ? { scope: 'row' } : {}), class: classes });
+    const head = heads[at]?.textContent ?? '';
+    const cell =
+      at === 0 ? element('th', { scope: 'row' }) : element('td', { class: classes, 'data-head': head });
     return { cell, tell };
   });
   return {
@@ -51,13 +55,13 @@ const NODE = [
   ['', stateOfNode],
   ['', stateOfLink],
   ['', ({ link }) => link.tls || (link.up > 0 ? 'none' : '–')],
-  ['figure', ({ sessions }) => count(sessions)],
+  ['figure', ({ sessions, in_service }) => count(in_service ? sessions : null)],
   ['figure', ({ credit, in_service }) => count(in_service ? credit : null)],
   ['figure', ({ requests_on_the_way }) => count(requests_on_the_way)],
   ['figure', ({ requests_waiting }) => count(requests_waiting)],
   ['figure', ({ link }) => bytes(link.queued_bytes)],
-  ['figure', ({ delay_p50, delay_p99 }) => `${seconds(delay_p50)} · ${seconds(delay_p99)}`],
-  ['figure', ({ link }) => `${byteRate(link.bytes_out)} · ${byteRate(link.bytes_in)}`],
+  ['figure full', ({ delay_p50, delay_p99 }) => `${seconds(delay_p50)} · ${seconds(delay_p99)}`],
+  ['figure full', ({ link }) => `${byteRate(link.bytes_out)} · ${byteRate(link.bytes_in)}`],
 ];
 
 /** @type {(node: NodeRow) => Told} */
@@ -77,7 +81,7 @@ function stateOfLink({ link: { up, wanted } }) {
 
 /** A table's body for each node: beneath its figures what takes it out of service, and what mends it. */
 function nodeRows() {
-  const figures = tableRow(NODE);
+  const figures = tableRow('#nodes', NODE);
   const reason = element('b');
   const mend = element('span', { class: 'mend' });
   const why = element(
@@ -114,7 +118,7 @@ const REFUSED = [
   ['', ([cause]) => cause],
   ['figure', ([, lastMinute]) => count(lastMinute)],
   ['figure', ([, , all]) => count(all)],
-  ['text', ([cause]) => (REFUSALS[cause] ?? []).filter((part) => part !== '').join(': ')],
+  ['text', ([cause]) => (REFUSALS[cause] ?? []).join(' → ')],
 ];
 
 function warningLine() {
@@ -140,9 +144,9 @@ export class Tables {
   /** @type {Keyed<NodeRow>} */
   #nodes = new Keyed(find('#nodes'), nodeRows);
   /** @type {Keyed<WorkerRow>} */
-  #workers = new Keyed(find('#workers tbody'), () => tableRow(WORKER));
+  #workers = new Keyed(find('#workers tbody'), () => tableRow('#workers', WORKER));
   /** @type {Keyed<Refusal>} */
-  #refused = new Keyed(find('#refused tbody'), () => tableRow(REFUSED));
+  #refused = new Keyed(find('#refused tbody'), () => tableRow('#refused', REFUSED));
   /** @type {Keyed<Warning>} */
   #warnings = new Keyed(find('#warnings'), warningLine);
 

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 import { Instance } from '../../scripts/support/instance.js';
+import { freePorts } from '../../scripts/support/ports.js';
 import { happens, until } from '../support/until.js';
 import { BoshSession } from './conformance/bosh-session.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
@@ -30,6 +31,8 @@ describe('the demo', { timeout: 240_000 }, () => {
 
   before(async () => {
     instance = await Instance.start({ gateway: false });
+    const [adminPort] = await freePorts(1);
+    instance.env.MEGAPHONE_ADMIN_PORT = `${adminPort}`;
     await instance.script('dev.sh', 'up');
     port = Number(instance.env.MEGAPHONE_HTTP_PORT);
     site = `http://localhost:${port}/demo/`;

@@ -25,18 +25,22 @@ describe('the development instance', { timeout: 300_000 }, () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'megaphone-scripts-'));
-    const [epmd, ...ports] = await freePorts(7);
-    const environment = (instance: string, [http, ejabberdHttp, c2s]: number[]): NodeJS.ProcessEnv => ({
+    const [epmd, ...ports] = await freePorts(9);
+    const environment = (
+      instance: string,
+      [http, ejabberdHttp, c2s, admin]: number[],
+    ): NodeJS.ProcessEnv => ({
       ...process.env,
       MEGAPHONE_VAR: folder,
       MEGAPHONE_INSTANCE: instance,
       MEGAPHONE_HTTP_PORT: `${http}`,
+      MEGAPHONE_ADMIN_PORT: `${admin}`,
       EJABBERD_HTTP_PORT: `${ejabberdHttp}`,
       EJABBERD_C2S_PORT: `${c2s}`,
       ERL_EPMD_PORT: `${epmd}`,
     });
-    first = environment('', ports.slice(0, 3));
-    second = environment('2', ports.slice(3));
+    first = environment('', ports.slice(0, 4));
+    second = environment('2', ports.slice(4));
   });
 
   after(async () => {
@@ -74,6 +78,7 @@ describe('the development instance', { timeout: 300_000 }, () => {
     const output = await up(first);
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/bosh`));
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/demo/`));
+    assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_ADMIN_PORT}/\\n`));
     assert.match(output, new RegExp(`ws://localhost:${first.MEGAPHONE_HTTP_PORT}/ws`));
     assert.match(output, /alice@localhost {2}password \S{16}\n +bob@localhost {2}password \S{16}\n/);
     assert.match(output, new RegExp(`HOME=${folder} erl -sname shell@localhost -hidden`));
@@ -150,7 +155,12 @@ describe('the development instance', { timeout: 300_000 }, () => {
     assert.equal(names, 1);
   });
 
-  for (const variable of ['MEGAPHONE_HTTP_PORT', 'EJABBERD_HTTP_PORT', 'EJABBERD_C2S_PORT']) {
+  for (const variable of [
+    'MEGAPHONE_HTTP_PORT',
+    'MEGAPHONE_ADMIN_PORT',
+    'EJABBERD_HTTP_PORT',
+    'EJABBERD_C2S_PORT',
+  ]) {
     it(`says to set ${variable} when that port is taken`, async () => {
       await dev('down', first);
       const stranger = createServer().listen(Number(first[variable]), '127.0.0.1');
