@@ -9,7 +9,9 @@ with_table_test_() ->
     {foreach, fun megaphone_sessions:create_table/0, fun(_) -> ets:delete(megaphone_sessions) end, [
         fun() -> killed_ones_are_swept_and_counted_no_more() end,
         fun() -> only_those_whose_link_broke_are_cut() end,
-        fun() -> gauges_are_what_sessions_say() end
+        fun() -> gauges_are_what_sessions_say() end,
+        fun() -> pages_have_all_that_stay() end,
+        fun() -> a_page_is_bounded() end
     ]}.
 
 killed_ones_are_swept_and_counted_no_more() ->
@@ -82,3 +84,28 @@ no_table_is_no_error_test() ->
         megaphone_sessions:count(),
         megaphone_sessions:gauges()
     }).
+
+pages(From, N) ->
+    case megaphone_sessions:page(From, N) of
+        {Pids, none} -> Pids;
+        {Pids, Next} when Next > From -> Pids ++ pages(Next, N)
+    end.
+
+%% Each once where nothing changes; and none is missed that was there before while the table grows.
+pages_have_all_that_stay() ->
+    ?assertEqual([], pages(0, 10)),
+    Pid = fun(N) -> list_to_pid("<0." ++ integer_to_list(N) ++ ".77>") end,
+    Open = fun(N) -> ok = megaphone_sessions:open(integer_to_binary(N), Pid(N), {0, 0, 0}) end,
+    lists:foreach(Open, lists:seq(1, 3000)),
+    [?assertEqual(lists:sort([Pid(N) || N <- lists:seq(1, 3000)]), lists:sort(pages(0, Size))) || Size <- [1, 7, 100, 5000]],
+    {First, Next} = megaphone_sessions:page(0, 500),
+    lists:foreach(Open, lists:seq(3001, 20000)),
+    ?assertEqual([], [Pid(N) || N <- lists:seq(1, 3000)] -- (First ++ pages(Next, 500))).
+
+a_page_is_bounded() ->
+    lists:foreach(fun(N) -> ok = megaphone_sessions:open(integer_to_binary(N), self(), {0, 0, 0}) end, lists:seq(1, 20000)),
+    {Pids, Next} = megaphone_sessions:page(0, 50),
+    ?assert(length(Pids) >= 50 andalso length(Pids) < 100),
+    ?assert(Next =< 8 * 50),
+    %% What was told of a larger table, and none at all.
+    ?assertEqual({[], none}, megaphone_sessions:page(1 bsl 40, 50)).

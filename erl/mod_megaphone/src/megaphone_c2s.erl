@@ -18,7 +18,7 @@
 -module(megaphone_c2s).
 
 -export([none/0, max_bytes/0, start/2, new/1, run/2, call/3, cast/2, info/2, event/2, last_word/2, say/2, terminate/2]).
--export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, is_resumed/1, takes_late/1, user/2, ip/1, address/1]).
+-export([due/1, sleep/2, wake/1, stream/1, is_established/1, counts/1, waits/1, is_resumed/1, takes_late/1, user/2, ip/1, address/1, age/1]).
 -export([is_pending/1, export/1, import/1]).
 
 -export_type([c2s/0, result/0, exported/0]).
@@ -267,6 +267,16 @@ address(C2s) ->
     case stream(C2s) of
         #{ip := {Address, _}} -> Address;
         _ -> unknown
+    end.
+
+%% @doc Seconds since ejabberd made it known to others, which is in its name there; -1 before.
+-spec age(c2s()) -> integer().
+age(none) ->
+    -1;
+age(C2s) ->
+    case stream(C2s) of
+        #{stream_state := established, sid := {Time, _}} -> max(0, timer:now_diff(erlang:timestamp(), Time) div 1_000_000);
+        _ -> -1
     end.
 
 %% @doc Has its client gone, and may it come back (XEP-0198)?

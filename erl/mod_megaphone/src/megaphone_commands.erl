@@ -21,7 +21,7 @@ unregister() ->
 -spec commands() -> [tuple()].
 commands() ->
     Value = {list, {stat, {tuple, [{name, string}, {value, integer}]}}},
-    Session = {session, {tuple, [{sid, string}, {jid, string}, {ip, string}, {transport, string}, {state, string}, {held, integer}, {memory, integer}]}},
+    Session = {session, {tuple, [{sid, string}, {jid, string}, {ip, string}, {transport, string}, {state, string}, {held, integer}, {memory, integer}, {age, integer}]}},
     [
         #ejabberd_commands{
             name = megaphone_stats,
@@ -42,8 +42,8 @@ commands() ->
             function = sessions,
             args = [],
             result = {sessions, {list, Session}},
-            result_desc = "Session id, user, client's address, transport, state, requests held, bytes of the process",
-            result_example = [{"xWuyaw.I0D7BjvFu7mk", "alice@localhost/web", "192.0.2.7", "bosh", "established", 1, 4600}]
+            result_desc = "Session id, user, client's address, transport, state, requests held, bytes of the process, seconds since the login (-1: not yet)",
+            result_example = [{"xWuyaw.I0D7BjvFu7mk", "alice@localhost/web", "192.0.2.7", "bosh", "established", 1, 4600, 3600}]
         },
         #ejabberd_commands{
             name = megaphone_close_session,

@@ -3,7 +3,7 @@
 %%% What other processes ask of sessions, or tell them to do: list them, end them, enter the index again.
 -module(megaphone_control).
 
--export([stop/1, kill/0, announce/0, living/0, info/1, close/1]).
+-export([stop/1, kill/0, announce/0, living/0, is_session/1, info/1, infos/2, close/1]).
 
 -define(TIMEOUT_MS, 5000).
 %% How many sessions do at once what all are told to do, and how long it is waited for at most.
@@ -35,15 +35,26 @@ announce() ->
 %% @doc The index may not know them.
 -spec living() -> [pid()].
 living() ->
-    [Pid || Pid <- processes(), is_session(proc_lib:initial_call(Pid))].
+    [Pid || Pid <- processes(), is_session(Pid)].
 
--spec is_session({module(), atom(), [term()]} | false) -> boolean().
-is_session({megaphone_session, run, _}) -> true;
-is_session(_) -> false.
+%% @doc Is this process of this node one?
+-spec is_session(pid()) -> boolean().
+is_session(Pid) ->
+    case proc_lib:initial_call(Pid) of
+        {megaphone_session, run, _} -> true;
+        _ -> false
+    end.
 
 %% @doc Nothing when it is gone.
 -spec info(pid()) -> [megaphone_report:info()].
 info(Pid) -> ask(Pid, megaphone_info).
+
+%% @doc Of those that tell it within the time, in their order. All are asked at once.
+-spec infos([pid()], Ms :: non_neg_integer()) -> [{pid(), megaphone_report:info()}].
+infos(Pids, Ms) ->
+    Asked = [{ask_for(Pid, megaphone_info), Pid} || Pid <- Pids],
+    Until = erlang:monotonic_time(millisecond) + Ms,
+    [{Pid, Info} || {Ref, Pid} <- Asked, Info <- answer(Ref, max(0, Until - erlang:monotonic_time(millisecond)))].
 
 %% @doc Ends it with `policy-violation'.
 -spec close(pid()) -> ok | error.
@@ -55,16 +66,23 @@ close(Pid) ->
 
 %% gen_server:call would be one of the stream's own calls.
 -spec ask(pid(), megaphone_info | megaphone_close) -> [term()].
-ask(Pid, Question) ->
+ask(Pid, Question) -> answer(ask_for(Pid, Question), ?TIMEOUT_MS).
+
+-spec ask_for(pid(), megaphone_info | megaphone_close) -> reference().
+ask_for(Pid, Question) ->
     Ref = erlang:monitor(process, Pid),
     Pid ! {Question, {self(), Ref}},
+    Ref.
+
+-spec answer(reference(), non_neg_integer()) -> [term()].
+answer(Ref, Ms) ->
     receive
         {Ref, Answer} ->
             erlang:demonitor(Ref, [flush]),
             [Answer];
         {'DOWN', Ref, _, _, _} ->
             []
-    after ?TIMEOUT_MS ->
+    after Ms ->
         erlang:demonitor(Ref, [flush]),
         []
     end.

@@ -12,8 +12,8 @@
 -type phase() :: megaphone_ending:phase().
 -type who() :: megaphone_allowance:who().
 -type session() :: megaphone_ending:session().
-%% Session id, user, address, transport, state, requests held and bytes of the process.
--type info() :: {megaphone_sid:sid(), binary(), string(), Transport :: string(), State :: string(), non_neg_integer(), non_neg_integer()}.
+%% Session id, user, address, transport, state, requests held, bytes of the process and seconds since the login (-1: there was none).
+-type info() :: {megaphone_sid:sid(), binary(), string(), Transport :: string(), State :: string(), non_neg_integer(), non_neg_integer(), integer()}.
 
 %% Those of most sessions are constants, which take no memory.
 -spec gauges(Via :: module(), phase(), who()) -> megaphone_sessions:gauges().
@@ -35,7 +35,7 @@ info(#{sid := Sid, via := Via, host := Host, phase := Phase, who := Who, c2s := 
     {memory, Memory} = erlang:process_info(self(), memory),
     C2s = megaphone_c2s:wake(Asleep),
     {_, _, Held} = Gauges = gauges(Via, Phase, Who),
-    {Sid, megaphone_c2s:user(Host, C2s), megaphone_c2s:ip(C2s), transport(Via:name()), state(Phase, Gauges), Held, Memory}.
+    {Sid, megaphone_c2s:user(Host, C2s), megaphone_c2s:ip(C2s), transport(Via:name()), state(Phase, Gauges), Held, Memory, megaphone_c2s:age(C2s)}.
 
 -spec transport(megaphone_socket:transport()) -> string().
 transport(http_bind) -> "bosh";

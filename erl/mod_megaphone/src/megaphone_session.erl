@@ -147,7 +147,11 @@ hear({megaphone_announce, {From, Ref}}, B, #session{gauged = Gauged} = S) ->
     next_state({ok, B}, S);
 hear({megaphone_info, {From, Ref}}, B, S) ->
     From ! {Ref, megaphone_report:info(megaphone_bridge:parts(B))},
-    next_state({ok, B}, S);
+    %% Many are asked one after the other, and most are asleep: what it takes to tell is let go at once.
+    case next_state({ok, B}, S) of
+        {noreply, #session{bridge = B1} = S1, _} -> {noreply, S1#session{bridge = megaphone_bridge:sleep(B1)}, hibernate};
+        Stop -> Stop
+    end;
 hear({megaphone_move, Node, {From, Ref} = Asker}, B, S) when is_atom(Node), is_pid(From), is_reference(Ref) ->
     case megaphone_departure:run(Node, Asker, B) of
         stays -> next_state({ok, B}, S);

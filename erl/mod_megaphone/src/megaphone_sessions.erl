@@ -5,7 +5,7 @@
 %%% what sessions could not note meanwhile, they are asked for after it.
 -module(megaphone_sessions).
 
--export([create_table/0, open/3, open/4, gauge/2, close/1, close/2, find/1, all/0, pids/0, some/1, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
+-export([create_table/0, open/3, open/4, gauge/2, close/1, close/2, find/1, all/0, pids/0, some/1, page/2, count/0, websockets/0, gauges/0, sweep/0, cut/1]).
 -export([may_last/1, longest/0]).
 
 -export_type([gauges/0, link/0]).
@@ -100,6 +100,23 @@ some(N) ->
         '$end_of_table' -> []
     catch
         error:badarg -> []
+    end.
+
+%% @doc So many of the processes, or some more, from a place in the table on, and the place of the next ones. Costs the same
+%% wherever that is. One that comes or goes while all pages are read may be missing, or come twice.
+-spec page(From :: non_neg_integer(), pos_integer()) -> {[pid()], Next :: non_neg_integer() | none}.
+page(From, N) -> page(From, From + 8 * N, N, []).
+
+-spec page(non_neg_integer(), non_neg_integer(), integer(), [pid()]) -> {[pid()], non_neg_integer() | none}.
+page(Slot, End, N, Pids) when N =< 0; Slot =:= End ->
+    {Pids, Slot};
+page(Slot, End, N, Pids) ->
+    try ets:slot(?SESSIONS, Slot) of
+        '$end_of_table' -> {Pids, none};
+        Rows -> page(Slot + 1, End, N - length(Rows), [element(2, Row) || Row <- Rows] ++ Pids)
+    catch
+        %% It has fewer than when the place was told, or there is no table.
+        error:badarg -> {Pids, none}
     end.
 
 -spec count() -> non_neg_integer().
