@@ -243,6 +243,9 @@ export const configSchema = z
     admin_hosts: list(setting('a host name', nonEmpty))
       .default([])
       .describe('further host names by which the admin port may be addressed'),
+    admin_token_file: setting('a path', text)
+      .default('')
+      .describe('file with the token of those who may act at the admin port'),
     agent_ip: ip().default('127.0.0.1').describe("address of the agent for HAProxy's agent-check"),
     agent_port: port().default(0).describe("port of the agent for HAProxy's agent-check, 0 for none"),
     log_level: logLevel().default('info').describe('how much is logged'),

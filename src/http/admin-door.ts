@@ -5,28 +5,37 @@
 
 import type { Config } from '../config/schema.js';
 import type { Reports } from '../observe/report.js';
+import type { AdminApi } from './admin-api.js';
 import { AdminFiles } from './admin-files.js';
 import { AdminHosts } from './admin-hosts.js';
 import { AdminPages } from './admin-pages.js';
-import { plain } from './admin-response.js';
+import { json, plain } from './admin-response.js';
 import type { RequestParser } from './request-parser.js';
 import type { Response } from './response.js';
 
-export type AdminConfig = Pick<Config, 'node' | 'admin_ip' | 'admin_port' | 'admin_hosts'>;
+export type AdminConfig = Pick<
+  Config,
+  'node' | 'admin_ip' | 'admin_port' | 'admin_hosts' | 'admin_token_file'
+>;
 
 export class AdminDoor {
   readonly #hosts: AdminHosts;
   readonly #pages: AdminPages;
+  readonly #api: AdminApi;
   readonly #files = new AdminFiles();
 
   /** @param now milliseconds, never running backwards */
-  constructor(config: AdminConfig, reports: Reports, now: () => number) {
+  constructor(config: AdminConfig, reports: Reports, api: AdminApi, now: () => number) {
+    this.#api = api;
     this.#hosts = new AdminHosts(config);
     this.#pages = new AdminPages(reports, now);
   }
 
-  /** @param request whose head was read, or that cannot be @returns `feed`: the answer has no end */
-  answer(request: RequestParser): Response | Promise<Response> | 'feed' {
+  /**
+   * @param request whose head was read, or that cannot be; @param address of who sends it
+   * @returns `feed`: the answer has no end
+   */
+  answer(request: RequestParser, address: string): Response | Promise<Response> | 'feed' {
     if (request.status !== 0) return plain(request.status, 'That was no request.');
     const { method, path } = request;
     const host = request.header('host');
@@ -34,12 +43,14 @@ export class AdminDoor {
     if (host !== undefined && !this.#hosts.has(host)) {
       return plain(421, 'This is not my name. If it should be, put it into admin_hosts.');
     }
+    const isOfMoment = path === '/events' || path.startsWith('/api/');
+    if (isOfMoment && isForeign(request))
+      return json(403, { error: 'That is not for pages of other sites.' });
+    const done = this.#api.answer(request, address);
+    if (done !== undefined) return done;
     if (method !== 'GET' && method !== 'HEAD')
       return plain(405, 'Only GET and HEAD.', ['allow', 'GET, HEAD']);
-    if (path === '/events') {
-      if (isForeign(request)) return plain(403, 'That is not for pages of other sites.');
-      return method === 'GET' ? 'feed' : plain(405, 'Only GET.', ['allow', 'GET']);
-    }
+    if (path === '/events') return method === 'GET' ? 'feed' : plain(405, 'Only GET.', ['allow', 'GET']);
     return (
       this.#pages.read(path) ??
       this.#files.answer(request) ??

@@ -6,9 +6,12 @@
  */
 
 import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
 import { Feed } from '../observe/feed.js';
 import type { Reports } from '../observe/report.js';
 import { version } from '../version.js';
+import { AdminApi } from './admin-api.js';
+import type { AdminDesk } from './admin-desk.js';
 import { type AdminConfig, AdminDoor } from './admin-door.js';
 import { encodeAdminResponse, plain } from './admin-response.js';
 import { Viewers } from './admin-viewers.js';
@@ -24,19 +27,22 @@ const MAX_BODY = 4 * 1024;
 
 export class AdminServer {
   readonly #reports: Reports;
+  readonly #api: AdminApi;
   readonly #door: AdminDoor;
   readonly #feed: Feed;
   readonly #viewers: Viewers;
   readonly #clock: NodeJS.Timeout;
   #server: BriefServer | undefined;
 
-  /** @param now milliseconds, never running backwards @throws MegaphoneError HTTP_LISTEN */
+  /** @param now milliseconds, never running backwards @throws MegaphoneError HTTP_LISTEN, CONFIG_TOKEN_… */
   static async listen(
     config: AdminConfig,
     reports: Reports,
+    desk: AdminDesk,
+    log: Logger,
     now: () => number = () => performance.now(),
   ): Promise<AdminServer> {
-    const admin = new AdminServer(config, reports, now);
+    const admin = new AdminServer(config, reports, new AdminApi(config.admin_token_file, desk, log), now);
     try {
       const { admin_ip, admin_port } = config;
       admin.#server = await BriefServer.listen(admin_ip, admin_port, LIFETIME_MS, (socket) =>
@@ -49,17 +55,23 @@ export class AdminServer {
     }
   }
 
-  private constructor(config: AdminConfig, reports: Reports, now: () => number) {
+  private constructor(config: AdminConfig, reports: Reports, api: AdminApi, now: () => number) {
     this.#reports = reports;
-    this.#door = new AdminDoor(config, reports, now);
-    const about = { version: version(), actions: false };
-    this.#feed = new Feed(() => about);
+    this.#api = api;
+    this.#door = new AdminDoor(config, reports, api, now);
+    const release = version();
+    this.#feed = new Feed(() => ({ version: release, actions: api.isOpen }));
     this.#viewers = new Viewers(this.#feed);
     this.#clock = setInterval(() => this.#tick(), 1000).unref();
   }
 
   get port(): number {
     return this.#server?.port ?? 0;
+  }
+
+  /** Reads the token again. */
+  reload(): void {
+    this.#api.reload();
   }
 
   async close(): Promise<void> {
@@ -93,7 +105,7 @@ export class AdminServer {
   }
 
   async #answer(socket: Socket, request: RequestParser): Promise<void> {
-    const response = await this.#door.answer(request);
+    const response = await this.#door.answer(request, socket.remoteAddress ?? '');
     if (response === 'feed' && !this.#viewers.isFull) this.#welcome(socket);
     else {
       const answer = response === 'feed' ? plain(503, 'As many look at this already as may.') : response;

@@ -1,24 +1,33 @@
 /** The ports for operators and balancers, each where it is asked for: the admin port and the agent. */
 
+import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import type { Reports } from '../observe/report.js';
+import type { AdminDesk } from './admin-desk.js';
 import type { AdminConfig } from './admin-door.js';
 import { AdminServer } from './admin-server.js';
 import { listenAsAgent } from './agent-server.js';
+import type { BriefServer } from './brief-server.js';
 
 export type OperatorConfig = AdminConfig & Pick<Config, 'agent_ip' | 'agent_port'>;
 
 export class OperatorPorts {
-  readonly #servers: { close(): Promise<void> }[] = [];
+  #admin: AdminServer | undefined;
+  #agent: BriefServer | undefined;
 
-  /** @throws MegaphoneError HTTP_LISTEN: then none is open */
-  static async listen(config: OperatorConfig, reports: Reports): Promise<OperatorPorts> {
+  /** @throws MegaphoneError HTTP_LISTEN, CONFIG_TOKEN_…: then none is open */
+  static async listen(
+    config: OperatorConfig,
+    reports: Reports,
+    desk: AdminDesk,
+    log: Logger,
+  ): Promise<OperatorPorts> {
     const ports = new OperatorPorts();
     try {
-      if (config.admin_port !== 0) ports.#servers.push(await AdminServer.listen(config, reports));
+      if (config.admin_port !== 0) ports.#admin = await AdminServer.listen(config, reports, desk, log);
       if (config.agent_port !== 0) {
         const { agent_ip, agent_port } = config;
-        ports.#servers.push(await listenAsAgent(agent_ip, agent_port, () => reports.health()));
+        ports.#agent = await listenAsAgent(agent_ip, agent_port, () => reports.health());
       }
     } catch (error) {
       await ports.close();
@@ -27,7 +36,12 @@ export class OperatorPorts {
     return ports;
   }
 
+  /** Reads the token again. */
+  reload(): void {
+    this.#admin?.reload();
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.close()));
+    await Promise.all([this.#admin?.close(), this.#agent?.close()]);
   }
 }

@@ -4,10 +4,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { MegaphoneError } from '../errors.js';
+import { type PrivateFile, readPrivateLine } from './private-file.js';
 
 export class Cookie {
   readonly #value: string;
@@ -62,34 +62,12 @@ export interface CookieSources {
 export function loadCookie({ env, file, home, credentials }: CookieSources): Cookie {
   if (env !== undefined && env !== '') return new Cookie(env);
   const path = file ?? join(home, '.erlang.cookie');
-  const isCredential = credentials !== undefined && dirname(path) === credentials;
-  return new Cookie(readPrivateLine(path, isCredential), path);
+  return new Cookie(readPrivateLine(path, COOKIE_FILE, credentials), path);
 }
 
-/** @param isPrivate whatever its mode says: with an access list the group's part is the mask of that list */
-function readPrivateLine(path: string, isPrivate: boolean): string {
-  try {
-    const { mode } = statSync(path);
-    if (!isPrivate && (mode & 0o077) !== 0) {
-      throw new MegaphoneError(
-        'CONFIG_COOKIE_NOT_PRIVATE',
-        `Others than its owner may read the cookie file ${path}`,
-        {
-          hint: `chmod 400 ${shellQuoted(path)}`,
-        },
-      );
-    }
-    const [line = ''] = readFileSync(path, 'latin1').split(/\r?\n/, 1);
-    return line;
-  } catch (cause) {
-    if (cause instanceof MegaphoneError) throw cause;
-    throw new MegaphoneError('CONFIG_COOKIE_UNREADABLE', `The cookie file ${path} cannot be read`, {
-      cause,
-      hint: 'Copy the cookie of the ejabberd node there (often /var/lib/ejabberd/.erlang.cookie), readable for this user alone.',
-    });
-  }
-}
-
-function shellQuoted(path: string): string {
-  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
+const COOKIE_FILE: PrivateFile = {
+  what: 'cookie file',
+  notPrivate: 'CONFIG_COOKIE_NOT_PRIVATE',
+  unreadable: 'CONFIG_COOKIE_UNREADABLE',
+  hint: 'Copy the cookie of the ejabberd node there (often /var/lib/ejabberd/.erlang.cookie), readable for this user alone.',
+};

@@ -11,7 +11,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { Gateway } from '../gateway/gateway.js';
 import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js';
+import { ModuleSessions } from '../gateway/module-sessions.js';
 import { ModuleReports } from '../gateway/module-stats.js';
+import type { AdminDesk } from '../http/admin-desk.js';
 import { BoshServer } from '../http/bosh-server.js';
 import type { CertificateFiles } from '../http/certificate.js';
 import { OperatorPorts } from '../http/operator-ports.js';
@@ -65,6 +67,7 @@ export class Service implements Crew {
   readonly gateway: Gateway;
   readonly bosh: BoshServer;
   readonly reports: Reports;
+  readonly desk: AdminDesk;
   readonly #ports: OperatorPorts;
   readonly #standing: Standing;
   readonly #reloadTls: () => void;
@@ -162,25 +165,31 @@ export class Service implements Crew {
       stats: () => stats(sources),
       asked: async () => ({ modules: await modules.read(), processes: await process.read() }),
     };
+    const sessions = new ModuleSessions(node, gateway.cluster);
+    const desk: AdminDesk = {
+      order: async (order) => (await orders?.order(order)) ?? standing.state,
+      sessions: (query) => sessions.page(query),
+      closeSession: (peer, id) => sessions.close(peer, id),
+    };
     node.register(
       PROCESS_NAME,
       new MegaphoneProcess(node, gateway, {
         health: reports.health,
         about: () => ({ ...how, distribution_port: config.distribution_port }),
         stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
-        order: async (order) => ({ state: (await orders?.order(order)) ?? standing.state }),
+        order: async (order) => ({ state: await desk.order(order) }),
       }),
     );
     let ports: OperatorPorts;
     try {
-      ports = await OperatorPorts.listen(config, reports);
+      ports = await OperatorPorts.listen(config, reports, desk, log);
     } catch (error) {
       await bosh.close();
       throw error;
     }
     logNodeEvents(node, counters, log);
     gateway.cluster.connect();
-    return new Service(node, () => reloadTls(options, log), gateway, bosh, ports, reports, standing);
+    return new Service(node, () => reloadTls(options, log), gateway, bosh, ports, reports, desk, standing);
   }
 
   private constructor(
@@ -190,6 +199,7 @@ export class Service implements Crew {
     bosh: BoshServer,
     ports: OperatorPorts,
     reports: Reports,
+    desk: AdminDesk,
     standing: Standing,
   ) {
     this.node = node;
@@ -198,14 +208,16 @@ export class Service implements Crew {
     this.bosh = bosh;
     this.#ports = ports;
     this.reports = reports;
+    this.desk = desk;
     this.#standing = standing;
     const tick = (): void => gateway.tick(process.uptime());
     tick();
     this.#clock = setInterval(tick, 1000);
   }
 
-  /** Reads the certificates again. */
+  /** Reads the certificates and the token again. */
   reload(): void {
+    this.#ports.reload();
     this.bosh.reloadCertificate();
     this.#reloadTls();
   }

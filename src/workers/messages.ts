@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
+import type { SessionPage, SessionQuery } from '../gateway/module-sessions.js';
 import type { Asked, GatewayState, Stats } from '../observe/report.js';
 import type { About } from '../service/about.js';
 import type { Order, Phase } from '../service/lifecycle.js';
@@ -14,6 +15,8 @@ export type ToWorker =
   /** Read the certificate again. */
   | { readonly type: 'reload' }
   | { readonly type: 'ask' }
+  /** An operator wants to know, or have done, something at the ejabberd nodes. */
+  | { readonly type: 'errand'; readonly number: number; readonly errand: Errand }
   /** Do what this phase of the gateway asks for, and say `entered`; `finishing` ends the process. */
   | { readonly type: 'enter'; readonly phase: Phase }
   /** What came of an `order`. */
@@ -46,8 +49,19 @@ export type ToPrimary =
   | { readonly type: 'report'; readonly stats: Stats }
   /** The answer to `ask`. */
   | { readonly type: 'asked'; readonly asked: Asked }
+  | { readonly type: 'errandDone'; readonly number: number; readonly outcome: Outcome }
   /** It cannot start, and ends. */
   | { readonly type: 'failed'; readonly error: ErrorReport };
+
+export type Errand =
+  | { readonly what: 'sessions'; readonly query: SessionQuery }
+  | { readonly what: 'close'; readonly node: string; readonly id: string };
+
+/** What `sessions` or `closeSession` of the worker's desk gave. */
+export type Outcome =
+  | { readonly page: SessionPage }
+  | { readonly closed: boolean }
+  | { readonly error: ErrorReport };
 
 export interface ErrorReport {
   readonly code: ErrorCode;

@@ -20,6 +20,8 @@ import type { About } from '../service/about.js';
 import type { Crew, Orders } from '../service/drain.js';
 import { type Phase, stateOf } from '../service/lifecycle.js';
 import { Dealer } from './dealer.js';
+import { deskOf, noWorker } from './errands.js';
+import { type Errand, type Outcome, toReport } from './messages.js';
 import { WorkerSlot } from './worker-slot.js';
 
 export class Primary implements Reports, Crew {
@@ -38,7 +40,8 @@ export class Primary implements Reports, Crew {
     const primary = new Primary(config, log, orders, how);
     try {
       // First, so that whoever sees the HTTP port open can ask how far the workers are.
-      primary.#ports = await OperatorPorts.listen(config, primary);
+      const desk = deskOf(orders, (errand) => primary.#run(errand));
+      primary.#ports = await OperatorPorts.listen(config, primary, desk, log);
       await primary.#dealer.listen(config.http_ip, config.http_port);
       await Promise.all(primary.#slots.map((slot) => slot.start()));
       return primary;
@@ -109,8 +112,16 @@ export class Primary implements Reports, Crew {
     };
   }
 
-  /** Each worker reads the certificate again. */
+  /** By one that reaches a node, if any does. */
+  async #run(errand: Errand): Promise<Outcome> {
+    const isServing = ({ state }: WorkerSlot): boolean => state.up && state.stats?.status === 'ok';
+    const slot = this.#slots.find(isServing) ?? this.#slots.find(({ state }) => state.up);
+    return (await slot?.run(errand)) ?? { error: toReport(noWorker()) };
+  }
+
+  /** Each worker reads the certificate again, and this process the token. */
   reload(): void {
+    this.#ports?.reload();
     for (const slot of this.#slots) slot.reload();
   }
 

@@ -9,7 +9,16 @@ import { type Asked, NOT_ASKED, type Stats } from '../observe/report.js';
 import type { Orders } from '../service/drain.js';
 import type { Phase } from '../service/lifecycle.js';
 import type { Dealer, Worker } from './dealer.js';
-import { type Begin, fromReport, REPORT_MS, type ToPrimary, type ToWorker } from './messages.js';
+import { Errands } from './errands.js';
+import {
+  type Begin,
+  type Errand,
+  fromReport,
+  type Outcome,
+  REPORT_MS,
+  type ToPrimary,
+  type ToWorker,
+} from './messages.js';
 import { passOn } from './pass-on.js';
 
 /** So many reports missing, and it is not up: its event loop stands still. */
@@ -37,6 +46,7 @@ export class WorkerProcess implements Worker {
   #missing = 0;
   #isReady = false;
   #asking: ((asked: Asked) => void)[] = [];
+  readonly #errands = new Errands();
   #entering: { readonly phase: Phase; readonly resolve: () => void } | undefined;
   /** Why it is about to end, where it could tell. */
   #failure: MegaphoneError | undefined;
@@ -63,6 +73,7 @@ export class WorkerProcess implements Worker {
       clearInterval(watch);
       dealer.leave(this);
       this.#entering?.resolve();
+      this.#errands.end(config.node);
     });
     this.up = new Promise((resolve, reject) => {
       child.on('message', (message: ToPrimary) => {
@@ -107,6 +118,12 @@ export class WorkerProcess implements Worker {
     });
   }
 
+  run(errand: Errand): Promise<Outcome> {
+    const { number, outcome } = this.#errands.begin();
+    this.#send({ type: 'errand', number, errand });
+    return outcome;
+  }
+
   /** Resolves when it has done what this phase asks for, is to do something else, or ended. */
   enter(phase: Phase): Promise<void> {
     this.#entering?.resolve();
@@ -147,6 +164,9 @@ export class WorkerProcess implements Worker {
         break;
       case 'asked':
         for (const resolve of this.#asking.splice(0)) resolve(message.asked);
+        break;
+      case 'errandDone':
+        this.#errands.done(message.number, message.outcome);
         break;
       case 'failed':
         this.#failure = fromReport(message.error);

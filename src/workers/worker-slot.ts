@@ -7,7 +7,7 @@ import type { WorkerState } from '../observe/totals.js';
 import type { Orders } from '../service/drain.js';
 import type { Phase } from '../service/lifecycle.js';
 import type { Dealer } from './dealer.js';
-import type { Begin } from './messages.js';
+import type { Begin, Errand, Outcome } from './messages.js';
 import { replacement, SLOT_LIFE, type SlotEvent, type SlotPhase } from './slot-life.js';
 import { WorkerProcess } from './worker-process.js';
 
@@ -72,6 +72,11 @@ export class WorkerSlot {
 
   async asked(): Promise<Asked> {
     return (await this.#process?.asked()) ?? NOT_ASKED;
+  }
+
+  /** `undefined`: there is no process. */
+  run(errand: Errand): Promise<Outcome> | undefined {
+    return this.#process?.run(errand);
   }
 
   /** Resolves when it has done what this phase asks for. */

@@ -12,7 +12,15 @@ import { type GatewayState, NOT_ASKED } from '../observe/report.js';
 import type { Order, Phase } from '../service/lifecycle.js';
 import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
-import { type Begin, REPORT_MS, type ToWorker, tellPrimary, toReport } from './messages.js';
+import {
+  type Begin,
+  type Errand,
+  type Outcome,
+  REPORT_MS,
+  type ToWorker,
+  tellPrimary,
+  toReport,
+} from './messages.js';
 
 /** One that reaches no ejabberd node yet would refuse whom other workers can serve; then, clients are to hear it. */
 const NODE_MS = 5_000;
@@ -38,6 +46,11 @@ process.on('message', (message: ToWorker, socket: Socket | undefined) => {
       break;
     case 'ask':
       void tellAsked();
+      break;
+    case 'errand':
+      void run(message.errand).then((outcome) =>
+        tellPrimary({ type: 'errandDone', number: message.number, outcome }),
+      );
       break;
     case 'enter':
       void enter(message.phase);
@@ -110,6 +123,18 @@ function take(socket: Socket | undefined): void {
 async function tellAsked(): Promise<void> {
   const asked = (await service?.reports.asked()) ?? NOT_ASKED;
   await tellPrimary({ type: 'asked', asked });
+}
+
+async function run(errand: Errand): Promise<Outcome> {
+  try {
+    if (service === undefined) throw new MegaphoneError('GATEWAY_NO_LIST', 'the worker has just begun');
+    const { desk } = service;
+    if (errand.what === 'sessions') return { page: await desk.sessions(errand.query) };
+    return { closed: await desk.closeSession(errand.node, errand.id) };
+  } catch (error) {
+    if (!(error instanceof MegaphoneError)) throw error;
+    return { error: toReport(error) };
+  }
 }
 
 async function enter(next: Phase): Promise<void> {

@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
+import { pino } from 'pino';
 import type { AdminConfig } from '../../../src/http/admin-door.js';
 import { AdminServer } from '../../../src/http/admin-server.js';
 import { Counters } from '../../../src/observe/counters.js';
@@ -21,6 +22,7 @@ import {
   stats,
 } from '../../../src/observe/report.js';
 import { happens } from '../../support/until.js';
+import { NO_DESK } from './no-desk.js';
 
 const delay = new Histogram();
 const nodes: { -readonly [Key in keyof NodeState]: NodeState[Key] }[] = [
@@ -75,6 +77,7 @@ const CONFIG: AdminConfig = {
   node: 'megaphone@gateway.internal',
   admin_ip: '127.0.0.1',
   admin_port: 0,
+  admin_token_file: '',
   admin_hosts: ['Metrics.example.org'],
 };
 
@@ -102,7 +105,7 @@ before(async () => {
       };
     },
   };
-  admin = await AdminServer.listen(CONFIG, reports, () => now);
+  admin = await AdminServer.listen(CONFIG, reports, NO_DESK, pino({ level: 'silent' }), () => now);
 });
 after(() => admin.close());
 beforeEach(() => {

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { pino } from 'pino';
 import type { AdminConfig } from '../../../src/http/admin-door.js';
 import { encodeHead } from '../../../src/http/admin-response.js';
 import { AdminServer } from '../../../src/http/admin-server.js';
@@ -11,11 +12,13 @@ import { Viewers } from '../../../src/http/admin-viewers.js';
 import { NOT_ASKED, type Reports, type Stats } from '../../../src/observe/report.js';
 import { NOTHING } from '../../../src/observe/totals.js';
 import { happens, until } from '../../support/until.js';
+import { NO_DESK } from './no-desk.js';
 
 const CONFIG: AdminConfig = {
   node: 'megaphone@gateway.internal',
   admin_ip: '127.0.0.1',
   admin_port: 0,
+  admin_token_file: '',
   admin_hosts: [],
 };
 let made = 0;
@@ -38,7 +41,7 @@ const reports: Reports = {
 };
 let admin: AdminServer;
 before(async () => {
-  admin = await AdminServer.listen(CONFIG, reports);
+  admin = await AdminServer.listen(CONFIG, reports, NO_DESK, pino({ level: 'silent' }));
 });
 after(() => admin.close());
 

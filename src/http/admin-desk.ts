@@ -1,0 +1,13 @@
+/** Whom the admin port asks for what operators want done. */
+
+import type { SessionPage, SessionQuery } from '../gateway/module-sessions.js';
+import type { GatewayState } from '../observe/report.js';
+
+export interface AdminDesk {
+  /** Takes the gateway out of service, or back. @returns how it is then */
+  order(order: 'drain' | 'resume'): Promise<GatewayState>;
+  /** @throws MegaphoneError */
+  sessions(query: SessionQuery): Promise<SessionPage>;
+  /** @returns whether there was such a session @throws MegaphoneError */
+  closeSession(node: string, id: string): Promise<boolean>;
+}

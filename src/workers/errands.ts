@@ -1,0 +1,57 @@
+/** What operators want of the ejabberd nodes, which only workers reach: one of them runs it for the primary. */
+
+import { MegaphoneError } from '../errors.js';
+import type { AdminDesk } from '../http/admin-desk.js';
+import type { Orders } from '../service/drain.js';
+import { type Errand, fromReport, type Outcome, toReport } from './messages.js';
+
+/** The desk of a gateway whose workers run the errands. */
+export function deskOf(orders: Orders, run: (errand: Errand) => Promise<Outcome>): AdminDesk {
+  return {
+    order: (order) => orders.order(order),
+    sessions: async (query) => {
+      const outcome = await run({ what: 'sessions', query });
+      if ('page' in outcome) return outcome.page;
+      throw errorOf(outcome);
+    },
+    closeSession: async (node, id) => {
+      const outcome = await run({ what: 'close', node, id });
+      if ('closed' in outcome) return outcome.closed;
+      throw errorOf(outcome);
+    },
+  };
+}
+
+const errorOf = (outcome: Outcome): MegaphoneError =>
+  'error' in outcome ? fromReport(outcome.error) : noWorker();
+
+export const noWorker = (): MegaphoneError =>
+  new MegaphoneError('GATEWAY_NO_LIST', 'no worker can ask an ejabberd node just now', {
+    hint: 'each is being replaced; its last lines in the log tell why',
+  });
+
+/** Those that one worker was sent on, each until it is done or the worker has ended. */
+export class Errands {
+  readonly #open = new Map<number, (outcome: Outcome) => void>();
+  #last = 0;
+
+  begin(): { readonly number: number; readonly outcome: Promise<Outcome> } {
+    this.#last += 1;
+    const number = this.#last;
+    const outcome = new Promise<Outcome>((resolve) => this.#open.set(number, resolve));
+    return { number, outcome };
+  }
+
+  done(number: number, outcome: Outcome): void {
+    this.#open.get(number)?.(outcome);
+    this.#open.delete(number);
+  }
+
+  /** The worker has ended. */
+  end(node: string): void {
+    const error = new MegaphoneError('GATEWAY_NO_LIST', `the worker ${node} ended before it could tell`, {
+      node,
+    });
+    for (const number of [...this.#open.keys()]) this.done(number, { error: toReport(error) });
+  }
+}
