@@ -66,6 +66,20 @@ describe('a BOSH session', () => {
     await bob.terminate();
   });
 
+  it('that came back within the second in which it was opened: who logs in next is the later one', async () => {
+    const bob = await bosh();
+    const home = await place(cluster, bob);
+    await moves(bob, 2);
+    const [user = '', resource = ''] = bob.jid.split(/@.*\//);
+    // Ids of a second are counted.
+    const isLater = await cluster.member(home).server.print(`
+      {{_, _, Next}, _} = ejabberd_sm:make_sid(),
+      {{_, _, Count}, _} = lists:max(ejabberd_sm:get_session_sids(<<"${user}">>, <<"localhost">>, <<"${resource}">>)),
+      Next > Count`);
+    assert.equal(isLater, 'true');
+    await bob.terminate();
+  });
+
   it('ends there: what comes late is told so by whichever node', async () => {
     const bob = await bosh();
     await moves(bob, 1);

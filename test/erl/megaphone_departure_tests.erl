@@ -13,6 +13,8 @@ settling(Socket, Test) ->
     Test(Pid, Id),
     Pid ! {'DOWN', Monitor, process, self(), killed},
     receive {'DOWN', Lives, process, Pid, Reason} -> ?assertEqual(normal, Reason) end,
+    %% It did move, whatever became of it there: who asked counts it.
+    receive {Ref, Answer} -> ?assertEqual(moved, Answer) after 0 -> error(untold) end,
     heard().
 
 heard() -> receive Message -> [Message | heard()] after 0 -> [] end.

@@ -138,7 +138,7 @@ exchanges(_) -> [].
 
 %% It is not this process' session any more, unless the new one dies before it says so.
 -spec gone(move(), asker(), megaphone_export:exported(), megaphone_bridge:bridge()) -> ends.
-gone({Id, New, Monitor} = Move, Asker, #{socket := Socket} = Exported, B) ->
+gone({Id, New, Monitor} = Move, {From, Ref} = Asker, #{socket := Socket} = Exported, B) ->
     Event = receive
         {megaphone_arrival, Id, New, moved} -> moved;
         {'DOWN', Monitor, process, New, noconnection} -> no_way;
@@ -146,8 +146,10 @@ gone({Id, New, Monitor} = Move, Asker, #{socket := Socket} = Exported, B) ->
     end,
     case megaphone_move:next(Event, going) of
         ends ->
+            From ! {Ref, cut},
             ends;
         killed ->
+            From ! {Ref, cut},
             ok = left_alone(New, Exported, B),
             true = exit(self(), kill),
             ends;
@@ -202,6 +204,7 @@ forward(Event, #forwarder{move = {Id, New, _}, state = Before, asker = {From, Re
             _ = erlang:send_after(?PASS_MS, self(), {Id, time}),
             proc_lib:hibernate(?MODULE, forward, [F#forwarder{state = passing, conns = [], row = none}]);
         over ->
+            _ = Before =:= settling andalso (From ! {Ref, moved}),
             %% Where the new one ended early it is there still, and other nodes would route here for ever.
             ok = close(F),
             ok = megaphone_forwarders:leave(F#forwarder.sid),

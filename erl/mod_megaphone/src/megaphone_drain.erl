@@ -4,13 +4,15 @@
 %%% through all that live in rounds, some at once and not too many in a second: who cannot move yet, as a client that is about
 %%% to log in, does so in a later one.
 %%%
-%%%               | drain     | rebalance   | abort | stop     | round is over
-%%%   idle        | draining  | rebalancing | ·     | stopping | ·
-%%%   draining    | draining  | ·           | idle  | stopping | ·
-%%%   rebalancing | draining  | ·           | idle  | stopping | idle
-%%%   stopping    | ·         | ·           | ·     | ·        | ·
+%%%               | drain     | rebalance   | abort    | stop     | round is over
+%%%   idle        | draining  | rebalancing | ·        | stopping | ·
+%%%   draining    | draining  | ·           | aborting | stopping | ·
+%%%   rebalancing | draining  | ·           | aborting | stopping | idle
+%%%   aborting    | draining  | rebalancing | ·        | stopping | idle
+%%%   stopping    | ·         | ·           | ·        | ·        | ·
 %%%
-%%% (·: nothing changes. The test reads this table.) Draining and stopping the node takes no new sessions; idle it does again.
+%%% (·: nothing changes. The test reads this table.) Draining and stopping the node takes no new sessions. Aborting it does again, and
+%%% those that are under way come to an end.
 -module(megaphone_drain).
 -behaviour(gen_server).
 
@@ -22,7 +24,7 @@
 
 -export_type([phase/0, status/0]).
 
--type phase() :: idle | draining | rebalancing | stopping.
+-type phase() :: idle | draining | rebalancing | aborting | stopping.
 -type event() :: drain | rebalance | abort | stop | round_over.
 %% `to_go' are those that are to move and have not: of these some are under way, offered to another node and not settled there, and some
 %% stayed in this round. `sessions' are all that are here.
@@ -102,11 +104,10 @@ stop() ->
 phase(stopping, _) -> stopping;
 phase(_, stop) -> stopping;
 phase(_, drain) -> draining;
-phase(idle, rebalance) -> rebalancing;
-phase(Phase, rebalance) -> Phase;
-phase(_, abort) -> idle;
-phase(rebalancing, round_over) -> idle;
-phase(Phase, round_over) -> Phase.
+phase(Phase, rebalance) when Phase =:= idle; Phase =:= aborting -> rebalancing;
+phase(Phase, abort) when Phase =:= draining; Phase =:= rebalancing -> aborting;
+phase(Phase, round_over) when Phase =:= rebalancing; Phase =:= aborting -> idle;
+phase(Phase, _) -> Phase.
 
 %%% The process
 
@@ -131,15 +132,14 @@ handle_call({drain, Targets}, _, #drain{phase = Phase} = D) ->
 handle_call(abort, _, #drain{phase = Phase} = D) when Phase =:= draining; Phase =:= rebalancing ->
     ?LOG_NOTICE("Megaphone moves no more sessions: ~ts", [text(D)]),
     ok = megaphone_cluster:set(in_service),
-    %% Those that are under way come to an end.
     {reply, ok, step(D#drain{phase = phase(Phase, abort), queue = [], stay = #{}})};
 handle_call(abort, _, #drain{phase = Phase} = D) ->
-    {reply, case Phase of idle -> ok; stopping -> error end, D};
+    {reply, case Phase of stopping -> error; _ -> ok end, D};
 handle_call(status, _, #drain{open = Open} = D) ->
     {reply, {to_status(D), [Pid || {Pid, _} <- maps:values(Open)]}, D};
 handle_call(load, _, D) ->
     {reply, {megaphone_cluster:here(), to_status(D)}, D};
-handle_call({rebalance, Shares}, _, #drain{phase = idle} = D) ->
+handle_call({rebalance, Shares}, _, #drain{phase = Phase} = D) when Phase =:= idle; Phase =:= aborting ->
     ?LOG_NOTICE("Megaphone evens the cluster out: sessions move from here, ~0p", [Shares]),
     Queue = megaphone_balance:deal(megaphone_sessions:pids(), Shares),
     {reply, length(Queue), step((begins(rebalance, D))#drain{queue = Queue})};
@@ -233,6 +233,10 @@ answered(moved, #drain{moved = Moved} = D) ->
     D#drain{moved = Moved + 1, moved_at = now_ms()};
 answered({stays, moved}, D) ->
     D;
+%% The session went on there, or ended: nobody here knows.
+answered(cut, D) ->
+    ok = megaphone_stats:add(moves_failed, 1),
+    D;
 answered({stays, Reason}, #drain{stay = Stay} = D) ->
     ok = megaphone_stats:add(moves_failed, 1),
     D#drain{stay = Stay#{Reason => maps:get(Reason, Stay, 0) + 1}}.
@@ -251,8 +255,8 @@ over(#drain{phase = stopping, stay = Stay, since = Since, moved_at = MovedAt} = 
         true -> stopped(D);
         false -> timer({?SOON_MS, round}, D)
     end;
-over(#drain{phase = idle} = D) ->
-    timer(infinity, D#drain{stay = #{}}).
+over(#drain{phase = Phase} = D) when Phase =:= idle; Phase =:= aborting ->
+    timer(infinity, D#drain{phase = phase(Phase, round_over), stay = #{}}).
 
 -spec stopped(#drain{}) -> #drain{}.
 stopped(#drain{moved = Moved, waits = Waits} = D) ->

@@ -32,6 +32,7 @@ release() -> [application:get_key(App, vsn) || App <- [ejabberd, xmpp, fast_xml]
 %% @doc As plain terms; the stream itself goes on, if it has to.
 -spec export(stream()) -> stream().
 export(Stream) ->
+    ok = pass_ids(),
     maps:map(fun out/2, maps:without([owner, socket_monitor], Stream)).
 
 -spec out(atom(), term()) -> term().
@@ -45,6 +46,7 @@ out(_, Value) -> Value.
 %% @doc Of the calling process.
 -spec import(stream()) -> stream().
 import(#{sid := {Time, _}} = Exported) ->
+    ok = pass_ids(),
     Stream = maps:map(fun(Key, Value) -> in(Key, Value, Exported) end, Exported),
     shape(Stream#{owner => self(), socket_monitor => make_ref(), sid := {later(Time), self()}}).
 
@@ -54,10 +56,14 @@ in(stream_timeout, {Timeout, Age}, _) -> {Timeout, Age + now_ms()};
 in(Key, Left, _) when is_map_key(Key, ?TIMERS), is_integer(Left) -> erlang:start_timer(Left, self(), map_get(Key, ?TIMERS));
 in(_, Value, _) -> Value.
 
-%% Of two with a resource ejabberd takes the later; one who logs in meanwhile is later than this.
+%% Of two with a resource ejabberd takes the later; one who logs in meanwhile is to be later than this.
 -spec later(erlang:timestamp()) -> erlang:timestamp().
 later({Mega, Seconds, Micro}) when Micro < 999999 -> {Mega, Seconds, Micro + 1};
 later({Mega, Seconds, _}) -> {Mega, Seconds + 1, 0}.
+
+%% Within a second a node counts its ids: those that a session is given when it moves on, and comes back, are taken by nobody.
+-spec pass_ids() -> ok.
+pass_ids() -> lists:foreach(fun(_) -> ejabberd_sm:make_sid() end, [leaves, comes]).
 
 %% The other node's clock is not this one's, so it begins anew; with a client that is gone, not at all.
 -spec shape(stream()) -> stream().
