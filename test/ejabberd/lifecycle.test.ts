@@ -85,11 +85,11 @@ describe('whoever asks a session that ends', { timeout: 60_000 }, () => {
     const session = await login();
     // Once the hub has passed it on, its state can be had.
     const answer = await server.print(`
-      P = ${processOf(session)}, ok = sys:suspend(P), Me = self(),
+      P = ${processOf(session)}, ok = sys:suspend(P, infinity), Me = self(),
       P ! {megaphone_stop, all, {Me, make_ref()}},
       mod_megaphone ! {Me, held, <<"${session.sid}">>, ${session.rid}},
-      _ = sys:get_state(mod_megaphone), ok = sys:resume(P),
-      receive {Me, Status, _} -> Status; {Me, Status, _, _} -> Status after 10000 -> nothing end`);
+      _ = sys:get_state(mod_megaphone, infinity), ok = sys:resume(P, infinity),
+      receive {Me, Status, _} -> Status; {Me, Status, _, _} -> Status after 50000 -> nothing end`);
     assert.equal(answer, '200');
   });
 

@@ -10,6 +10,7 @@ import type { MegaphoneError } from '../../../src/errors.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../../../src/node/hidden-node.js';
 import { TlsCredentials } from '../../../src/node/tls-credentials.js';
+import { slowClock } from '../../support/slow-clock.js';
 import { happens, until } from '../../support/until.js';
 
 const cookie = new Cookie('xyzzy');
@@ -36,7 +37,7 @@ async function start(name: string, options: Partial<NodeOptions> = {}): Promise<
   return node;
 }
 
-describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
+describe('strangers on a port with TLS', { timeout: 300_000 }, () => {
   async function calling(port: number): Promise<Socket> {
     const socket = dial({ port, host: '127.0.0.1' });
     sockets.push(socket);
@@ -77,7 +78,8 @@ describe('strangers on a port with TLS', { timeout: 60_000 }, () => {
     await until(() => (seen.get('HANDSHAKE_TOO_MANY') ?? 0) >= 300 - 256);
   });
 
-  test('without end: they are refused unheard, and those who left in between are forgotten', async () => {
+  test('without end: they are refused unheard, and those who left in between are forgotten', async (t) => {
+    slowClock(t);
     const node = await start(CALLED, { tls: credentials() });
     const seen = codes(node);
     let isFlooding = true;

@@ -10,6 +10,7 @@ import { encodeName } from '../../../src/distribution/handshake-messages.js';
 import { Cookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Service } from '../../../src/service/service.js';
+import { slowClock } from '../../support/slow-clock.js';
 import { happens, until } from '../../support/until.js';
 
 const COOKIE = 'nobody-may-read-this';
@@ -51,7 +52,8 @@ async function stranger(port: number, host = '127.0.0.1'): Promise<Socket> {
   return socket;
 }
 
-test('a flood is counted, and told in a line for each kind of refusal', async () => {
+test('a flood is counted, and told in a line for each kind of refusal', { timeout: 120_000 }, async (t) => {
+  slowClock(t);
   const { service, lines } = await start();
   const { counters } = service.gateway;
   const stupid = Buffer.concat([Buffer.of(0, 18), encodeName({ name: 'x@y', creation: 1, flags: 0n })]);
