@@ -96,13 +96,20 @@ bench-link: packages build ## The connection to Erlang alone, beside Erlang's ow
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
 	@node $(LINK_BENCH)/main.js
 
+bench-friends: ## megaphone_comet alone: 1,000,000 ids with 15 subscriptions each (5 minutes; IDS=1000000 CONNECTED=100 RATE=16666 SECONDS=20)
+	@$(MAKE) --no-print-directory -C erl comet-tests
+	@erlc -Werror -o $(COMET)/test scripts/bench/friends/friends_bench.erl
+	@erl -noshell -pa $(COMET)/ebin $(COMET)/test -run friends_bench main
+
+COMET = dist/erl/megaphone_comet
+
 LINK_BENCH = dist/scripts/bench/link
 EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-million bench-connections bench-sessions bench-memory bench-http bench-link packages test-packages bench-packages
+.PHONY: bench bench-friends bench-million bench-connections bench-sessions bench-memory bench-http bench-link packages test-packages bench-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

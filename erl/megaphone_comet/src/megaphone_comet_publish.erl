@@ -1,0 +1,45 @@
+%%% SPDX-License-Identifier: Apache-2.0
+%%%
+%%% Registered as `megaphone_publish': sends what it gets, for those who speak Erlang distribution and cannot call functions, such as
+%%% gateways, C nodes, and nodes of Java.
+-module(megaphone_comet_publish).
+-behaviour(gen_server).
+
+-export([start_link/0]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+
+-spec start_link() -> {ok, pid()} | {error, term()} | ignore.
+start_link() -> gen_server:start_link({local, megaphone_publish}, ?MODULE, [], []).
+
+-spec init([]) -> {ok, none}.
+init([]) ->
+    _ = process_flag(message_queue_data, off_heap),
+    {ok, none}.
+
+-spec handle_call(term(), {pid(), term()}, none) -> {reply, {error, unknown_request}, none}.
+handle_call(_, _, none) -> {reply, {error, unknown_request}, none}.
+
+-spec handle_cast(term(), none) -> {noreply, none}.
+handle_cast(_, none) -> {noreply, none}.
+
+-spec handle_info(term(), none) -> {noreply, none}.
+handle_info(Message, none) ->
+    case Message of
+        {To, Body} -> publish(To, Body, none);
+        {To, Body, Meta} when is_map(Meta) -> publish(To, Body, Meta);
+        _ -> ok
+    end,
+    {noreply, none}.
+
+-spec publish(term(), term(), map() | none) -> ok.
+publish(To, Body, Meta) ->
+    Ids = case To of [_ | _] -> To; _ -> [To] end,
+    case are_ids(Ids) of
+        true when Meta =:= none -> megaphone_router:send_all(Ids, Body);
+        true -> megaphone_router:send_all(Ids, Body, Meta);
+        false -> ok
+    end.
+
+-spec are_ids(term()) -> boolean().
+are_ids([Id | Ids]) when is_integer(Id); is_binary(Id); is_atom(Id) -> are_ids(Ids);
+are_ids(Rest) -> Rest =:= [].
