@@ -42,7 +42,7 @@ start(#net{port = Port}, Name, Kind) ->
 
 name(Name) -> list_to_atom(atom_to_list(Name) ++ "@localhost").
 
-stop(Peer) -> catch peer:stop(Peer), ok.
+stop(Peer) -> try peer:stop(Peer) of _ -> ok catch _:_ -> ok end.
 
 %% As by the system when memory runs out.
 kill(Peer) ->

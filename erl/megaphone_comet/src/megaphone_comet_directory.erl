@@ -52,27 +52,11 @@ init([]) ->
     _ = erlang:send_after(?TICK_MS, self(), tick),
     {ok, lists:foldl(fun hello/2, inherit(#router{lingering = megaphone_comet_lingering:new()}), nodes())}.
 
-%% What a predecessor left. Places say hello again; what it knew of them ends as if each of them were gone.
+%% What a predecessor left. Places say hello again.
 -spec inherit(#router{}) -> #router{}.
-inherit(R) ->
-    Monitors = maps:from_list([{Pid, erlang:monitor(process, Pid)} || Pid <- megaphone_comet_logins:pids()]),
-    inherit(megaphone_comet_table:chunk(first), R#router{monitors = Monitors}).
-
--spec inherit({[megaphone_comet_table:row()], megaphone_comet_table:chunk()} | done, #router{}) -> #router{}.
-inherit(done, R) ->
-    ok = megaphone_comet_table:done(),
-    R;
-inherit({Rows, Chunk}, #router{lingering = Lingering} = R) ->
-    lists:foreach(fun(Row) -> inherit_row(Row, Lingering) end, Rows),
-    inherit(megaphone_comet_table:chunk(Chunk), R).
-
--spec inherit_row(megaphone_comet_table:row(), megaphone_comet_lingering:lingering()) -> ok.
-inherit_row({Id, _, Gateways, Nodes}, Lingering) ->
-    case is_list(Gateways) of
-        true -> lists:foreach(fun(Gateway) -> megaphone_comet_lingering:leave(gateway, Id, Gateway, Lingering) end, Gateways);
-        false -> ok = megaphone_comet_lingering:inherit(Id, Gateways, Lingering)
-    end,
-    lists:foreach(fun(Node) -> megaphone_comet_lingering:leave(router, Id, Node, Lingering) end, Nodes -- [node()]).
+inherit(#router{lingering = Lingering} = R) ->
+    ok = megaphone_comet_sweep:all(Lingering),
+    lists:foldl(fun watch/2, R, megaphone_comet_logins:pids()).
 
 -spec handle_call(term(), {pid(), term()}, #router{}) -> {reply, ok | {error, unknown_request}, #router{}}.
 handle_call({login, Id, Pid}, _, R) when is_pid(Pid) ->

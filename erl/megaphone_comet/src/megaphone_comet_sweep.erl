@@ -4,7 +4,7 @@
 %%% when it begins.
 -module(megaphone_comet_sweep).
 
--export([start/1, step/2]).
+-export([start/1, step/2, all/1]).
 -export_type([sweep/0]).
 
 -type gone() :: #{node() => megaphone_comet_table:kind()}.
@@ -24,6 +24,21 @@ step({At, Gone}, Lingering) ->
             lists:foreach(fun(Row) -> row(Row, Gone, Lingering) end, Rows),
             {more, {Next, Gone}}
     end.
+
+%% @doc At once all that the calling process knows nothing of: each but this node's own. Rows that linger go on to.
+-spec all(megaphone_comet_lingering:lingering()) -> ok.
+all(Lingering) -> all(megaphone_comet_table:chunk(first), Lingering).
+
+-spec all({[megaphone_comet_table:row()], megaphone_comet_table:chunk()} | done, megaphone_comet_lingering:lingering()) -> ok.
+all(done, _) ->
+    megaphone_comet_table:done();
+all({Rows, Next}, Lingering) ->
+    lists:foreach(
+        fun({Id, _, Gateways, Nodes} = Row) ->
+            _ = is_integer(Gateways) andalso megaphone_comet_lingering:inherit(Id, Gateways, Lingering),
+            row(Row, maps:from_list([{Node, router} || Node <- Nodes -- [node()]] ++ [{Gateway, gateway} || is_list(Gateways), Gateway <- Gateways]), Lingering)
+        end, Rows),
+    all(megaphone_comet_table:chunk(Next), Lingering).
 
 -spec row(megaphone_comet_table:row(), gone(), megaphone_comet_lingering:lingering()) -> ok.
 row({Id, _, Gateways, Nodes}, Gone, Lingering) ->

@@ -7,7 +7,7 @@
 %%% One node has router and subscriptions, and sends; a hidden node beside it is the gateway: it takes the messages, and looks how old each is.
 -module(friends_bench).
 
--export([main/0, load/1, publish/4, gateway/2, figures/0, processes/1, memory/0]).
+-export([main/0, graph/3, load/1, publish/4, gateway/2, figures/0, processes/1, memory/0]).
 
 -define(PUBLISHERS, 4).
 -define(BODY, 100).
