@@ -11,7 +11,7 @@
 %% What gateways ask by rpc.
 -export([contract/0, session_seconds/0, stats/0]).
 
-contract() -> 6.
+contract() -> 7.
 
 %% For so long there may be something to answer after the node was lost.
 session_seconds() -> 60.

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
 import { nodeNames } from './node-names.js';
-import { readDuration, readSize } from './units.js';
+import { readDuration, readRate, readSize } from './units.js';
 
 /** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
 function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {
@@ -123,6 +123,11 @@ const cidr = () =>
     return isRange ? (raw as string) : undefined;
   });
 
+const rate = () =>
+  setting('0, or a number in a time, such as "60/min" or "5000/10 s"', (raw) =>
+    raw === 0 || raw === '0' ? (0 as const) : readRate(raw),
+  );
+
 const origin = () =>
   setting('"*" or an origin such as "https://chat.example.org"', (raw) =>
     typeof raw === 'string' && (raw === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/\s,]+$/.test(raw))
@@ -224,6 +229,18 @@ export const configSchema = z
       .default(64 * 1024 ** 2)
       .describe('memory for requests that are coming in'),
     max_connections: integer(1, 1_000_000).default(16_000).describe('HTTP connections at a time'),
+    max_connections_per_address: integer(0, 1_000_000)
+      .default(0)
+      .describe('connections of one address, 0 for no limit'),
+    max_requests_per_address: rate()
+      .default(0)
+      .describe('requests of one address in a time, such as 5000/10s, 0 for no limit'),
+    max_failed_logins_per_address: rate()
+      .default({ burst: 60, perSecond: 1 })
+      .describe('failed logins of one address in a time, such as 60/min, 0 for no limit'),
+    exempt_networks: list(cidr())
+      .default(['127.0.0.0/8', '::1'])
+      .describe('addresses and ranges without these three limits'),
     max_exchanges: integer(1, 1_000_000).default(20_000).describe('requests held at a time'),
     answer_timeout: duration(1, 3600).default(180).describe('when a held request ends with 504'),
     node_return_wait: duration(0, 300).default(10).describe("how long a request waits for its node's return"),

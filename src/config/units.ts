@@ -1,4 +1,6 @@
-/** Amounts with a unit, as ejabberd's operators write them: `60 s`, `2 min`, `64 KB`. */
+/** Amounts with a unit, as ejabberd's operators write them: `60 s`, `2 min`, `64 KB`, and how often something may be: `60/min`. */
+
+import type { Rate } from '../node/token-buckets.js';
 
 const SECONDS: Readonly<Record<string, number>> = {
   ms: 0.001,
@@ -24,6 +26,14 @@ export function readDuration(raw: unknown): number | undefined {
 /** Bytes; a bare number is bytes, and a KB has 1024. */
 export function readSize(raw: unknown): number | undefined {
   return readAmount(raw, BYTES);
+}
+
+/** `60/min`: so many at once, which are made up for in that time, an hour at most. */
+export function readRate(raw: unknown): Rate | undefined {
+  const [, count, time = ''] = typeof raw === 'string' ? (/^\s*(\d{1,7})\s*\/(.+)$/.exec(raw) ?? []) : [];
+  const seconds = readDuration(/\d/.test(time) ? time : `1${time.trim()}`) ?? 0;
+  const burst = Number(count);
+  return burst >= 1 && seconds >= 1 && seconds <= 3600 ? { burst, perSecond: burst / seconds } : undefined;
 }
 
 function readAmount(raw: unknown, units: Readonly<Record<string, number>>): number | undefined {

@@ -16,9 +16,17 @@ export function workerConfigs(config: Config): Config[] {
     distribution_port: first === 0 ? 0 : first + index,
     max_receiving: Math.ceil(config.max_receiving / workers),
     max_connections: Math.ceil(config.max_connections / workers),
+    max_connections_per_address: Math.ceil(config.max_connections_per_address / workers),
+    max_requests_per_address: share(config.max_requests_per_address, workers),
     max_exchanges: Math.ceil(config.max_exchanges / workers),
     max_waiting: Math.ceil(config.max_waiting / workers),
     admin_port: 0,
     agent_port: 0,
   }));
+}
+
+/** A failed login is told to every worker, so of those each counts all. */
+function share(whole: Config['max_requests_per_address'], workers: number): typeof whole {
+  if (whole === 0) return whole;
+  return { burst: Math.ceil(whole.burst / workers), perSecond: whole.perSecond / workers };
 }

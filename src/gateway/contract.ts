@@ -4,7 +4,7 @@ import { MegaphoneError } from '../errors.js';
 import { Atom, type Term, Tuple } from '../etf/terms.js';
 
 export const MODULE = 'mod_megaphone';
-export const CONTRACT_VERSION = 6;
+export const CONTRACT_VERSION = 7;
 
 export const HOW_TO_START = `"ejabberdctl module_install ${MODULE}" installs and starts it; if its options are in ejabberd.yml, it must stand there under "modules:"`;
 

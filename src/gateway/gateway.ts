@@ -37,9 +37,11 @@ import { type Answer, readAnswer } from './answers.js';
 import { Cluster, type ClusterOptions } from './cluster.js';
 import type { ClusterNode } from './cluster-node.js';
 import { isAtom } from './contract.js';
+import { Door, type DoorOptions } from './door.js';
 import { DroppedAnswers } from './dropped-answers.js';
 import type { DeadlineLimits } from './exchange-deadlines.js';
 import { Exchanges } from './exchanges.js';
+import type { ClientInfo } from './meta.js';
 import { NodeEvents } from './node-events.js';
 import { OpenExchanges } from './open-exchanges.js';
 import { BodyBudget } from './outbox.js';
@@ -50,7 +52,7 @@ import { peek } from './sid.js';
 import { SocketInbox } from './socket-inbox.js';
 import { type SocketLimits, Sockets } from './sockets.js';
 
-export interface GatewayOptions extends ClusterOptions, DeadlineLimits, SocketLimits {
+export interface GatewayOptions extends ClusterOptions, DeadlineLimits, SocketLimits, DoorOptions {
   /** Bytes of all requests that wait for their node or are on their way to it, each with some for itself. */
   readonly maxWaiting: number;
 }
@@ -59,6 +61,7 @@ export class Gateway implements PidOwner {
   readonly cluster: Cluster;
   readonly counters: Counters;
   readonly sockets: Sockets;
+  readonly door: Door;
   readonly #node: ErlangNode;
   readonly #open: OpenExchanges;
   readonly #exchanges: Exchanges;
@@ -73,12 +76,13 @@ export class Gateway implements PidOwner {
   constructor(node: ErlangNode, options: GatewayOptions, counters: Counters, log: Logger) {
     this.#node = node;
     this.counters = counters;
+    this.door = new Door(options, this.#clock, log);
     const sender = new Sender(node, counters.clock);
     this.#open = new OpenExchanges(node, sender, options, counters, this.#clock);
     this.#exchanges = new Exchanges(this.#open);
     this.#nodeEvents = new NodeEvents(this.#open);
     const nodes = {
-      forSession: () => this.#nodeForSession(),
+      forSession: (client: ClientInfo) => this.#nodeForSession({ client }),
       meet: (name: string) => this.cluster.meet(name),
     };
     this.sockets = new Sockets(node, sender, nodes, options, counters);
@@ -117,8 +121,8 @@ export class Gateway implements PidOwner {
     if (this.#isStopping) return this.#refuse(http, refusals.STOPPING);
     const { sid, rid } = peek(body);
     if (sid === undefined) {
-      const node = this.cluster.forSession();
-      if (node === undefined) return this.#refuse(http, this.#whyNoSession());
+      const node = this.#nodeForSession(request);
+      if ('body' in node) return this.#refuse(http, node);
       return this.#exchanges.begin(http, node, undefined, rid, request);
     }
     const node = this.cluster.ofSession(sid);
@@ -199,9 +203,9 @@ export class Gateway implements PidOwner {
     this.sockets.stop();
   }
 
-  #nodeForSession(): ClusterNode | refusals.Refusal {
+  #nodeForSession(request: { readonly client: ClientInfo }): ClusterNode | refusals.Refusal {
     if (this.#isStopping) return refusals.STOPPING;
-    return this.cluster.forSession() ?? this.#whyNoSession();
+    return this.door.refusalOf(request) ?? this.cluster.forSession() ?? this.#whyNoSession();
   }
 
   #whyNoSession(): refusals.Refusal {

@@ -2,12 +2,14 @@
  * The process registered as `megaphone`: `gen_server:call({megaphone, Node}, Request)`, answers to exchanges,
  * `{megaphone, Node} ! {ConnId, Status, Body}`, and the word of a node's module that it came to a mark among the
  * requests, `{taken, Place}`, takes no new sessions for a while, `{full, Seconds}`, that sessions were killed,
- * `{gone, [Sid]}`, or who is in the cluster and how it does itself, `{cluster, Info}`.
+ * `{gone, [Sid]}`, who is in the cluster and how it does itself, `{cluster, Info}`, that a login failed, `{failed_login, Ip}`, or that
+ * an address is banned for a while, `{banned, Ip, Seconds}`.
  *
  * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them; so do `drain` and `resume`, which take this gateway out of
  * service and back; anything else `{error, unknown_request}`.
  */
 
+import { isIP } from 'node:net';
 import { encodePlain, type Plain } from '../etf/plain.js';
 import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode } from '../node/hidden-node.js';
@@ -49,14 +51,24 @@ export class MegaphoneProcess implements NamedProcess {
 
   /** What a node's module says of itself; `false` for another term. */
   #hear(node: ClusterNode, term: Term): boolean {
-    const [word, what] = term instanceof Tuple && term.elements.length === 2 ? term.elements : [];
+    const [word, what, seconds] = term instanceof Tuple ? term.elements : [];
+    const length = term instanceof Tuple ? term.elements.length : 0;
+    if (word instanceof Atom && length === 3) return this.#hearOfBan(word.name, what, seconds);
+    if (length !== 2) return false;
     const name = word instanceof Atom ? word.name : undefined;
     const info = name === 'cluster' ? readClusterInfo(what) : undefined;
     if (name === 'taken' && isCount(what)) this.#gateway.taken(node, what);
     else if (name === 'full' && isCount(what)) node.room.full(what);
     else if (name === 'gone' && Array.isArray(what)) this.#gateway.gone(sidsOf(what));
+    else if (name === 'failed_login' && isAddress(what)) this.#gateway.door.failedLogin(textOf(what));
     else if (info !== undefined) this.#gateway.cluster.tell(node, info);
     else return false;
+    return true;
+  }
+
+  #hearOfBan(name: string, ip: Term | undefined, seconds: Term | undefined): boolean {
+    if (name !== 'banned' || !isAddress(ip) || !isCount(seconds)) return false;
+    this.#gateway.door.banned(textOf(ip), seconds);
     return true;
   }
 
@@ -75,5 +87,11 @@ export class MegaphoneProcess implements NamedProcess {
 const isCount = (term: Term | undefined): term is number =>
   Number.isSafeInteger(term) && (term as number) > 0;
 
+const textOf = (binary: Uint8Array): string => Buffer.from(binary).toString('latin1');
+
+/** Of IPv4 or IPv6, as text. */
+const isAddress = (term: Term | undefined): term is Uint8Array =>
+  term instanceof Uint8Array && isIP(textOf(term)) !== 0;
+
 const sidsOf = (list: readonly Term[]): ReadonlySet<string> =>
-  new Set(list.flatMap((sid) => (sid instanceof Uint8Array ? [Buffer.from(sid).toString('latin1')] : [])));
+  new Set(list.flatMap((sid) => (sid instanceof Uint8Array ? [textOf(sid)] : [])));

@@ -39,6 +39,14 @@ export const NODE_LOST = plainText(
   RETRY_AFTER,
 );
 export const STOPPING = plainText('stopping', 503, 'This gateway is stopping.', RETRY_AFTER);
+/** To all clients of that address, which so many seconds later may begin sessions again. */
+const ofAddress =
+  (reason: Reason, text: string) =>
+  (seconds: number): Refusal =>
+    plainText(reason, 429, text, ['retry-after', `${seconds}`]);
+export const failedLogins = ofAddress('failed_logins', 'Too many logins from your address failed.');
+export const banned = ofAddress('banned', 'Your address is banned for now.');
+
 export const UNANSWERED = plainText('timeout', 504, 'ejabberd did not answer in time.');
 
 /** XEP-0124 §17.2: the session of that sid is not known (any more). */

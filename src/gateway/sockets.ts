@@ -29,7 +29,7 @@ export interface SocketLimits {
 /** What sockets ask of the cluster. */
 export interface SocketNodes {
   /** Where a new one goes, or why it goes nowhere. */
-  forSession(): ClusterNode | refusals.Refusal;
+  forSession(client: ClientInfo): ClusterNode | refusals.Refusal;
   /** The node that a session moved to. */
   meet(name: string): ClusterNode;
 }
@@ -78,7 +78,7 @@ export class Sockets implements SocketService, Pick<NodeListener, 'outOfService'
   }
 
   open(client: ClientSocket, info: ClientInfo): number {
-    const node = this.#nodes.forSession();
+    const node = this.#nodes.forSession(info);
     if ('body' in node) return this.#refuseNew(client, node);
     const isPlain = node.kind === 'plain';
     const window = isPlain ? undefined : new FrameWindow();

@@ -1,8 +1,9 @@
 /** What an operator, or a test, can say of the endpoints. */
 
+import type { AddressLimitOptions } from './address-limits.js';
 import type { CertificateFiles } from './certificate.js';
 
-export interface BoshServerOptions {
+export interface BoshServerOptions extends AddressLimitOptions {
   readonly ip: string;
   /** 0 picks a free one; `undefined`: another process accepts the connections, for `serve`. */
   readonly port: number | undefined;
@@ -16,7 +17,6 @@ export interface BoshServerOptions {
   readonly drainTime: number;
   /** Seconds between two Pings of a WebSocket. */
   readonly pingInterval: number;
-  readonly trustedProxies: readonly string[];
   /** Bytes. */
   readonly maxBody: number;
   /** Bytes of all requests that are coming in. */

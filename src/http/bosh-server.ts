@@ -14,6 +14,7 @@ import type { SocketService } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import { Upgrades } from '../websocket/upgrade.js';
+import { AddressLimits } from './address-limits.js';
 import type { BoshServerOptions } from './bosh-server-options.js';
 import { type CertificateFiles, loadCertificate, TICKET_KEYS } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
@@ -81,6 +82,7 @@ export class BoshServer {
       publicUrl: options.publicUrl,
       cors: new Cors(options.corsOrigins),
       proxies: new TrustedProxies(options.trustedProxies),
+      limits: new AddressLimits(options, log),
       maxBody: options.maxBody,
       receiving: new Receiving(options.maxReceiving),
       tooLarge: bodyTooLarge(options.maxBody),

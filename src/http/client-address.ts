@@ -3,7 +3,8 @@
  * far as it was written by proxies the operator trusts, for anyone can send these headers.
  */
 
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
+import { Networks } from '../gateway/networks.js';
 
 export interface ClientAddress {
   readonly ip: string;
@@ -17,23 +18,7 @@ export interface ForwardedHeaders {
   readonly forwardedProto: string | undefined;
 }
 
-export class TrustedProxies {
-  readonly #list = new BlockList();
-
-  /** @param ranges addresses and CIDR ranges, already validated, e.g. `10.0.0.0/8`, `::1` */
-  constructor(ranges: readonly string[]) {
-    for (const range of ranges) {
-      const [address = '', bits] = range.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      if (bits === undefined) this.#list.addAddress(address, family);
-      else this.#list.addSubnet(address, Number(bits), family);
-    }
-  }
-
-  has(ip: string): boolean {
-    return this.#list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4');
-  }
-
+export class TrustedProxies extends Networks {
   /**
    * Walks from the peer of the socket towards the client, as far as each hop is trusted.
    * @param isTls whether the peer's own connection is over TLS

@@ -31,13 +31,13 @@
  *   ended         ·         ·     ·     ·            ·          ·                closed     closed      ·          ·              ·
  *
  * Behind a plus is what the client hears, or what is asked of the gateway. due: an answer is to come; unread: one is to be read; too large: a body beyond what
- * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to
- * skipped, and the last request to last. What comes before all is read waits, and `stop()` for it; each request is the last
- * one then, skipped or not. The ninth while eight are due cuts it, and so does too much behind the last one. Cut or gone
- * it is closed for ever, and so where it becomes a WebSocket's (`openWebSocket`). It costs this object, a response for each
- * request held, and a parser only while one comes in; the front has one clock for all.
+ * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to skipped, and the last request
+ * to last. What comes before all is read waits, and `stop()` for it; each request is the last one then, skipped or not. The ninth while eight are due cuts
+ * it, and so does too much behind the last one. Cut or gone it is closed for ever, and so where it becomes a WebSocket's (`openWebSocket`). It costs this
+ * object, a response for each request held, and a parser only while one comes in; the front has one clock for all.
  */
 
+import { leave, refusalOf } from './entrance.js';
 import { after, type Front } from './front.js';
 import { Incoming, MAX_SKIPPED, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
@@ -57,13 +57,14 @@ const LINGER = 2;
 const NEVER = 2 ** 30;
 
 export class Connection implements Guest {
+  address: string;
   freeSince = 0;
   older: Guest | undefined = undefined;
   newer: Guest | undefined = undefined;
   readonly #front: Front;
   readonly #wire: Wire;
-  /** It came when the maximum was reached: it hears 503 and is closed. */
-  readonly #isRefused: boolean;
+  /** It came when the maximum was reached: what it hears before it is closed. */
+  readonly #refusal: Reply | undefined;
   #phase: Phase = 'ahead';
   /** When this phase has lasted too long, in seconds of the front's clock. */
   #deadline: number;
@@ -78,10 +79,9 @@ export class Connection implements Guest {
   constructor(wire: Wire, front: Front) {
     this.#front = front;
     this.#wire = wire;
-    this.#isRefused = !front.room.enter(this, front.now);
-    // Here, and not where it hears so: it may leave, or have to make room, before it asks anything.
-    if (this.#isRefused) front.counters.refused.overload += 1;
-    this.#deadline = after(this.#front, this.#isRefused ? front.headerTimeout : front.keepAliveTimeout);
+    this.address = front.limits.ofPeer(wire);
+    this.#refusal = refusalOf(this, front);
+    this.#deadline = after(this.#front, this.#refusal ? front.headerTimeout : front.keepAliveTimeout);
   }
 
   get counters(): Front['counters'] {
@@ -156,7 +156,7 @@ export class Connection implements Guest {
 
   closed(): void {
     this.#close();
-    this.#front.room.leave(this);
+    leave(this, this.#front);
     this.#pending.abandon(this.#front.service);
   }
 
@@ -226,7 +226,7 @@ export class Connection implements Guest {
       this.#await();
       return;
     }
-    const reply = this.#replyTo(request);
+    const reply = routes.tooOften(request, this.#front) ?? this.#replyTo(request);
     if (reply?.status === 101) {
       openWebSocket(this, this.#wire, this.#front, request, reply.body, bytes.subarray(at));
       return;
@@ -237,7 +237,7 @@ export class Connection implements Guest {
   }
 
   #replyTo(request: Incoming): Reply | undefined {
-    return this.#isRefused ? routes.TOO_MANY : routes.route(request, this.#front, this.#pending.size > 0);
+    return this.#refusal ?? routes.route(request, this.#front, this.#pending.size > 0);
   }
 
   /** The rest of it is not waited for. Where another one would begin is not known: nothing more is read. */

@@ -3,6 +3,7 @@
 import type { HttpExchange, HttpRequest, SocketService } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import type { Upgrades } from '../websocket/upgrade.js';
+import type { AddressLimits } from './address-limits.js';
 import type { TrustedProxies } from './client-address.js';
 import type { Cors } from './cors.js';
 import type { Proofs } from './proofs.js';
@@ -35,6 +36,7 @@ export interface Front {
   /** Where clients find it, without a slash at the end; empty: what they call it themselves. */
   readonly publicUrl: string;
   readonly proxies: TrustedProxies;
+  readonly limits: AddressLimits;
   /** Bytes of a request's body. */
   readonly maxBody: number;
   readonly receiving: Receiving;

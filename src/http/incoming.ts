@@ -9,6 +9,8 @@ import { RequestParser } from './request-parser.js';
 import type { Wire } from './wire.js';
 
 interface Receiver {
+  /** As which it is limited. */
+  readonly address: string;
   /** The request has to make room for others. */
   refuseSlow(): void;
 }
@@ -35,6 +37,11 @@ export class Incoming implements HttpRequest, Slow {
 
   get body(): Buffer {
     return this.parser.body;
+  }
+
+  /** Of its connection. */
+  get address(): string {
+    return this.#receiver.address;
   }
 
   get client(): ClientInfo {

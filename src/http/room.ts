@@ -46,6 +46,12 @@ export class Room<G extends Guest> {
     return isServed;
   }
 
+  /** It is not served, though there may be room: it hears so. */
+  refuse(guest: G): void {
+    this.guests.add(guest);
+    this.#refuse(guest);
+  }
+
   /** It waits for an answer from now on. */
   hold(guest: Guest): void {
     this.#free.remove(guest);

@@ -1,7 +1,9 @@
 /** What the endpoint answers itself: anything that is no POST to one of its paths. */
 
 import type { Header } from '../gateway/answers.js';
+import { peek } from '../gateway/sid.js';
 import { type Refusal, switching } from '../websocket/upgrade.js';
+import { FORWARDED } from './address-limits.js';
 import { Cors } from './cors.js';
 import type { Front } from './front.js';
 import { HOST_META_PATHS, hostMeta } from './host-meta.js';
@@ -44,6 +46,11 @@ const NOT_WRITTEN: Reply = {
 
 /** Counted already, as its connection came. */
 export const TOO_MANY: Reply = text(503, 'Too many connections are open here.', ['retry-after', '2']);
+export const TOO_MANY_OF_ADDRESS: Reply = text(429, 'Too many connections are open from your address.', [
+  'retry-after',
+  '10',
+]);
+const TOO_MANY_WEBSOCKETS: Reply = { ...TOO_MANY_OF_ADDRESS, reason: 'connections_of_address' };
 
 export const STOPPING: Reply = {
   ...text(503, 'This gateway is stopping.', ['retry-after', '2']),
@@ -74,6 +81,18 @@ export const TIMED_OUT: Reply = {
   ...text(503, 'The request took too long to come in.', ['retry-after', '2']),
   reason: 'receiving',
 };
+
+/**
+ * Its address asked too often. A request of a session hears no 4xx, as above.
+ * @returns `undefined`: it did not
+ */
+export function tooOften(request: Incoming, { limits, now }: Front): Reply | undefined {
+  const wait = limits.wait(request.address, request, now);
+  if (wait === 0) return undefined;
+  const status = peek(request.body).sid === undefined ? 429 : 503;
+  const reply = text(status, 'Too many requests came from your address.', ['retry-after', `${wait}`]);
+  return { ...reply, reason: 'requests_of_address' };
+}
 
 export const bodyTooLarge = (maxBody: number): Reply => ({
   ...text(413, `A request may have ${maxBody} bytes.`),
@@ -120,7 +139,7 @@ export function route(request: Incoming, front: Front, isDue: boolean): Reply | 
   const { parser } = request;
   const { path, method } = parser;
   if (path === SERVER) return method === 'OPTIONS' ? PREFLIGHT : malformed(400);
-  if (front.webSocketPaths.includes(path)) return upgrade(parser, front, isDue);
+  if (front.webSocketPaths.includes(path)) return upgrade(request, front, isDue);
   if (HOST_META_PATHS.includes(path)) return found(request, front);
   if (!PATHS.includes(path)) return NOT_FOUND;
   switch (method) {
@@ -137,12 +156,15 @@ export function route(request: Incoming, front: Front, isDue: boolean): Reply | 
   }
 }
 
-function upgrade(request: RequestParser, { upgrades, isDraining }: Front, isDue: boolean): Reply {
+function upgrade(asked: Incoming, { upgrades, limits, isDraining }: Front, isDue: boolean): Reply {
+  const { parser: request } = asked;
   const refusal = upgrades.refusalOf(request);
   if (refusal !== undefined) return refused(refusal);
   if (isDraining) return STOPPING;
   if (isDue) return BEHIND_OTHERS;
   if (hasBody(request)) return WITH_BODY;
+  if (asked.address === FORWARDED && !limits.hasRoom(limits.ofClient(asked.client.ip)))
+    return TOO_MANY_WEBSOCKETS;
   return { status: 101, headers: [], body: switching(request.header('sec-websocket-key') ?? '') };
 }
 

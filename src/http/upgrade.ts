@@ -1,5 +1,6 @@
 /** A request that opens a WebSocket: where its connection becomes another one. */
 
+import { FORWARDED } from './address-limits.js';
 import type { Front } from './front.js';
 import type { Incoming } from './incoming.js';
 import { corsLines } from './routes.js';
@@ -15,12 +16,18 @@ export function openWebSocket(
   connection: SocketListener,
   wire: Wire,
   front: Front,
-  { parser, client }: Incoming,
+  { parser, client, address: ofConnection }: Incoming,
   switching: Buffer,
   rest: Buffer,
 ): void {
-  const socket = new WebSocketConnection(wire, front, { switching, lines: corsLines(parser, front) });
+  // Behind a proxy this is one client's from now on.
+  const address = ofConnection === FORWARDED ? front.limits.ofClient(client.ip) : ofConnection;
+  const socket = new WebSocketConnection(wire, front, address, {
+    switching,
+    lines: corsLines(parser, front),
+  });
   connection.closed();
+  front.limits.enter(address);
   front.room.succeed(socket);
   relay(wire, socket);
   socket.ask(client, rest);

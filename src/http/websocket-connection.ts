@@ -19,13 +19,11 @@
  *   closing       –         –          ·          ·          ·          ended       ended       –          –       –             ended       ended       ·             ended
  *   ended         –         –          ·          ·          ·          ·           ·           –          –       –             closed      –           ·             ·
  *
- * Behind a plus is what the client hears: an HTTP status, a frame, or a Close with that code. more: a message after which
- * the gateway takes no further one; fault: no frame; silent: nothing came since the last Ping; part: a message that is not
- * whole; rest: something waits to be read; unread: something that the kernel did not take; stop: this gateway stops; slow: it
- * is to make room. The gateway hears the same code once, 1006 where it was refused here, cut or just went, and nothing where
- * it ended it itself.
- *
- * It costs this object, an `Outflow` with its `Proof`, and a `Backlog` only while something of the client is kept.
+ * Behind a plus is what the client hears: an HTTP status, a frame, or a Close with that code. more: a message after which the gateway takes
+ * no further one; fault: no frame; silent: nothing came since the last Ping; part: a message that is not whole; rest: something waits to be
+ * read; unread: something that the kernel did not take; stop: this gateway stops; slow: it is to make room. The gateway hears the same code
+ * once, 1006 where it was refused here, cut or just went, and nothing where it ended it itself. It costs this object, an `Outflow` with its
+ * `Proof`, and a `Backlog` only while something of the client is kept.
  */
 
 import type { Header } from '../gateway/answers.js';
@@ -35,6 +33,7 @@ import { ABNORMAL, POLICY, RESTART, TRY_AGAIN } from '../websocket/close-codes.j
 import { type FrameListener, type Incomplete, read } from '../websocket/reader.js';
 import { closeFrame, textFrame } from '../websocket/writer.js';
 import { Backlog } from './backlog.js';
+import { leave } from './entrance.js';
 import { after, type Front } from './front.js';
 import { MAX_SKIPPED } from './incoming.js';
 import { Outflow } from './outflow.js';
@@ -52,10 +51,10 @@ const CLOSE_TIME = 5;
 const LINGER = 2;
 /** Frames that are read in a turn, of whatever kind: others have theirs in between. */
 export const FRAMES = 8;
-const NO_REASON = Buffer.alloc(0);
 const NEVER = 2 ** 30;
 
 export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
+  readonly address: string;
   freeSince = 0;
   older: Guest | undefined = undefined;
   newer: Guest | undefined = undefined;
@@ -73,8 +72,9 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   #backlog: Backlog | undefined = undefined;
   #passed = 0;
 
-  constructor(wire: Wire, front: Front, upgrade: { readonly switching: Buffer; readonly lines: string }) {
+  constructor(wire: Wire, front: Front, address: string, upgrade: { switching: Buffer; lines: string }) {
     this.#front = front;
+    this.address = address;
     this.#wire = wire;
     this.#out = new Outflow(this, wire, front);
     this.#upgrade = upgrade;
@@ -178,7 +178,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     const { seeOther } = this.#front;
     if (this.#phase === 'asked') this.#refuse(STOPPING);
     if (!this.isOpen) return;
-    if (seeOther === undefined || this.#out.write(textFrame(seeOther))) this.#close(RESTART, NO_REASON);
+    if (seeOther === undefined || this.#out.write(textFrame(seeOther))) this.#close(RESTART, Buffer.alloc(0));
   }
 
   /** A Close that has not come in by now is not waited for. */
@@ -193,7 +193,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
 
   closed(): void {
     this.#leave();
-    this.#front.room.leave(this);
+    leave(this, this.#front);
   }
 
   refuseSlow(): void {

@@ -7,6 +7,7 @@ import { MegaphoneError } from '../errors.js';
 import { listenHint } from '../listen-hint.js';
 import { randomChallenge } from './dialer.js';
 import { type Handshaken, shakeHands } from './handshake-carrier.js';
+import { networkOf } from './network.js';
 import { Newcomers } from './newcomers.js';
 import type { TlsCredentials } from './tls-credentials.js';
 import { verifyHost } from './tls-failure.js';
@@ -152,12 +153,3 @@ function isOfThisMachine({ remoteAddress, localAddress }: Socket): boolean {
   return remoteAddress !== undefined && (remoteAddress === localAddress || LOOPBACK.test(remoteAddress));
 }
 const LOOPBACK = /^(?:::ffff:)?127\./;
-
-/**
- * What counts as one address: of IPv6 the first four groups at most, as whoever has one address of a /64 has all.
- * Zeros in the short form may merge a few networks.
- */
-export function networkOf(ip: string): string {
-  if (!ip.includes(':') || ip.startsWith('::')) return ip;
-  return (ip.split('::', 1)[0] ?? ip).split(':').slice(0, 4).join(':');
-}

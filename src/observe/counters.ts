@@ -59,6 +59,14 @@ export class Counters {
     malformed: 0,
     /** Headers larger than a request may have (431). */
     headers: 0,
+    /** More connections of one address than it may have (429). */
+    connections_of_address: 0,
+    /** More requests of one address than it may send (429; 503 where that would end a session). */
+    requests_of_address: 0,
+    /** Sessions from an address of which too many logins failed (429). */
+    failed_logins: 0,
+    /** Sessions from an address that ejabberd banned (429). */
+    banned: 0,
     /** A TLS handshake that came to nothing: no answer, the connection was closed. */
     handshake: 0,
   };

@@ -5,7 +5,7 @@
 %%% none is connected for the sake of an answer.
 -module(megaphone_gateway).
 
--export([answer/4, last_answer/4, repeat/1, elsewhere/3, taken/2, full/2, gone/1]).
+-export([answer/4, last_answer/4, repeat/1, elsewhere/3, taken/2, full/2, gone/1, guest/1]).
 -export([session/1, session/2, socket/1, last_of_socket/1, close/2, connection/1, connections/0]).
 
 -export_type([connection/0]).
@@ -68,6 +68,12 @@ gone(Sids) ->
     Message = {gone, Some},
     lists:foreach(fun(Gateway) -> send({megaphone, Gateway}, Message, iolist_size(Some)) end, nodes(hidden)),
     gone(lists:nthtail(length(Some), Sids)).
+
+%% @doc Of an address, to all that there are, for its client may come by any. One that is lost is followed by others.
+-spec guest({failed_login, Ip :: binary()} | {banned, Ip :: binary(), Seconds :: pos_integer()}) -> ok.
+guest(Message) ->
+    Tell = fun(Gateway) -> erlang:send({megaphone, Gateway}, Message, [nosuspend, noconnect]) end,
+    lists:foreach(Tell, nodes(hidden)).
 
 %%% WebSockets
 

@@ -46,6 +46,9 @@ add(Event) ->
 %% @doc ejabberd's hook for what a stream just gave to its socket: of what this one took it tells the
 %% stanza, which knows more than its element. Other sockets' streams have no events here.
 -spec sent(xmpp_stream_in:state(), tuple(), ok | {error, term()}) -> xmpp_stream_in:state().
+sent(Stream, Error, _) when element(1, Error) =:= stream_error ->
+    ok = megaphone_guests:said(Error, Stream),
+    Stream;
 sent(Stream, Stanza, _) ->
     case get(?EVENTS) of
         [{xmlstreamelement, El} | Events] ->

@@ -17,6 +17,7 @@
     | refused_memory
     | refused_stopping
     | sessions_expired
+    | logins_failed
     | requests
     | requests_repeated
     | requests_overtaken
@@ -49,6 +50,7 @@
     refused_memory,
     refused_stopping,
     sessions_expired,
+    logins_failed,
     requests,
     requests_repeated,
     requests_overtaken,

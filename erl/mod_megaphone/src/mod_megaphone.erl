@@ -30,8 +30,8 @@
 
 %% @doc The version of the terms that are exchanged with gateways. They ask for it through `rex',
 %% and so tell this module from another process that is registered under its name.
--spec contract() -> 6.
-contract() -> 6.
+-spec contract() -> 7.
+contract() -> 7.
 
 %% @doc After so long a time without a sign of its client no session is left here. It never falls, for open sessions
 %% keep the limits that they began with.
@@ -71,6 +71,11 @@ node_hooks(Change) ->
 -spec hook(add | delete, binary()) -> ok.
 hook(Change, Host) ->
     ok = ejabberd_hooks:Change(c2s_handle_send, Host, megaphone_socket, sent, 40),
+    %% Before and behind all others.
+    ok = ejabberd_hooks:Change(c2s_stream_started, Host, megaphone_guests, starts, 1),
+    ok = ejabberd_hooks:Change(c2s_stream_started, Host, megaphone_guests, started, 999),
+    ok = ejabberd_hooks:Change(c2s_auth_result, Host, megaphone_guests, tried, 1),
+    ok = ejabberd_hooks:Change(c2s_auth_result, Host, megaphone_guests, heard, 999),
     ok = ejabberd_hooks:Change(sm_remove_connection_hook, Host, megaphone_handover, closed, 50),
     ok = ejabberd_hooks:Change(c2s_copy_session, Host, megaphone_handover, resumes, 50),
     ejabberd_hooks:Change(sm_register_connection_hook, Host, megaphone_handover, opened, 50).

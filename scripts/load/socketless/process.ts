@@ -172,6 +172,8 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
       answerTimeout: wait * 2,
       nodeReturnWait: 10,
       maxWaiting: 64 * 1024 * 1024,
+      failedLogins: undefined,
+      exemptNetworks: [],
     },
     new Counters(),
     pino({ level: 'warn' }),

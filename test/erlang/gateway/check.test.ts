@@ -68,7 +68,7 @@ test('finds everything in order', async () => {
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     `✔ ejabberd@localhost is reached${isOverTls ? ' over TLS' : ''}, and accepts the cookie`,
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 6 of the contract',
+    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 7 of the contract',
     `✔ HTTP port ${port} is free`,
   ]);
 });

@@ -19,7 +19,7 @@ async function loadModule(erl: Erl, stats: string): Promise<void> {
   const forms = [
     '-module(mod_megaphone).',
     '-export([contract/0, stats/0]).',
-    'contract() -> 6.',
+    'contract() -> 7.',
     `stats() -> persistent_term:put(asked, persistent_term:get(asked, 0) + 1), ${stats}.`,
   ];
   const lines = forms.map((form) => JSON.stringify(form)).join(', ');

@@ -205,7 +205,7 @@ test('a module of another contract is out of service and says why', async () => 
   const service = await cluster.gateway({ nodes: erl.name });
   const [node] = service.gateway.cluster.nodes;
   await until(() =>
-    /speaks version 2 of the contract, this gateway speaks version 6/.test(node?.reason ?? ''),
+    /speaks version 2 of the contract, this gateway speaks version 7/.test(node?.reason ?? ''),
   );
   assert.equal(service.gateway.cluster.inService, 0);
 });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { nodeNames } from '../../../src/config/node-names.js';
 import { type Config, configSchema } from '../../../src/config/schema.js';
 import { workerConfigs } from '../../../src/config/workers.js';
+import type { Rate } from '../../../src/node/token-buckets.js';
 
 const config = (settings: Readonly<Record<string, unknown>>): Config => configSchema.parse(settings);
 
@@ -44,11 +45,21 @@ test('a distribution port that leaves no room for the workers behind it is refus
   assert.match(problem({ workers: 3, distribution_port: 65_534 }), /^distribution_port: .* from 1 to 65533/);
 });
 
+const SHARED = [
+  'max_connections',
+  'max_connections_per_address',
+  'max_exchanges',
+  'max_receiving',
+  'max_waiting',
+] as const;
+
 test('workers differ in name and port, share the maxima, and keep all else', () => {
   const settings = fc.record({
     workers: fc.integer({ min: 2, max: 128 }),
     max_connections: fc.integer({ min: 1, max: 1_000_000 }),
     max_exchanges: fc.integer({ min: 1, max: 1_000_000 }),
+    max_connections_per_address: fc.integer({ min: 0, max: 1_000_000 }),
+    max_requests_per_address: fc.integer({ min: 1, max: 1_000_000 }).map((count) => `${count}/10 s`),
     max_receiving: fc.integer({ min: 1024, max: 16 * 1024 ** 3 }),
     max_waiting: fc.integer({ min: 1024, max: 1024 ** 3 }),
     distribution_port: fc.integer({ min: 1, max: 60_000 }),
@@ -65,10 +76,28 @@ test('workers differ in name and port, share the maxima, and keep all else', () 
         assert.equal(worker.admin_port, 0);
         assert.equal(worker.tick_time, 9);
       }
-      for (const key of ['max_connections', 'max_exchanges', 'max_receiving', 'max_waiting'] as const) {
+      const rate = whole.max_requests_per_address as Rate;
+      const rates = workers.map(({ max_requests_per_address }) => max_requests_per_address as Rate);
+      const bursts = rates.reduce((total, { burst }) => total + burst, 0);
+      assert.ok(bursts >= rate.burst && bursts < rate.burst + given.workers);
+      assert.ok(
+        Math.abs(rates.reduce((total, { perSecond }) => total + perSecond, 0) - rate.perSecond) < 1e-6,
+      );
+      for (const key of SHARED) {
         const sum = workers.reduce((total, worker) => total + worker[key], 0);
         assert.ok(sum >= given[key] && sum < given[key] + given.workers, key);
       }
     }),
   );
+});
+
+test('how often one address may do something', () => {
+  const of = (rate: unknown) => config({ max_requests_per_address: rate }).max_requests_per_address;
+  assert.deepEqual(of('60/min'), { burst: 60, perSecond: 1 });
+  assert.deepEqual(of('5000/10 s'), { burst: 5000, perSecond: 500 });
+  assert.deepEqual(of(' 20 / s '), { burst: 20, perSecond: 20 });
+  assert.deepEqual([of(0), of('0')], [0, 0]);
+  for (const rate of ['', '5', 5, '0/s', '5/', '/s', '5/0s', '5/week', '5/2h', '5/s/s', 'x/s', '5/10ms']) {
+    assert.match(problem({ max_requests_per_address: rate }), /^max_requests_per_address: expected 0, or /);
+  }
 });

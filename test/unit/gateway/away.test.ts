@@ -31,6 +31,8 @@ async function start(registered: Registered = 'module'): Promise<void> {
     answerTimeout: 1000,
     nodeReturnWait: WAIT,
     maxWaiting: 1e6,
+    failedLogins: undefined,
+    exemptNetworks: [],
   };
   gateway = new Gateway(node.asNode, options, new Counters(), pino({ level: 'silent' }));
   answers = [];

@@ -32,6 +32,8 @@ beforeEach(async () => {
       answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 1e6,
+      failedLogins: undefined,
+      exemptNetworks: [],
     },
     new Counters(),
     pino({ level: 'silent' }),

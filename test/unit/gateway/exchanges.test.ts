@@ -155,6 +155,8 @@ function gatewayOn(node: FakeNode, counters: Counters): Gateway {
     answerTimeout: ANSWER_TIMEOUT,
     nodeReturnWait: RETURN_WAIT,
     maxWaiting: 1e6,
+    failedLogins: undefined,
+    exemptNetworks: [],
   };
   const gateway = new Gateway(node.asNode, options, counters, pino({ level: 'silent' }));
   gateway.tick(0);

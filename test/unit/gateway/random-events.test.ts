@@ -91,6 +91,8 @@ class World {
       answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 16 * 600,
+      failedLogins: undefined,
+      exemptNetworks: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.node.world = this;

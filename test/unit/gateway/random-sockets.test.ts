@@ -76,6 +76,8 @@ class World {
       answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 1e6,
+      failedLogins: undefined,
+      exemptNetworks: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.tick(0);

@@ -130,6 +130,8 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
       answerTimeout: 30,
       nodeReturnWait: 10,
       maxWaiting: 1e6,
+      failedLogins: undefined,
+      exemptNetworks: [],
     },
     counters,
     pino({ level: 'silent' }),

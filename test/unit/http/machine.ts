@@ -1,6 +1,8 @@
 /** A connection without a socket: what a client sends, reads and waits for is said by the test, and so is the time. */
 
+import { pino } from 'pino';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
+import { AddressLimits } from '../../../src/http/address-limits.js';
 import { TrustedProxies } from '../../../src/http/client-address.js';
 import { Connection, type Phase } from '../../../src/http/connection.js';
 import { Cors } from '../../../src/http/cors.js';
@@ -113,6 +115,15 @@ export class Machine {
       publicUrl: '',
       cors: new Cors(['*']),
       proxies: new TrustedProxies([]),
+      limits: new AddressLimits(
+        {
+          maxConnectionsPerAddress: 0,
+          maxRequestsPerAddress: undefined,
+          exemptNetworks: [],
+          trustedProxies: [],
+        },
+        pino({ level: 'silent' }),
+      ),
       maxBody: MAX_BODY,
       receiving: new Receiving(1_000_000),
       tooLarge: bodyTooLarge(MAX_BODY),

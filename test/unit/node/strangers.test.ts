@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { networkOf } from '../../../src/node/listener.js';
+import { networkOf } from '../../../src/node/network.js';
 import { Newcomers } from '../../../src/node/newcomers.js';
 import { TokenBuckets } from '../../../src/node/token-buckets.js';
 
@@ -52,8 +52,8 @@ describe('TokenBuckets', () => {
 
   test('memory is bounded, whoever comes', () => {
     const buckets = new TokenBuckets(each, all);
-    for (let count = 0; count < 10_000; count += 1) buckets.take(`${count}`, count);
-    assert.equal(buckets.size, 1024);
+    for (let count = 0; count < 10_000; count += 1) buckets.take(`${count}`, 0);
+    assert.ok(buckets.size <= 1024 && buckets.size >= 512);
   });
 });
 

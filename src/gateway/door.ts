@@ -1,0 +1,89 @@
+/**
+ * Who may begin no session for now, by address: those of whom too many logins failed, and those whom ejabberd banned. Its nodes
+ * tell both to all gateways and workers; of what began before neither is cut. Nothing of it is asked of a node: a flood ends here.
+ */
+
+import type { Logger } from 'pino';
+import { networkOf } from '../node/network.js';
+import { type Rate, TokenBuckets } from '../node/token-buckets.js';
+import { LimitedLog } from '../observe/limited-log.js';
+import type { ClientInfo } from './meta.js';
+import { Networks } from './networks.js';
+import type { Clock } from './ports.js';
+import * as refusals from './refusals.js';
+
+export interface DoorOptions {
+  /** `undefined`: any number of logins may fail. */
+  readonly failedLogins: Rate | undefined;
+  /** Of whom nothing is noted, as CIDR. */
+  readonly exemptNetworks: readonly string[];
+}
+
+/** Addresses remembered, of either kind: some MB. */
+const MOST = 65_536;
+/** A ban may be lifted: so often a node is asked again, seconds. */
+const LONGEST_BAN = 60;
+
+export class Door {
+  readonly #failures: TokenBuckets | undefined;
+  readonly #exempt: Networks;
+  /** When each ends. The one noted last comes last. */
+  readonly #bans = new Map<string, number>();
+  readonly #clock: Clock;
+  readonly #log: LimitedLog;
+
+  constructor({ failedLogins, exemptNetworks }: DoorOptions, clock: Clock, log: Logger) {
+    this.#failures = failedLogins && new TokenBuckets(failedLogins, undefined, MOST);
+    this.#exempt = new Networks(exemptNetworks);
+    this.#clock = clock;
+    this.#log = new LimitedLog(log);
+  }
+
+  /** Why a client begins no session now. Looks at who it is only where somebody was noted. */
+  refusalOf(request: { readonly client: ClientInfo }): refusals.Refusal | undefined {
+    if (this.#bans.size === 0 && (this.#failures?.isEmpty ?? true)) return undefined;
+    const { ip } = request.client;
+    const refusal = this.#refusalOf(networkOf(ip));
+    // Of a network some may be exempt.
+    return refusal !== undefined && this.#exempt.has(ip) ? undefined : refusal;
+  }
+
+  /** A login from that address failed. */
+  failedLogin(ip: string): void {
+    if (this.#failures === undefined || this.#exempt.has(ip)) return;
+    const network = networkOf(ip);
+    this.#failures.charge(network, this.#clock.now);
+    if (this.#failures.wait(network, this.#clock.now) === 0) return;
+    const text = `too many logins from ${ip} failed: it begins no sessions for a while`;
+    this.#warn('GATEWAY_FAILED_LOGINS', text, ip);
+  }
+
+  /** A node lets nobody in from there. */
+  banned(ip: string, seconds: number): void {
+    if (this.#exempt.has(ip)) return;
+    const network = networkOf(ip);
+    this.#bans.delete(network);
+    this.#bans.set(network, this.#clock.now + Math.min(seconds, LONGEST_BAN));
+    if (this.#bans.size > MOST) this.#forgetOldest();
+    this.#warn('GATEWAY_BANNED', `${ip} is banned by ejabberd, and begins no sessions`, ip);
+  }
+
+  #refusalOf(network: string): refusals.Refusal | undefined {
+    const banned = (this.#bans.get(network) ?? 0) - this.#clock.now;
+    if (banned > 0) return refusals.banned(Math.ceil(banned));
+    const wait = this.#failures?.wait(network, this.#clock.now) ?? 0;
+    return wait > 0 ? refusals.failedLogins(Math.ceil(wait)) : undefined;
+  }
+
+  #forgetOldest(): void {
+    for (const network of this.#bans.keys()) {
+      this.#bans.delete(network);
+      return;
+    }
+  }
+
+  #warn(code: string, text: string, address: string): void {
+    const hint = 'a proxy belongs into trusted_proxies, and who is not to be limited into exempt_networks';
+    this.#log.warn(code, { code, address, hint }, text);
+  }
+}

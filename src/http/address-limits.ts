@@ -1,0 +1,108 @@
+/**
+ * How many connections one address may have, and how often it may ask. Behind a trusted proxy the client's address counts, as that
+ * proxy tells it with each request; the connection is then the proxy's, and bears requests of many, unless it is a WebSocket.
+ * No limit meets a trusted proxy itself, or whoever is exempt.
+ *
+ * Where there is no limit, nobody looks at an address. Memory: of connections as many addresses as are connected; of requests
+ * those of the last minutes, within a bound. A message on a WebSocket is no request: it could only be refused together with
+ * its session, and whoever sends too many is slowed down by ejabberd's shaper and the window that stands behind it.
+ */
+
+import type { Logger } from 'pino';
+import { Networks } from '../gateway/networks.js';
+import { networkOf } from '../node/network.js';
+import { type Rate, TokenBuckets } from '../node/token-buckets.js';
+import { LimitedLog } from '../observe/limited-log.js';
+import { plainIp } from './client-address.js';
+
+export interface AddressLimitOptions {
+  /** 0: no limit. */
+  readonly maxConnectionsPerAddress: number;
+  /** `undefined`: no limit. */
+  readonly maxRequestsPerAddress: Rate | undefined;
+  readonly exemptNetworks: readonly string[];
+  readonly trustedProxies: readonly string[];
+}
+
+/** Nobody's: nothing is limited. */
+export const UNLIMITED = '';
+/** A trusted proxy's: who the client is, each request tells. */
+export const FORWARDED = '*';
+
+/** Addresses whose requests are remembered: some MB. */
+const MOST = 65_536;
+const HINT = 'a proxy belongs into trusted_proxies, and who is not to be limited into exempt_networks';
+
+export class AddressLimits {
+  readonly #maxConnections: number;
+  readonly #connections = new Map<string, number>();
+  readonly #requests: TokenBuckets | undefined;
+  readonly #exempt: Networks;
+  readonly #proxies: Networks;
+  readonly #log: LimitedLog;
+
+  constructor(options: AddressLimitOptions, log: Logger) {
+    this.#maxConnections = options.maxConnectionsPerAddress;
+    this.#requests =
+      options.maxRequestsPerAddress && new TokenBuckets(options.maxRequestsPerAddress, undefined, MOST);
+    this.#exempt = new Networks(options.exemptNetworks);
+    this.#proxies = new Networks(options.trustedProxies);
+    this.#log = new LimitedLog(log);
+  }
+
+  /** As which a connection of that peer is limited. */
+  ofPeer(wire: { readonly remoteAddress?: string | undefined }): string {
+    // Looked at only where it matters, for the socket keeps what it was asked for.
+    if (this.#maxConnections === 0 && this.#requests === undefined) return UNLIMITED;
+    const ip = plainIp(wire.remoteAddress ?? '');
+    return this.#proxies.has(ip) ? FORWARDED : this.ofClient(ip);
+  }
+
+  /** As which a WebSocket of that client is limited, behind proxies. */
+  ofClient(ip: string): string {
+    return this.#isFree(ip) ? UNLIMITED : networkOf(ip);
+  }
+
+  /** Whether one more connection may be had. */
+  hasRoom(address: string): boolean {
+    const isCounted = this.#maxConnections > 0 && address !== UNLIMITED && address !== FORWARDED;
+    if (!isCounted || (this.#connections.get(address) ?? 0) < this.#maxConnections) return true;
+    const text = `${address} has ${this.#maxConnections} connections, as many as an address may have`;
+    this.#warn('HTTP_ADDRESS_CONNECTIONS', text, address);
+    return false;
+  }
+
+  /** One more is had; to be followed by `leave`. */
+  enter(address: string): void {
+    if (this.#maxConnections === 0 || address === UNLIMITED || address === FORWARDED) return;
+    this.#connections.set(address, (this.#connections.get(address) ?? 0) + 1);
+  }
+
+  leave(address: string): void {
+    const left = (this.#connections.get(address) ?? 0) - 1;
+    if (left > 0) this.#connections.set(address, left);
+    else if (left === 0) this.#connections.delete(address);
+  }
+
+  /**
+   * In how many seconds this may be asked again; 0: it may now, and is counted.
+   * @param address of the connection
+   */
+  wait(address: string, request: { readonly client: { readonly ip: string } }, now: number): number {
+    if (this.#requests === undefined || address === UNLIMITED) return 0;
+    const network = address === FORWARDED ? networkOf(request.client.ip) : address;
+    if (this.#requests.take(network, now)) return 0;
+    // What is exempt is looked for where it matters, for this would cost more than all else here.
+    if (address === FORWARDED && this.#isFree(request.client.ip)) return 0;
+    this.#warn('HTTP_ADDRESS_REQUESTS', `${network} sends more requests than an address may send`, network);
+    return Math.ceil(this.#requests.wait(network, now));
+  }
+
+  #isFree(ip: string): boolean {
+    return this.#exempt.has(ip) || this.#proxies.has(ip);
+  }
+
+  #warn(code: string, text: string, address: string): void {
+    this.#log.warn(code, { code, address, hint: HINT }, text);
+  }
+}
