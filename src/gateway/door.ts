@@ -70,9 +70,9 @@ export class Door {
 
   #refusalOf(network: string): refusals.Refusal | undefined {
     const banned = (this.#bans.get(network) ?? 0) - this.#clock.now;
-    if (banned > 0) return refusals.banned(Math.ceil(banned));
+    if (banned > 0) return refusals.banned(whole(banned));
     const wait = this.#failures?.wait(network, this.#clock.now) ?? 0;
-    return wait > 0 ? refusals.failedLogins(Math.ceil(wait)) : undefined;
+    return wait > 0 ? refusals.failedLogins(whole(wait)) : undefined;
   }
 
   #forgetOldest(): void {
@@ -87,3 +87,6 @@ export class Door {
     this.#log.warn(code, { code, address, hint }, text);
   }
 }
+
+/** Seconds for `Retry-After`; the clock's own have fractions. */
+const whole = (seconds: number): number => Math.max(1, Math.round(seconds));
