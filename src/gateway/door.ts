@@ -54,8 +54,11 @@ export class Door {
     const network = networkOf(ip);
     this.#failures.charge(network, this.#clock.now);
     if (this.#failures.wait(network, this.#clock.now) === 0) return;
-    const text = `too many logins from ${ip} failed: it begins no sessions for a while`;
-    this.#warn('GATEWAY_FAILED_LOGINS', text, ip);
+    this.#warn(
+      'GATEWAY_FAILED_LOGINS',
+      ip,
+      `too many logins from ${ip} failed: it begins no sessions for a while`,
+    );
   }
 
   /** A node lets nobody in from there. */
@@ -65,7 +68,7 @@ export class Door {
     this.#bans.delete(network);
     this.#bans.set(network, this.#clock.now + Math.min(seconds, LONGEST_BAN));
     if (this.#bans.size > MOST) this.#forgetOldest();
-    this.#warn('GATEWAY_BANNED', `${ip} is banned by ejabberd, and begins no sessions`, ip);
+    this.#warn('GATEWAY_BANNED', ip, `${ip} is banned by ejabberd, and begins no sessions`);
   }
 
   #refusalOf(network: string): refusals.Refusal | undefined {
@@ -82,7 +85,7 @@ export class Door {
     }
   }
 
-  #warn(code: string, text: string, address: string): void {
+  #warn(code: string, address: string, text: string): void {
     const hint = 'a proxy belongs into trusted_proxies, and who is not to be limited into exempt_networks';
     this.#log.warn(code, { code, address, hint }, text);
   }

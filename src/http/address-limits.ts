@@ -67,8 +67,12 @@ export class AddressLimits {
   hasRoom(address: string): boolean {
     const isCounted = this.#maxConnections > 0 && address !== UNLIMITED && address !== FORWARDED;
     if (!isCounted || (this.#connections.get(address) ?? 0) < this.#maxConnections) return true;
-    const text = `${address} has ${this.#maxConnections} connections, as many as an address may have`;
-    this.#warn('HTTP_ADDRESS_CONNECTIONS', text, address);
+    const most = this.#maxConnections;
+    this.#warn(
+      'HTTP_ADDRESS_CONNECTIONS',
+      address,
+      `${address} has ${most} connections, as many as an address may have`,
+    );
     return false;
   }
 
@@ -94,7 +98,7 @@ export class AddressLimits {
     if (this.#requests.take(network, now)) return 0;
     // What is exempt is looked for where it matters, for this would cost more than all else here.
     if (address === FORWARDED && this.#isFree(request.client.ip)) return 0;
-    this.#warn('HTTP_ADDRESS_REQUESTS', `${network} sends more requests than an address may send`, network);
+    this.#warn('HTTP_ADDRESS_REQUESTS', network, `${network} sends more requests than an address may send`);
     return Math.ceil(this.#requests.wait(network, now));
   }
 
@@ -102,7 +106,7 @@ export class AddressLimits {
     return this.#exempt.has(ip) || this.#proxies.has(ip);
   }
 
-  #warn(code: string, text: string, address: string): void {
+  #warn(code: string, address: string, text: string): void {
     this.#log.warn(code, { code, address, hint: HINT }, text);
   }
 }
