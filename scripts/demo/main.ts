@@ -9,6 +9,7 @@ import { parseArguments } from '../../src/cli/arguments.js';
 import { loadConfig } from '../../src/config/load.js';
 import { createLogger } from '../../src/observe/log.js';
 import { standardOutput } from '../../src/observe/log-output.js';
+import { about } from '../../src/service/about.js';
 import { Drain, noticeTime } from '../../src/service/drain.js';
 import { readCookie } from '../../src/service/read-cookie.js';
 import { Service } from '../../src/service/service.js';
@@ -17,12 +18,13 @@ import { createSite } from './site.js';
 
 const { env } = process;
 const { flags, file } = parseArguments(process.argv.slice(2));
-const { config } = loadConfig({ flags, env, file, directory: process.cwd() });
+const { config, ...loaded } = loadConfig({ flags, env, file, directory: process.cwd() });
 const log = createLogger(config.log_level);
 
 if (config.workers === 1 && config.tls_cert === '') {
   const drain = new Drain(noticeTime(config), log);
-  const service = await Service.start(config, readCookie(config), log, { listens: false, orders: drain });
+  const how = { listens: false, orders: drain, about: about(config, loaded.file) };
+  const service = await Service.start(config, readCookie(config), log, how);
   const door = await openDoor(config, createSite(env.DEMO_ACCOUNTS ?? ''), (socket) =>
     service.bosh.serve(socket),
   );

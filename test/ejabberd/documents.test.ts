@@ -33,8 +33,9 @@ describe('the player of sessions', { timeout: 300_000 }, () => {
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first', 'run'],
   'docs/cluster.md': ['cluster'],
+  'examples/README.md': ['chat', 'monitoring'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
-  'docs/operating.md': ['check', 'check-setup', 'drain', 'workers'],
+  'docs/operating.md': ['check', 'drain', 'workers'],
   'docs/proxies.md': ['proxies'],
   'docs/tls.md': ['tls'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],

@@ -8,6 +8,7 @@ import { networkInterfaces } from 'node:os';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../scripts/support/epmd.js';
+import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { listen } from '../../../src/http/listen.js';
 import { isOverTls, TlsNodes } from '../over-tls.js';
 import { type Program, Workplace } from './program.js';
@@ -68,7 +69,7 @@ test('finds everything in order', async () => {
     `✔ EPMD answers on port ${cluster.epmd.port}`,
     '✔ the name megaphone@localhost is free',
     `✔ ejabberd@localhost is reached${isOverTls ? ' over TLS' : ''}, and accepts the cookie`,
-    '✔ mod_megaphone runs on ejabberd@localhost and speaks version 7 of the contract',
+    `✔ mod_megaphone runs on ejabberd@localhost and speaks version ${CONTRACT_VERSION} of the contract`,
     `✔ HTTP port ${port} is free`,
   ]);
 });
@@ -143,24 +144,22 @@ test('sees two gateways of one name: on another machine, as ejabberd tells', {
 });
 
 test('tells who has a port: a stranger, by name where /proc tells; or another key', async () => {
-  for (const key of ['http-port', 'admin-port', 'agent-port', 'distribution-port']) {
-    const server = createServer();
-    const taken = await freePort();
-    await listen(server, '127.0.0.1', taken);
-    const onIt = ['--local', `--${key}`, String(taken), '--distribution-ip', '127.0.0.1'];
-    const { output, code } = await check(onIt);
-    server.close();
-    assert.equal(code, 1);
-    assert.match(
-      output,
-      new RegExp(`✘ cannot listen on 127.0.0.1 port ${taken}: EADDRINUSE \\[HTTP_LISTEN\\]\n  → (.*)`),
-    );
-    const who =
-      process.platform === 'linux' ? `(?:node|MainThread) \\(process ${process.pid}\\)` : 'another program';
-    assert.match(
-      output,
-      new RegExp(`→ ${who} listens there: stop it, or change the key ${key.replace('-', '_')}`),
-    );
+  const servers = await Promise.all(
+    ['http', 'admin', 'agent', 'distribution'].map(async (what) => {
+      const server = createServer();
+      const taken = await freePort();
+      await listen(server, '127.0.0.1', taken);
+      return { server, taken, key: `${what}_port` };
+    }),
+  );
+  const flags = servers.flatMap(({ key, taken }) => [`--${key.replace('_', '-')}`, String(taken)]);
+  const { output, code } = await check(['--local', '--distribution-ip', '127.0.0.1', ...flags]);
+  for (const { server } of servers) server.close();
+  assert.equal(code, 1);
+  for (const { taken, key } of servers) {
+    const who = process.platform === 'linux' ? `\\S+ \\(process ${process.pid}\\)` : 'another program';
+    const text = `✘ cannot listen on 127.0.0.1 port ${taken}: EADDRINUSE \\[HTTP_LISTEN\\]\n  → ${who} listens there: stop it, or change the key ${key}`;
+    assert.match(output, new RegExp(text));
   }
   const twice = await check(['--local', '--admin-port', String(port)]);
   assert.equal(twice.code, 1);
@@ -173,21 +172,18 @@ test('tells who has a port: a stranger, by name where /proc tells; or another ke
 test('holds tick_time against net_ticktime', async () => {
   await ejabberd('-kernel', 'net_ticktime', '20');
   for (const [seconds, mark, exit] of [
-    ['20 s', '', 0],
     ['25 s', '⚠', 0],
     ['60 s', '✘', 1],
     ['8 s', '✘', 1],
   ] as const) {
     const { output, code } = await check(['--tick-time', seconds]);
     assert.equal(code, exit, output);
-    if (mark === '') assert.doesNotMatch(output, /net_ticktime/);
-    else
-      assert.match(
-        output,
-        new RegExp(
-          `${mark} tick_time is ${seconds}, and net_ticktime of ejabberd@localhost 20 s: .*\n  → tick_time: 20 s`,
-        ),
-      );
+    assert.match(
+      output,
+      new RegExp(
+        `${mark} tick_time is ${seconds}, and net_ticktime of ejabberd@localhost 20 s: .*\n  → tick_time: 20 s`,
+      ),
+    );
   }
 });
 
