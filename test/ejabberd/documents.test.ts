@@ -34,6 +34,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first', 'run'],
   'docs/cluster.md': ['cluster'],
   'examples/README.md': ['chat', 'monitoring'],
+  'docs/comet.md': ['comet'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
   'docs/operating.md': ['check', 'drain', 'workers'],
   'docs/proxies.md': ['proxies'],

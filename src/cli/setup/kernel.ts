@@ -60,7 +60,7 @@ function* tracked({ max_connections }: Config, read: Read): Generator<Finding> {
     );
 }
 
-/** In pages. A connection that is idle takes none; when all are written to at once, each takes one until that is acknowledged. */
+/** In pages. A connection that is idle takes none; when all are written to at once, each takes one until that is read. */
 function* memory({ max_connections: needed }: Config, read: Read): Generator<Finding> {
   const setting = 'net.ipv4.tcp_mem';
   const [low = 0, pressure = 0, most] = numbers(read(setting));
