@@ -206,6 +206,46 @@ it('old processes are killed at any step', async () => {
   }
 });
 
+it('a new process is gone when the old one hears that it is ready: the session stays', async () => {
+  const [bob] = await people();
+  assert.ok(bob);
+  const [one, two] = [cluster.member(1), cluster.member(2)];
+  const pid = Number(
+    await readFile(join(two.instance.var, two.name.split('@', 1)[0] as string, 'ejabberd.pid'), 'utf8'),
+  );
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until(() => tasksOf(pid).every((state) => state === 'T'));
+    await one.server.evaluate(`
+      register(asker, spawn(fun() ->
+        Pid = ${processOf(bob)}, Pid ! {megaphone_move, '${two.name}', {self(), make_ref()}},
+        Waits = fun F() ->
+          {_, Stack} = process_info(Pid, current_stacktrace),
+          lists:keymember(await_ready, 2, Stack) orelse begin timer:sleep(1), F() end end,
+        true = Waits(), true = erlang:suspend_process(Pid), receive over -> ok end
+      end)), ok.`);
+    await until(
+      async () =>
+        (await one.server.print(`process_info(${processOf(bob)}, status)`)) === '{status,suspended}',
+    );
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  // Its words wait there.
+  const ready = `[New || {megaphone_arrival, _, New, ready} <- element(2, process_info(${processOf(bob)}, messages))]`;
+  await until(async () => (await one.server.print(`length(${ready})`)) === '1');
+  await one.server.evaluate(`
+    [New] = ${ready}, true = exit(New, kill),
+    Dead = fun F() -> erpc:call(node(New), erlang, is_process_alive, [New]) andalso F() end, false = Dead(),
+    asker ! over.`);
+  // Who suspended it is gone: it goes on.
+  await until(async () => (await one.server.print('whereis(asker)')) === 'undefined');
+  await bob.roundTrip();
+  assert.equal(await place(cluster, bob), 1);
+  assert.equal(await move(cluster, bob, 2), 'moved');
+  await bob.terminate();
+});
+
 it('the nodes lose each other in the middle: no session is served by both, and every client goes on or is told', async () => {
   const all = await people();
   await begin(all);

@@ -37,6 +37,9 @@ reachable([Both | Rest], Seen) ->
 steps({going, ready}) -> [{going, megaphone_move:go(Is)} || Is <- [true, false]] ++ lost({going, ready});
 steps({going, New} = Both) when New =/= gone -> [{megaphone_move:next(moved, going), New} | lost(Both)];
 steps({asked, ready} = Both) -> [{going, ready}, {stays, ready} | lost(Both)];
+%% Its word was on its way when it ended.
+steps({asked, gone}) -> [{going, gone}, {stays, gone}];
+steps({going, gone} = Both) -> [{megaphone_move:next(refused, going), gone} | lost(Both)];
 steps({stays, ready}) -> [{stays, megaphone_move:next(refused, ready)}, {stays, megaphone_move:next(no_way, ready)}];
 steps({Old, New} = Both) ->
     [{megaphone_move:next(time, Old), New}, {Old, megaphone_move:next(time, New)}] ++

@@ -65,7 +65,9 @@ ask(Target, Asker, Exported, B) ->
     Courier ! {Id, megaphone_arrival:offer(Exported)},
     case is_passed(Exported, Until) andalso await_ready(Id, Monitor, Until) of
         {New, NewMonitor} when is_reference(NewMonitor) ->
-            case erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
+            case is_there(New, NewMonitor) andalso erlang:send(New, {Id, go}, [nosuspend, noconnect]) of
+                false ->
+                    stay(refused, Asker);
                 ok ->
                     gone({Id, New, NewMonitor}, Asker, Exported, B);
                 _ ->
@@ -116,6 +118,11 @@ await_ready(Id, New, Monitor, Until) ->
         {stays, timeout}
     end.
 
+%% Has nothing been heard of its end, as when the connection broke meanwhile?
+-spec is_there(pid(), Monitor :: reference()) -> boolean().
+is_there(New, Monitor) ->
+    receive {'DOWN', Monitor, process, New, _} -> false after 0 -> true end.
+
 %% Has the gateway all that was sent to the socket? It answers behind that. One that is gone takes nothing any more.
 -spec is_passed(megaphone_export:exported(), Until :: integer()) -> boolean().
 is_passed(#{under_way := false}, _) ->
@@ -137,14 +144,18 @@ exchanges(#{socket := none, conns := Conns}) -> Conns;
 exchanges(_) -> [].
 
 %% It is not this process' session any more, unless the new one dies before it says so.
--spec gone(move(), asker(), megaphone_export:exported(), megaphone_bridge:bridge()) -> ends.
+-spec gone(move(), asker(), megaphone_export:exported(), megaphone_bridge:bridge()) -> stays | ends.
 gone({Id, New, Monitor} = Move, {From, Ref} = Asker, #{socket := Socket} = Exported, B) ->
     Event = receive
         {megaphone_arrival, Id, New, moved} -> moved;
         {'DOWN', Monitor, process, New, noconnection} -> no_way;
+        %% It was there no more when the monitor came, which is before `go'.
+        {'DOWN', Monitor, process, New, noproc} -> refused;
         {'DOWN', Monitor, process, New, _} -> died
     end,
     case megaphone_move:next(Event, going) of
+        stays ->
+            stay(refused, Asker);
         ends ->
             From ! {Ref, cut},
             ends;

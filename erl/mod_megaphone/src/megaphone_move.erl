@@ -26,7 +26,7 @@
 %%%
 %%%            | ready | refused | go            | moved    | settled | socket | it died | no way | time
 %%%   asked    | going | stays   | –             | –        | –       | –      | stays   | stays  | stays
-%%%   going    | ·     | ·       | –             | settling | –       | –      | ends    | killed | ·
+%%%   going    | ·     | stays   | –             | settling | –       | –      | ends    | killed | ·
 %%%   settling | ·     | ·       | –             | –        | –       | –      | over    | over   | passing
 %%%   passing  | ·     | ·       | –             | –        | –       | –      | over    | over   | over
 %%%   ready    | –     | gone    | both, routes  | –        | –       | –      | gone    | gone   | ·
@@ -35,7 +35,7 @@
 %%%   socket   | –     | ·       | –             | –        | ·       | open   | cut     | cut    | cut
 %%%
 %%% (·: nothing changes; –: it cannot happen. The test reads this table.) Go: to `both', if it has a socket. Socket: the last that
-%%% its gateway sent to the old process came from there. It died, no way: the other process, or the connection of the nodes.
+%%% its gateway sent to the old process came from there. Refused, going: it was gone before that was said. It died, no way: the other process, or the connection of the nodes.
 -module(megaphone_move).
 
 -export([next/2, go/1]).
@@ -54,7 +54,7 @@ go(false) -> routes.
 
 -spec next(event(), state()) -> state().
 next(ready, asked) -> going;
-next(refused, asked) -> stays;
+next(refused, Old) when Old =:= asked; Old =:= going -> stays;
 next(refused, ready) -> gone;
 next(moved, going) -> settling;
 next(settled, both) -> socket;
