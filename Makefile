@@ -71,8 +71,8 @@ conformance: packages build ## docs/conformance.md anew: Megaphone beside ejabbe
 	@node dist/test/ejabberd/conformance/compare.js >dist/conformance.md
 	@cp dist/conformance.md docs/
 
-screenshots: test-packages build ## docs/demo-*.png anew: what a browser shows of the demo (half a minute)
-	@SCREENSHOTS=docs node --test dist/test/ejabberd/demo.test.js
+screenshots: test-packages build ## docs/demo-*.png and docs/dashboard-*.png anew: what a browser shows of them (4 minutes)
+	@SCREENSHOTS=docs node --test dist/test/ejabberd/demo.test.js dist/test/ejabberd/dashboard.test.js
 
 bench: bench-packages build ## docs/benchmarks.md anew: ejabberd, Megaphone, Prosody over BOSH and WebSocket (30 minutes; ONLY=messages)
 	@node dist/scripts/bench/main.js

@@ -173,6 +173,7 @@ how_to_use() {
   Accounts    $(sed 's/\(.*\) \(.*\)/\1@localhost  password \2/; 2s/^/              /' "$var/ejabberd1/accounts")
               (and anonymous login on localhost)
   HAProxy     http://localhost:$stats_port says how the gateways are
+  Dashboards $(for i in $(members gateway); do printf ' http://localhost:%s' "$(admin "$i")"; done)
 
   To break it:
 $(printf '    %-52s  %s\n' \

@@ -11,10 +11,13 @@ set -euo pipefail
 
 ejabberd() { "$root/scripts/ejabberd.sh" "$@"; }
 gateway() { "$root/scripts/gateway.sh" "$@"; }
+token_file=$gateway_dir/admin-token
 
 up() {
   ejabberd start
   gateway status >/dev/null 2>&1 || require_free_port "$admin_port" MEGAPHONE_ADMIN_PORT
+  mkdir -p "$gateway_dir"
+  [ -s "$token_file" ] || head -c 18 /dev/urandom | base64 | tr '+/' 'xy' >"$token_file"
   DEMO_ACCOUNTS=$ejabberd_dir/accounts GATEWAY_SETTINGS=$(dashboard_settings) gateway start
   # The ports a running instance was started with, which this environment need not know.
   say "$http_port $ejabberd_http_port $admin_port" >"$gateway_dir/ports"
@@ -22,7 +25,7 @@ up() {
 
 # No balancer is to hear first that it stops.
 dashboard_settings() {
-  printf '%s\n' "admin_port: $admin_port" 'drain_delay: 0' ${GATEWAY_SETTINGS:+"$GATEWAY_SETTINGS"}
+  printf '%s\n' "admin_port: $admin_port" "admin_token_file: $token_file" 'drain_delay: 0' ${GATEWAY_SETTINGS:+"$GATEWAY_SETTINGS"}
 }
 
 down() {
@@ -41,6 +44,7 @@ how_to_use() {
 
   Two people chat              http://localhost:$megaphone_port/demo/
   See it in the dashboard      http://localhost:$dashboard_port/
+    its token, for what acts   $(cat "$token_file")
 
   BOSH through Megaphone       http://localhost:$megaphone_port/bosh
   WebSocket through Megaphone  ws://localhost:$megaphone_port/ws

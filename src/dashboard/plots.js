@@ -153,7 +153,7 @@ function card({ title, tells, format, least, figures }, parent, columns) {
   const options = {
     width: 220,
     height: HEIGHT,
-    padding: [6, 6, 0, 0],
+    padding: [6, 13, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: 'time' } },
     scales: {

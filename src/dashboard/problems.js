@@ -86,10 +86,11 @@ const noNode = (known) => [
  * @returns {Problem[]}
  */
 function ofNode({ node, in_service, state, reason, mend, leaving, takes_sessions, weight, link, exhausted }) {
-  if (!in_service)
-    return leaving
-      ? []
-      : [bad(`${node} is out of service: ${reason || 'no reason is known'}.`.replace(/\.\.$/, '.'), mend)];
+  if (!in_service) {
+    // Most reasons name it.
+    const what = reason.includes(node) ? `Out of service: ${reason}` : `${node} is out of service: ${reason}`;
+    return leaving ? [] : [bad(`${what}.`, mend)];
+  }
   const missing = link.wanted - link.up;
   return [
     ...(missing > 0

@@ -78,7 +78,11 @@ describe('the development instance', { timeout: 300_000 }, () => {
     const output = await up(first);
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/bosh`));
     assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_HTTP_PORT}/demo/`));
-    assert.match(output, new RegExp(`http://localhost:${first.MEGAPHONE_ADMIN_PORT}/\\n`));
+    const token = /its token, for what acts {3}(\S{24})\n/.exec(output)?.[1];
+    const dashboard = `http://localhost:${first.MEGAPHONE_ADMIN_PORT}/`;
+    assert.ok(output.includes(` ${dashboard}\n`), output);
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal((await fetch(`${dashboard}api/token`, { headers })).status, 200);
     assert.match(output, new RegExp(`ws://localhost:${first.MEGAPHONE_HTTP_PORT}/ws`));
     assert.match(output, /alice@localhost {2}password \S{16}\n +bob@localhost {2}password \S{16}\n/);
     assert.match(output, new RegExp(`HOME=${folder} erl -sname shell@localhost -hidden`));

@@ -57,3 +57,45 @@ test('what is left out on the way there are comments and indentation', () => {
 test('each cause of a refusal is told in words', () => {
   assert.deepEqual(Object.keys(REFUSALS).sort(), Object.keys(new Counters().refused).sort());
 });
+
+test('text and states are told from what is behind them, and so are lines of plots (WCAG 1.4.3, 1.4.11)', () => {
+  const [light = '', dark = ''] = read('dashboard.css').split('@media (prefers-color-scheme: dark)');
+  for (const [scheme, css] of Object.entries({ light, dark })) {
+    const colours = new Map(
+      [...css.matchAll(/--([\w-]+): (#\w{3,6});/g)].map(([, name, value]) => [name, value]),
+    );
+    const contrast = (one: string, other: string): number => {
+      const [a = 0, b = 0] = [one, other]
+        .map((name) => luminance(colours.get(name) ?? assert.fail(name)))
+        .sort();
+      return (b + 0.05) / (a + 0.05);
+    };
+    const pairs: readonly (readonly [string, readonly string[], number])[] = [
+      ['text', ['page', 'card', 'bad-page', 'warn-page'], 7],
+      ['quiet', ['page', 'card'], 4.5],
+      ['accent', ['page', 'card', 'on-accent'], 4.5],
+      ['good', ['page', 'card'], 4.5],
+      ['warn', ['page', 'card', 'warn-page'], 4.5],
+      ['bad', ['page', 'card', 'bad-page'], 4.5],
+      ['s0', ['card'], 3],
+      ['s1', ['card'], 3],
+      ['s2', ['card'], 3],
+    ];
+    for (const [name, behind, least] of pairs) {
+      for (const other of behind) {
+        const found = contrast(name, other);
+        assert.ok(found >= least, `${scheme}: ${name} on ${other} ${found.toFixed(2)}`);
+      }
+    }
+  }
+});
+
+/** WCAG's relative luminance. */
+function luminance(colour: string): number {
+  const hex = colour.length === 4 ? colour.replace(/\w/g, '$&$&') : colour;
+  const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}

@@ -73,6 +73,11 @@ const CASES: readonly (readonly [what: string, given: Case, ...expected: RegExp[
     /^bad: No ejabberd node is in service/,
     /^bad: ejabberd@a is out of service: it has another cookie\. → compare them$/,
   ],
+  [
+    'its reason names it',
+    { nodes: [NODE, { ...down, reason: 'ejabberd@a has another cookie' }] },
+    /^bad: Out of service: ejabberd@a has another cookie\. → compare them$/,
+  ],
   ['one of two is', { nodes: [down, { ...NODE, node: 'ejabberd@b' }] }, /^bad: ejabberd@a is out/],
   ['a node that left the cluster is', { nodes: [NODE, { ...down, leaving: true }] }],
   [
