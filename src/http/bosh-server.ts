@@ -5,9 +5,7 @@
  * connections (some more are answered 503) and a part of that at their TLS handshake, few requests at a time on each, and deadlines for clients that send or read too slowly.
  */
 
-import { constants, randomBytes, X509Certificate } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import * as tls from 'node:tls';
 import type { Logger } from 'pino';
 import type { MegaphoneError } from '../errors.js';
 import type { SocketService } from '../gateway/ports.js';
@@ -16,14 +14,12 @@ import { LimitedLog } from '../observe/limited-log.js';
 import { Upgrades } from '../websocket/upgrade.js';
 import { AddressLimits } from './address-limits.js';
 import type { BoshServerOptions } from './bosh-server-options.js';
-import { type CertificateFiles, loadCertificate, TICKET_KEYS } from './certificate.js';
 import { TrustedProxies } from './client-address.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
 import { Departure } from './departure.js';
 import { type ConnectionLimits, connectionLimits, fileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
-import { Handshakes } from './handshakes.js';
 import { listen } from './listen.js';
 import { Proofs } from './proofs.js';
 import { Receiving } from './receiving.js';
@@ -31,6 +27,7 @@ import { keepAlive } from './response.js';
 import { Room } from './room.js';
 import { bodyTooLarge } from './routes.js';
 import { seeOther } from './see-other.js';
+import { TlsTerminator } from './tls-terminator.js';
 import { Turns } from './turns.js';
 import type { WebSocketConnection } from './websocket-connection.js';
 import { attach } from './wire.js';
@@ -52,11 +49,7 @@ export class BoshServer {
     if (this.#given === 0) this.#onAllClosed();
   };
   readonly #log: Logger;
-  readonly #certificate: CertificateFiles | undefined;
-  /** When the one in use ends, as OpenSSL writes it. */
-  certificateEnds: string | undefined;
-  readonly #ticketKeys: Buffer;
-  readonly #handshakes: Handshakes;
+  readonly #tls: TlsTerminator | undefined;
   readonly #limited: LimitedLog;
 
   private constructor(
@@ -68,10 +61,8 @@ export class BoshServer {
   ) {
     this.#log = log;
     this.#limited = new LimitedLog(log);
-    this.#certificate = options.certificate;
-    this.#ticketKeys = options.ticketKeys ?? randomBytes(TICKET_KEYS);
-    const { served, refused, handshakes } = this.#limits(options.maxConnections);
-    this.#handshakes = new Handshakes(handshakes, () => this.#onEvictedHandshake());
+    const { certificate } = options;
+    const { served, refused, handshakes } = this.#limits(options.maxConnections, certificate !== undefined);
     this.#room = new Room(served, refused);
     this.#front = {
       service,
@@ -92,7 +83,7 @@ export class BoshServer {
       keepAliveTimeout: options.keepAliveTimeout,
       pingInterval: options.pingInterval,
       seeOther: seeOther(options.seeOtherUri),
-      isTls: options.certificate !== undefined,
+      isTls: certificate !== undefined,
       room: this.#room,
       turns: new Turns(),
       proofs: new Proofs(),
@@ -101,7 +92,16 @@ export class BoshServer {
       isDraining: false,
     };
     this.#departure = new Departure(this.#front, this.#room.guests, options.drainTime);
-    this.#server = this.#createServer(options.headerTimeout);
+    this.#tls =
+      certificate &&
+      new TlsTerminator(certificate, options.ticketKeys, handshakes, {
+        secured: (socket) => this.#begin(socket),
+        failed: () => {
+          counters.refused.handshake += 1;
+        },
+        evicted: (count) => this.#onEvictedHandshake(count),
+      });
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     // Each kind stays within its bound; one more is there until it has made room.
     this.#server.maxConnections = served + refused + handshakes + 1;
     this.#server.on('drop', () => this.#onDrop());
@@ -139,6 +139,11 @@ export class BoshServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** When its certificate does, as OpenSSL writes it. */
+  get certificateEnds(): string | undefined {
+    return this.#tls?.certificateEnds;
+  }
+
   get connections(): number {
     return this.#room.guests.size;
   }
@@ -162,10 +167,10 @@ export class BoshServer {
 
   /** Uses what the certificate's files hold now; where that cannot be used, the old one stays. */
   reloadCertificate(): void {
-    if (this.#certificate === undefined) return;
+    if (this.#tls === undefined) return;
     try {
-      (this.#server as tls.Server).setSecureContext(this.#secureContext(this.#certificate));
-      this.#log.info(`new connections get the certificate in ${this.#certificate.cert}`);
+      this.#tls.reload();
+      this.#log.info(`new connections get the certificate in ${this.#tls.files.cert}`);
     } catch (error) {
       this.#log.error({ err: error }, `the old certificate stays: ${(error as MegaphoneError).message}`);
     }
@@ -204,49 +209,19 @@ export class BoshServer {
     clearInterval(this.#clock);
   }
 
-  /** A session is taken up again whichever process began it, and whichever certificate it had then. */
-  #secureContext(files: CertificateFiles): tls.SecureContextOptions {
-    const certificate = loadCertificate(files);
-    this.certificateEnds = new X509Certificate(certificate.cert).validTo;
-    return {
-      ...certificate,
-      ticketKeys: this.#ticketKeys,
-      sessionIdContext: 'megaphone',
-      // Each costs a handshake, on a connection that no limit of connections meets; no client of today asks for it.
-      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    };
+  #accept(socket: Socket): void {
+    if (this.#tls === undefined) this.#begin(socket);
+    else this.#tls.begin(socket, this.#front.now);
   }
 
-  #createServer(handshakeTimeout: number): Server {
-    const onConnection = (socket: Socket): void => {
-      this.#front.counters.opened += 1;
-      if (this.#room.isFull) this.#logFull();
-      attach(socket, new Connection(socket, this.#front));
-    };
-    if (this.#certificate === undefined) return createServer({ noDelay: true }, onConnection);
-    const server = tls.createServer(
-      {
-        ...this.#secureContext(this.#certificate),
-        noDelay: true,
-        handshakeTimeout: handshakeTimeout * 1000,
-        ALPNProtocols: ['http/1.1'],
-      },
-      (socket) => {
-        this.#handshakes.end(socket);
-        onConnection(socket);
-      },
-    );
-    server.on('connection', (socket) => this.#handshakes.begin(socket));
-    // Node.js leaves them open, be the handshake malformed or too slow.
-    server.on('tlsClientError', (_, socket) => {
-      this.#front.counters.refused.handshake += 1;
-      socket.destroy();
-    });
-    return server;
+  #begin(socket: Socket): void {
+    this.#front.counters.opened += 1;
+    if (this.#room.isFull) this.#logFull();
+    attach(socket, new Connection(socket, this.#front));
   }
 
-  #limits(maxConnections: number): ConnectionLimits {
-    const limits = connectionLimits(maxConnections, this.#certificate !== undefined, fileLimit());
+  #limits(maxConnections: number, isTls: boolean): ConnectionLimits {
+    const limits = connectionLimits(maxConnections, isTls, fileLimit());
     const { served } = limits;
     if (served < maxConnections) {
       this.#log.warn(
@@ -265,9 +240,9 @@ export class BoshServer {
     this.#logFull();
   }
 
-  #onEvictedHandshake(): void {
+  #onEvictedHandshake(count: number): void {
     this.#front.counters.refused.overload += 1;
-    const text = `${this.#handshakes.size} TLS handshakes are under way, the oldest make room for new ones`;
+    const text = `${count} TLS handshakes are under way, the oldest make room for new ones`;
     this.#limited.warn('HTTP_HANDSHAKES', { code: 'HTTP_HANDSHAKES' }, text);
   }
 
@@ -279,5 +254,6 @@ export class BoshServer {
   #tick(): void {
     this.#front.now = Math.floor(process.uptime());
     for (const connection of this.#room.guests) connection.expire();
+    this.#tls?.expire(this.#front.now - this.#front.headerTimeout);
   }
 }

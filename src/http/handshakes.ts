@@ -2,46 +2,64 @@
 
 import type { Socket } from 'node:net';
 
+interface Handshake {
+  readonly socket: Socket;
+  readonly since: number;
+}
+
 export class Handshakes {
   readonly #max: number;
   readonly #onEvicted: () => void;
-  /** By the peer's address and port, for node:tls tells of a socket's end of handshake by another object. */
-  readonly #sockets = new Map<string, Socket>();
+  /** By the peer's address and port, for node:tls tells of a socket's end of handshake by another object; the oldest first. */
+  readonly #handshakes = new Map<string, Handshake>();
   /** One listener for all. */
   readonly #onClose: (this: Socket) => void;
 
-  constructor(max: number, onEvicted: () => void) {
+  constructor(max: number, onFailed: () => void, onEvicted: () => void) {
     this.#max = max;
     this.#onEvicted = onEvicted;
-    const sockets = this.#sockets;
+    const handshakes = this.#handshakes;
     this.#onClose = function onClose(): void {
       const peer = peerOf(this);
-      if (sockets.get(peer) === this) sockets.delete(peer);
+      if (handshakes.get(peer)?.socket !== this) return;
+      handshakes.delete(peer);
+      onFailed();
     };
   }
 
   get size(): number {
-    return this.#sockets.size;
+    return this.#handshakes.size;
   }
 
   /** @param socket below TLS */
-  begin(socket: Socket): void {
-    this.#sockets.set(peerOf(socket), socket);
+  begin(socket: Socket, now: number): void {
+    const peer = peerOf(socket);
+    // Behind those that began earlier, also where one of that address has not been heard to have ended.
+    this.#handshakes.delete(peer);
+    this.#handshakes.set(peer, { socket, since: now });
     socket.on('close', this.#onClose);
-    if (this.#sockets.size > this.#max) this.#evict();
+    if (this.#handshakes.size > this.#max) this.#evict();
   }
 
   /** @param socket the one below TLS, or the one that TLS made of it */
   end(socket: Socket): void {
     const peer = peerOf(socket);
-    this.#sockets.get(peer)?.off('close', this.#onClose);
-    this.#sockets.delete(peer);
+    this.#handshakes.get(peer)?.socket.off('close', this.#onClose);
+    this.#handshakes.delete(peer);
+  }
+
+  /** Those that began before have failed. */
+  expire(before: number): void {
+    for (const { socket, since } of this.#handshakes.values()) {
+      if (since >= before) return;
+      socket.destroy();
+    }
   }
 
   #evict(): void {
-    for (const [peer, oldest] of this.#sockets) {
-      this.#sockets.delete(peer);
-      oldest.destroy();
+    for (const [peer, { socket }] of this.#handshakes) {
+      this.#handshakes.delete(peer);
+      socket.destroy();
       this.#onEvicted();
       return;
     }

@@ -5,13 +5,16 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { after, afterEach, test } from 'node:test';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
+import { residentBytes } from '../../../scripts/load/linux-process.js';
 import { makeCertificate } from '../../../scripts/support/certificate.js';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
 import { loadCertificate } from '../../../src/http/certificate.js';
+import { Counters } from '../../../src/observe/counters.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import type { Health } from '../../../src/observe/report.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
@@ -41,13 +44,15 @@ const service = {
 };
 
 let front: BoshServer;
+let counters: Counters;
 let log: string[] = [];
 async function serve(): Promise<void> {
   log = [];
+  counters = new Counters();
   front = await listen(
     service,
-    { maxConnections: 10, headerTimeout: 1, certificate: used },
-    { log: pino(loggerOptions('info'), { write: (line: string) => void log.push(line) }) },
+    { maxConnections: 10, maxBody: 200_000, headerTimeout: 1, certificate: used },
+    { counters, log: pino(loggerOptions('info'), { write: (line: string) => void log.push(line) }) },
   );
 }
 afterEach(() => front?.close());
@@ -200,15 +205,77 @@ test('at the start, such files are an error that names them', () => {
   assert.throws(() => loadCertificate({ cert: garbage, key: first.key }), { code: 'HTTP_CERTIFICATE' });
 });
 
-test('who speaks no TLS, or nothing at all, is cut', async () => {
+test('who speaks no TLS, begins and does not go on, or says nothing, is cut, and counted once', async () => {
   install(first);
   await serve();
-  for (const text of ['GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n', '']) {
+  const refused = (): number => counters.refused.handshake;
+  for (const text of ['GET /bosh HTTP/1.1\r\nHost: x\r\n\r\n', '\x16\x03\x01\x02', '']) {
+    const before = refused();
     const socket = connectPlain(front.port, '127.0.0.1');
     socket.on('error', () => {});
     socket.write(text);
     socket.resume();
     await happens(socket, 'close');
+    await until(() => refused() === before + 1);
+  }
+  // Who leaves by himself.
+  const socket = connectPlain(front.port, '127.0.0.1');
+  socket.end();
+  await happens(socket, 'close');
+  await until(() => refused() === 4);
+  (await open(first.pem)).destroy();
+  assert.equal(refused(), 4);
+});
+
+test('a handshake may come byte by byte, and what follows in any size', async () => {
+  install(first);
+  await serve();
+  const slow = new Duplex({
+    read() {},
+    write(bytes: Buffer, _, done) {
+      for (const byte of bytes) wire.write(Buffer.from([byte]));
+      done();
+    },
+  });
+  const wire = connectPlain({ port: front.port, host: '127.0.0.1', noDelay: true });
+  wire.on('data', (bytes) => slow.push(bytes));
+  const socket = connect({ socket: slow, servername: 'localhost', ca: first.pem });
+  await happens(socket, 'secureConnect');
+  for (const length of [1, 1000, 1023, 1024, 1025, 17_000, 100_000]) {
+    socket.write(
+      `POST /bosh HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`,
+    );
+    const [answer] = (await happens(socket, 'data')) as [Buffer];
+    assert.match(answer.toString('latin1'), /^HTTP\/1\.1 200 OK\r\n.*secure: true$/s);
+  }
+  wire.destroy();
+});
+
+test('what a client once sent does not stay in memory for as long as its connection', async () => {
+  install(first);
+  const gateway = await GatewayProcess.start(2048, { tls_cert: used.cert, tls_key: used.key });
+  const ended = happens(gateway.process, 'exit');
+  const sockets: TLSSocket[] = [];
+  const body = 'x'.repeat(60_000);
+  const fill = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i += 1) {
+      const socket = await open(first.pem, gateway.port);
+      sockets.push(socket);
+      socket.write(`POST /bosh HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      await happens(socket, 'data');
+    }
+  };
+  try {
+    await fill(200);
+    const before = residentBytes(gateway.process.pid ?? 0);
+    await fill(400);
+    const each = (residentBytes(gateway.process.pid ?? 0) - before) / 400;
+    // 90,000 where node:tls makes the buffer into which it reads.
+    assert.ok(each < 60_000, `${each} bytes for each connection`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    gateway.process.kill();
+    await ended;
   }
 });
 
