@@ -91,6 +91,9 @@ bench-memory: packages build ## Memory of an idle WebSocket user, beside ejabber
 bench-http: test-packages build ## What a connection costs the gateway, beside node:http (5 minutes; CONNECTIONS=15000)
 	@node dist/scripts/bench/http/main.js
 
+bench-tls: test-packages build ## Memory of a connection over TLS: gateway, HAProxy, nginx, Caddy (3 minutes; CONNECTIONS=3000)
+	@node dist/scripts/bench/tls/main.js
+
 bench-link: packages build ## The connection to Erlang alone, beside Erlang's own C library, or over TLS beside plain (half a minute; COUNT=100000 ROUNDS=15 TLS=1)
 	@erlc -o $(LINK_BENCH) scripts/bench/link/link_peer.erl
 	@gcc -O2 -Wall -Wextra -D_REENTRANT -I$(EI)/include scripts/bench/link/ei_subject.c -L$(EI)/lib -lei -lpthread -o $(LINK_BENCH)/ei_subject
@@ -109,7 +112,7 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-friends bench-million bench-connections bench-sessions bench-memory bench-http bench-link packages test-packages bench-packages
+.PHONY: bench bench-friends bench-million bench-connections bench-sessions bench-memory bench-http bench-tls bench-link packages test-packages bench-packages
 packages:
 	@scripts/packages.sh run
 test-packages:
