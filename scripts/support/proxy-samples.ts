@@ -1,4 +1,4 @@
-/** The proxies of examples/, started as they stand there but for ports, files and limits: a test and a benchmark have their own. */
+/** The proxies of examples/, started as they stand there but for ports and files: a test and a benchmark have their own. */
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -79,7 +79,6 @@ const haproxy: ProxySample = {
             [/port 9082 agent-port 9182/, `port ${second.asked.admin} agent-port ${second.asked.agent}`],
           ];
     const file = configure('haproxy.cfg', place, [
-      [/maxconn \d+/, 'maxconn 15000'],
       [/bind \S+ ssl crt \S+/, `bind 127.0.0.1:${port} ssl crt ${pem}`],
       ...checks,
     ]);
@@ -95,14 +94,14 @@ const nginx: ProxySample = {
     const { folder, certificate, port } = place;
     mkdirSync(join(folder, 'var'), { recursive: true });
     const file = configure('nginx.conf', place, [
-      [/worker_connections \d+/, 'worker_connections 30000'],
+      [/worker_connections \d+/, 'worker_connections 12000'],
       [/listen \S+ ssl/, `listen 127.0.0.1:${port} ssl`],
       [/ssl_certificate .*/, `ssl_certificate ${certificate.cert};`],
       [/ssl_certificate_key .*/, `ssl_certificate_key ${certificate.key};`],
       [/access_log off/, 'access_log var/access.log'],
     ]);
     const log = join(folder, 'var/nginx.log');
-    const flags = ['-p', folder, '-c', file, '-e', log, '-g', 'daemon off; worker_rlimit_nofile 40000;'];
+    const flags = ['-p', folder, '-c', file, '-e', log, '-g', 'daemon off;'];
     return Program.start(['/usr/sbin/nginx', ...flags], port, undefined);
   },
 };

@@ -64,6 +64,7 @@ type What = keyof typeof REQUESTS;
 async function startGateway(kind: 'gateway' | 'gateway, HTTPS'): Promise<[ChildProcess, number]> {
   const program = fileURLToPath(new URL('../http/connection-holder.js', import.meta.url));
   const child = fork(program, [kind, ejabberd.name, `${ejabberd.port}`, certificate.cert, certificate.key]);
+  process.once('exit', () => child.kill('SIGKILL'));
   const [port] = (await once(child, 'message')) as [number];
   return [child, port];
 }
