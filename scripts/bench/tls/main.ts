@@ -18,9 +18,9 @@ import { tagOf } from '../../../src/gateway/sid.js';
 import { family, residentBytes } from '../../load/linux-process.js';
 import { makeCertificate } from '../../support/certificate.js';
 import { freePorts } from '../../support/ports.js';
-import { PROXY_SAMPLES, type ProxySample } from '../../support/proxy-samples.js';
 import { playNode } from '../http/node-in-play.js';
 import { numberFrom } from '../lib/environment.js';
+import { PROXY_SAMPLES, type ProxySample } from '../lib/proxy-samples.js';
 import { markdownTable } from '../lib/table.js';
 
 const CONNECTIONS = numberFrom('CONNECTIONS', 3000, 100, 12_000);

@@ -3,9 +3,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Program } from '../bench/lib/program.js';
-import type { TestCertificate } from './certificate.js';
-import { root } from './root.js';
+import type { TestCertificate } from '../../support/certificate.js';
+import { root } from '../../support/root.js';
+import { Program } from './program.js';
 
 export interface SampleGateway {
   readonly http: number;
