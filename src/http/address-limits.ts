@@ -14,6 +14,7 @@ import { networkOf } from '../node/network.js';
 import { type Rate, TokenBuckets } from '../node/token-buckets.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import { plainIp } from './client-address.js';
+import { Remembered } from './remembered.js';
 
 export interface AddressLimitOptions {
   /** 0: no limit. */
@@ -24,13 +25,23 @@ export interface AddressLimitOptions {
   readonly trustedProxies: readonly string[];
 }
 
+export interface LimitedRequest {
+  /** As which its connection is limited. */
+  readonly address: string;
+  /** What a proxy says, empty where it says nothing. */
+  readonly forwardedFor: string;
+  /** Worked out when it is read. */
+  readonly client: { readonly ip: string };
+}
+
 /** Nobody's: nothing is limited. */
 export const UNLIMITED = '';
 /** A trusted proxy's: who the client is, each request tells. */
 export const FORWARDED = '*';
 
-/** Addresses whose requests are remembered: some MB. */
+/** Addresses whose requests are remembered: some MB; and what proxies say of clients. */
 const MOST = 65_536;
+const MOST_FORWARDED = 8192;
 const HINT = 'a proxy belongs into trusted_proxies, and who is not to be limited into exempt_networks';
 
 export class AddressLimits {
@@ -39,6 +50,8 @@ export class AddressLimits {
   readonly #requests: TokenBuckets | undefined;
   readonly #exempt: Networks;
   readonly #proxies: Networks;
+  /** By what proxies say of clients: all that are trusted are believed alike. */
+  readonly #forwarded = new Remembered(MOST_FORWARDED);
   readonly #log: LimitedLog;
 
   constructor(options: AddressLimitOptions, log: Logger) {
@@ -88,18 +101,23 @@ export class AddressLimits {
     else if (left === 0) this.#connections.delete(address);
   }
 
-  /**
-   * In how many seconds this may be asked again; 0: it may now, and is counted.
-   * @param address of the connection
-   */
-  wait(address: string, request: { readonly client: { readonly ip: string } }, now: number): number {
-    if (this.#requests === undefined || address === UNLIMITED) return 0;
-    const network = address === FORWARDED ? networkOf(request.client.ip) : address;
-    if (this.#requests.take(network, now)) return 0;
-    // What is exempt is looked for where it matters, for this would cost more than all else here.
-    if (address === FORWARDED && this.#isFree(request.client.ip)) return 0;
-    this.#warn('HTTP_ADDRESS_REQUESTS', network, `${network} sends more requests than an address may send`);
-    return Math.ceil(this.#requests.wait(network, now));
+  /** In how many seconds this may be asked again; 0: it may now, and is counted. */
+  wait(request: LimitedRequest, now: number): number {
+    if (this.#requests === undefined) return 0;
+    const address = request.address === FORWARDED ? this.#ofForwarded(request) : request.address;
+    if (address === UNLIMITED || this.#requests.take(address, now)) return 0;
+    this.#warn('HTTP_ADDRESS_REQUESTS', address, `${address} sends more requests than an address may send`);
+    return Math.ceil(this.#requests.wait(address, now));
+  }
+
+  /** To look for proxies and exemptions takes as long as all else that is done for a request here. */
+  #ofForwarded(request: LimitedRequest): string {
+    const { forwardedFor } = request;
+    const known = this.#forwarded.get(forwardedFor);
+    if (known !== undefined) return known;
+    const address = this.ofClient(request.client.ip);
+    this.#forwarded.set(forwardedFor, address);
+    return address;
   }
 
   #isFree(ip: string): boolean {

@@ -2,6 +2,7 @@
 
 import type { ClientInfo } from '../gateway/meta.js';
 import type { HttpRequest } from '../gateway/ports.js';
+import type { LimitedRequest } from './address-limits.js';
 import { clientInfo } from './client-info.js';
 import type { Front } from './front.js';
 import type { Slow } from './receiving.js';
@@ -15,7 +16,7 @@ interface Receiver {
   refuseSlow(): void;
 }
 
-export class Incoming implements HttpRequest, Slow {
+export class Incoming implements HttpRequest, LimitedRequest, Slow {
   readonly parser: RequestParser;
   /** When its first byte came, in seconds of the front's clock. */
   readonly since: number;
@@ -42,6 +43,10 @@ export class Incoming implements HttpRequest, Slow {
   /** Of its connection. */
   get address(): string {
     return this.#receiver.address;
+  }
+
+  get forwardedFor(): string {
+    return this.parser.header('x-forwarded-for') ?? '';
   }
 
   get client(): ClientInfo {

@@ -87,7 +87,7 @@ export const TIMED_OUT: Reply = {
  * @returns `undefined`: it did not
  */
 export function tooOften(request: Incoming, { limits, now }: Front): Reply | undefined {
-  const wait = limits.wait(request.address, request, now);
+  const wait = limits.wait(request, now);
   if (wait === 0) return undefined;
   const status = peek(request.body).sid === undefined ? 429 : 503;
   const reply = text(status, 'Too many requests came from your address.', ['retry-after', `${wait}`]);

@@ -13,6 +13,7 @@ import {
 } from '../../../src/http/address-limits.js';
 import type { BoshServer } from '../../../src/http/bosh-server.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
+import { Remembered } from '../../../src/http/remembered.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { until } from '../../support/until.js';
 import { FakeSockets } from './fake-sockets.js';
@@ -222,4 +223,16 @@ test('whoever comes and goes, each has room for as many as it may have, and not 
       }
     }),
   );
+});
+
+test('what was worked out is remembered, of those used last, and of short texts', () => {
+  const remembered = new Remembered(10);
+  for (let count = 0; count < 100; count += 1) {
+    remembered.set(`${count}`, `of ${count}`);
+    assert.equal(remembered.get('0'), 'of 0');
+  }
+  assert.equal(remembered.get('99'), 'of 99');
+  assert.equal(remembered.get('1'), undefined);
+  remembered.set('x'.repeat(65), 'long');
+  assert.equal(remembered.get('x'.repeat(65)), undefined);
 });
