@@ -5,42 +5,50 @@
 -include_lib("eunit/include/eunit.hrl").
 -export([publish/4, collect/1, login_processes/2]).
 
--define(ID, 123).
+-define(NODES, comet_nodes_of_test).
 
-cluster_test_() ->
-    {setup, fun comet_nodes:begin_net/0, fun comet_nodes:end_net/1, fun(Net) ->
-        [{timeout, 300, {atom_to_list(Name), fun() -> with_nodes(Net, Test) end}} || {Name, Test} <- [
-            {processes_are_reached_from_every_node, fun processes/1},
-            {a_process_that_is_killed_leaves_nothing, fun killed_process/1},
-            {a_node_that_is_killed_leaves_nothing, fun killed_node/1},
-            {nodes_that_lose_each_other_know_all_again, fun split/1},
-            {a_node_that_does_not_read_holds_up_nobody, fun frozen_node/1},
-            {one_message_a_gateway, fun one_message/1},
-            {nothing_is_lost_when_gateways_are_killed, fun killed_gateways/1},
-            {nothing_is_lost_when_links_break, fun broken_links/1},
-            {nothing_is_lost_when_routers_crash, fun crashed_routers/1},
-            {a_gateway_that_does_not_read_gets_all_later, fun frozen_gateway/1},
-            {who_was_away_for_too_long_is_told_so, fun too_long/1},
-            {a_node_that_starts_anew_is_heard_once, fun new_life/1}
-        ]]
-    end}.
+%% Nodes are started once for each of the two, for that takes longest: each test has ids of its own.
+processes_test_() ->
+    on_stage(fun() -> routers([n1, n2]) end, [
+        {"processes are reached from every node", fun processes/0},
+        {"a process that is killed leaves nothing", fun killed_process/0},
+        {"nodes that lose each other know all again", fun split/0},
+        {"a node that does not read holds up nobody", fun frozen_node/0},
+        {"a node that is killed leaves nothing", fun killed_node/0}
+    ]).
 
-%% Two routers, two hidden nodes for gateways, and one for pages; each is started when it is asked for, and all end with the test.
-with_nodes(Net, Test) ->
-    Key = {?MODULE, make_ref()},
-    put(nodes, Key),
-    put(Key, []),
-    put(net, Net),
-    try Test(Net) after [comet_nodes:stop(Peer) || {_, Peer} <- get(Key)], erase(Key) end.
+pages_test_() ->
+    on_stage(fun stage/0, [
+        {"one message a gateway", fun one_message/0},
+        {"nothing is lost when gateways are killed", fun killed_gateways/0},
+        {"nothing is lost when links break", fun broken_links/0},
+        {"nothing is lost when routers crash", fun crashed_routers/0},
+        {"a gateway that does not read gets all later", fun frozen_gateway/0},
+        {"a node that starts anew is heard once", fun new_life/0},
+        {"who was away for too long is told so", fun too_long/0}
+    ]).
 
-peer(Name) ->
-    {Name, Peer} = lists:keyfind(Name, 1, get(get(nodes))),
-    Peer.
+on_stage(Begin, Tests) ->
+    {setup,
+        fun() ->
+            Net = comet_nodes:begin_net(),
+            ?NODES = ets:new(?NODES, [named_table, public]),
+            true = ets:insert(?NODES, {net, Net}),
+            Begin(),
+            Net
+        end,
+        fun(Net) ->
+            [comet_nodes:stop(Peer) || {Name, Peer} <- ets:tab2list(?NODES), Name =/= net],
+            true = ets:delete(?NODES),
+            comet_nodes:end_net(Net)
+        end,
+        {inorder, [{timeout, 300, Test} || Test <- Tests]}}.
+
+peer(Name) -> ets:lookup_element(?NODES, Name, 2).
 
 start(Name, Kind) ->
-    Peer = comet_nodes:start(get(net), Name, Kind),
-    Key = get(nodes),
-    put(Key, lists:keystore(Name, 1, get(Key), {Name, Peer})),
+    Peer = comet_nodes:start(peer(net), Name, Kind),
+    true = ets:insert(?NODES, {Name, Peer}),
     Peer.
 
 routers(Names) ->
@@ -74,14 +82,13 @@ await_places(Name, Id, Nodes) ->
     Expected = lists:sort([comet_nodes:name(Node) || Node <- Nodes]),
     comet_nodes:await({places, Name, Id, Nodes}, fun() -> case places(Name, Id) of Expected -> true; Other -> Other end end).
 
-processes(_) ->
-    routers([n1, n2]),
-    [P1, P2] = on(n1, ?MODULE, login_processes, [?ID, 2]),
-    [P3] = on(n2, ?MODULE, login_processes, [<<"123">>, 1]),
+processes() ->
+    [P1, P2] = on(n1, ?MODULE, login_processes, [201, 2]),
+    [P3] = on(n2, ?MODULE, login_processes, [<<"201">>, 1]),
     ok = on(n1, megaphone_router, login, [alice, P1]),
-    [await_places(Node, ?ID, [n1, n2]) || Node <- [n1, n2]],
+    [await_places(Node, 201, [n1, n2]) || Node <- [n1, n2]],
     await_places(n2, <<"alice">>, [n1]),
-    [ok = on(Node, megaphone_router, send, [?ID, {from, Node}]) || Node <- [n1, n2]],
+    [ok = on(Node, megaphone_router, send, [201, {from, Node}]) || Node <- [n1, n2]],
     ok = on(n2, megaphone_router, send, [alice, hello, #{event => greeting}]),
     comet_nodes:await(delivered, fun() -> length(got(n1, P1)) =:= 3 andalso length(got(n1, P2)) =:= 2 andalso length(got(n2, P3)) =:= 2 end),
     ?assertEqual([{from, n1}, {from, n2}], lists:sort(got(n1, P2))),
@@ -89,67 +96,64 @@ processes(_) ->
     %% Over the link went one message, for both of n1.
     ?assertMatch(#{to_nodes := 2, delivered := 2}, on(n2, megaphone_router, stats, [])).
 
-killed_process(_) ->
-    routers([n1, n2]),
-    [P1, P2] = on(n1, ?MODULE, login_processes, [?ID, 2]),
-    await_places(n2, ?ID, [n1]),
+killed_process() ->
+    [P1, P2] = on(n1, ?MODULE, login_processes, [202, 2]),
+    await_places(n2, 202, [n1]),
     true = on(n1, erlang, exit, [P1, kill]),
     true = on(n1, erlang, exit, [P2, kill]),
-    await_places(n1, ?ID, []),
-    await_places(n2, ?ID, []),
-    ?assertMatch(#{ids := 0}, on(n1, megaphone_router, stats, [])),
-    ok = on(n2, megaphone_router, send, [?ID, hello]),
-    ?assertMatch(#{nobody := 1}, on(n2, megaphone_router, stats, [])).
+    await_places(n1, 202, []),
+    await_places(n2, 202, []),
+    #{nobody := Before} = on(n2, megaphone_router, stats, []),
+    ok = on(n2, megaphone_router, send, [202, hello]),
+    ?assertMatch(#{nobody := After} when After =:= Before + 1, on(n2, megaphone_router, stats, [])).
 
-killed_node(_) ->
-    routers([n1, n2]),
-    _ = on(n1, ?MODULE, login_processes, [?ID, 1]),
-    [P2] = on(n2, ?MODULE, login_processes, [?ID, 1]),
-    await_places(n2, ?ID, [n1, n2]),
+killed_node() ->
+    _ = on(n1, ?MODULE, login_processes, [203, 1]),
+    [P2] = on(n2, ?MODULE, login_processes, [203, 1]),
+    await_places(n2, 203, [n1, n2]),
     ok = comet_nodes:kill(peer(n1)),
-    await_places(n2, ?ID, [n2]),
-    ok = on(n2, megaphone_router, send, [?ID, hello]),
+    await_places(n2, 203, [n2]),
+    ok = on(n2, megaphone_router, send, [203, hello]),
     ?assertEqual([hello], got(n2, P2)),
     %% It comes back under its name.
     start(n1, router),
     true = on(n1, net_kernel, connect_node, [comet_nodes:name(n2)]),
-    await_places(n1, ?ID, [n2]),
-    [_] = on(n1, ?MODULE, login_processes, [?ID, 1]),
-    await_places(n2, ?ID, [n1, n2]).
+    await_places(n1, 203, [n2]),
+    [_] = on(n1, ?MODULE, login_processes, [203, 1]),
+    await_places(n2, 203, [n1, n2]).
 
-split(_) ->
-    routers([n1, n2]),
+split() ->
     [N1, N2] = [comet_nodes:name(N) || N <- [n1, n2]],
-    [P1] = on(n1, ?MODULE, login_processes, [?ID, 1]),
-    await_places(n2, ?ID, [n1]),
+    [P1] = on(n1, ?MODULE, login_processes, [204, 1]),
+    await_places(n2, 204, [n1]),
     %% Another cookie, so that they do not find each other again.
     true = on(n1, erlang, set_cookie, [N2, other]),
     true = on(n2, erlang, set_cookie, [N1, another]),
     true = on(n1, erlang, disconnect_node, [N2]),
-    await_places(n2, ?ID, []),
-    [_] = on(n2, ?MODULE, login_processes, [?ID, 1]),
+    await_places(n2, 204, []),
+    [_] = on(n2, ?MODULE, login_processes, [204, 1]),
     ok = on(n1, megaphone_router, logout, [P1]),
     [_] = on(n1, ?MODULE, login_processes, [other, 1]),
     true = on(n1, erlang, set_cookie, [N2, comet]),
     true = on(n2, erlang, set_cookie, [N1, comet]),
     true = on(n1, net_kernel, connect_node, [N2]),
-    [await_places(Node, ?ID, [n2]) || Node <- [n1, n2]],
+    [await_places(Node, 204, [n2]) || Node <- [n1, n2]],
     [await_places(Node, other, [n1]) || Node <- [n1, n2]].
 
-frozen_node(_) ->
-    routers([n1, n2]),
-    [P2] = on(n2, ?MODULE, login_processes, [?ID, 1]),
-    await_places(n1, ?ID, [n2]),
+frozen_node() ->
+    [P2] = on(n2, ?MODULE, login_processes, [205, 1]),
+    await_places(n1, 205, [n2]),
+    #{busy := Before, to_nodes := SentBefore} = on(n1, megaphone_router, stats, []),
     Os = on(n2, os, getpid, []),
     _ = os:cmd("kill -STOP " ++ Os),
     Large = binary:copy(<<"x">>, 65536),
     %% More than a link takes: who sends goes on all the same.
-    try [ok = on(n1, megaphone_router, send, [?ID, Large]) || _ <- lists:seq(1, 200)]
+    try [ok = on(n1, megaphone_router, send, [205, Large]) || _ <- lists:seq(1, 200)]
     after os:cmd("kill -CONT " ++ Os) end,
     #{busy := Busy, to_nodes := Sent} = on(n1, megaphone_router, stats, []),
-    ?assert(Busy > 0),
-    ?assertEqual(200, Busy + Sent),
-    comet_nodes:await(all_that_was_sent, fun() -> length(got(n2, P2)) =:= Sent end).
+    ?assert(Busy > Before),
+    ?assertEqual(200, Busy - Before + Sent - SentBefore),
+    comet_nodes:await(all_that_was_sent, fun() -> length(got(n2, P2)) =:= Sent - SentBefore end).
 
 %%% Pages
 
@@ -183,8 +187,7 @@ stage() ->
     start(pages, hidden),
     ok.
 
-one_message(_) ->
-    stage(),
+one_message() ->
     Ids = lists:seq(1, 20),
     Pages = [page(Id, [g1, g2]) || Id <- Ids, _ <- [1, 2, 3]],
     [await_open(Page, 2) || Page <- Pages],
@@ -197,8 +200,7 @@ one_message(_) ->
     Seventh = lists:nth(19, Pages),
     comet_nodes:await(by_name, fun() -> element(1, got(pages, Seventh)) =:= [<<"hello">>, <<"by name">>] end).
 
-killed_gateways(_) ->
-    stage(),
+killed_gateways() ->
     Ids = lists:seq(1, 5),
     Pages = [page(Id, Gateways) || Id <- Ids, Gateways <- [[g1, g2], [g2, g1], [g1, g2]]],
     [await_open(Page, 2) || Page <- Pages],
@@ -210,8 +212,7 @@ killed_gateways(_) ->
     await_all(Pages, [n1, n2], 40),
     ?assertMatch(#{gaps := 0}, on(n1, megaphone_router, stats, [])).
 
-broken_links(_) ->
-    stage(),
+broken_links() ->
     Ids = lists:seq(1, 5),
     Pages = [page(Id, Gateways) || Id <- Ids, Gateways <- [[g1, g2], [g2, g1]]],
     [await_open(Page, 2) || Page <- Pages],
@@ -222,15 +223,15 @@ broken_links(_) ->
         _ = [on(pages, comet_page, move, [Page]) || Page <- Pages]
     end || N <- [n1, n2], G <- [g1, g2]],
     _ = on(n1, erlang, disconnect_node, [comet_nodes:name(n2)]),
-    await_all(Pages, [n1, n2], 40).
+    await_all(Pages, [n1, n2], 40),
+    true = on(n1, net_kernel, connect_node, [comet_nodes:name(n2)]).
 
-crashed_routers(_) ->
-    stage(),
-    Pages = [page(?ID, [g1, g2]) || _ <- [1, 2]],
+crashed_routers() ->
+    Pages = [page(206, [g1, g2]) || _ <- [1, 2]],
     [await_open(Page, 2) || Page <- Pages],
     [P1] = on(n1, ?MODULE, login_processes, [other, 1]),
     await_places(n2, other, [n1]),
-    [publisher(Node, [?ID], 40, 20) || Node <- [n1, n2]],
+    [publisher(Node, [206], 40, 20) || Node <- [n1, n2]],
     [begin
         Old = on(N, erlang, whereis, [megaphone_router]),
         true = on(N, erlang, exit, [Old, kill]),
@@ -242,19 +243,19 @@ crashed_routers(_) ->
     true = on(n1, erlang, exit, [P1, kill]),
     [await_places(N, other, []) || N <- [n1, n2]].
 
-frozen_gateway(_) ->
-    stage(),
-    Page = page(?ID, [g1]),
+frozen_gateway() ->
+    Page = page(207, [g1]),
     Other = page(<<"other">>, [g1]),
     [await_open(P, 2) || P <- [Page, Other]],
+    #{busy := Before} = on(n1, megaphone_router, stats, []),
     Os = on(g1, os, getpid, []),
     _ = os:cmd("kill -STOP " ++ Os),
     try
         %% More than its link takes, to another id.
         Large = binary:copy(<<"x">>, 65536),
         [ok = on(n1, megaphone_router, send, [<<"other">>, Large]) || _ <- lists:seq(1, 200)],
-        ?assertMatch(#{busy := Busy} when Busy > 0, on(n1, megaphone_router, stats, [])),
-        [ok = on(n1, megaphone_router, send, [?ID, integer_to_binary(N)]) || N <- lists:seq(1, 20)]
+        ?assertMatch(#{busy := Busy} when Busy > Before, on(n1, megaphone_router, stats, [])),
+        [ok = on(n1, megaphone_router, send, [207, integer_to_binary(N)]) || N <- lists:seq(1, 20)]
     after os:cmd("kill -CONT " ++ Os) end,
     comet_nodes:await(what_was_missed, fun() -> case got(pages, Page) of {Got, _, _} when length(Got) =:= 20 -> true; Had -> Had end end),
     ?assertMatch({_, 0, _}, got(pages, Page)),
@@ -262,34 +263,32 @@ frozen_gateway(_) ->
     %% Those are too large to be kept.
     comet_nodes:await(gap, fun() -> element(2, got(pages, Other)) > 0 end).
 
-too_long(_) ->
-    stage(),
-    Page = page(?ID, [g1, g2]),
+too_long() ->
+    Page = page(208, [g1, g2]),
     await_open(Page, 2),
-    ok = on(n1, megaphone_router, send, [?ID, <<"first">>]),
+    ok = on(n1, megaphone_router, send, [208, <<"first">>]),
     comet_nodes:await(first, fun() -> element(1, got(pages, Page)) =:= [<<"first">>] end),
     hold = on(pages, erlang, send, [Page, hold]),
     ok = comet_nodes:kill(peer(g1)),
-    await_places(n1, ?ID, []),
+    await_places(n1, 208, []),
     %% More than the ring has.
-    [ok = on(n1, megaphone_router, send, [?ID, integer_to_binary(N)]) || N <- lists:seq(1, 100)],
+    [ok = on(n1, megaphone_router, send, [208, integer_to_binary(N)]) || N <- lists:seq(1, 100)],
     go_on = on(pages, erlang, send, [Page, go_on]),
     comet_nodes:await(gap, fun() -> case got(pages, Page) of {Got, 1, _} -> lists:last(Got) =:= <<"100">>; Other -> Other end end),
     {[<<"first">>, Next | _] = Got, 1, _} = got(pages, Page),
     ?assertEqual(37, binary_to_integer(Next)),
     ?assertEqual(65, length(Got)).
 
-new_life(_) ->
-    stage(),
-    Page = page(?ID, [g1, g2]),
+new_life() ->
+    Page = page(209, [g1, g2]),
     await_open(Page, 2),
-    ok = on(n1, megaphone_router, send, [?ID, <<"old">>]),
+    ok = on(n1, megaphone_router, send, [209, <<"old">>]),
     comet_nodes:await(old, fun() -> element(1, got(pages, Page)) =:= [<<"old">>] end),
     ok = comet_nodes:kill(peer(n1)),
     start(n1, router),
     comet_nodes:await(back, fun() -> length(welcome(g1)) =:= 2 end),
-    await_places(n1, ?ID, [g1]),
-    ok = on(n1, megaphone_router, send, [?ID, <<"new">>]),
+    await_places(n1, 209, [g1]),
+    ok = on(n1, megaphone_router, send, [209, <<"new">>]),
     ok = on(pages, comet_page, move, [Page]),
-    ok = on(n1, megaphone_router, send, [?ID, <<"newer">>]),
+    ok = on(n1, megaphone_router, send, [209, <<"newer">>]),
     comet_nodes:await(new, fun() -> case got(pages, Page) of {[<<"old">>, <<"new">>, <<"newer">>], 0, _} -> true; Other -> Other end end).

@@ -33,8 +33,8 @@ describe('the player of sessions', { timeout: 300_000 }, () => {
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first', 'run'],
   'docs/cluster.md': ['cluster'],
-  'examples/README.md': ['chat', 'monitoring'],
   'docs/comet.md': ['comet'],
+  'examples/README.md': ['chat', 'monitoring'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
   'docs/operating.md': ['check', 'drain', 'workers'],
   'docs/proxies.md': ['proxies'],
