@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos build unit test matrix nodes lint check-erl conformance screenshots clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos deb fresh build unit test matrix nodes lint check-erl conformance screenshots clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -34,6 +34,14 @@ rolling-restart: test-packages build ## Each gateway and node restarted in turn 
 
 chaos: test-packages build ## A cluster of its own, broken under load: what clients noticed (CHAOS_SECONDS=120 CHAOS_SEED= USERS=500 RATE=500 FAULTS=gateways,links,nodes,partitions NAMESPACES=0)
 	@node dist/scripts/chaos/main.js
+
+deb: deb-packages build-gateway ## Debian packages of the gateway and the module, into dist/: docs/installing.md
+	@scripts/package.sh
+
+fresh: fresh-packages build-gateway ## These, and the container, tried in a fresh Debian 12 and 13 with systemd (10 minutes, as root)
+	@scripts/package.sh
+	@scripts/fresh.sh
+	@scripts/container.sh
 
 build: build-gateway ## The gateway and mod_megaphone, into dist/
 	@$(MAKE) --no-print-directory -j $$(nproc) -O -C erl
@@ -119,6 +127,11 @@ test-packages:
 	@scripts/packages.sh test
 bench-packages:
 	@scripts/packages.sh bench
+.PHONY: deb-packages fresh-packages
+deb-packages:
+	@scripts/packages.sh deb
+fresh-packages:
+	@scripts/packages.sh fresh
 
 # npm writes this file last.
 node_modules/.package-lock.json: package-lock.json | check-node

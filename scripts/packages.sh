@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# packages.sh run|test|bench: installs the Debian packages that are missing, if called by root; else prints the command to call.
+# packages.sh run|test|bench|deb|fresh: installs the Debian packages that are missing, if called by root; else prints the command to call.
 # The services of ejabberd, haproxy, nginx, caddy, prometheus and prosody are kept from starting and from starting at the next boot: the instances of
 # this project are private ones, and a server that nobody asked for would take their ports.
 set -euo pipefail
@@ -9,11 +9,17 @@ test=(haproxy nginx caddy prometheus shellcheck iproute2 openssl erlang-dialyzer
 # Beside what run has. Without linux-perf the benchmarks count no system calls.
 bench=(haproxy prosody linux-perf)
 
+# To make packages, and to try them.
+deb=(debhelper openssl)
+fresh=("${deb[@]}" lintian debootstrap systemd-container buildah)
+
 case ${1:-} in
   run) wanted=("${run[@]}") ;;
   test) wanted=("${run[@]}" "${test[@]}") ;;
   bench) wanted=("${run[@]}" "${bench[@]}") ;;
-  *) echo "usage: $0 run|test|bench" >&2 && exit 1 ;;
+  deb) wanted=("${run[@]}" "${deb[@]}") ;;
+  fresh) wanted=("${run[@]}" "${fresh[@]}") ;;
+  *) echo "usage: $0 run|test|bench|deb|fresh" >&2 && exit 1 ;;
 esac
 
 missing=()

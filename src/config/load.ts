@@ -69,8 +69,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 
 function findFile({ file, env, directory }: ConfigSources): string | undefined {
   const { MEGAPHONE_CONFIG: named } = env;
-  const asked = file ?? named;
-  if (asked !== undefined) return asked;
+  const asked = file ?? named ?? '';
+  if (asked !== '') return asked;
   const usual = join(directory, FILE_NAME);
   return existsSync(usual) ? usual : undefined;
 }

@@ -12,6 +12,8 @@ import type { Stats } from '../observe/report.js';
 
 /** Fields are separated by tabs, for a status has blanks. It ends with this process. */
 const HELPER = `set -f; IFS='\t'; while read -r fields; do systemd-notify $fields; done`;
+/** How often it looks whether there is something to tell; and tells how it is, unless the watchdog wants it sooner. */
+const LOOK_MS = 1000;
 const STATUS_MS = 10_000;
 
 type Figures = Pick<Stats, 'state' | 'nodes' | 'connections'>;
@@ -20,6 +22,9 @@ export class ServiceManager {
   readonly #env: NodeJS.ProcessEnv;
   readonly #stats: () => Figures;
   #helper: ChildProcess | undefined;
+  /** The latest status, and when. */
+  #told = '';
+  #at = 0;
 
   /** @returns nothing where nobody is to be told */
   static find(env: NodeJS.ProcessEnv, stats: () => Figures): ServiceManager | undefined {
@@ -33,12 +38,12 @@ export class ServiceManager {
     this.ready();
     const watchdog = Number(env.WATCHDOG_USEC ?? 0) / 1000;
     const pause = watchdog > 0 ? Math.min(watchdog / 3, STATUS_MS) : STATUS_MS;
-    setInterval(() => this.#tell('WATCHDOG=1', `STATUS=${statusOf(stats())}`), pause).unref();
+    setInterval(() => this.#look(pause), Math.min(LOOK_MS, pause)).unref();
   }
 
   /** At first, and after each reload. */
   ready(): void {
-    this.#tell('READY=1', `STATUS=${statusOf(this.#stats())}`);
+    this.#tell('READY=1', this.#status());
   }
 
   reloading(): void {
@@ -48,6 +53,19 @@ export class ServiceManager {
   /** @param seconds that it may take, where that is more than `TimeoutStopSec` */
   stopping(seconds: number): void {
     this.#tell('STOPPING=1', `EXTEND_TIMEOUT_USEC=${Math.ceil(seconds * 1e6)}`, 'STATUS=stopping');
+  }
+
+  /** Whether nodes came or went is told at once. */
+  #look(pause: number): void {
+    if (performance.now() - this.#at < pause && serviceOf(this.#stats()) === this.#told) return;
+    this.#tell('WATCHDOG=1', this.#status());
+  }
+
+  #status(): string {
+    const figures = this.#stats();
+    this.#told = serviceOf(figures);
+    this.#at = performance.now();
+    return `STATUS=${this.#told}, ${figures.connections} connections`;
   }
 
   #tell(...fields: string[]): void {
@@ -72,9 +90,10 @@ export class ServiceManager {
   }
 }
 
-/** One line, as `systemctl status` shows it. */
-export function statusOf({ state, nodes, connections }: Figures): string {
+/** As `systemctl status` shows it. */
+function serviceOf({ state, nodes }: Figures): string {
   const all = Object.values(nodes);
-  const inService = all.filter((node) => node.in_service).length;
-  return `${state.replace('_', ' ')}, ${inService} of ${all.length} ejabberd nodes, ${connections} connections`;
+  const ready = all.filter((node) => node.in_service).length;
+  const whole = state === 'in_service' && ready === 0 ? 'out of service' : state.replace('_', ' ');
+  return `${whole}, ${ready} of ${all.length} ejabberd nodes`;
 }

@@ -42,11 +42,14 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'docs/protocol.md': ['gateway', 'module', 'websocket'],
 };
 
+/** What takes a whole machine of its own is played there: by `make fresh`. */
+const ELSEWHERE: readonly string[] = ['docs/installing.md'];
+
 const documents = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
-  ...markdownIn('docs'),
+  ...markdownIn('docs').filter((file) => !ELSEWHERE.includes(file)),
   ...markdownIn('examples'),
 ];
 

@@ -70,6 +70,7 @@ test('megaphone.yml of the working directory is read, a missing one is not neede
   assert.equal(config.http_port, 1234);
   assert.equal(file, join(directory, 'megaphone.yml'));
   assert.equal(load(undefined).file, undefined);
+  assert.equal(load(undefined, { env: { MEGAPHONE_CONFIG: '' } }).file, undefined);
 });
 
 test('a file that was asked for must be there', () => {
