@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# container.sh: builds packaging/Containerfile on a fresh Debian 13, for want of a registry, runs it, asks its health check, and
+# container.sh: what docs/installing.md does with podman: builds packaging/Containerfile on a fresh Debian 13, for want of a registry, runs it, asks its health check, and
 # stops it. As root; needs what dist/ holds after `make deb`. Nothing of it stays. It runs in a chroot with what the image says of user,
 # environment, entry point and health check, for a whole container takes powers that a machine in a container has not.
 set -euo pipefail
