@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# container.sh: what docs/installing.md does with podman: builds packaging/Containerfile on a fresh Debian 13, for want of a registry, runs it, asks its health check, and
-# stops it. As root; needs what dist/ holds after `make deb`. Nothing of it stays. It runs in a chroot with what the image says of user,
-# environment, entry point and health check, for a whole container takes powers that a machine in a container has not.
+# container.sh: what docs/installing.md does with podman: builds packaging/Containerfile (on a fresh Debian 13, for want of a registry), runs
+# it, asks its health check, and stops it. As root; needs what dist/ holds after `make deb`. Nothing of it stays. It runs in a chroot, with
+# what the image says of user, environment, entry point and health check, for podman takes powers that a machine in a container has not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "To build a container from a folder you must be root." >&2 && exit 1; }

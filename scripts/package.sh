@@ -50,10 +50,12 @@ mv erlpack/build/Release/erlpack.node erlpack.node
 rm -rf .bin .package-lock.json nan yaml/bin.mjs erlpack/{build,cpp,vendor,binding.gyp}
 mkdir -p erlpack/build/Release
 mv erlpack.node erlpack/build/Release/
-find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.html' -o -name '.*' \) -delete
-find . -type d \( -name test -o -name tests -o -name docs -o -name benchmarks -o -name .github \) -prune -exec rm -rf {} +
+find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.html' -o -name '*.sh' -o -name bin.js -o -name '.*' \) -delete
+find . -type d \( -name test -o -name tests -o -name docs -o -name benchmarks -o -name '.?*' \) -prune -exec rm -rf {} +
 find . -type d -empty -delete
 find "$stage/app" -type f -exec chmod a-x {} +
+# Its Node.js is not the one that this line names.
+sed -i '1{/^#!/d}' "$stage/app/dist/src/main.js"
 cd "$root"
 rm "$stage/app/package-lock.json"
 chmod -R u=rwX,go=rX "$stage"
