@@ -169,6 +169,16 @@ describe(`Debian ${readFileSync('/etc/debian_version', 'utf8').trim()}`, { timeo
     assert.equal(readFileSync(edited, 'utf8'), before);
   });
 
+  it('serves with several workers, too', async () => {
+    shell("echo 'workers: 2' >> /etc/megaphone/megaphone.yml && systemctl restart megaphone");
+    await inService();
+    await chat();
+    assert.equal(run('systemctl', 'stop', 'megaphone'), '');
+    assert.equal(property('Result'), 'success');
+    shell('cp /root/kept.yml /etc/megaphone/megaphone.yml && systemctl start megaphone');
+    await inService();
+  });
+
   it('upgrades both, keeps what was edited, and people chat on', async () => {
     const config = '/etc/megaphone/megaphone.yml';
     appendFileSync(config, '\n# mine\n');
@@ -199,5 +209,16 @@ describe(`Debian ${readFileSync('/etc/debian_version', 'utf8').trim()}`, { timeo
     assert.match(run('getent', 'passwd', 'megaphone'), /^megaphone:/);
     run('systemctl', 'restart', 'ejabberd');
     run('ejabberdctl', 'status');
+  });
+
+  it('waits for a cookie where there is no ejabberd, and starts with a copy of one', async () => {
+    shell('DEBIAN_FRONTEND=noninteractive apt-get purge -y -q ejabberd && rm -rf /var/lib/ejabberd');
+    shell('apt-get install -y -q ./megaphone_*.deb');
+    assert.equal(property('ActiveState'), 'inactive');
+    assert.equal(property('ConditionResult'), 'no');
+    shell('echo secret | install -m 600 /dev/stdin /etc/megaphone/cookie && systemctl restart megaphone');
+    await until(() => property('ActiveState') === 'active');
+    assert.match(property('StatusText'), /^out of service, 0 of 1 ejabberd nodes/);
+    assert.match(spawnSync('megaphone', ['check'], { encoding: 'utf8' }).stdout, /^✘ .*ejabberd/m);
   });
 });
