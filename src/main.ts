@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `megaphone start | drain | resume | check [URL] | nodes | ping NODE | names`. */
+/** The command line: `megaphone start | drain | resume | check [URL] | top | nodes | ping NODE | names`. */
 
 import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
@@ -9,6 +9,8 @@ import { type Finding, linesOf } from './cli/finding.js';
 import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
+import { terminalOf } from './cli/terminal.js';
+import { top } from './cli/top.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { nodeNames } from './config/node-names.js';
 import type { Config } from './config/schema.js';
@@ -44,6 +46,8 @@ async function main(): Promise<void> {
           ? check(() => load(given), readCookie, given.local)
           : await urlCheck(given, given.operand),
       );
+    case 'top':
+      return showTop(load(given).config);
     case 'nodes':
       return printNodes(load(given).config);
     case 'ping':
@@ -144,6 +148,16 @@ async function printOrder(what: Order, config: Config): Promise<void> {
   let next = await lines.next();
   for (; next.done !== true; next = await lines.next()) print(next.value);
   if (!next.value) process.exitCode = 1;
+}
+
+async function showTop(config: Config): Promise<void> {
+  const cookie = readCookie(config);
+  const { terminal, close } = terminalOf();
+  try {
+    await top(config, cookie, terminal);
+  } finally {
+    close();
+  }
 }
 
 async function printNodes(config: Config): Promise<void> {

@@ -21,6 +21,7 @@ const COMMANDS = {
   check: 'try the configuration out, or a URL as web clients do; say what is wrong and what mends it',
   drain: 'send the clients of the running gateway elsewhere, and wait until they are told',
   resume: 'have it take clients again',
+  top: 'show what the running gateway does, each second, until q',
   nodes: 'list the ejabberd nodes that the running gateway sees',
   ping: 'connect to an Erlang node as this gateway would',
   names: 'list the nodes that EPMD knows',

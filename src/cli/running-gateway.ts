@@ -2,7 +2,8 @@
 
 import { nodeNames } from '../config/node-names.js';
 import type { Config } from '../config/schema.js';
-import { atom, type Term } from '../etf/terms.js';
+import type { Plain } from '../etf/plain.js';
+import { Atom, atom, Float, type Term } from '../etf/terms.js';
 import { PROCESS_NAME } from '../gateway/megaphone-process.js';
 import type { Cookie } from '../node/cookie.js';
 import type { Endpoint } from '../node/epmd-client.js';
@@ -52,6 +53,22 @@ export function member(answer: Term, name: string): Term | undefined {
     if (key instanceof Uint8Array && Buffer.from(key).toString('utf8') === name) return value;
   }
   return undefined;
+}
+
+/** As plain data, what `encodePlain` was given. */
+export function plainOf(term: Term | undefined): Plain {
+  if (term instanceof Map) {
+    const members = [...(term as ReadonlyMap<Term, Term>)].map(([key, value]) => [
+      String(plainOf(key)),
+      plainOf(value),
+    ]);
+    return Object.fromEntries(members) as Plain;
+  }
+  if (Array.isArray(term)) return (term as readonly Term[]).map(plainOf);
+  if (term instanceof Uint8Array) return Buffer.from(term).toString('utf8');
+  if (term instanceof Float) return term.value;
+  if (term instanceof Atom) return term.name === 'true' || (term.name === 'false' ? false : null);
+  return typeof term === 'bigint' ? Number(term) : typeof term === 'number' ? term : null;
 }
 
 async function reached(node: HiddenNode, config: Config): Promise<string[]> {

@@ -5,8 +5,9 @@
  * `{gone, [Sid]}`, who is in the cluster and how it does itself, `{cluster, Info}`, that a login failed, `{failed_login, Ip}`, or that
  * an address is banned for a while, `{banned, Ip, Seconds}`.
  *
- * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them; so do `drain` and `resume`, which take this gateway out of
- * service and back; anything else `{error, unknown_request}`.
+ * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them, and `figures` what
+ * `stats` gives, without what the nodes are asked for; so do `drain` and `resume`, which take this gateway out of service and back;
+ * anything else `{error, unknown_request}`.
  */
 
 import { isIP } from 'node:net';
@@ -24,6 +25,8 @@ export const PROCESS_NAME = 'megaphone';
 
 export interface PlainReports {
   stats(): Promise<Plain>;
+  /** The same but for what others are asked for: it costs little. */
+  figures(): Plain;
   health(): Plain;
   about(): Plain;
   /** An order of an operator's: how it is then. */
@@ -75,6 +78,7 @@ export class MegaphoneProcess implements NamedProcess {
   async #handle(request: Term): Promise<Term> {
     const name = request instanceof Atom ? request.name : '';
     if (name === 'stats') return new Opaque(encodePlain(await this.#reports.stats()));
+    if (name === 'figures') return new Opaque(encodePlain(this.#reports.figures()));
     if (name === 'health') return new Opaque(encodePlain(this.#reports.health()));
     if (name === 'about') return new Opaque(encodePlain(this.#reports.about()));
     if (name === 'nodes') return new Opaque(encodePlain(clusterReport(this.#gateway.cluster)));

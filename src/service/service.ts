@@ -181,6 +181,7 @@ export class Service implements Crew {
       new MegaphoneProcess(node, gateway, {
         health: reports.health,
         about: () => ({ ...how, distribution_port: config.distribution_port }),
+        figures: reports.stats,
         stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
         order: async (order) => ({ state: await desk.order(order) }),
       }),

@@ -183,6 +183,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     PROCESS_NAME,
     new MegaphoneProcess(node, gateway, {
       stats: async () => ({}),
+      figures: () => ({}),
       health: () => ({}),
       about: () => ({}),
       order: async () => ({}),
