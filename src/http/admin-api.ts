@@ -93,10 +93,11 @@ export class AdminApi {
   /** Whoever has no token yet is no news. */
   #tell(request: RequestParser, address: string): void {
     if (request.header('authorization') === undefined) return;
-    const error = new MegaphoneError('HTTP_WRONG_TOKEN', 'a wrong token came to the admin port', {
+    const text = 'a wrong token came to the admin port';
+    const err = new MegaphoneError('HTTP_WRONG_TOKEN', text, {
       hint: 'who tries? If it is you: the token is the first line of admin_token_file, read at the start and with SIGHUP',
     });
-    this.#limited.warn(error.code, { err: error, address }, error.message);
+    this.#limited.warn(err.code, { err, address }, text);
   }
 
   async #order(order: 'drain' | 'resume'): Promise<Response> {

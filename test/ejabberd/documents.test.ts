@@ -36,7 +36,7 @@ const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'docs/comet.md': ['comet'],
   'examples/README.md': ['chat', 'monitoring'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
-  'docs/operating.md': ['check', 'drain', 'workers'],
+  'docs/operating.md': ['check', 'drain', 'top', 'workers'],
   'docs/proxies.md': ['proxies'],
   'docs/tls.md': ['tls'],
   'docs/protocol.md': ['gateway', 'module', 'websocket'],
