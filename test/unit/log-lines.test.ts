@@ -12,7 +12,6 @@ const page = readFileSync(join(root, 'docs/errors.md'), 'utf8');
 /** What is told by other names than a literal of its own: the message of an error with a code, or what was handed on. */
 const HANDED_ON: ReadonlySet<string> = new Set([
   'warning.message',
-  'error.message',
   'warning',
   "typeof text === 'string' ? text : text()",
 ]);
