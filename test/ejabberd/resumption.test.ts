@@ -40,6 +40,15 @@ describe('a client resumes its stream', { timeout: 120_000 }, () => {
     // The table is new.
     await server.print('exit(whereis(megaphone_index), kill)');
     await resumable(1);
+    // The gateway may take a second to see that all is served again.
+    await until(() =>
+      WebSocketSession.login(url)
+        .then((guest) => guest.leave())
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
     const again = await WebSocketSession.resume(url, bob, instance.bob);
     await resumable(0);
     await again.leave();
