@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from '../../scripts/support/instance.js';
 import { tagOf } from '../../src/gateway/sid.js';
 import { eventually, until } from '../support/until.js';
-import { BoshSession, message, ping } from './conformance/bosh-session.js';
+import { type Answer, BoshSession, message, ping } from './conformance/bosh-session.js';
 import { gatewayOf, move, other, place, processOf } from './support/moving.js';
 import { makeAccounts } from './support/people.js';
 import { ServerCluster } from './support/server-cluster.js';
@@ -270,7 +270,7 @@ it('the nodes lose each other before the old processes hear that the new ones se
   const [old, next] = [cluster.member(1), cluster.member(2)];
   // In this call each new process waits.
   await next.server.evaluate('sys:suspend(megaphone_moved).');
-  const held = all.map((one) => {
+  const hold = (one: BoshSession): Promise<Answer> => {
     one.rid += 1;
     const { rid } = one;
     // One that came to the old process late is to be repeated.
@@ -278,7 +278,8 @@ it('the nodes lose each other before the old processes hear that the new ones se
       () => one.at(rid).answer,
       ({ status }) => status === 200,
     );
-  });
+  };
+  const held = all.slice(PEOPLE / 2).map(hold);
   // What becomes of them stays in its mailbox.
   await old.server.evaluate(`
     register(asker, spawn(fun() ->
@@ -290,6 +291,13 @@ it('the nodes lose each other before the old processes hear that the new ones se
   // Those who come home are told nobody of.
   const count = all.filter(({ sid }) => sid.startsWith(tagOf(old.name))).length;
   await until(async () => (await next.server.print(`length(${waiting})`)) === `${count}`);
+  // In the mailbox of a process that only waits.
+  held.push(...all.slice(0, PEOPLE / 2).map(hold));
+  const late = `length([P || {_, P} <- megaphone_sessions:all(), {messages, Ms} <- [process_info(P, messages)], lists:keymember(bosh_request, 1, Ms)])`;
+  const tardy = all.slice(0, PEOPLE / 2).filter(({ sid }) => sid.startsWith(tagOf(old.name))).length;
+  await until(async () => Number(await old.server.print(late)) >= tardy);
+  // The gateway asks for none of them: it hears of that later.
+  await old.server.evaluate('sys:suspend(megaphone_cluster).');
   await old.server.evaluate(`erlang:disconnect_node('${next.name}').`);
   await until(
     async () =>
@@ -306,6 +314,7 @@ it('the nodes lose each other before the old processes hear that the new ones se
   await until(async () => Math.max(...(await serving(all.map(({ sid }) => sid)))) <= 1);
   assert.equal(await goOn(all), PEOPLE);
   const answers = await Promise.all(held);
+  await old.server.evaluate('sys:resume(megaphone_cluster).');
   assert.ok(!answers.some(({ attributes }) => attributes?.type === 'terminate'));
   const told = await old.server.print(
     '[Word || {_, Word} <- element(2, process_info(whereis(asker), messages))]',

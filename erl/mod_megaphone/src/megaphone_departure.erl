@@ -182,8 +182,17 @@ left_alone(New, #{socket := Socket} = Exported, B) ->
     ok = megaphone_sessions:close(Sid, self()),
     ok = megaphone_resumable:leave(),
     ok = megaphone_passage:close(megaphone_passage:name(megaphone_c2s:stream(C2s))),
-    ok = lists:foreach(fun megaphone_gateway:repeat/1, exchanges(Exported)),
-    close_socket(Socket).
+    ok = lists:foreach(fun megaphone_gateway:repeat/1, exchanges(Exported) ++ unread()),
+    ok = close_socket(Socket),
+    left().
+
+%% Exchanges that came meanwhile.
+-spec unread() -> [pid()].
+unread() ->
+    receive
+        {Kind, ConnId, _} when Kind =:= bosh_request; Kind =:= bosh_asked -> [ConnId | unread()]
+    after 0 -> []
+    end.
 
 %% @doc A process that waits until all nodes know where the session is, and for those who looked before that.
 -spec settle(megaphone_passage:name(), pid(), reference()) -> ok.
