@@ -6,7 +6,6 @@ import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
 import { root } from '../../scripts/support/root.js';
 import { happens } from '../support/until.js';
-import { playInSandbox } from './support/sandbox.js';
 import { stanza } from './support/stanza-client.js';
 
 describe('examples/echo-bot.mjs', { timeout: 120_000 }, () => {
@@ -49,12 +48,5 @@ describe('examples/echo-bot.mjs', { timeout: 120_000 }, () => {
 
   it('tells how it is called', async () => {
     assert.deepEqual(await happens(bot(), 'exit'), [2, null]);
-  });
-});
-
-describe('examples/haproxy.cfg and examples/nginx.conf', { timeout: 300_000 }, () => {
-  it('send what a killed gateway held to the other one', async () => {
-    const fixture = join(root, 'test/ejabberd/fixtures/proxies.md');
-    assert.equal(await playInSandbox(fixture, 'gateway-killed'), '');
   });
 });

@@ -1,11 +1,13 @@
 /**
- * examples/nginx.conf in front of two gateways that stop, are started again and are drained, under traffic: nginx asks nobody how
+ * examples/nginx.conf in front of two gateways that stop, are started again, are drained and are taken out, under traffic: nginx asks nobody how
  * they are, and no client sees an error all the same.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { Program } from '../../scripts/bench/lib/program.js';
 import { nameOf, PASSWORD } from '../../scripts/chaos/person.js';
 import { Servers } from '../../scripts/chaos/servers.js';
@@ -41,6 +43,8 @@ const startNginx: StartProxy = async ({ folder, port, gateways }) => {
     undefined,
   );
 };
+
+const run = promisify(execFile);
 
 describe('two gateways behind nginx', { timeout: 300_000 }, () => {
   let all: TwoGateways;
@@ -104,6 +108,26 @@ describe('two gateways behind nginx', { timeout: 300_000 }, () => {
   const exchangeInOrder = ({ alice, bob }: Couple): Promise<unknown> =>
     Promise.all([converse(alice, bob, 20), converse(bob, alice, 20)]);
 
+  /** `nginx -s reload` after a change of its configuration. */
+  async function reload(change: (text: string) => string): Promise<void> {
+    const folder = all.instance.var;
+    const file = join(folder, 'nginx.conf');
+    const before = readFileSync(file, 'utf8');
+    const after = change(before);
+    assert.notEqual(after, before);
+    writeFileSync(file, after);
+    await run('/usr/sbin/nginx', [
+      '-p',
+      folder,
+      '-c',
+      file,
+      '-e',
+      join(folder, 'var/nginx.log'),
+      '-s',
+      'reload',
+    ]);
+  }
+
   const busy = async (number: number): Promise<boolean> => (await all.metric(number, 'open_exchanges')) > 0;
   const webSockets = (number: number): Promise<number> => all.metric(number, 'websockets');
 
@@ -128,6 +152,24 @@ describe('two gateways behind nginx', { timeout: 300_000 }, () => {
     await until(() => busy(1));
     assert.ok((await steady.recovered(60)) !== undefined);
     assert.match(await all.order(1, 'resume'), /: in service, /);
+  });
+
+  it('gateway 2 is taken out as docs/cluster.md has it, `down`, reload, drain: nobody comes any more, until it is back', async () => {
+    const port = all.gateways[1].http;
+    steady.step('gateway 2 is down for nginx');
+    await reload((text) =>
+      text.replaceAll(new RegExp(`(server 127.0.0.1:${port}) (.*);`, 'g'), '$1 $2 down;'),
+    );
+    assert.match(await all.order(2, 'drain'), /: drained, /);
+    await until(async () => (await webSockets(2)) === 0 && !(await busy(2)));
+    const before = await all.metric(2, 'requests_total');
+    const { received } = steady.now;
+    await until(() => steady.now.received > received + 5 * RATE);
+    assert.equal(await all.metric(2, 'requests_total'), before);
+    assert.match(await all.order(2, 'resume'), /: in service, /);
+    await reload((text) => text.replaceAll(' down;', ';'));
+    await until(() => busy(2));
+    assert.ok((await steady.recovered(60)) !== undefined);
   });
 
   it('nobody saw an error, or had to log in again, and all that was said was heard once and in order', async () => {

@@ -25,11 +25,17 @@ export interface Kind {
   readonly tls: boolean;
 }
 
+/** Where a gateway listens. */
+export interface GatewayPorts {
+  readonly http: number;
+  readonly asked: { readonly admin: number; readonly agent: number };
+}
+
 /** Starts another proxy than HAProxy: it listens at `port`, and what it keeps goes into `folder`. */
 export type StartProxy = (of: {
   readonly folder: string;
   readonly port: number;
-  readonly gateways: readonly { readonly http: number; readonly admin: number }[];
+  readonly gateways: readonly [GatewayPorts, GatewayPorts];
 }) => Promise<Program>;
 
 interface Place {
@@ -85,13 +91,13 @@ export class TwoGateways {
       await all.serves(1);
       await all.serves(2);
     } else {
-      const gateways = places.map(({ settings }) => ({
-        http: Number(settings.http_port),
-        admin: Number(settings.admin_port),
-      }));
-      all.#proxy = await startProxy({ folder: instance.var, port, gateways });
+      all.#proxy = await startProxy({ folder: instance.var, port, gateways: all.gateways });
     }
     return all;
+  }
+
+  get gateways(): readonly [GatewayPorts, GatewayPorts] {
+    return [this.#portsOf(1), this.#portsOf(2)];
   }
 
   get url(): string {
@@ -118,6 +124,14 @@ export class TwoGateways {
     gateway.process.kill('SIGTERM');
     const [code] = await within(exited, () => `the end of gateway ${number}`);
     return code;
+  }
+
+  async killGateway(number: number): Promise<void> {
+    const { gateway } = this.#place(number);
+    if (gateway === undefined) return;
+    const exited = once(gateway.process, 'exit');
+    gateway.process.kill('SIGKILL');
+    await within(exited, () => `the death of gateway ${number}`);
   }
 
   /** `megaphone drain` or `resume`, in words; rejects where the exit code is not 0. */
@@ -164,6 +178,11 @@ export class TwoGateways {
     this.#proxy?.stop();
     for (const { gateway } of this.#places) gateway?.process.kill('SIGKILL');
     await this.instance.stop();
+  }
+
+  #portsOf(number: number): GatewayPorts {
+    const { http_port, admin_port, agent_port } = this.#place(number).settings;
+    return { http: Number(http_port), asked: { admin: Number(admin_port), agent: Number(agent_port) } };
   }
 
   #place(number: number): Place {

@@ -5,7 +5,7 @@
 import { DOMParser } from '@xmldom/xmldom';
 import NodeXmlHttpRequest from 'xhr2';
 
-class XmlHttpRequest extends NodeXmlHttpRequest {
+export class XmlHttpRequest extends NodeXmlHttpRequest {
   get responseXML(): unknown {
     return this.responseText ? new DOMParser().parseFromString(this.responseText, 'text/xml') : null;
   }
