@@ -12,6 +12,9 @@ const LATE_SECONDS = 0.1;
 const BUSY_CORES = 0.95;
 const QUEUED_BYTES = 8e6;
 
+/** Refusals that are no fault of who asked; of strangers there are always some. */
+const FELT = ['overload', 'busy', 'full', 'no_node', 'node_lost', 'receiving'];
+
 /**
  * @typedef {object} Problem
  * @property {'bad' | 'warn'} level `bad`: clients notice
@@ -54,7 +57,9 @@ export function problemsOf(snapshot, columns, refused) {
         ),
       ),
     ...ofFigures(columns),
-    ...[...refused].map(([cause, times]) => ofRefusal(cause, times)),
+    ...[...refused]
+      .filter(([cause]) => FELT.includes(cause))
+      .map(([cause, times]) => ofRefusal(cause, times)),
   ];
   return [...found.filter(({ level }) => level === 'bad'), ...found.filter(({ level }) => level === 'warn')];
 }
