@@ -191,13 +191,13 @@ describe('the dashboard', { timeout: 400_000 }, () => {
     await its.shows('#warnings li', 'HANDSHAKE_WRONG_COOKIE');
     for (const name of ['Drain', 'Token'])
       assert.ok(await its.page.getByRole('button', { name }).isDisabled(), name);
+    if (SCREENSHOTS) await its.page.screenshot({ path: join(SCREENSHOTS, 'dashboard-broken.png') });
     const worker = its.page.locator('#workers tbody tr').nth(1);
     process.kill(Number(await worker.locator('td').nth(1).textContent()), 'SIGKILL');
     await its.shows('#warnings li', 'GATEWAY_WORKER_DIED');
     await until(async () => (await worker.locator('td').last().textContent()) === '1');
     assert.equal(await its.page.locator('#workers tbody tr').count(), 3);
     assert.deepEqual(its.wrong, []);
-    if (SCREENSHOTS) await its.page.screenshot({ path: join(SCREENSHOTS, 'dashboard-broken.png') });
     await its.close();
     stranger.process.kill('SIGKILL');
   });
