@@ -17,7 +17,7 @@ import { freePorts } from '../../scripts/support/ports.js';
 import { root } from '../../scripts/support/root.js';
 import type { Service } from '../../src/service/service.js';
 import { until } from '../support/until.js';
-import { BoshSession, ping } from './conformance/bosh-session.js';
+import { BoshSession, condition, ping } from './conformance/bosh-session.js';
 import { XmppSocket } from './conformance/xmpp-socket.js';
 import { gatewayBeside } from './support/gateway-beside.js';
 import { ServerNode } from './support/server-node.js';
@@ -234,6 +234,17 @@ describe('an address that mod_fail2ban banned', { timeout: 120_000 }, () => {
       { 'x-forwarded-for': from },
     );
     assert.match(session.creation.xml, /policy-violation/);
+    assert.equal((await overBosh(gateway, from, instance.alice.password)).outcome, 'in');
+  });
+
+  it('is none for a client that sends too much, nor for one whose session an operator closes', async () => {
+    const from = '203.0.113.51';
+    const headers = { 'x-forwarded-for': from };
+    const greedy = await BoshSession.create(gateway.url, {}, headers);
+    assert.equal(condition(await greedy.ask({}, auth('x'.repeat(17_000)))), 'policy-violation');
+    const closed = await BoshSession.create(gateway.url, {}, headers);
+    await instance.ctl('megaphone_close_session', closed.sid);
+    assert.equal(condition(await closed.ask()), 'policy-violation');
     assert.equal((await overBosh(gateway, from, instance.alice.password)).outcome, 'in');
   });
 
