@@ -29,10 +29,10 @@ check() {
   row+=("$(awk '/All [0-9]+ tests passed/ {n += $2} / Passed: [0-9]+/ {n += $NF} /OK: Passed/ {n++} /^ℹ pass / {n += $3} END {print n + 0}' "$log")$verdict")
 }
 
-# compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, Chromium and Prometheus.
+# compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, Chromium, Caddy, Prometheus.
 compiled() {
   find "test/$1" -name '*.test.ts' | sed 's,\(.*\)\.ts$,dist/\1.js,' |
-    grep -vE '/(other-speakers|documents|examples|demo|browser|websocket-browser|rolling-restart-browser|nginx|foreign-page|monitoring)\.test\.js$' | sort
+    grep -vE '/(other-speakers|documents|examples|demo|dashboard|browser|websocket-browser|rolling-restart-browser|nginx|proxies|foreign-page|monitoring)\.test\.js$' | sort
 }
 
 mkdir -p "$logs"

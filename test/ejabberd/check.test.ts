@@ -1,6 +1,6 @@
 /** `megaphone check` beside a real ejabberd: what its module and its node are set to, held against the gateway's configuration. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, spawn, spawnSync } from 'node:child_process';
 import { appendFile, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -65,7 +65,9 @@ describe('megaphone check, beside ejabberd', { timeout: 240_000 }, () => {
     assert.match(output, /✘ tick_time is 20 s, and net_ticktime of \S+ 60 s: .*\n {2}→ tick_time: 60 s/);
   });
 
-  it('is part of installing the gateway, as README.md has it', async () => {
+  // Of another release of Debian there is Node.js alone.
+  const skip = spawnSync('npm', ['--version']).error !== undefined;
+  it('is part of installing the gateway, as README.md has it', { skip }, async () => {
     const [install = [], begin = []] = printed('README.md', 'test/ejabberd/check.test.ts');
     // The first two made what is tested here.
     assert.deepEqual(install.slice(0, 2), ['npm ci', 'npm run build']);
