@@ -205,6 +205,26 @@ test('one that does not read is cut before much waits for it; others go on', asy
   server.close();
 });
 
+test('a viewer stays while others come and go, until the port is closed', async () => {
+  const other = await AdminServer.listen(CONFIG, reports, NO_DESK, pino({ level: 'silent' }));
+  const dial = (): Socket => connect({ port: other.port, host: '127.0.0.1' }).on('error', () => {});
+  const viewer = dial();
+  let heard = '';
+  viewer.on('data', (bytes) => {
+    heard += bytes;
+  });
+  viewer.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await until(() => heard.includes('event: snapshot'));
+  // One more than there may be, and the longest there is cut.
+  const halves = Array.from({ length: 150 }, dial);
+  await Promise.race(halves.map((half) => happens(half, 'close')));
+  heard = '';
+  await until(() => heard.includes('event: snapshot'));
+  const gone = happens(viewer, 'close');
+  await Promise.all([other.close(), gone]);
+  for (const half of halves) half.destroy();
+});
+
 test('one that ends its side has left', async () => {
   const socket = connect({ port: admin.port, host: '127.0.0.1', allowHalfOpen: true });
   socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
