@@ -9,15 +9,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Program } from '../../scripts/bench/lib/program.js';
-import { nameOf, PASSWORD } from '../../scripts/chaos/person.js';
 import { Servers } from '../../scripts/chaos/servers.js';
 import { Steady } from '../../scripts/chaos/steady-clients.js';
 import { root } from '../../scripts/support/root.js';
 import { until } from '../support/until.js';
-import type { ChatClient } from './support/chat-client.js';
 import { converse } from './support/conversation.js';
 import { type Couple, exchangeInAnyOrder } from './support/scenario.js';
-import { strophe } from './support/strophe-client.js';
+import { stropheCouple } from './support/strophe-couple.js';
 import { type StartProxy, TwoGateways } from './support/two-gateways.js';
 
 /** Half of them over BOSH, half over WebSocket with stream management. */
@@ -68,7 +66,7 @@ describe('two gateways behind nginx', { timeout: 300_000 }, () => {
       folder: join(instance.var, 'steady'),
     });
     await steady.login();
-    couples = await Promise.all([couple(url, USERS), couple(webSocketUrl, USERS + 2)]);
+    couples = await Promise.all([stropheCouple(url, USERS), stropheCouple(webSocketUrl, USERS + 2)]);
     await steady.talk();
     talks = Promise.all([talk(couples[0], exchange), talk(couples[1], exchangeInOrder)]);
     // Who fails is told where it is waited for.
@@ -79,22 +77,6 @@ describe('two gateways behind nginx', { timeout: 300_000 }, () => {
     steady?.close();
     await all?.stop();
   });
-
-  /** Two with strophe.js. */
-  async function couple(url: string, first: number): Promise<Couple> {
-    const people = [first, first + 1].map(
-      (n): ChatClient => strophe(url, { jid: `${nameOf(n)}@localhost`, password: PASSWORD }),
-    );
-    for (const person of people) {
-      await person.login();
-      person.sendPresence();
-      // What comes in the instant in which ejabberd empties its storage for somebody is lost.
-      await person.inbox.until(() => person.inbox.online.has(person.jid));
-    }
-    const [alice, bob] = people;
-    assert.ok(alice && bob);
-    return { alice, bob };
-  }
 
   /** In the sessions that they began with. */
   async function talk(both: Couple, turn: (both: Couple) => Promise<unknown>): Promise<void> {

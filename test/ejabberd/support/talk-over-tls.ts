@@ -6,11 +6,9 @@
  *   talk-over-tls.js PORT NUMBER     of the first of four accounts (scripts/chaos/person.ts)
  */
 import assert from 'node:assert/strict';
-import { nameOf, PASSWORD } from '../../../scripts/chaos/person.js';
-import type { ChatClient } from './chat-client.js';
 import { converse } from './conversation.js';
 import { type Couple, exchangeInAnyOrder } from './scenario.js';
-import { strophe } from './strophe-client.js';
+import { stropheCouple } from './strophe-couple.js';
 import { XmlHttpRequest } from './xml-http-request.js';
 
 /** What it tells. */
@@ -36,21 +34,6 @@ class Counted extends XmlHttpRequest {
 }
 Object.assign(globalThis, { XMLHttpRequest: Counted });
 
-async function couple(url: string, first: number): Promise<Couple> {
-  const people = [first, first + 1].map(
-    (n): ChatClient => strophe(url, { jid: `${nameOf(n)}@localhost`, password: PASSWORD }),
-  );
-  for (const person of people) {
-    await person.login();
-    person.sendPresence();
-    // What comes in the instant in which ejabberd empties its storage for somebody is lost.
-    await person.inbox.until(() => person.inbox.online.has(person.jid));
-  }
-  const [alice, bob] = people;
-  assert.ok(alice && bob);
-  return { alice, bob };
-}
-
 async function talk(which: number, { alice, bob }: Couple, turn: () => Promise<unknown>): Promise<void> {
   const sids = [alice.sid, bob.sid];
   while (!isOver) {
@@ -67,8 +50,8 @@ process.once('message', () => {
 });
 process.on('disconnect', () => process.exit(1));
 const [bosh, webSocket] = await Promise.all([
-  couple(`https://localhost:${port}/bosh`, number),
-  couple(`wss://localhost:${port}/ws`, number + 2),
+  stropheCouple(`https://localhost:${port}/bosh`, number),
+  stropheCouple(`wss://localhost:${port}/ws`, number + 2),
 ]);
 await Promise.all([
   // Over BOSH strophe.js takes two answers as they come, which on a busy machine need not be as they left.
