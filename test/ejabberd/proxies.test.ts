@@ -98,7 +98,7 @@ describe('the proxies of examples/, with TLS', { timeout: 300_000 }, () => {
   const allGoOn = async (): Promise<void> => {
     await Promise.all(talks.map((talk) => talk.goesOn(3)));
   };
-  const isBusy = async (number: number): Promise<boolean> => (await all.metric(number, 'open_exchanges')) > 2;
+  const isBusy = async (number: number): Promise<boolean> => (await all.metric(number, 'open_exchanges')) > 0;
 
   it('people talk through each of them', allGoOn);
 
