@@ -59,9 +59,17 @@ class Shared<T> {
     if (this.#latest === undefined || this.#now() >= this.#freshUntil || key !== this.#latestKey) {
       this.#latestKey = key;
       this.#freshUntil = Number.POSITIVE_INFINITY;
-      this.#latest = this.#make().finally(() => {
-        this.#freshUntil = this.#now() + KEPT_MS;
-      });
+      const making = this.#make();
+      this.#latest = making;
+      making.then(
+        () => {
+          this.#freshUntil = this.#now() + KEPT_MS;
+        },
+        () => {
+          // Who asks next may be luckier.
+          if (this.#latest === making) this.#latest = undefined;
+        },
+      );
     }
     return this.#latest;
   }

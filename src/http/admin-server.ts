@@ -7,18 +7,20 @@
 
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { Faults } from '../observe/faults.js';
 import { Feed } from '../observe/feed.js';
 import type { Reports } from '../observe/report.js';
 import { version } from '../version.js';
 import { AdminApi } from './admin-api.js';
 import type { AdminDesk } from './admin-desk.js';
 import { type AdminConfig, AdminDoor } from './admin-door.js';
-import { encodeAdminResponse, plain } from './admin-response.js';
+import { encodeAdminResponse, json, plain } from './admin-response.js';
 import { Viewers } from './admin-viewers.js';
 import { BriefServer } from './brief-server.js';
 import { ADMIN_HEADERS } from './header-names.js';
 import { Llhttp } from './llhttp.js';
 import { RequestParser } from './request-parser.js';
+import type { Response } from './response.js';
 
 const LIFETIME_MS = 10_000;
 /** Bytes that may come on a connection: a request, and what its sender wrote behind it. */
@@ -31,6 +33,7 @@ export class AdminServer {
   readonly #door: AdminDoor;
   readonly #feed: Feed;
   readonly #viewers: Viewers;
+  readonly #faults: Faults;
   readonly #clock: NodeJS.Timeout;
   #server: BriefServer | undefined;
 
@@ -42,7 +45,8 @@ export class AdminServer {
     log: Logger,
     now: () => number = () => performance.now(),
   ): Promise<AdminServer> {
-    const admin = new AdminServer(config, reports, new AdminApi(config.admin_token_file, desk, log), now);
+    const api = new AdminApi(config.admin_token_file, desk, log);
+    const admin = new AdminServer(config, reports, api, new Faults(log), now);
     try {
       const { admin_ip, admin_port } = config;
       admin.#server = await BriefServer.listen(admin_ip, admin_port, LIFETIME_MS, (socket) =>
@@ -55,7 +59,14 @@ export class AdminServer {
     }
   }
 
-  private constructor(config: AdminConfig, reports: Reports, api: AdminApi, now: () => number) {
+  private constructor(
+    config: AdminConfig,
+    reports: Reports,
+    api: AdminApi,
+    faults: Faults,
+    now: () => number,
+  ) {
+    this.#faults = faults;
     this.#reports = reports;
     this.#api = api;
     this.#door = new AdminDoor(config, reports, api, now);
@@ -105,11 +116,21 @@ export class AdminServer {
   }
 
   async #answer(socket: Socket, request: RequestParser): Promise<void> {
-    const response = await this.#door.answer(request, socket.remoteAddress ?? '');
+    const response = await this.#responseTo(request, socket.remoteAddress ?? '');
     if (response === 'feed' && !this.#viewers.isFull) this.#welcome(socket);
     else {
       const answer = response === 'feed' ? plain(503, 'As many look at this already as may.') : response;
       socket.end(encodeAdminResponse(answer, request.method === 'HEAD'));
+    }
+  }
+
+  /** Whatever fails in here fails for who asked, and for nobody else. */
+  async #responseTo(request: RequestParser, address: string): Promise<Response | 'feed'> {
+    try {
+      return await this.#door.answer(request, address);
+    } catch (cause) {
+      const { message: error, hint } = this.#faults.tell(cause);
+      return json(500, { error, hint });
     }
   }
 

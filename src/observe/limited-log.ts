@@ -55,8 +55,17 @@ export class LimitedLog {
    * @param text called, where it is costly, only if it is told
    */
   warn(kind: string, fields: object, text: string | (() => string)): void {
+    this.#tell('warn', kind, fields, text);
+  }
+
+  /** The same, as an error. */
+  error(kind: string, fields: object, text: string): void {
+    this.#tell('error', kind, fields, text);
+  }
+
+  #tell(level: 'warn' | 'error', kind: string, fields: object, text: string | (() => string)): void {
     const isTold = this.#repeats.tell(kind, this.#now());
-    if (isTold) this.#log.warn(fields, typeof text === 'string' ? text : text());
+    if (isTold) this.#log[level](fields, typeof text === 'string' ? text : text());
     else this.#wait();
   }
 

@@ -2,6 +2,7 @@
 
 import { MegaphoneError } from '../errors.js';
 import type { AdminDesk } from '../http/admin-desk.js';
+import type { Faults } from '../observe/faults.js';
 import type { Orders } from '../service/drain.js';
 import { type Errand, fromReport, type Outcome, toReport } from './messages.js';
 
@@ -20,6 +21,16 @@ export function deskOf(orders: Orders, run: (errand: Errand) => Promise<Outcome>
       throw errorOf(outcome);
     },
   };
+}
+
+/** At the worker: whatever fails is an outcome. */
+export async function outcomeOf(errand: Errand, desk: AdminDesk, faults: Faults): Promise<Outcome> {
+  try {
+    if (errand.what === 'sessions') return { page: await desk.sessions(errand.query) };
+    return { closed: await desk.closeSession(errand.node, errand.id) };
+  } catch (error) {
+    return { error: toReport(error instanceof MegaphoneError ? error : faults.tell(error)) };
+  }
 }
 
 const errorOf = (outcome: Outcome): MegaphoneError =>

@@ -6,12 +6,14 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MegaphoneError } from '../errors.js';
+import { Faults } from '../observe/faults.js';
 import { createLogger } from '../observe/log.js';
 import { standardOutput } from '../observe/log-output.js';
-import { type GatewayState, NOT_ASKED } from '../observe/report.js';
+import { type Asked, type GatewayState, NOT_ASKED } from '../observe/report.js';
 import type { Order, Phase } from '../service/lifecycle.js';
 import { readCookie } from '../service/read-cookie.js';
 import { Service } from '../service/service.js';
+import { outcomeOf } from './errands.js';
 import {
   type Begin,
   type Errand,
@@ -27,6 +29,7 @@ const NODE_MS = 5_000;
 const NODE_TICK_MS = 20;
 
 let service: Service | undefined;
+let faults: Faults | undefined;
 /** That of the whole gateway. */
 let phase: Phase = 'serving';
 let isAccepting = false;
@@ -73,6 +76,7 @@ async function begin({ config, about, ticketKeys, phase: current }: Begin): Prom
   phase = current;
   try {
     const log = createLogger(config.log_level, config.node);
+    faults = new Faults(log);
     service = await Service.start(config, readCookie(config), log, {
       listens: false,
       ticketKeys: Buffer.from(ticketKeys, 'base64'),
@@ -121,20 +125,18 @@ function take(socket: Socket | undefined): void {
 }
 
 async function tellAsked(): Promise<void> {
-  const asked = (await service?.reports.asked()) ?? NOT_ASKED;
-  await tellPrimary({ type: 'asked', asked });
+  let asked: Asked | undefined;
+  try {
+    asked = await service?.reports.asked();
+  } catch (error) {
+    faults?.tell(error);
+  }
+  await tellPrimary({ type: 'asked', asked: asked ?? NOT_ASKED });
 }
 
 async function run(errand: Errand): Promise<Outcome> {
-  try {
-    if (service === undefined) throw new MegaphoneError('GATEWAY_NO_LIST', 'the worker has just begun');
-    const { desk } = service;
-    if (errand.what === 'sessions') return { page: await desk.sessions(errand.query) };
-    return { closed: await desk.closeSession(errand.node, errand.id) };
-  } catch (error) {
-    if (!(error instanceof MegaphoneError)) throw error;
-    return { error: toReport(error) };
-  }
+  if (service !== undefined && faults !== undefined) return outcomeOf(errand, service.desk, faults);
+  return { error: toReport(new MegaphoneError('GATEWAY_NO_LIST', 'the worker has just begun')) };
 }
 
 async function enter(next: Phase): Promise<void> {

@@ -164,6 +164,24 @@ test('a node that does not answer is told, with what mends it', async () => {
   assert.deepEqual(answer, { error: 'a@h did not tell', hint: 'look there' });
 });
 
+test('a fault of the gateway itself is told to who asked and to the log, and the gateway lives on', async () => {
+  lines.length = 0;
+  page = () => Promise.reject(new TypeError('undefined is no session'));
+  for (let times = 0; times < 6; times += 1) {
+    const { status, answer } = await ask('sessions');
+    assert.equal(status, 500);
+    assert.match(String(answer.hint), /GATEWAY_FAULT/);
+  }
+  // One line of many, and with it where it was.
+  const [line = '', ...more] = lines;
+  assert.deepEqual(more, []);
+  const { level, code, err } = JSON.parse(line) as { level: number; code: string; err: { stack: string } };
+  assert.deepEqual([level, code], [50, 'GATEWAY_FAULT']);
+  assert.match(err.stack, /undefined is no session\n +at /);
+  page = async () => PAGE;
+  assert.equal((await ask('sessions')).status, 200);
+});
+
 test('no more than four questions are under way; the others hear that at once', async () => {
   let answerAll = (_: SessionPage): void => {};
   const answered = new Promise<SessionPage>((resolve) => {

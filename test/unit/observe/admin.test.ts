@@ -84,6 +84,7 @@ const CONFIG: AdminConfig = {
 let admin: AdminServer;
 let now = 0;
 const ownProcess = new ProcessReport();
+let fault: Error | undefined;
 /** How often each page was made. */
 const made = { health: 0, metrics: 0 };
 before(async () => {
@@ -96,6 +97,7 @@ before(async () => {
     stats: () => stats(sources),
     asked: async () => {
       made.metrics += 1;
+      if (fault !== undefined) throw fault;
       return {
         modules: {
           'a@h': { sessions: 3, requests: 8, bytes_in: 9, terminated: { client: 1, 'host-gone': 0 } },
@@ -379,6 +381,13 @@ test('a page is made at most once a second, however many ask', async () => {
   now += 1;
   await Promise.all([get('/metrics'), get('/healthz'), get('/healthz')]);
   assert.deepEqual(made, { health: before.health + 1, metrics: before.metrics + 2 });
+});
+
+test('a page that fails is 500 for who asked, and made anew for the next', async () => {
+  fault = new TypeError('undefined has no samples');
+  assert.equal((await get('/metrics')).status, 500);
+  fault = undefined;
+  assert.equal((await get('/metrics')).status, 200);
 });
 
 test('a connection is for one request: of many at once the first is answered, and nothing piles up', async () => {
