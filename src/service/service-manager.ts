@@ -70,23 +70,32 @@ export class ServiceManager {
 
   #tell(...fields: string[]): void {
     this.#helper ??= this.#start();
-    this.#helper.stdin?.write(`${fields.join('\t')}\n`);
+    this.#helper?.stdin?.write(`${fields.join('\t')}\n`);
   }
 
-  #start(): ChildProcess {
-    const helper = spawn('/bin/sh', ['-c', HELPER], {
-      env: this.#env,
-      stdio: ['pipe', 'inherit', 'inherit'],
-    });
-    // Without one nobody answers the watchdog, so there is another for the next line.
+  /** `undefined`: the system refuses one just now. Nobody answers the watchdog then, so there is another for the next line. */
+  #start(): ChildProcess | undefined {
+    const helper = this.#spawn();
+    if (helper === undefined) return undefined;
     helper.on('error', () => {});
+    // Where files are short it has none, whatever its type says.
+    const stdin = helper.stdin as Socket | undefined;
+    if (stdin === undefined) return undefined;
     helper.on('close', () => {
       this.#helper = undefined;
     });
-    helper.stdin.on('error', () => {});
+    stdin.on('error', () => {});
     helper.unref();
-    (helper.stdin as Socket).unref();
+    stdin.unref();
     return helper;
+  }
+
+  #spawn(): ChildProcess | undefined {
+    try {
+      return spawn('/bin/sh', ['-c', HELPER], { env: this.#env, stdio: ['pipe', 'inherit', 'inherit'] });
+    } catch {
+      return undefined;
+    }
   }
 }
 

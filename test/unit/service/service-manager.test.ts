@@ -20,6 +20,26 @@ while True:
     print(data.decode().strip().replace("\\n", " "), flush=True)
 `;
 
+/** It has no file left when it begins, and when it looks first; later all. */
+const SHORT_OF_FILES = [
+  process.execPath,
+  '--input-type=module',
+  '-e',
+  `
+import { closeSync, openSync } from 'node:fs';
+const { ServiceManager } = await import('${new URL('../../../src/service/service-manager.js', import.meta.url)}');
+const files = [];
+try { for (;;) files.push(openSync('/dev/null')); } catch {}
+let asked = 0;
+ServiceManager.find(process.env, () => {
+  asked += 1;
+  if (asked === 6) for (const file of files) closeSync(file);
+  return { state: 'in_service', nodes: {}, connections: 64 };
+});
+setInterval(() => {}, 1000);
+`,
+];
+
 describe('the service manager', { timeout: 60_000 }, () => {
   let folder: string;
   let listener: ChildProcess;
@@ -52,6 +72,19 @@ describe('the service manager', { timeout: 60_000 }, () => {
     await has(/^RELOADING=1 MONOTONIC_USEC=\d+\n(BARRIER=1\n)?READY=1 /m);
     manager?.stopping(13.2);
     await has(/^STOPPING=1 EXTEND_TIMEOUT_USEC=13200000 STATUS=/m);
+  });
+
+  test('hears again of one that had no files for a helper', async () => {
+    const gateway = spawn('/bin/sh', ['-c', 'ulimit -n 64; exec "$0" "$@"', ...SHORT_OF_FILES], {
+      env: { ...process.env, NOTIFY_SOCKET: join(folder, 'socket'), WATCHDOG_USEC: '300000' },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    try {
+      await until(() => /^WATCHDOG=1 .* 64 connections$/m.test(heard) || gateway.exitCode !== null);
+      assert.match(heard, /^WATCHDOG=1 .* 64 connections$/m);
+    } finally {
+      gateway.kill();
+    }
   });
 
   test('is nobody without a socket', () => assert.equal(ServiceManager.find({}, stats), undefined));
