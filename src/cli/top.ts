@@ -32,7 +32,7 @@ export async function top(config: Config, cookie: Cookie, terminal: Terminal): P
   });
   const pause = () => Promise.race([sleep(EVERY_MS), terminal.ended]);
   const track = new FigureTrack();
-  let gateway = await RunningGateway.connect('top', config, cookie);
+  let gateway: RunningGateway | undefined = await RunningGateway.connect('top', config, cookie);
   try {
     // Rates are of two looks at least.
     let snapshot = await look(gateway, track, config);
@@ -45,7 +45,9 @@ export async function top(config: Config, cookie: Cookie, terminal: Terminal): P
       } catch (error) {
         if (terminal.size === undefined || !(error instanceof MegaphoneError)) throw error;
         await gateway.stop();
+        gateway = undefined;
         gateway = await again(config, cookie, terminal, error, () => isOver);
+        if (gateway === undefined) return;
         continue;
       }
       if (terminal.size !== undefined) continue;
@@ -53,28 +55,30 @@ export async function top(config: Config, cookie: Cookie, terminal: Terminal): P
       return;
     }
   } finally {
-    await gateway.stop();
+    await gateway?.stop();
   }
 }
 
-/** It may come back, as after a restart. */
+/** It may come back, as after a restart. @returns nothing where somebody asked for the end before */
 async function again(
   config: Config,
   cookie: Cookie,
   terminal: Terminal,
   error: MegaphoneError,
   isOver: () => boolean,
-): Promise<RunningGateway> {
-  for (let latest = error; ; ) {
+): Promise<RunningGateway | undefined> {
+  for (let latest = error; !isOver(); ) {
     terminal.show([`${config.node} does not answer: ${latest.message}`]);
     await Promise.race([sleep(EVERY_MS), terminal.ended]);
+    if (isOver()) return undefined;
     try {
       return await RunningGateway.connect('top', config, cookie);
     } catch (cause) {
-      if (isOver() || !(cause instanceof MegaphoneError)) throw cause;
+      if (!(cause instanceof MegaphoneError)) throw cause;
       latest = cause;
     }
   }
+  return undefined;
 }
 
 async function look(gateway: RunningGateway, track: FigureTrack, config: Config): Promise<Snapshot> {

@@ -73,10 +73,11 @@ class Person {
   }
 }
 
-for (const [key, keys] of [
+const ENDS = [
   ['q', 'q'],
   ['Ctrl-C', '\x03'],
-] as const) {
+] as const;
+for (const [key, keys] of ENDS) {
   test(`it draws until ${key}, and gives the terminal back`, async () => {
     const erl = await cluster.erl('ejabberd');
     await play(erl);
@@ -104,6 +105,18 @@ test('a gateway that is gone is told, and shown again when it is back', async ()
   await person.sees(/^megaphone@localhost {2}in service/);
   assert.equal(await person.presses('q'), 0);
 });
+
+for (const [key, keys] of ENDS) {
+  test(`${key} ends it while the gateway is away, too, and is no error`, async () => {
+    const gateway = workplace.run(['start']);
+    await gateway.shows(/BOSH endpoint/);
+    person = new Person(30, 100, workplace.directory);
+    await person.sees(/^ejabberd@localhost +out of service/m);
+    await killChild(gateway.child);
+    await person.sees(/megaphone@localhost does not answer: /);
+    assert.equal(await person.presses(keys), 0);
+  });
+}
 
 test('without a terminal it prints once; of several workers each has its row', async () => {
   const gateway = workplace.run(['start', '--workers', '2']);
