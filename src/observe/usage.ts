@@ -15,18 +15,24 @@ const PRECISION = 20;
 
 export class ProcessUsage {
   readonly #delay = monitorEventLoopDelay({ resolution: PRECISION });
+  readonly #clock: NodeJS.Timeout;
   #latest: Usage;
 
   constructor() {
     this.#delay.enable();
     this.#latest = this.#look();
-    setInterval(() => {
+    this.#clock = setInterval(() => {
       this.#latest = this.#look();
     }, 1000).unref();
   }
 
   get latest(): Usage {
     return this.#latest;
+  }
+
+  close(): void {
+    clearInterval(this.#clock);
+    this.#delay.disable();
   }
 
   #look(): Usage {

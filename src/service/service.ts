@@ -70,6 +70,7 @@ export class Service implements Crew {
   readonly desk: AdminDesk;
   readonly #ports: OperatorPorts;
   readonly #standing: Standing;
+  readonly #usage: ProcessUsage;
   readonly #reloadTls: () => void;
   readonly #clock: NodeJS.Timeout;
   #finished: Promise<void> | undefined;
@@ -190,12 +191,23 @@ export class Service implements Crew {
     try {
       ports = await OperatorPorts.listen(config, reports, desk, log);
     } catch (error) {
+      usage.close();
       await bosh.close();
       throw error;
     }
     logNodeEvents(node, counters, log);
     gateway.cluster.connect();
-    return new Service(node, () => reloadTls(options, log), gateway, bosh, ports, reports, desk, standing);
+    return new Service(
+      node,
+      () => reloadTls(options, log),
+      gateway,
+      bosh,
+      ports,
+      reports,
+      desk,
+      standing,
+      usage,
+    );
   }
 
   private constructor(
@@ -207,6 +219,7 @@ export class Service implements Crew {
     reports: Reports,
     desk: AdminDesk,
     standing: Standing,
+    usage: ProcessUsage,
   ) {
     this.node = node;
     this.#reloadTls = reloadTls;
@@ -216,6 +229,7 @@ export class Service implements Crew {
     this.reports = reports;
     this.desk = desk;
     this.#standing = standing;
+    this.#usage = usage;
     const tick = (): void => gateway.tick(process.uptime());
     tick();
     this.#clock = setInterval(tick, 1000);
@@ -256,6 +270,7 @@ export class Service implements Crew {
     this.gateway.stop();
     await this.bosh.close();
     await this.#ports.close();
+    this.#usage.close();
     await this.node.stop();
   }
 }

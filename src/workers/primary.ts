@@ -136,5 +136,6 @@ export class Primary implements Reports, Crew {
     this.#dealer.close();
     await Promise.all(this.#slots.map((slot) => slot.stop()));
     await this.#ports?.close();
+    this.#usage.close();
   }
 }
