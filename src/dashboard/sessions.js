@@ -22,6 +22,8 @@ export class Sessions {
   #form = /** @type {HTMLFormElement} */ (find('#search'));
   #more = find('#more');
   #rows = new Keyed(find('#session-list tbody'), () => this.#row());
+  /** What is looked for, whatever the form says meanwhile: `#next` is a place in its answer. */
+  #search = '';
   /** @type {SessionRow[]} */
   #found = [];
   /** @type {string | null} */
@@ -42,6 +44,7 @@ export class Sessions {
 
   async look() {
     if (!this.#access.isHeld && !(await this.#access.ask())) return;
+    this.#search = String(new FormData(this.#form).get('search')).trim();
     this.#found = [];
     this.#next = null;
     this.#look += 1;
@@ -50,14 +53,13 @@ export class Sessions {
 
   /** @param {number} look */
   async #read(look) {
-    const search = String(new FormData(this.#form).get('search')).trim();
     const before = this.#found.length;
     say(find('#found'), 'Looking …');
     try {
       for (let looks = 0; looks < LOOKS && this.#found.length === before; looks += 1) {
         const after = this.#next === null ? {} : { after: this.#next };
         const page = /** @type {SessionsPage} */ (
-          await this.#access.get('sessions', { search, limit: LIMIT, ...after })
+          await this.#access.get('sessions', { search: this.#search, limit: LIMIT, ...after })
         );
         if (look !== this.#look) return;
         this.#found.push(...page.sessions);
