@@ -66,7 +66,8 @@ sed -E -f packaging/megaphone.yml.sed megaphone.example.yml >"$stage/megaphone.y
 make --no-print-directory -j "$(nproc)" -C erl OUT=../dist/deb/erl >/dev/null
 cp dist/deb/erl/ebin/*.beam "$stage/ebin/"
 otp=$(erl -noshell -eval 'io:put_chars(erlang:system_info(otp_release)), halt().')
-echo "erlang-base (>= 1:$otp), $(dpkg-query -W -f '${Provides}' erlang-base | grep -o 'erlang-abi (= [^)]*)')" >"$stage/erlang-depends"
+abi=$(dpkg-query -W -f '${Provides}' erlang-base | grep -o 'erlang-abi (= [^)]*)')
+echo "erlang-base (>= 1:$otp), $abi" >"$stage/erlang-depends"
 
 cp -r packaging/debian packaging/megaphone packaging/megaphone.1 "$stage/"
 cat >"$stage/debian/changelog" <<CHANGES
