@@ -94,7 +94,7 @@ export class BoshServer {
     this.#departure = new Departure(this.#front, this.#room.guests, options.drainTime);
     this.#tls =
       certificate &&
-      new TlsTerminator(certificate, options.ticketKeys, handshakes, {
+      new TlsTerminator(certificate, options.ticketKeys, handshakes, options.headerTimeout, {
         secured: (socket) => this.#begin(socket),
         failed: () => {
           counters.refused.handshake += 1;

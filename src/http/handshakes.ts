@@ -9,6 +9,7 @@ interface Handshake {
 
 export class Handshakes {
   readonly #max: number;
+  readonly #onFailed: () => void;
   readonly #onEvicted: () => void;
   /** By the peer's address and port, for node:tls tells of a socket's end of handshake by another object; the oldest first. */
   readonly #handshakes = new Map<string, Handshake>();
@@ -17,6 +18,7 @@ export class Handshakes {
 
   constructor(max: number, onFailed: () => void, onEvicted: () => void) {
     this.#max = max;
+    this.#onFailed = onFailed;
     this.#onEvicted = onEvicted;
     const handshakes = this.#handshakes;
     this.#onClose = function onClose(): void {
@@ -34,8 +36,8 @@ export class Handshakes {
   /** @param socket below TLS */
   begin(socket: Socket, now: number): void {
     const peer = peerOf(socket);
-    // Behind those that began earlier, also where one of that address has not been heard to have ended.
-    this.#handshakes.delete(peer);
+    this.#endOlder(peer);
+    // Behind those that began earlier.
     this.#handshakes.set(peer, { socket, since: now });
     socket.on('close', this.#onClose);
     if (this.#handshakes.size > this.#max) this.#evict();
@@ -54,6 +56,18 @@ export class Handshakes {
       if (since >= before) return;
       socket.destroy();
     }
+  }
+
+  /**
+   * One port may be connected to several addresses here, or one that ended has not been heard to have done so. Forgotten alone,
+   * it would have no deadline, and could not be evicted.
+   */
+  #endOlder(peer: string): void {
+    const older = this.#handshakes.get(peer);
+    if (older === undefined) return;
+    this.#handshakes.delete(peer);
+    older.socket.destroy();
+    this.#onFailed();
   }
 
   #evict(): void {

@@ -36,6 +36,8 @@ export class TlsTerminator {
     files: CertificateFiles,
     ticketKeys: Buffer | undefined,
     maxHandshakes: number,
+    /** Seconds. `expire` ends those that take longer; node:tls does so, too, from the first byte on. */
+    handshakeTimeout: number,
     listener: Listener,
   ) {
     this.files = files;
@@ -46,7 +48,8 @@ export class TlsTerminator {
       () => listener.evicted(handshakes.size),
     );
     this.#handshakes = handshakes;
-    const server = tls.createServer({ ...this.#context(), ALPNCallback: chooseProtocol }, (socket) => {
+    const manners = { ALPNCallback: chooseProtocol, handshakeTimeout: handshakeTimeout * 1000 };
+    const server = tls.createServer({ ...this.#context(), ...manners }, (socket) => {
       handshakes.end(socket);
       listener.secured(socket);
     });
