@@ -195,9 +195,7 @@ export class Connection implements Guest {
     else if (this.#phase === 'expecting')
       this.#become('body', after(this.#front, this.#front.requestTimeout));
     else if (this.#phase === 'skipped' && !request.skip(read)) this.#finish();
-    if (this.#phase === 'body' && request.parser.isTooLarge) {
-      this.#refuseBody(request, this.#front.tooLarge, !request.parser.shouldKeepAlive);
-    }
+    if (this.#phase === 'body' && request.parser.isTooLarge) this.#refuseBody(request, this.#front.tooLarge);
     // It may have been given up, and may itself be the one that makes room.
     if (this.#request === request) this.#front.receiving.hold(request, request.parser.memory);
   }
@@ -213,8 +211,9 @@ export class Connection implements Guest {
     else this.#wire.write(CONTINUE);
   }
 
-  #refuseBody(request: Incoming, reply: Reply, mustBeLast: boolean): void {
-    const due = this.#add(request, mustBeLast);
+  #refuseBody(request: Incoming, why: Reply, mustBeLast = false): void {
+    const reply = routes.tooOften(request, this.#front) ?? why;
+    const due = this.#add(request, mustBeLast || !request.parser.shouldKeepAlive || routes.isLast(reply));
     if (!due.isLast) this.#become('skipped', this.#deadline);
     this.answer(due, reply);
   }
@@ -240,10 +239,13 @@ export class Connection implements Guest {
     return this.#refusal ?? routes.route(request, this.#front, this.#pending.size > 0);
   }
 
-  /** The rest of it is not waited for. Where another one would begin is not known: nothing more is read. */
+  /** The rest of it is not waited for, but it counts. Where another one would begin is not known: nothing more is read. */
   #giveUp(request: Incoming, reply: Reply): void {
     if (this.#phase === 'skipped') this.#finish();
-    else this.answer(this.#add(request, true), reply);
+    else {
+      this.#front.limits.wait(request, this.#front.now);
+      this.answer(this.#add(request, true), reply);
+    }
   }
 
   #add({ parser }: Incoming, mustBeLast: boolean): PendingResponse {
@@ -265,10 +267,8 @@ export class Connection implements Guest {
   }
 
   #end(): void {
-    this.#become(
-      'ended',
-      after(this.#front, this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout),
-    );
+    const time = this.#wire.writableLength === 0 ? LINGER : this.#front.requestTimeout;
+    this.#become('ended', after(this.#front, time));
     this.#wire.end();
   }
 
