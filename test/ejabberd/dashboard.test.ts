@@ -100,6 +100,24 @@ describe('the dashboard', { timeout: 400_000 }, () => {
     page.wrong.splice(0, page.wrong.length, ...page.wrong.filter((line) => !/status of 401/.test(line)));
   });
 
+  it('goes on with what it looked for, whatever the form says meanwhile', async () => {
+    const searches: (string | null)[] = [];
+    // There is always more, and never a session: each look asks twenty times.
+    await page.page.route('**/api/sessions?*', async (route) => {
+      searches.push(new URL(route.request().url()).searchParams.get('search'));
+      await route.fulfill({ json: { sessions: [], next: 'there', looked_at: 1000, total: 7 } });
+    });
+    const search = page.page.getByLabel('User or address begins with');
+    await search.fill('alice@');
+    await page.page.getByRole('button', { name: 'Look' }).click();
+    await until(() => searches.length === 20);
+    await search.fill('bob@');
+    await page.page.getByRole('button', { name: 'More' }).click();
+    await until(() => searches.length === 40);
+    assert.deepEqual(new Set(searches), new Set(['alice@']));
+    await page.page.unroute('**/api/sessions?*');
+  });
+
   it('keeps the token in its tab, and out of every address', async () => {
     const kept = await page.page.evaluate('[sessionStorage.length, localStorage.length, document.cookie]');
     assert.deepEqual(kept, [1, 0, '']);
