@@ -1,6 +1,6 @@
 /** What is wrong, and what mends it: of one snapshot, and of what was just before. The worst first. */
 
-import { count, percent, seconds } from './format.js';
+import { count, percent, seconds, span } from './format.js';
 import { REFUSALS } from './refusals.js';
 
 /** @import { NodeRow, Snapshot } from './types.js' */
@@ -11,6 +11,8 @@ const LASTING_SECONDS = 5;
 const LATE_SECONDS = 0.1;
 const BUSY_CORES = 0.95;
 const QUEUED_BYTES = 8e6;
+/** Who renews them by program does it earlier. */
+const ENDS_SOON_SECONDS = 14 * 86_400;
 
 /** Refusals that are no fault of who asked; of strangers there are always some. */
 const FELT = ['overload', 'busy', 'full', 'no_node', 'node_lost', 'receiving'];
@@ -56,6 +58,9 @@ export function problemsOf(snapshot, columns, refused) {
           'Set workers: auto, or add a gateway.',
         ),
       ),
+    ...Object.entries(gateway.certificate_ends).flatMap(([use, end]) =>
+      ofCertificate(use, end - snapshot.at),
+    ),
     ...ofFigures(columns),
     ...[...refused]
       .filter(([cause]) => FELT.includes(cause))
@@ -75,6 +80,18 @@ function ofGateway(state) {
     return [warn('The gateway is drained: new clients are to go elsewhere.', '“Resume” takes it back.')];
   if (state === 'stopping') return [warn('The gateway stops.')];
   return [];
+}
+
+/**
+ * @param {string} use
+ * @param {number} left seconds
+ * @returns {Problem[]}
+ */
+function ofCertificate(use, left) {
+  if (left > ENDS_SOON_SECONDS) return [];
+  const which = `The certificate for ${use === 'https' ? 'clients' : 'Erlang nodes'}`;
+  const mend = 'Renew it, and have the gateway read it: SIGHUP, or systemctl reload megaphone.';
+  return [left > 0 ? warn(`${which} ends in ${span(left)}.`, mend) : bad(`${which} has ended.`, mend)];
 }
 
 /**

@@ -56,6 +56,8 @@ export interface Snapshot {
     readonly version: string;
     readonly state: string;
     readonly uptime_seconds: number;
+    /** By what each is for: seconds since 1970. */
+    readonly certificate_ends: Readonly<Record<string, number>>;
     readonly actions: boolean;
   };
   readonly figures: Figures;

@@ -42,7 +42,7 @@ export type FigureName = (typeof FIGURES)[number];
 export interface Snapshot {
   /** Seconds since 1970. */
   readonly at: number;
-  readonly gateway: Pick<Stats, 'node' | 'state' | 'status' | 'uptime_seconds'>;
+  readonly gateway: Pick<Stats, 'node' | 'state' | 'status' | 'uptime_seconds' | 'certificate_ends'>;
   readonly figures: Figures;
   readonly nodes: readonly NodeRow[];
   readonly workers: readonly WorkerRow[];
@@ -88,14 +88,14 @@ export class FigureTrack {
 }
 
 function snapshot(now: Stats, before: Stats, seconds: number, earlier: Stats, at: number): Snapshot {
-  const { node, state, status, uptime_seconds, refused, warnings } = now;
+  const { node, state, status, uptime_seconds, certificate_ends, refused, warnings } = now;
   const rate = (of: (stats: Stats) => number): number => perSecond(of(now), of(before), seconds);
   const latency = recent(latencyOf(now), latencyOf(earlier), HELD);
   const delay = recent(summed(Object.values(now.delay)), summed(Object.values(earlier.delay)));
   const workers = workerRows(now, before, seconds);
   return {
     at,
-    gateway: { node, state, status, uptime_seconds },
+    gateway: { node, state, status, uptime_seconds, certificate_ends },
     figures: {
       connections: now.connections,
       held_requests: now.open_exchanges,

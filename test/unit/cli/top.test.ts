@@ -42,7 +42,13 @@ test('figures have three digits and a unit', () => {
 const figures = Object.fromEntries(FIGURES.map((name) => [name, 1])) as unknown as Figures;
 const snapshot: Snapshot = {
   at: 1_764_000_000,
-  gateway: { node: 'megaphone@h', state: 'in_service', status: 'ok', uptime_seconds: 61 },
+  gateway: {
+    node: 'megaphone@h',
+    state: 'in_service',
+    status: 'ok',
+    uptime_seconds: 61,
+    certificate_ends: {},
+  },
   figures: { ...figures, latency_p50: null },
   nodes: [
     {

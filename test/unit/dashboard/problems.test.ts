@@ -31,9 +31,11 @@ const WORKER: Told.WorkerRow = {
   event_loop_delay: 0.001,
 };
 const GATEWAY = { node: 'web@a', version: '1', state: 'in_service', uptime_seconds: 9, actions: false };
+const DAY = 86_400;
 
 interface Case {
   readonly gateway?: string;
+  readonly ends?: Readonly<Record<string, number>>;
   readonly nodes?: readonly Told.NodeRow[];
   readonly workers?: readonly Told.WorkerRow[];
   readonly least?: Readonly<Record<string, number>>;
@@ -42,6 +44,7 @@ interface Case {
 
 function told({
   gateway = 'in_service',
+  ends = {},
   nodes = [NODE],
   workers = [WORKER],
   least = {},
@@ -49,7 +52,7 @@ function told({
 }: Case) {
   const snapshot = {
     at: 1,
-    gateway: { ...GATEWAY, state: gateway },
+    gateway: { ...GATEWAY, state: gateway, certificate_ends: ends },
     figures: {},
     nodes,
     workers,
@@ -101,6 +104,17 @@ const CASES: readonly (readonly [what: string, given: Case, ...expected: RegExp[
   ['the gateway drains', { gateway: 'draining' }, /^warn: The gateway drains.* → “Resume”/],
   ['the gateway is drained', { gateway: 'drained' }, /^warn: The gateway is drained.* → “Resume”/],
   ['the gateway stops', { gateway: 'stopping' }, /^warn: The gateway stops\. → $/],
+  ['certificates end in a month', { ends: { https: 30 * DAY, distribution: 14 * DAY + 2 } }],
+  [
+    'the certificate for clients ends soon',
+    { ends: { https: 13 * DAY + 1, distribution: 30 * DAY } },
+    /^warn: The certificate for clients ends in 13.d.* → Renew it, .*SIGHUP/,
+  ],
+  [
+    'that for nodes has ended',
+    { ends: { distribution: 1 } },
+    /^bad: The certificate for Erlang nodes has ended\. → Renew it/,
+  ],
   ['a worker is dead', { workers: [WORKER, { ...WORKER, name: 'web-2@a', up: false }] }, /^bad: .*web-2@a/],
   [
     'a worker is at its limit',

@@ -165,7 +165,7 @@ test('the feed keeps five minutes of figures, in columns, and times as they are'
   assert.equal(feed.snapshot, undefined);
   for (let second = 0; second < 1000; second += 1)
     feed.add(
-      report({ connections: second, requests: 100_000 * second }),
+      report({ connections: second, requests: 100_000 * second, certificate_ends: { https: 1_800_000_001 } }),
       second,
       1_764_000_000_123 + 1000 * second,
     );
@@ -179,6 +179,7 @@ test('the feed keeps five minutes of figures, in columns, and times as they are'
   assert.equal(snapshot.at, 1_764_000_999.123);
   assert.deepEqual(snapshot.gateway, {
     ...{ node: 'megaphone@h', version: '1.2.3', state: 'in_service', status: 'ok', uptime_seconds: 1 },
+    certificate_ends: { https: 1_800_000_001 },
     actions: true,
   });
   assert.equal(feed.snapshot, feed.snapshot);
