@@ -12,6 +12,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/errors.ts', 'the one class of errors'],
   ['src/listen-hint.ts', 'what mends a port that cannot be opened'],
   ['src/paced.ts', 'many things done, but not all at once'],
+  ['src/regular-file.ts', 'what operators name as a file, which may be none'],
   ['src/version.ts', 'which release this is'],
   ['src/dashboard', 'the page on the admin port, which runs in browsers'],
   ['src/etf', "Erlang's external term format"],

@@ -3,12 +3,13 @@
  * The cookie has no place in any of them but `MEGAPHONE_COOKIE` and the cookie file.
  */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { MegaphoneError } from '../errors.js';
+import { readRegularFile } from '../regular-file.js';
 import { nearest } from './nearest.js';
 import { CONFIG_KEYS, type Config, type ConfigKey, configSchema, flagOf, variableOf } from './schema.js';
 
@@ -94,14 +95,12 @@ function readFile(file: string): [string, unknown][] {
 }
 
 function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new MegaphoneError('CONFIG_UNREADABLE', `cannot read ${file}`, {
-      cause,
-      hint: 'name the file with --config FILE or MEGAPHONE_CONFIG, or leave both away',
-    });
-  }
+  const bytes = readRegularFile(file, {
+    code: 'CONFIG_UNREADABLE',
+    problem: `cannot read ${file}`,
+    hint: 'name the file with --config FILE or MEGAPHONE_CONFIG, or leave both away',
+  });
+  return bytes.toString('utf8');
 }
 
 function* readEnvironment(env: ConfigSources['env']): Generator<[ConfigKey, Raw]> {

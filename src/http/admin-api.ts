@@ -27,6 +27,8 @@ const MAX_SEARCH = 255;
 const TOKEN_HINT = "send the token in admin_token_file's first line: Authorization: Bearer TOKEN";
 const NO_TOKEN_HINT =
   'name a file with a token as admin_token_file: (umask 077; openssl rand -hex 32 > FILE)';
+const LOST_TOKEN_HINT =
+  "admin_token_file cannot be used, the gateway's log says why: mend it, and send SIGHUP";
 
 /** What is done once the token was seen. */
 type Action = (request: RequestParser) => Promise<Response>;
@@ -36,7 +38,7 @@ export class AdminApi {
   readonly #desk: AdminDesk;
   readonly #log: Logger;
   readonly #limited: LimitedLog;
-  /** `undefined`: nothing acts. */
+  /** `undefined`: nothing acts. There is none, or it could not be read when it was to be read again. */
   #token: AdminToken | undefined;
   #asking = 0;
   readonly #actions: ReadonlyMap<string, Action> = new Map<string, Action>([
@@ -61,14 +63,15 @@ export class AdminApi {
     return this.#token !== undefined;
   }
 
-  /** Reads the token again. What cannot be used leaves what was there. */
+  /** Reads the token again. Where none can be used the old one is not valid either: to take the file away is to revoke it. */
   reload(): void {
     if (this.#file === '') return;
     try {
       this.#token = AdminToken.read(this.#file);
       this.#log.info(`the token in ${this.#file} holds from now on`);
     } catch (error) {
-      this.#log.error({ err: error }, `the old token stays: ${(error as Error).message}`);
+      this.#token = undefined;
+      this.#log.error({ err: error }, `no token is valid any more: ${(error as Error).message}`);
     }
   }
 
@@ -77,7 +80,11 @@ export class AdminApi {
     const { method, path } = request;
     if (!path.startsWith(PREFIX)) return undefined;
     if (this.#token === undefined)
-      return problem(403, 'Nobody may act here: there is no token.', NO_TOKEN_HINT);
+      return problem(
+        403,
+        'Nobody may act here: there is no token.',
+        this.#file === '' ? NO_TOKEN_HINT : LOST_TOKEN_HINT,
+      );
     if (!this.#token.isIn(request.header('authorization'))) {
       this.#tell(request, address);
       return json(401, { error: 'That is not the token.', hint: TOKEN_HINT }, ['www-authenticate', 'Bearer']);

@@ -1,8 +1,8 @@
 /** The certificate of the endpoint where it speaks HTTPS itself: read from two files, and again when they change. */
 
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { MegaphoneError } from '../errors.js';
+import { readRegularFile } from '../regular-file.js';
 
 /** Names of two files in PEM. */
 export interface CertificateFiles {
@@ -33,11 +33,11 @@ export function loadCertificate(files: CertificateFiles): Certificate {
 }
 
 function read(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw unusable(`cannot read ${file}`, cause, { hint: "the gateway's user must be allowed to read it" });
-  }
+  return readRegularFile(file, {
+    code: 'HTTP_CERTIFICATE',
+    problem: `cannot read ${file}`,
+    hint: "the gateway's user must be allowed to read it",
+  });
 }
 
 function unusable(what: string, cause: unknown, { hint }: { readonly hint: string }): MegaphoneError {

@@ -1,8 +1,8 @@
 /** Secrets in files that nobody but their owner may read. */
 
-import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
+import { readRegularFile } from '../regular-file.js';
 
 export interface PrivateFile {
   /** Such as `cookie file`. */
@@ -12,6 +12,8 @@ export interface PrivateFile {
   /** What mends that it cannot be read. */
   readonly hint: string;
 }
+
+const MOST = 64 * 1024;
 
 /**
  * The first line.
@@ -24,20 +26,21 @@ export function readPrivateLine(
   { what, notPrivate, unreadable, hint }: PrivateFile,
   credentials: string | undefined,
 ): string {
-  try {
-    const { mode } = statSync(path);
-    const isCredential = credentials !== undefined && dirname(path) === credentials;
-    if (!isCredential && (mode & 0o077) !== 0) {
+  const isCredential = credentials !== undefined && dirname(path) === credentials;
+  const bytes = readRegularFile(path, {
+    code: unreadable,
+    problem: `The ${what} ${path} cannot be read`,
+    hint,
+    most: MOST,
+    check: ({ mode }) => {
+      if (isCredential || (mode & 0o077) === 0) return;
       throw new MegaphoneError(notPrivate, `Others than its owner may read the ${what} ${path}`, {
         hint: `chmod 400 ${shellQuoted(path)}`,
       });
-    }
-    const [line = ''] = readFileSync(path, 'latin1').split(/\r?\n/, 1);
-    return line;
-  } catch (cause) {
-    if (cause instanceof MegaphoneError) throw cause;
-    throw new MegaphoneError(unreadable, `The ${what} ${path} cannot be read`, { cause, hint });
-  }
+    },
+  });
+  const [line = ''] = bytes.toString('latin1').split(/\r?\n/, 1);
+  return line;
 }
 
 function shellQuoted(path: string): string {

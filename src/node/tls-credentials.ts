@@ -4,11 +4,12 @@
  */
 
 import { constants, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { parseNodeName } from '../distribution/names.js';
 import { MegaphoneError } from '../errors.js';
+import { readRegularFile } from '../regular-file.js';
 
 /** Names of files in PEM. */
 export interface TlsFiles {
@@ -106,14 +107,11 @@ function contextOf(options: SecureContextOptions, { cert, key, ca }: TlsFiles): 
 }
 
 function readPem(file: string): Buffer {
-  let pem: Buffer;
-  try {
-    pem = readFileSync(file);
-  } catch (cause) {
-    throw unusable(`${file} cannot be read`, cause, {
-      hint: "The gateway's user must be allowed to read it.",
-    });
-  }
+  const pem = readRegularFile(file, {
+    code: 'NODE_CERTIFICATE',
+    problem: `${file} cannot be read`,
+    hint: "The gateway's user must be allowed to read it.",
+  });
   // A file of roots without any would be taken, and then no other node believed.
   if (pem.includes('-----BEGIN ')) return pem;
   throw unusable(`${file} is no PEM file`, undefined, { hint: 'It begins with "-----BEGIN …-----".' });

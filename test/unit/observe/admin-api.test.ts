@@ -261,9 +261,11 @@ test('without a token file nothing acts, and that is told clearly; the feed says
   await other.close();
 });
 
-test('reload: another token holds, the old one does not; one that cannot be used leaves what was there', async () => {
+test('reload: another token holds, the old one does not; without one that can be used, none does until there is one', async () => {
   const path = file('reloaded', TOKEN);
-  const other = await AdminServer.listen(config(path), reports, NO_DESK, pino({ level: 'silent' }));
+  const told: string[] = [];
+  const log = pino({ level: 'error' }, { write: (line) => told.push(line) });
+  const other = await AdminServer.listen(config(path), reports, NO_DESK, log);
   const statusWith = async (token: string): Promise<number> =>
     (
       await fetch(`http://127.0.0.1:${other.port}/api/token`, {
@@ -275,8 +277,25 @@ test('reload: another token holds, the old one does not; one that cannot be used
   other.reload();
   assert.equal(await statusWith(TOKEN), 401);
   assert.equal(await statusWith('another-token-of-twenty'), 200);
-  file('reloaded', 'another-token-of-twenty', 0o644);
-  other.reload();
-  assert.equal(await statusWith('another-token-of-twenty'), 200);
+  for (const [code, spoil] of [
+    ['CONFIG_TOKEN_NOT_PRIVATE', () => file('reloaded', 'another-token-of-twenty', 0o644)],
+    ['CONFIG_TOKEN_INVALID', () => file('reloaded', '')],
+    ['CONFIG_TOKEN_UNREADABLE', () => rmSync(path)],
+    ['CONFIG_TOKEN_UNREADABLE', () => file('reloaded', 'x'.repeat(65 * 1024))],
+  ] as const) {
+    told.length = 0;
+    spoil();
+    other.reload();
+    for (const token of [TOKEN, 'another-token-of-twenty', '']) assert.equal(await statusWith(token), 403);
+    const [{ level, err, msg }] = told.map((line) => JSON.parse(line)) as [
+      { level: number; err: MegaphoneError; msg: string },
+    ];
+    assert.deepEqual([told.length, level, err.code], [1, 50, code]);
+    assert.match(msg, /^no token is valid any more: /);
+    assert.ok(err.hint);
+    file('reloaded', 'another-token-of-twenty');
+    other.reload();
+    assert.equal(await statusWith('another-token-of-twenty'), 200);
+  }
   await other.close();
 });
