@@ -1,11 +1,12 @@
 /**
  * The sessions of the cluster's nodes page by page, as `megaphone_listing` tells them on each: one node after the other, and no more
- * of them looked at for one question than a node does in a moment.
+ * of them looked at for one question than a node does in a moment. Nor does one take longer than who asked stays there: what has
+ * been told by then is a page, too.
  */
 
 import { MegaphoneError } from '../errors.js';
 import { Atom, binary, type Term, Tuple } from '../etf/terms.js';
-import type { Cluster } from './cluster.js';
+import type { ClusterNode } from './cluster-node.js';
 import type { ErlangNode } from './ports.js';
 
 export interface SessionQuery {
@@ -39,22 +40,40 @@ export interface SessionPage {
   readonly total: number;
 }
 
+interface Nodes {
+  readonly nodes: readonly (Pick<ClusterNode, 'name' | 'kind'> & {
+    readonly room: { readonly sessions: number };
+  })[];
+}
+
+interface NodePage {
+  readonly rows: readonly SessionRow[];
+  readonly next: number | undefined;
+  readonly lookedAt: number;
+}
+
 const MODULE = 'megaphone_listing';
 /** How many sessions are looked at for one page. */
 const AT_MOST = 1000;
-const TIMEOUT_MS = 8_000;
+/** A node itself takes no more than 2.5 s. Both together are less than a connection of the admin port has (10 s). */
+const TIMEOUT_MS = 5_000;
+/** Of a page's time, after which no other node is asked. */
+const ASKING_MS = 3_000;
 const CURSOR = /^(\d{1,12}):(.+)$/;
 
 export class ModuleSessions {
   readonly #node: Pick<ErlangNode, 'rpc'>;
-  readonly #cluster: Pick<Cluster, 'nodes'>;
+  readonly #cluster: Nodes;
+  readonly #now: () => number;
 
-  constructor(node: Pick<ErlangNode, 'rpc'>, cluster: Pick<Cluster, 'nodes'>) {
+  /** @param now milliseconds, never running backwards */
+  constructor(node: Pick<ErlangNode, 'rpc'>, cluster: Nodes, now: () => number = () => performance.now()) {
     this.#node = node;
     this.#cluster = cluster;
+    this.#now = now;
   }
 
-  /** @throws MegaphoneError NODE_…, LINK_…: a node did not answer */
+  /** @throws MegaphoneError GATEWAY_NO_LIST: the first that was asked did not answer */
   async page({ search, after, limit }: SessionQuery): Promise<SessionPage> {
     const modules = this.#cluster.nodes.filter(({ kind }) => kind === 'module');
     const names = modules.map(({ name }) => name).sort();
@@ -63,12 +82,23 @@ export class ModuleSessions {
     const sessions: SessionRow[] = [];
     let lookedAt = 0;
     let next = Number(from);
+    let isFirst = true;
+    const until = this.#now() + ASKING_MS;
     for (const name of names.filter((one) => one >= first)) {
       // What was told of another node's table is no place in this one's.
       if (name !== first) next = 0;
+      const here = { sessions, next: `${next}:${name}`, looked_at: lookedAt, total };
       const isFull = sessions.length >= limit || lookedAt >= AT_MOST;
-      if (isFull) return { sessions, next: `${next}:${name}`, looked_at: lookedAt, total };
-      const page = await this.#ask(name, search, next, limit - sessions.length, AT_MOST - lookedAt);
+      if (isFull || this.#now() >= until) return here;
+      let page: NodePage;
+      try {
+        page = await this.#ask(name, search, next, limit - sessions.length, AT_MOST - lookedAt);
+      } catch (error) {
+        // What others told is not lost with it. Who goes on from here is told.
+        if (isFirst || !(error instanceof MegaphoneError)) throw error;
+        return here;
+      }
+      isFirst = false;
       sessions.push(...page.rows);
       lookedAt += page.lookedAt;
       if (page.next !== undefined)
@@ -84,7 +114,7 @@ export class ModuleSessions {
     return answer instanceof Atom && answer.name === 'ok';
   }
 
-  async #ask(node: string, search: string, from: number, wanted: number, atMost: number) {
+  async #ask(node: string, search: string, from: number, wanted: number, atMost: number): Promise<NodePage> {
     const answer = await this.#call(node, 'page', [binary(search), from, wanted, atMost]);
     const [rows, next, lookedAt] = elementsOf(answer);
     return {

@@ -11,6 +11,7 @@ with_table_test_() ->
         fun() -> those_are_found_whose_user_or_address_begins_so() end,
         fun() -> a_search_looks_at_no_more_than_it_may() end,
         fun() -> one_that_does_not_answer_is_left_out() end,
+        fun() -> a_page_does_not_wait_for_one_stretch_after_the_other() end,
         fun() -> one_is_closed_by_its_id_and_no_other() end
     ]}.
 
@@ -84,6 +85,16 @@ one_that_does_not_answer_is_left_out() ->
     {Rows, none, 4} = megaphone_listing:page(<<>>, 0, 50, 1000),
     ?assertEqual(names([1, 2]), users(Rows)),
     Busy ! stop.
+
+%% Busy ones are in all of them.
+a_page_does_not_wait_for_one_stretch_after_the_other() ->
+    [session(N) || N <- lists:seq(1, 150)],
+    Busy = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 150)],
+    [ok = megaphone_sessions:open(<<"busy", (integer_to_binary(N))/binary>>, Pid, {0, 0, 0}) || {N, Pid} <- lists:enumerate(Busy)],
+    {Rows, Next, LookedAt} = megaphone_listing:page(<<>>, 0, 1000, 1000),
+    ?assert(is_integer(Next) andalso LookedAt >= 100 andalso LookedAt < 200 andalso length(Rows) < LookedAt),
+    [Pid ! stop || Pid <- Busy],
+    ?assertEqual(names(lists:seq(1, 150)), users(Rows ++ all(<<>>, Next, 1000, 1000))).
 
 one_is_closed_by_its_id_and_no_other() ->
     Pid = session(7),

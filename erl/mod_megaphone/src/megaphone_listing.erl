@@ -16,33 +16,35 @@
 %% How many sessions are asked at once, and how long they have. Those that are busy for longer are left out.
 -define(AT_ONCE, 100).
 -define(TIMEOUT_MS, 2000).
+%% Of a page's time, after which no more are asked: who asks does not wait long, however many are busy.
+-define(ASKING_MS, 500).
 
 %% @doc The sessions of this node whose user or address begins with `Search', from a place on, where the first is 0: so many, or a
-%% few more, or fewer where so many were looked at; the place of the next ones; and how many were looked at. A whole address of
-%% a user of a host here is looked up instead.
+%% few more, or fewer where so many were looked at, or it takes too long; the place of the next ones; and how many were looked at. A
+%% whole address of a user of a host here is looked up instead.
 -spec page(Search :: binary(), From :: non_neg_integer(), Wanted :: pos_integer(), AtMost :: pos_integer()) ->
     {[row()], next(), LookedAt :: non_neg_integer()}.
 page(Search, From, Wanted, AtMost) ->
     case user(Search) of
         none ->
-            page(Search, From, Wanted, AtMost, {[], 0});
+            page(Search, From, Wanted, AtMost, {[], 0}, erlang:monotonic_time(millisecond) + ?ASKING_MS);
         {User, Server} ->
             Sids = ejabberd_sm:get_session_sids(User, Server),
             Pids = lists:sublist([Pid || {_, Pid} <- Sids, node(Pid) =:= node(), megaphone_control:is_session(Pid)], AtMost),
             {rows(Search, Pids), none, length(Pids)}
     end.
 
--spec page(binary(), non_neg_integer(), integer(), integer(), {[row()], non_neg_integer()}) -> {[row()], next(), non_neg_integer()}.
-page(_, From, Wanted, AtMost, {Rows, LookedAt}) when Wanted =< 0; AtMost =< 0 ->
-    {Rows, From, LookedAt};
-page(Search, From, Wanted, AtMost, {Rows, LookedAt}) ->
+-spec page(binary(), non_neg_integer(), integer(), integer(), {[row()], non_neg_integer()}, Until :: integer()) ->
+    {[row()], next(), non_neg_integer()}.
+page(Search, From, Wanted, AtMost, {Rows, LookedAt}, Until) ->
     {Pids, Next} = megaphone_sessions:page(From, lists:min([Wanted, AtMost, ?AT_ONCE])),
     Found = rows(Search, Pids),
-    Seen = {Rows ++ Found, LookedAt + length(Pids)},
-    case Next of
-        none -> {Rows ++ Found, none, LookedAt + length(Pids)};
-        %% An empty stretch counts, too.
-        _ -> page(Search, Next, Wanted - length(Found), AtMost - max(1, length(Pids)), Seen)
+    {Rows1, LookedAt1} = {Rows ++ Found, LookedAt + length(Pids)},
+    %% An empty stretch counts, too.
+    {Wanted1, AtMost1} = {Wanted - length(Found), AtMost - max(1, length(Pids))},
+    case Next =:= none orelse Wanted1 =< 0 orelse AtMost1 =< 0 orelse erlang:monotonic_time(millisecond) >= Until of
+        true -> {Rows1, Next, LookedAt1};
+        false -> page(Search, Next, Wanted1, AtMost1, {Rows1, LookedAt1}, Until)
     end.
 
 %% @doc Ends a session of this node, by what a row names it.
