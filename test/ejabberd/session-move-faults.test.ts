@@ -296,6 +296,14 @@ it('the nodes lose each other before the old processes hear that the new ones se
   const late = `length([P || {_, P} <- megaphone_sessions:all(), {messages, Ms} <- [process_info(P, messages)], lists:keymember(bosh_request, 1, Ms)])`;
   const tardy = all.slice(0, PEOPLE / 2).filter(({ sid }) => sid.startsWith(tagOf(old.name))).length;
   await until(async () => Number(await old.server.print(late)) >= tardy);
+  // What comes while a process routes what it had is repeated, too: here a request as of the asker.
+  const routing = all.find(({ sid }) => sid.startsWith(tagOf(old.name)));
+  assert.ok(routing);
+  await old.server.evaluate(`
+    Pid = ${processOf(routing)}, Asker = whereis(asker),
+    ejabberd_hooks:add(filter_packet, fun(Packet) -> _ = self() =:= Pid andalso (Pid ! {bosh_request, Asker, <<>>}), Packet end, 10),
+    ejabberd_router:route({message, <<>>, chat, <<>>, jid:make(<<"a">>, <<"localhost">>, <<"a">>), jid:decode(<<"${routing.jid}">>), [],
+      [{text, <<>>, <<"routed">>}], undefined, [], #{}}), ok.`);
   // The gateway asks for none of them: it hears of that later.
   await old.server.evaluate('sys:suspend(megaphone_cluster).');
   await old.server.evaluate(`erlang:disconnect_node('${next.name}').`);
@@ -321,6 +329,12 @@ it('the nodes lose each other before the old processes hear that the new ones se
   );
   const [cuts = 0, moves = 0] = ['cut', 'moved'].map((word) => told.split(word).length - 1);
   assert.ok(cuts >= count && cuts + moves === PEOPLE, `${count}: ${told}`);
+  assert.equal(
+    await old.server.print(
+      '[Status || {_, Status, _, _} <- element(2, process_info(whereis(asker), messages))]',
+    ),
+    '[503]',
+  );
   for (const one of all) await one.terminate();
 });
 

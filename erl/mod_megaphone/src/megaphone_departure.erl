@@ -2,7 +2,8 @@
 %%%
 %%% The old process of a session that moves (megaphone_move): asks the other node to take it, and, once it has, passes on what
 %%% still comes here, to the end of its time. Until the new one serves it leaves its mailbox alone, so that it can go on as if nothing
-%%% had happened; that takes some milliseconds, and five seconds at most.
+%%% had happened; that takes some milliseconds, and five seconds at most, unless the connection of the nodes takes nothing just when
+%%% it is to carry a monitor of the new one: for that there is no `nosuspend'.
 %%%
 %%% What the new one sends must not overtake what is on its way to a gateway: that answers a call behind it before anything moves.
 -module(megaphone_departure).
@@ -72,7 +73,7 @@ ask(Target, Asker, Exported, B) ->
                     gone({Id, New, NewMonitor}, Asker, Exported, B);
                 _ ->
                     _ = erlang:demonitor(NewMonitor, [flush]),
-                    New ! {Id, over},
+                    ok = tell_over(New, Id),
                     stay(busy, Asker)
             end;
         Not ->
@@ -114,11 +115,19 @@ await_ready(Id, New, Monitor, Until) ->
             {stays, refused}
     after max(0, Until - erlang:monotonic_time(millisecond)) ->
         _ = erlang:demonitor(Monitor, [flush]),
-        New ! {Id, over},
+        ok = tell_over(New, Id),
         {stays, timeout}
     end.
 
-%% Has nothing been heard of its end, as when the connection broke meanwhile?
+%% It must come there, where it is waited for without end; and this process must not wait for the connection of the nodes.
+-spec tell_over(New :: pid(), Id :: reference()) -> ok.
+tell_over(New, Id) ->
+    _ = spawn(erlang, send, [New, {Id, over}]),
+    ok.
+
+%% Has nothing been heard of its end, as when the connection broke meanwhile? That looks at what has come: where the connection broke
+%% and is back before this process hears of it, `go' leaves on the new one, to a process that is gone. The session is killed
+%% then, though nobody has it: it is over, but there are never two.
 -spec is_there(pid(), Monitor :: reference()) -> boolean().
 is_there(New, Monitor) ->
     receive {'DOWN', Monitor, process, New, _} -> false after 0 -> true end.
@@ -182,9 +191,10 @@ left_alone(New, #{socket := Socket} = Exported, B) ->
     ok = megaphone_sessions:close(Sid, self()),
     ok = megaphone_resumable:leave(),
     ok = megaphone_passage:close(megaphone_passage:name(megaphone_c2s:stream(C2s))),
-    ok = lists:foreach(fun megaphone_gateway:repeat/1, exchanges(Exported) ++ unread()),
     ok = close_socket(Socket),
-    left().
+    %% May take long. What comes meanwhile would be lost with this process.
+    ok = left(),
+    lists:foreach(fun megaphone_gateway:repeat/1, exchanges(Exported) ++ unread()).
 
 %% Exchanges that came meanwhile.
 -spec unread() -> [pid()].
