@@ -5,6 +5,7 @@
 
 import { isIP } from 'node:net';
 import { Networks } from '../gateway/networks.js';
+import { ownText } from './own-text.js';
 
 export interface ClientAddress {
   readonly ip: string;
@@ -34,7 +35,8 @@ export class TrustedProxies extends Networks {
       if (next === undefined) break;
       hop = next;
     }
-    return { ...hop, secure };
+    // It is remembered for longer than its request.
+    return { ip: ownText(hop.ip), port: hop.port, secure };
   }
 }
 

@@ -3,6 +3,8 @@
  * the older one to the younger, and when that is full, the older one is forgotten.
  */
 
+import { ownText } from './own-text.js';
+
 /** Whoever sends longer ones has them worked out each time. */
 const MOST_CHARACTERS = 64;
 
@@ -30,6 +32,6 @@ export class Remembered {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(text, value);
+    this.#young.set(ownText(text), value);
   }
 }
