@@ -5,7 +5,8 @@ import type { Config } from './schema.js';
 
 /**
  * The configuration of each worker, as of a gateway of its own. The maxima are those of all workers together, and
- * connections are dealt out evenly, so each gets its share, rounded up.
+ * connections are dealt out evenly, so each gets its share, rounded up. Those of one address are few, and may come to one worker:
+ * of what an address may, each gets twice its share.
  */
 export function workerConfigs(config: Config): Config[] {
   const { workers, distribution_port: first } = config;
@@ -16,8 +17,8 @@ export function workerConfigs(config: Config): Config[] {
     distribution_port: first === 0 ? 0 : first + index,
     max_receiving: Math.ceil(config.max_receiving / workers),
     max_connections: Math.ceil(config.max_connections / workers),
-    max_connections_per_address: Math.ceil(config.max_connections_per_address / workers),
-    max_requests_per_address: share(config.max_requests_per_address, workers),
+    max_connections_per_address: ofAddress(config.max_connections_per_address, workers),
+    max_requests_per_address: rateOfAddress(config.max_requests_per_address, workers),
     max_exchanges: Math.ceil(config.max_exchanges / workers),
     max_waiting: Math.ceil(config.max_waiting / workers),
     admin_port: 0,
@@ -25,8 +26,12 @@ export function workerConfigs(config: Config): Config[] {
   }));
 }
 
+const ofAddress = (whole: number, workers: number): number =>
+  Math.min(whole, Math.ceil((2 * whole) / workers));
+
 /** A failed login is told to every worker, so of those each counts all. */
-function share(whole: Config['max_requests_per_address'], workers: number): typeof whole {
+function rateOfAddress(whole: Config['max_requests_per_address'], workers: number): typeof whole {
   if (whole === 0) return whole;
-  return { burst: Math.ceil(whole.burst / workers), perSecond: whole.perSecond / workers };
+  const { burst, perSecond } = whole;
+  return { burst: ofAddress(burst, workers), perSecond: Math.min(perSecond, (2 * perSecond) / workers) };
 }

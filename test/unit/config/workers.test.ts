@@ -45,21 +45,13 @@ test('a distribution port that leaves no room for the workers behind it is refus
   assert.match(problem({ workers: 3, distribution_port: 65_534 }), /^distribution_port: .* from 1 to 65533/);
 });
 
-const SHARED = [
-  'max_connections',
-  'max_connections_per_address',
-  'max_exchanges',
-  'max_receiving',
-  'max_waiting',
-] as const;
+const SHARED = ['max_connections', 'max_exchanges', 'max_receiving', 'max_waiting'] as const;
 
 test('workers differ in name and port, share the maxima, and keep all else', () => {
   const settings = fc.record({
     workers: fc.integer({ min: 2, max: 128 }),
     max_connections: fc.integer({ min: 1, max: 1_000_000 }),
     max_exchanges: fc.integer({ min: 1, max: 1_000_000 }),
-    max_connections_per_address: fc.integer({ min: 0, max: 1_000_000 }),
-    max_requests_per_address: fc.integer({ min: 1, max: 1_000_000 }).map((count) => `${count}/10 s`),
     max_receiving: fc.integer({ min: 1024, max: 16 * 1024 ** 3 }),
     max_waiting: fc.integer({ min: 1024, max: 1024 ** 3 }),
     distribution_port: fc.integer({ min: 1, max: 60_000 }),
@@ -76,18 +68,36 @@ test('workers differ in name and port, share the maxima, and keep all else', () 
         assert.equal(worker.admin_port, 0);
         assert.equal(worker.tick_time, 9);
       }
-      const rate = whole.max_requests_per_address as Rate;
-      const rates = workers.map(({ max_requests_per_address }) => max_requests_per_address as Rate);
-      const bursts = rates.reduce((total, { burst }) => total + burst, 0);
-      assert.ok(bursts >= rate.burst && bursts < rate.burst + given.workers);
-      assert.ok(
-        Math.abs(rates.reduce((total, { perSecond }) => total + perSecond, 0) - rate.perSecond) < 1e-6,
-      );
       for (const key of SHARED) {
         const sum = workers.reduce((total, worker) => total + worker[key], 0);
         assert.ok(sum >= given[key] && sum < given[key] + given.workers, key);
       }
     }),
+  );
+});
+
+test('of what one address may, each worker allows twice its share, and no more than the whole', () => {
+  const of = (workers: number, connections: number, requests: string) => {
+    const limits = { max_connections_per_address: connections, max_requests_per_address: requests };
+    const all = workerConfigs(config({ ...limits, workers }));
+    const [first] = all;
+    assert.ok(first);
+    for (const worker of all) {
+      assert.equal(worker.max_connections_per_address, first.max_connections_per_address);
+      assert.deepEqual(worker.max_requests_per_address, first.max_requests_per_address);
+    }
+    const { burst, perSecond } = first.max_requests_per_address as Rate;
+    return [first.max_connections_per_address, burst, perSecond];
+  };
+  assert.deepEqual(of(4, 4, '100/10s'), [2, 50, 5]);
+  assert.deepEqual(of(2, 4, '100/10s'), [4, 100, 10]);
+  assert.deepEqual(of(1, 4, '100/10s'), [4, 100, 10]);
+  assert.deepEqual(of(8, 1, '1/s'), [1, 1, 0.25]);
+  assert.deepEqual(of(3, 0, '10/s'), [0, 7, 20 / 3]);
+  const none = workerConfigs(config({ workers: 4, max_requests_per_address: 0 }));
+  assert.deepEqual(
+    none.map(({ max_requests_per_address }) => max_requests_per_address),
+    [0, 0, 0, 0],
   );
 });
 
