@@ -28,7 +28,9 @@ export class Door {
   readonly #failures: TokenBuckets | undefined;
   readonly #exempt: Networks;
   /** When each ends. The one noted last comes last. */
-  readonly #bans = new Map<string, number>();
+  #bans = new Map<string, number>();
+  /** When nobody is refused any more. */
+  #until = 0;
   readonly #clock: Clock;
   readonly #log: LimitedLog;
 
@@ -39,9 +41,12 @@ export class Door {
     this.#log = new LimitedLog(log);
   }
 
-  /** Why a client begins no session now. Looks at who it is only where somebody was noted. */
+  /** Why a client begins no session now. Looks at who it is only while somebody may not. */
   refusalOf(request: { readonly client: ClientInfo }): refusals.Refusal | undefined {
-    if (this.#bans.size === 0 && (this.#failures?.isEmpty ?? true)) return undefined;
+    if (this.#until <= this.#clock.now) {
+      if (this.#bans.size > 0) this.#bans = new Map();
+      return undefined;
+    }
     const { ip } = request.client;
     const refusal = this.#refusalOf(networkOf(ip));
     // Of a network some may be exempt.
@@ -53,7 +58,9 @@ export class Door {
     if (this.#failures === undefined || this.#exempt.has(ip)) return;
     const network = networkOf(ip);
     this.#failures.charge(network, this.#clock.now);
-    if (this.#failures.wait(network, this.#clock.now) === 0) return;
+    const wait = this.#failures.wait(network, this.#clock.now);
+    if (wait === 0) return;
+    this.#until = Math.max(this.#until, this.#clock.now + wait);
     this.#warn(
       'GATEWAY_FAILED_LOGINS',
       ip,
@@ -66,7 +73,9 @@ export class Door {
     if (this.#exempt.has(ip)) return;
     const network = networkOf(ip);
     this.#bans.delete(network);
-    this.#bans.set(network, this.#clock.now + Math.min(seconds, LONGEST_BAN));
+    const end = this.#clock.now + Math.min(seconds, LONGEST_BAN);
+    this.#bans.set(network, end);
+    this.#until = Math.max(this.#until, end);
     if (this.#bans.size > MOST) this.#forgetOldest();
     this.#warn('GATEWAY_BANNED', ip, `${ip} is banned by ejabberd, and begins no sessions`);
   }

@@ -75,11 +75,6 @@ export class TokenBuckets {
     return bucket.tokens >= 1 ? 0 : (1 - bucket.tokens) / this.#each.perSecond;
   }
 
-  /** Nobody took any for a while. */
-  get isEmpty(): boolean {
-    return this.#young.size === 0 && this.#old.size === 0;
-  }
-
   /** Keys remembered. */
   get size(): number {
     let both = 0;

@@ -27,16 +27,35 @@ function refused(door: Door, ip: string): string {
   return `${refusal.reason} ${refusal.status} ${seconds}`;
 }
 
-test('while nobody is noted, nobody is looked at', () => {
+test('nobody is looked at but while somebody may not begin a session', () => {
   const door = make();
   const stranger = {
     get client(): ClientInfo {
       throw new Error('looked at');
     },
   };
-  assert.equal(door.refusalOf(stranger), undefined);
-  door.failedLogin('192.0.2.1');
-  assert.throws(() => door.refusalOf(stranger), /looked at/);
+  const isLookedAt = (): boolean => {
+    try {
+      door.refusalOf(stranger);
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  assert.equal(isLookedAt(), false);
+  for (let count = 0; count < 3; count += 1) {
+    assert.equal(isLookedAt(), false);
+    door.failedLogin('192.0.2.1');
+  }
+  assert.equal(isLookedAt(), true);
+  clock.now += 10.1;
+  assert.equal(isLookedAt(), false);
+  door.banned('192.0.2.1', 30);
+  door.banned('192.0.2.2', 20);
+  clock.now += 29;
+  assert.equal(isLookedAt(), true);
+  clock.now += 1;
+  assert.equal(isLookedAt(), false);
 });
 
 test('so many logins may fail; those under way then count too, and all is made up for', () => {
