@@ -5,10 +5,11 @@ import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { check } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
-import { type Finding, linesOf } from './cli/finding.js';
+import { type Finding, failureLines, linesOf } from './cli/finding.js';
 import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
+import { printable } from './cli/printable.js';
 import { terminalOf } from './cli/terminal.js';
 import { top } from './cli/top.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
@@ -60,7 +61,7 @@ async function main(): Promise<void> {
     case 'version':
       return print(version());
     case 'help':
-      return print(helpText().trimEnd());
+      return print(...helpText().trimEnd().split('\n'));
   }
 }
 
@@ -124,7 +125,7 @@ async function urlCheck({ user, origin }: Arguments, operand: string): Promise<A
 async function printFindings(findings: AsyncGenerator<Finding>): Promise<void> {
   for await (const finding of findings) {
     if (finding.mark === '✘') process.exitCode = 1;
-    print(linesOf(finding).join('\n'));
+    print(...linesOf(finding));
   }
 }
 
@@ -173,15 +174,15 @@ function hostForUrl(ip: string): string {
   return ip.includes(':') ? `[${ip}]` : ip;
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+/** All that commands print comes through here, or by `top`'s screen; much of it is what others told. */
+function print(...lines: readonly string[]): void {
+  process.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
 }
 
 main()
   .catch((error: unknown) => {
     if (!(error instanceof MegaphoneError)) throw error;
-    const hint = error.hint === undefined ? '' : `\n  → ${error.hint}`;
-    process.stderr.write(`megaphone: ${error.message} [${error.code}]${hint}\n`);
+    process.stderr.write(`${failureLines(error).join('\n')}\n`);
     process.exitCode = 1;
   })
   .finally(() => standardOutput.flushed());

@@ -7,9 +7,9 @@ import { isIP } from 'node:net';
 import { MegaphoneError } from '../errors.js';
 
 import { BoshLink } from './endpoint/bosh-link.js';
+import { Bounds } from './endpoint/bounds.js';
 import { conversation, type Step } from './endpoint/conversation.js';
 import { type Endpoints, hostMeta } from './endpoint/host-meta.js';
-import { inTime } from './endpoint/link.js';
 import type { Account } from './endpoint/login.js';
 import { reach } from './endpoint/reach.js';
 import { ofConnection, type Transport, Trouble } from './endpoint/trouble.js';
@@ -51,7 +51,7 @@ export async function* checkUrl({ url, account, origin }: UrlCheck): AsyncGenera
       bosh,
       isPrivate(bosh, url),
       account,
-      new BoshLink(bosh, origin, account.domain),
+      (bounds) => new BoshLink(bosh, origin, account.domain, bounds),
     );
   if (websocket !== undefined)
     yield* checkEndpoint(
@@ -59,7 +59,7 @@ export async function* checkUrl({ url, account, origin }: UrlCheck): AsyncGenera
       websocket,
       isPrivate(websocket, url),
       account,
-      new WebSocketLink(websocket, origin, account.domain),
+      (bounds) => new WebSocketLink(websocket, origin, account.domain, bounds),
     );
 }
 
@@ -68,7 +68,7 @@ async function* endpointsOf(url: URL): AsyncGenerator<Finding, Partial<Endpoints
   if (url.pathname !== '/') return { bosh: url };
   const websocket = new URL('/ws', url.origin.replace('http', 'ws'));
   try {
-    const found = await inTime(hostMeta(url));
+    const found = await hostMeta(url, new Bounds());
     if (found !== undefined) {
       const names = [found.bosh, found.websocket].filter((at) => at !== undefined).join(' and ');
       const isMixed = names.includes('http:') || names.includes('ws:');
@@ -78,8 +78,9 @@ async function* endpointsOf(url: URL): AsyncGenerator<Finding, Partial<Endpoints
       return found;
     }
     yield good('no host-meta names endpoints: the usual paths are tried');
-  } catch {
-    // The first step of each endpoint will say what is wrong with the connection.
+  } catch (error) {
+    if (error instanceof Trouble) yield bad(`host-meta: ${error.message}`, error.hint);
+    // Else the first step of each endpoint will say what is wrong with the connection.
   }
   return { bosh: new URL('/bosh', url), websocket };
 }
@@ -92,16 +93,18 @@ async function* checkEndpoint(
   url: URL,
   isSafe: boolean,
   account: Account,
-  link: BoshLink | WebSocketLink,
+  linkWithin: (bounds: Bounds) => BoshLink | WebSocketLink,
 ): AsyncGenerator<Finding> {
+  const bounds = new Bounds();
+  const link = linkWithin(bounds);
   const steps = function* (): Generator<Step> {
-    yield { what: `connect to ${url}`, run: () => reach(url) };
+    yield { what: `connect to ${url}`, run: () => reach(url, bounds.signal) };
     yield* conversation(link, account, isSafe);
   };
   try {
     for (const { what, run } of steps()) {
       const start = performance.now();
-      const told = await inTime(run()).catch((error: unknown) => ofConnection(error));
+      const told = await bounds.step(run).catch((error: unknown) => ofConnection(error));
       const text = `${transport}: ${what}`;
       const time = `${Math.round(performance.now() - start)} ms`;
       if (told instanceof Trouble) {

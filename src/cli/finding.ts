@@ -7,6 +7,7 @@
  */
 
 import { MegaphoneError } from '../errors.js';
+import { printable } from './printable.js';
 
 export interface Finding {
   readonly mark: '✔' | '⚠' | '✘';
@@ -24,10 +25,22 @@ export function failed(error: unknown): Finding {
   return { mark: '✘', text: error.message, hint: error.hint, code: error.code };
 }
 
-/** As it is printed: what a stranger's server said can do nothing to a terminal. */
+/** As it is printed: what a stranger's server said is part of one line, and can do nothing to a terminal. */
 export function linesOf({ mark, text, hint, code }: Finding): string[] {
-  const lines = text.split('\n').map((line) => `${mark} ${line}${code === undefined ? '' : ` [${code}]`}`);
-  return [...lines, ...(hint === undefined ? [] : [`  → ${hint}`])].map((line) =>
-    line.replace(/\p{Cc}/gu, '\ufffd'),
+  const lines = textLines(text, code).map(
+    (line) => `${mark} ${line}${code === undefined ? '' : ` [${code}]`}`,
   );
+  return [...lines, ...(hint === undefined ? [] : [hintLine(hint)])];
 }
+
+/** As `linesOf` a finding; for what ends the program. */
+export function failureLines({ message, hint, code }: MegaphoneError): string[] {
+  const text = `megaphone: ${textLines(message, code).join('\n')} [${code}]`;
+  return [text, ...(hint === undefined ? [] : [hintLine(hint)])];
+}
+
+/** Only what is wrong with the operator's own configuration may be several things. */
+const textLines = (text: string, code: string | undefined): string[] =>
+  (code?.startsWith('CONFIG_') ? text.split('\n') : [text]).map(printable);
+
+const hintLine = (hint: string): string => `  → ${printable(hint)}`;

@@ -1,6 +1,7 @@
 /** The lines of `megaphone top`: what operators look at first, first; as many as there is room for. */
 
 import type { Snapshot } from '../observe/figures.js';
+import { printable } from './printable.js';
 import { amount, bytes, number, per, seconds, span } from './units.js';
 
 export interface Size {
@@ -81,6 +82,3 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 const clock = (at: number): string => new Date(1000 * at).toTimeString().slice(0, 8);
-
-/** What others wrote must not move the cursor, nor worse. */
-const printable = (line: string): string => line.replace(/\p{C}/gu, '·');

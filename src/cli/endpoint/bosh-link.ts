@@ -2,7 +2,8 @@
 
 import { randomInt } from 'node:crypto';
 import { Agent, request } from 'undici';
-import { escaped, FEATURES, type Link, PATIENCE_MS, refuseErrors } from './link.js';
+import { type Bounds, PATIENCE_MS } from './bounds.js';
+import { escaped, featuresIn, type Link, refuseErrors } from './link.js';
 import { ofConnection, ofStatus, ofStream, Trouble } from './trouble.js';
 
 const NAMESPACES = "xmlns='http://jabber.org/protocol/httpbind' xmlns:xmpp='urn:xmpp:xbosh'";
@@ -13,19 +14,17 @@ export class BoshLink implements Link {
   readonly #url: URL;
   readonly #origin: string;
   readonly #domain: string;
-  readonly #agent = new Agent({
-    connect: { timeout: PATIENCE_MS },
-    headersTimeout: PATIENCE_MS,
-    bodyTimeout: PATIENCE_MS,
-  });
+  readonly #bounds: Bounds;
+  readonly #agent = new Agent({ connect: { timeout: PATIENCE_MS } });
   #rid = randomInt(2 ** 31);
   #sid = '';
   #unsent = '';
 
-  constructor(url: URL, origin: string, domain: string) {
+  constructor(url: URL, origin: string, domain: string, bounds: Bounds) {
     this.#url = url;
     this.#origin = origin;
     this.#domain = domain;
+    this.#bounds = bounds;
   }
 
   async open(): Promise<string> {
@@ -34,7 +33,7 @@ export class BoshLink implements Link {
     let answer = await this.#ask(this.#sid === '' ? offer : `${to} xmpp:restart='true'`);
     if (this.#sid === '') this.#sid = / sid=['"]([^'"]+)/.exec(answer)?.[1] ?? '';
     if (this.#sid === '') throw new Trouble('what answers begins no session', NOT_BOSH);
-    while (!FEATURES.test(answer)) answer = await this.#ask();
+    while (featuresIn(answer) === undefined) answer = await this.#ask();
     return answer;
   }
 
@@ -76,10 +75,11 @@ export class BoshLink implements Link {
       method: 'POST',
       headers,
       body,
+      signal: this.#bounds.signal,
     }).catch((error: unknown) => {
       throw ofConnection(error);
     });
-    const text = await answer.body.text();
+    const text = await this.#bounds.read(answer.body);
     if (answer.statusCode !== 200) throw ofStatus('BOSH', answer.statusCode, answer.headers);
     const allowed = answer.headers['access-control-allow-origin'];
     if (this.#origin !== this.#url.origin && allowed !== '*' && allowed !== this.#origin)

@@ -1,6 +1,7 @@
 /** What `megaphone check` does over a stream, step by step: from its features to a message that comes back, and goodbye. */
 
 import { randomUUID } from 'node:crypto';
+import { elementIn, type Found } from './element.js';
 import { escaped, type Link, receiveUntil, unescaped } from './link.js';
 import { type Account, logIn, mechanismsOf } from './login.js';
 import { Trouble } from './trouble.js';
@@ -65,7 +66,7 @@ async function bind(link: Link): Promise<string> {
   link.send(
     `<iq xmlns='jabber:client' type='set' id='${id}'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>`,
   );
-  const [iq] = await receiveUntil(link, elementOf('iq', id));
+  const { text: iq } = await receiveUntil(link, elementOf('iq', id));
   const [, jid] = /<jid>([^<]+)<\/jid>/.exec(iq) ?? [];
   if (jid === undefined) throw refused(iq);
   return unescaped(jid);
@@ -77,15 +78,17 @@ async function sendItself(link: Link, jid: string): Promise<void> {
   link.send(
     `<message xmlns='jabber:client' to='${escaped(jid)}' type='headline' id='${id}'><body>megaphone check</body></message>`,
   );
-  const [message] = await receiveUntil(link, elementOf('message', id));
-  if (/ type=['"]error['"]/.test(message)) throw refused(message);
+  const { attributes, text } = await receiveUntil(link, elementOf('message', id));
+  if (/ type=['"]error['"]/.test(attributes)) throw refused(text);
 }
 
-const elementOf = (name: string, id: string): RegExp =>
-  new RegExp(`<${name}\\b[^>]* id=['"]${id}['"].*?</${name}>`, 's');
+const elementOf =
+  (name: string, id: string) =>
+  (text: string): Found | undefined =>
+    elementIn(text, name, new RegExp(` id=['"]${id}['"]`));
 
 function refused(stanza: string): Trouble {
-  const [, condition = 'no reason given'] = /<error\b[^>]*>\s*<([a-z-]+)/.exec(stanza) ?? [];
+  const [, condition = 'no reason given'] = /<error\b[^<>]*>\s*<([a-z-]+)/.exec(stanza) ?? [];
   return new Trouble(
     `refused with ${condition}`,
     'an access rule, a limit or a module of the server is in the way: its log says which',

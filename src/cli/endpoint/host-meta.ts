@@ -1,7 +1,8 @@
 /** Where a site says that its endpoints are (XEP-0156). */
 
-import { request } from 'undici';
-import { PATIENCE_MS, unescaped } from './link.js';
+import { Agent, request } from 'undici';
+import { type Bounds, PATIENCE_MS } from './bounds.js';
+import { unescaped } from './link.js';
 
 export interface Endpoints {
   readonly bosh: URL | undefined;
@@ -11,9 +12,24 @@ export interface Endpoints {
 const RELATION = 'urn:xmpp:alt-connections:';
 
 /** Undefined where the site has neither form of it, or names none in it. */
-export async function hostMeta(site: URL): Promise<(Endpoints & { readonly file: string }) | undefined> {
+export async function hostMeta(
+  site: URL,
+  bounds: Bounds,
+): Promise<(Endpoints & { readonly file: string }) | undefined> {
+  const agent = new Agent({ connect: { timeout: PATIENCE_MS } });
+  try {
+    return await bounds.step(() => find(site, (url) => read(url, bounds, agent)));
+  } finally {
+    void agent.destroy();
+  }
+}
+
+async function find(
+  site: URL,
+  textAt: (url: URL) => Promise<string | undefined>,
+): Promise<(Endpoints & { readonly file: string }) | undefined> {
   for (const file of ['host-meta.json', 'host-meta']) {
-    const text = await read(new URL(`/.well-known/${file}`, site));
+    const text = await textAt(new URL(`/.well-known/${file}`, site));
     const links = text === undefined ? [] : file.endsWith('json') ? fromJson(text) : fromXml(text);
     const bosh = hrefOf(links, 'xbosh');
     const websocket = hrefOf(links, 'websocket');
@@ -27,10 +43,9 @@ interface LinkElement {
   readonly href?: unknown;
 }
 
-async function read(url: URL): Promise<string | undefined> {
-  const timeouts = { headersTimeout: PATIENCE_MS, bodyTimeout: PATIENCE_MS };
-  const answer = await request(url, timeouts);
-  const text = await answer.body.text();
+async function read(url: URL, bounds: Bounds, dispatcher: Agent): Promise<string | undefined> {
+  const answer = await request(url, { dispatcher, signal: bounds.signal });
+  const text = await bounds.read(answer.body);
   return answer.statusCode === 200 ? text : undefined;
 }
 
@@ -46,7 +61,7 @@ function fromJson(text: string): readonly LinkElement[] {
 function fromXml(text: string): readonly LinkElement[] {
   const attributeOf = (tag: string, name: string): string | undefined =>
     new RegExp(`\\b${name}=(['"])(.*?)\\1`).exec(tag)?.[2];
-  return [...text.matchAll(/<(?:\w+:)?Link\b[^>]*>/g)].map(([tag]) => ({
+  return [...text.matchAll(/<(?:\w+:)?Link\b[^<>]*>/g)].map(([tag]) => ({
     rel: attributeOf(tag, 'rel'),
     href: unescaped(attributeOf(tag, 'href') ?? ''),
   }));

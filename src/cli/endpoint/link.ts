@@ -3,7 +3,8 @@
  * a few words in it, of a server of any make, and needs no parser for that.
  */
 
-import { ofStream, Trouble } from './trouble.js';
+import { elementIn, type Found } from './element.js';
+import { ofStream } from './trouble.js';
 
 export interface Link {
   /** Opens the stream, or begins it anew after the login; resolves with its features. */
@@ -19,29 +20,29 @@ export interface Link {
 }
 
 /** Receives until that comes. */
-export async function receiveUntil(link: Link, pattern: RegExp): Promise<RegExpExecArray> {
+export async function receiveUntil<T>(link: Link, find: (text: string) => T | undefined): Promise<T> {
   for (;;) {
-    const found = pattern.exec(await link.receive());
-    if (found !== null) return found;
+    const found = find(await link.receive());
+    if (found !== undefined) return found;
   }
 }
 
-export const FEATURES = /<(?:\w+:)?features\b(?:[^>]*\/>|.*<\/(?:\w+:)?features>)/s;
+export const featuresIn = (text: string): Found | undefined => elementIn(text, 'features');
 
-const ERROR = /<(?:(stream):)?error\b([^>]*)>(.*?)<\/(?:\w+:)?error>/s;
+const NONE = { prefix: '', attributes: '', inner: '' };
 const STREAMS = 'http://etherx.jabber.org/streams';
 
 /** @throws Trouble where the text has a stream error */
 export function refuseErrors(text: string, domain: string): void {
-  const [, prefix, attributes = '', inner = ''] = ERROR.exec(text) ?? [];
-  if (prefix === undefined && !attributes.includes(STREAMS)) return;
+  const { prefix, attributes, inner } = elementIn(text, 'error') ?? NONE;
+  if (prefix !== 'stream' && !attributes.includes(STREAMS)) return;
   const [, condition = 'undefined-condition'] = /<([a-z-]+)/.exec(inner) ?? [];
   throw ofStream(condition, textOf(inner), domain);
 }
 
 /** What a `text` element says, for people. */
 export function textOf(xml: string): string {
-  return unescaped(/<text\b[^>]*>([^<]*)/.exec(xml)?.[1] ?? '');
+  return unescaped(/<text\b[^<>]*>([^<]*)/.exec(xml)?.[1] ?? '');
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', apos: "'", quot: '"' };
@@ -51,20 +52,3 @@ export const unescaped = (text: string): string =>
 
 export const escaped = (text: string): string =>
   text.replace(/[<&'"]/g, (character) => `&#${character.charCodeAt(0)};`);
-
-export const PATIENCE_MS = 10_000;
-
-/** @throws Trouble where it takes longer */
-export async function inTime<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Trouble(`no answer for ${PATIENCE_MS / 1000} s`, LATE)), PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const LATE = 'something on the way keeps it: look at the time-outs and buffers of proxies, and at the logs';

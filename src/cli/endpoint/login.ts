@@ -1,5 +1,6 @@
 /** SASL (RFC 6120 §6), with the best mechanism that both sides have. */
 
+import { elementIn } from './element.js';
 import { type Link, receiveUntil, textOf } from './link.js';
 import { type Hash, Scram } from './scram.js';
 import { ofSasl, Trouble } from './trouble.js';
@@ -18,8 +19,10 @@ const SCRAM: readonly (readonly [mechanism: string, hash: Hash])[] = [
 ];
 
 export function mechanismsOf(features: string): readonly string[] {
-  const [, offered = ''] = /<mechanisms\b[^>]*>(.*?)<\/mechanisms>/s.exec(features) ?? [];
-  return [...offered.matchAll(/<mechanism>([^<]+)<\/mechanism>/g)].map(([, name = '']) => name);
+  const offered = elementIn(features, 'mechanisms');
+  return [...(offered?.inner ?? '').matchAll(/<mechanism>([^<]+)<\/mechanism>/g)].map(
+    ([, name = '']) => name,
+  );
 }
 
 /**
@@ -75,12 +78,11 @@ const SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
 /** An empty one is a `=` (RFC 6120 §6.4.2). */
 const base64 = (text: string): string => Buffer.from(text).toString('base64') || '=';
 
-const REPLY = /<(success|challenge|failure)\b[^>]*?(?:\/>|>(.*?)<\/\1>)/s;
-
 /** What a challenge or a success holds. */
 async function said(link: Link, element: string): Promise<string> {
   link.send(element);
-  const [, name, inner = ''] = await receiveUntil(link, REPLY);
+  const reply = (text: string) => elementIn(text, 'success|challenge|failure');
+  const { name, inner } = await receiveUntil(link, reply);
   if (name !== 'failure') return Buffer.from(inner, 'base64').toString();
   throw ofSasl(/<([a-z-]+)/.exec(inner)?.[1] ?? 'no reason given', textOf(inner));
 }

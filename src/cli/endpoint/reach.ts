@@ -6,7 +6,7 @@ import { connect as connectTls, TLSSocket } from 'node:tls';
 import { ofConnection } from './trouble.js';
 
 /** The address, and what a certificate says of itself. */
-export async function reach(url: URL): Promise<string> {
+export async function reach(url: URL, signal: AbortSignal): Promise<string> {
   const isSecure = url.protocol === 'https:' || url.protocol === 'wss:';
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port) || (isSecure ? 443 : 80);
@@ -14,7 +14,7 @@ export async function reach(url: URL): Promise<string> {
     ? connectTls({ host, port, servername: host, ALPNProtocols: ['http/1.1'] })
     : connectTcp({ host, port });
   try {
-    await once(socket, isSecure ? 'secureConnect' : 'connect');
+    await once(socket, isSecure ? 'secureConnect' : 'connect', { signal });
     const at = `${socket.remoteAddress} port ${port}`;
     if (!(socket instanceof TLSSocket)) return at;
     const { valid_to } = socket.getPeerCertificate();

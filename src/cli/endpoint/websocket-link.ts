@@ -3,7 +3,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, type DiagnosticsChannel, util, WebSocket } from 'undici';
-import { escaped, FEATURES, type Link, PATIENCE_MS, receiveUntil, refuseErrors } from './link.js';
+import { type Bounds, LONG, MOST_BYTES, PATIENCE_MS } from './bounds.js';
+import { escaped, featuresIn, type Link, receiveUntil, refuseErrors } from './link.js';
 import { ofConnection, ofStatus, Trouble } from './trouble.js';
 
 const FRAMING = "xmlns='urn:ietf:params:xml:ns:xmpp-framing'";
@@ -15,8 +16,9 @@ export class WebSocketLink implements Link {
   readonly #url: URL;
   readonly #origin: string;
   readonly #domain: string;
+  readonly #bounds: Bounds;
   readonly #agent = new Agent({
-    headersTimeout: PATIENCE_MS,
+    webSocket: { maxPayloadSize: MOST_BYTES },
     connect: (options, done) => {
       buildConnector({ timeout: PATIENCE_MS })(options, (...outcome) => {
         [, this.#connection = undefined] = outcome;
@@ -34,17 +36,19 @@ export class WebSocketLink implements Link {
   #closes = false;
   #arrived: () => void = () => {};
 
-  constructor(url: URL, origin: string, domain: string) {
+  constructor(url: URL, origin: string, domain: string, bounds: Bounds) {
     this.#url = url;
     this.#origin = origin;
     this.#domain = domain;
+    this.#bounds = bounds;
+    bounds.signal.addEventListener('abort', () => this.drop(), { once: true });
   }
 
   async open(): Promise<string> {
     this.#socket ??= await this.#connect();
     this.send(`<open ${FRAMING} to='${escaped(this.#domain)}' version='1.0' xml:lang='en'/>`);
-    const [features] = await receiveUntil(this, FEATURES);
-    return features;
+    const { text } = await receiveUntil(this, featuresIn);
+    return text;
   }
 
   send(xml: string): void {
@@ -65,7 +69,7 @@ export class WebSocketLink implements Link {
   async close(): Promise<void> {
     this.#closes = true;
     this.send(`<close ${FRAMING}/>`);
-    await receiveUntil(this, /<(?:\w+:)?close\b/);
+    await receiveUntil(this, (text) => /<(?:\w+:)?close\b/.exec(text) ?? undefined);
     this.#socket?.close(1000);
     while (this.#end === undefined) await this.#next().catch(() => {});
   }
@@ -95,22 +99,31 @@ export class WebSocketLink implements Link {
       dispatcher: this.#agent,
     });
     socket.addEventListener('message', ({ data }) => {
+      this.#bounds.received(typeof data === 'string' ? Buffer.byteLength(data) : (data as Blob).size);
       this.#inbox.push(typeof data === 'string' ? data : '');
       this.#arrived();
     });
     socket.addEventListener('close', ({ code, reason }) => {
-      this.#end ??= new Trouble(
-        `the connection ended, code ${code}${reason === '' ? '' : ` (${reason})`}`,
-        code === 1006
-          ? 'something on the way cut it: look at the logs of the proxy and of the gateway'
-          : "the server's log says why",
-      );
+      this.#end ??= this.#ended(code, reason);
       this.#arrived();
     });
     return new Promise((resolve, reject) => {
       socket.addEventListener('open', () => resolve(socket));
       socket.addEventListener('error', ({ error }) => reject(this.#refusal(error)));
     });
+  }
+
+  #ended(code: number, reason: string): Trouble {
+    const { readableEnded = true, errored = null } = this.#connection ?? {};
+    // undici does not say why it cut a connection: for a message beyond the bound, or what is none.
+    if (code === 1006 && !readableEnded && errored === null)
+      return new Trouble(`a message of more than ${MOST_BYTES / 1_000_000} MB came, or what is none`, LONG);
+    return new Trouble(
+      `the connection ended, code ${code}${reason === '' ? '' : ` (${reason})`}`,
+      code === 1006
+        ? 'something on the way cut it: look at the logs of the proxy and of the gateway'
+        : "the server's log says why",
+    );
   }
 
   #refusal(error: unknown): Trouble {

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isPrivate } from '../../../src/cli/check-url.js';
-import { bad, good, linesOf } from '../../../src/cli/finding.js';
+import { bad, failed, failureLines, linesOf } from '../../../src/cli/finding.js';
+import { MegaphoneError } from '../../../src/errors.js';
 
 const ENDPOINTS: readonly (readonly [asked: string, endpoint: string, isPrivate: boolean])[] = [
   ['https://a.example/', 'https://a.example/bosh', true],
@@ -28,9 +29,24 @@ for (const [asked, endpoint, expected] of ENDPOINTS) {
 }
 
 test('what a server says is printed without its control characters', () => {
-  assert.deepEqual(linesOf(good('one\ntwo')), ['✔ one', '✔ two']);
   assert.deepEqual(linesOf(bad('\x1b[2J\x9b31m\r\x07grüß 🎉', '\x1b]0;title\x07')), [
     '✘ \ufffd[2J\ufffd31m\ufffd\ufffdgrüß 🎉',
     '  → \ufffd]0;title\ufffd',
+  ]);
+});
+
+test('what a server says neither begins a line nor turns one around', () => {
+  const said = 'a\n✔ b\u2028c\u2029d\u202ee\u2066f\u2069g\u200eh\u200fi';
+  const clean = 'a\ufffd✔ b\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\ufffdh\ufffdi';
+  assert.deepEqual(linesOf(bad(said, said)), [`✘ ${clean}`, `  → ${clean}`]);
+  const error = new MegaphoneError('NODE_CALL_FAILED', said, { hint: said });
+  assert.deepEqual(linesOf(failed(error)), [`✘ ${clean} [NODE_CALL_FAILED]`, `  → ${clean}`]);
+  assert.deepEqual(failureLines(error), [`megaphone: ${clean} [NODE_CALL_FAILED]`, `  → ${clean}`]);
+});
+
+test("what is wrong with the operator's own configuration has a line each", () => {
+  assert.deepEqual(linesOf(failed(new MegaphoneError('CONFIG_BAD_VALUE', 'a\nb'))), [
+    '✘ a [CONFIG_BAD_VALUE]',
+    '✘ b [CONFIG_BAD_VALUE]',
   ]);
 });
