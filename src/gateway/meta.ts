@@ -10,6 +10,8 @@ export interface ClientInfo {
   /** 0 where only a proxy knows it. */
   readonly port: number;
   readonly secure: boolean;
+  /** A proxy names it by no address: `ip` is the proxy's. */
+  readonly isUnnamed?: true;
   readonly path: string;
   readonly origin: string;
   readonly userAgent: string;

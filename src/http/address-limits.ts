@@ -1,7 +1,7 @@
 /**
  * How many connections one address may have, and how often it may ask. Behind a trusted proxy the client's address counts, as that
  * proxy tells it with each request; the connection is then the proxy's, and bears requests of many, unless it is a WebSocket.
- * No limit meets a trusted proxy itself, or whoever is exempt.
+ * No limit meets a trusted proxy itself, or whoever is exempt. Clients that a proxy names by no address are one, at the proxy's.
  *
  * Where there is no limit, nobody looks at an address. Memory: of connections as many addresses as are connected; of requests
  * those of the last minutes, within a bound. A message on a WebSocket is no request: it could only be refused together with
@@ -25,13 +25,19 @@ export interface AddressLimitOptions {
   readonly trustedProxies: readonly string[];
 }
 
+export interface LimitedClient {
+  readonly ip: string;
+  /** A proxy names it by no address: `ip` is the proxy's. */
+  readonly isUnnamed?: true;
+}
+
 export interface LimitedRequest {
   /** As which its connection is limited. */
   readonly address: string;
   /** What a proxy says, empty where it says nothing. */
   readonly forwardedFor: string;
   /** Worked out when it is read. */
-  readonly client: { readonly ip: string };
+  readonly client: LimitedClient;
 }
 
 /** Nobody's: nothing is limited. */
@@ -68,12 +74,13 @@ export class AddressLimits {
     // Looked at only where it matters, for the socket keeps what it was asked for.
     if (this.#maxConnections === 0 && this.#requests === undefined) return UNLIMITED;
     const ip = plainIp(wire.remoteAddress ?? '');
-    return this.#proxies.has(ip) ? FORWARDED : this.ofClient(ip);
+    return this.#proxies.has(ip) ? FORWARDED : this.ofClient({ ip });
   }
 
   /** As which a WebSocket of that client is limited, behind proxies. */
-  ofClient(ip: string): string {
-    return this.#isFree(ip) ? UNLIMITED : networkOf(ip);
+  ofClient({ ip, isUnnamed }: LimitedClient): string {
+    const isFree = this.#exempt.has(ip) || (isUnnamed !== true && this.#proxies.has(ip));
+    return isFree ? UNLIMITED : networkOf(ip);
   }
 
   /** Whether one more connection may be had. */
@@ -115,13 +122,11 @@ export class AddressLimits {
     const { forwardedFor } = request;
     const known = this.#forwarded.get(forwardedFor);
     if (known !== undefined) return known;
-    const address = this.ofClient(request.client.ip);
-    this.#forwarded.set(forwardedFor, address);
+    const { client } = request;
+    const address = this.ofClient(client);
+    // Of nothing, and of what is no address, each proxy's own comes.
+    if (forwardedFor !== '' && client.isUnnamed !== true) this.#forwarded.set(forwardedFor, address);
     return address;
-  }
-
-  #isFree(ip: string): boolean {
-    return this.#exempt.has(ip) || this.#proxies.has(ip);
   }
 
   #warn(code: string, address: string, text: string): void {

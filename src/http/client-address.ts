@@ -12,6 +12,8 @@ export interface ClientAddress {
   /** 0 where only a proxy knows it. */
   readonly port: number;
   readonly secure: boolean;
+  /** The address is that of the last trusted proxy, for what it says of who is behind it is no address. */
+  readonly isUnnamed?: true;
 }
 
 export interface ForwardedHeaders {
@@ -29,10 +31,10 @@ export class TrustedProxies extends Networks {
     if (!this.has(peer)) return { ip: peer, port: peerPort, secure: isTls };
     const secure = lastItem(headers.forwardedProto)?.toLowerCase() === 'https';
     let hop = { ip: peer, port: peerPort };
-    for (const item of (headers.forwardedFor ?? '').split(',').reverse()) {
+    for (const item of headers.forwardedFor?.split(',').reverse() ?? []) {
       if (!this.has(hop.ip)) break;
       const next = parseHop(item);
-      if (next === undefined) break;
+      if (next === undefined) return { ...hop, secure, isUnnamed: true };
       hop = next;
     }
     // It is remembered for longer than its request.

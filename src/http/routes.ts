@@ -163,7 +163,7 @@ function upgrade(asked: Incoming, { upgrades, limits, isDraining }: Front, isDue
   if (isDraining) return STOPPING;
   if (isDue) return BEHIND_OTHERS;
   if (hasBody(request)) return WITH_BODY;
-  if (asked.address === FORWARDED && !limits.hasRoom(limits.ofClient(asked.client.ip)))
+  if (asked.address === FORWARDED && !limits.hasRoom(limits.ofClient(asked.client)))
     return TOO_MANY_WEBSOCKETS;
   return { status: 101, headers: [], body: switching(request.header('sec-websocket-key') ?? '') };
 }

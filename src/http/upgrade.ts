@@ -21,7 +21,7 @@ export function openWebSocket(
   rest: Buffer,
 ): void {
   // Behind a proxy this is one client's from now on.
-  const address = ofConnection === FORWARDED ? front.limits.ofClient(client.ip) : ofConnection;
+  const address = ofConnection === FORWARDED ? front.limits.ofClient(client) : ofConnection;
   const socket = new WebSocketConnection(wire, front, address, {
     switching,
     lines: corsLines(parser, front),

@@ -205,6 +205,32 @@ test('behind a trusted proxy: each client has its own limits, and the proxy none
   await socket.end();
 });
 
+test('behind a trusted proxy: clients that it names by no address are one, at its own, unless that is exempt', async () => {
+  const { front } = await serve({
+    maxConnectionsPerAddress: 1,
+    maxRequestsPerAddress: { burst: 3, perSecond: 0.01 },
+    trustedProxies: ['127.0.0.0/8'],
+    exemptNetworks: ['127.0.0.3'],
+  });
+  const as = (text: string): string => `X-Forwarded-For:${text}\r\n`;
+  // First the one that is exempt: what is remembered of it holds for no other proxy.
+  const exempt = new Client(front, '127.0.0.3');
+  for (let count = 0; count < 5; count += 1) assert.equal(await exempt.post(as(' unknown')), 200);
+  const proxy = new Client(front, '127.0.0.2');
+  for (let count = 0; count < 5; count += 1) assert.equal(await proxy.post(), 200);
+  for (const text of [' unknown', ' 088.0.0.1', '']) assert.equal(await proxy.post(as(text)), 200, text);
+  for (const text of [' unknown', ' 192.0.2.1, unknown', ' 088.0.0.1', '']) {
+    assert.equal(await new Client(front, '127.0.0.2').post(as(text)), 429, text);
+  }
+  assert.equal(await new Client(front, '127.0.0.4').post(as(' unknown')), 200);
+  assert.equal(await new Client(front, '127.0.0.2').post(), 200);
+  assert.equal(await new Client(front, '127.0.0.2').post(as(' 192.0.2.1')), 200);
+  const socket = new Client(front, '127.0.0.5');
+  assert.equal(await socket.send(upgradeOf('/ws', 'X-Forwarded-For: unknown')), 101);
+  assert.equal(await new Client(front, '127.0.0.5').send(upgradeOf('/ws', 'X-Forwarded-For: unknown')), 429);
+  await socket.end();
+});
+
 function make(options: Partial<AddressLimitOptions>): AddressLimits {
   return new AddressLimits(
     {
