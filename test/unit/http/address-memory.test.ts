@@ -40,12 +40,12 @@ test('an address that has a WebSocket, or asks, takes no memory of a long X-Forw
     const forwardedFor = read(`${'1.2.3.4, '.repeat(LONG / 9)}${ipOf(i)}`);
     const client = proxies.clientOf('10.0.0.1', 5, { forwardedFor, forwardedProto: undefined });
     assert.equal(client.ip, ipOf(i));
-    limits.enter(limits.ofClient(client.ip));
+    limits.enter(limits.ofClient({ ip: client.ip }));
     assert.equal(limits.wait({ address: FORWARDED, forwardedFor, client }, 1), 0);
   });
   assert.ok(bytes < 1000, `${bytes} bytes for each`);
   // All are still known.
-  for (let i = 0; i < COUNT; i += 1) assert.equal(limits.hasRoom(limits.ofClient(ipOf(i))), false);
+  for (let i = 0; i < COUNT; i += 1) assert.equal(limits.hasRoom(limits.ofClient({ ip: ipOf(i) })), false);
 });
 
 test('a text that is remembered takes no memory of the longer one in which it stood', () => {
