@@ -10,7 +10,7 @@
 %% Nodes are started once for each of the two, for that takes longest: each test has ids of its own.
 processes_test_() ->
     on_stage(fun() -> routers([n1, n2]) end, [
-        {"processes are reached from every node", fun processes/0},
+        {"processes are reached from every node", fun reached_processes/0},
         {"a process that is killed leaves nothing", fun killed_process/0},
         {"nodes that lose each other know all again", fun split/0},
         {"a node that does not read holds up nobody", fun frozen_node/0},
@@ -82,7 +82,7 @@ await_places(Name, Id, Nodes) ->
     Expected = lists:sort([comet_nodes:name(Node) || Node <- Nodes]),
     comet_nodes:await({places, Name, Id, Nodes}, fun() -> case places(Name, Id) of Expected -> true; Other -> Other end end).
 
-processes() ->
+reached_processes() ->
     [P1, P2] = on(n1, ?MODULE, login_processes, [201, 2]),
     [P3] = on(n2, ?MODULE, login_processes, [<<"201">>, 1]),
     ok = on(n1, megaphone_router, login, [alice, P1]),
