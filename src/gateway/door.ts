@@ -64,7 +64,7 @@ export class Door {
     this.#warn(
       'GATEWAY_FAILED_LOGINS',
       ip,
-      `too many logins from ${ip} failed: it begins no sessions for a while`,
+      'too many logins from an address failed: it begins no sessions for a while',
     );
   }
 
@@ -77,7 +77,7 @@ export class Door {
     this.#bans.set(network, end);
     this.#until = Math.max(this.#until, end);
     if (this.#bans.size > MOST) this.#forgetOldest();
-    this.#warn('GATEWAY_BANNED', ip, `${ip} is banned by ejabberd, and begins no sessions`);
+    this.#warn('GATEWAY_BANNED', ip, 'an address is banned by ejabberd, and begins no sessions');
   }
 
   #refusalOf(network: string): refusals.Refusal | undefined {
@@ -94,6 +94,7 @@ export class Door {
     }
   }
 
+  /** @param text without the address: the dashboard shows it to everybody who may look */
   #warn(code: string, address: string, text: string): void {
     const hint = 'a proxy belongs into trusted_proxies, and who is not to be limited into exempt_networks';
     this.#log.warn(code, { code, address, hint }, text);

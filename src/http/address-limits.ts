@@ -91,7 +91,7 @@ export class AddressLimits {
     this.#warn(
       'HTTP_ADDRESS_CONNECTIONS',
       address,
-      `${address} has ${most} connections, as many as an address may have`,
+      `an address has ${most} connections, as many as one may have`,
     );
     return false;
   }
@@ -113,7 +113,7 @@ export class AddressLimits {
     if (this.#requests === undefined) return 0;
     const address = request.address === FORWARDED ? this.#ofForwarded(request) : request.address;
     if (address === UNLIMITED || this.#requests.take(address, now)) return 0;
-    this.#warn('HTTP_ADDRESS_REQUESTS', address, `${address} sends more requests than an address may send`);
+    this.#warn('HTTP_ADDRESS_REQUESTS', address, 'an address sends more requests than one may send');
     return Math.ceil(this.#requests.wait(address, now));
   }
 
@@ -129,6 +129,7 @@ export class AddressLimits {
     return address;
   }
 
+  /** @param text without the address: the dashboard shows it to everybody who may look */
   #warn(code: string, address: string, text: string): void {
     this.#log.warn(code, { code, address, hint: HINT }, text);
   }

@@ -154,6 +154,80 @@ describe('an address of which too many logins failed', { timeout: 120_000 }, () 
   });
 });
 
+describe('a stream in which logins fail', { timeout: 120_000 }, () => {
+  const REFUSED = "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'";
+  const refusals = (said: string): number => said.replaceAll('"', "'").split(REFUSED).length - 1;
+  const headers = { 'x-forwarded-for': EXEMPT };
+  const mallory = auth('wrong');
+
+  it('ends over BOSH with the fifth, which its client hears of', async () => {
+    const session = await BoshSession.create(real().url, {}, headers);
+    for (let count = 1; count < 5; count += 1) {
+      const answer = await session.ask({}, mallory);
+      assert.equal(answer.attributes.type, undefined, answer.xml);
+      assert.equal(refusals(answer.xml), 1, answer.xml);
+    }
+    const last = await session.ask({}, mallory);
+    assert.equal(refusals(last.xml), 1, last.xml);
+    assert.equal(last.attributes.type, 'terminate');
+    assert.match(last.xml, /policy-violation/);
+  });
+
+  it('ends over WebSocket with the fifth, which its client hears of', async () => {
+    const client = await XmppSocket.open(real().webSocketUrl, headers);
+    for (let count = 1; count <= 5; count += 1) {
+      client.send(mallory);
+      assert.equal((await client.next()).localName, 'failure');
+    }
+    assert.equal(await client.streamError(), 'policy-violation');
+    assert.match(await client.end(), /^close/);
+  });
+
+  it('tries no more of those that were sent together', async () => {
+    const before = await server.counted('logins_failed');
+    const session = await BoshSession.create(real().url, {}, headers);
+    const answer = await session.ask({}, mallory.repeat(8));
+    const rest = answer.attributes.type === undefined ? await session.ask() : answer;
+    assert.equal(rest.attributes.type, 'terminate', rest.xml);
+    assert.equal(await server.counted('logins_failed'), before + 5);
+
+    const client = await XmppSocket.open(real().webSocketUrl, headers);
+    for (let count = 0; count < 8; count += 1) client.send(mallory);
+    assert.equal(await client.streamError(), 'policy-violation');
+    assert.equal(await server.counted('logins_failed'), before + 10);
+  });
+
+  it('goes on with the right password in time', async () => {
+    const client = await XmppSocket.open(real().webSocketUrl, headers);
+    for (let count = 1; count < 5; count += 1) {
+      client.send(mallory);
+      assert.equal((await client.next()).localName, 'failure');
+    }
+    await client.authenticate(instance.alice);
+    await client.openStream();
+    client.cut();
+  });
+
+  it('bans nobody: others at that address log in, where bans hold', async () => {
+    const from = '198.51.100.77';
+    const gateway = await gatewayBeside(instance, {
+      node: `retries_${process.pid}@localhost`,
+      trusted_proxies: '127.0.0.1',
+      max_failed_logins_per_address: 0,
+    });
+    try {
+      const client = await XmppSocket.open(gateway.webSocketUrl, { 'x-forwarded-for': from });
+      for (let count = 0; count < 5; count += 1) client.send(mallory);
+      assert.equal(await client.streamError(), 'policy-violation');
+      for (const [, attempt] of TRANSPORTS)
+        assert.equal((await attempt(gateway, from, instance.alice.password)).outcome, 'in');
+      assert.equal(gateway.service.gateway.counters.refused.banned, 0);
+    } finally {
+      await gateway.service.stop();
+    }
+  });
+});
+
 describe('an address that mod_fail2ban banned', { timeout: 120_000 }, () => {
   const services: Service[] = [];
   let gateway: Gateway;

@@ -128,6 +128,16 @@ for (const [name, connect] of [
       next.cut();
     });
 
+    test('the fifth that fails is told, and ends the stream', async () => {
+      const connection = await connect(as.jid, SECURE);
+      for (let count = 1; count <= 5; count += 1) {
+        const wrong = plain({ ...as, password: 'wrong' });
+        const said = await authenticate(connection, as, 'PLAIN', wrong, bind(''));
+        assert.match(said, /<failure/);
+        if (count === 5 && !said.includes('policy-violation')) await connection.until('policy-violation');
+      }
+    });
+
     test('one step takes up the stream of before, with what came meanwhile', async () => {
       const former = await connect(as.jid, SECURE);
       const enabled = await authenticate(former, as, 'PLAIN', plain(as), bind(ENABLE));

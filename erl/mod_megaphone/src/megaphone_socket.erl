@@ -49,6 +49,8 @@ add(Event) ->
 sent(Stream, Error, _) when element(1, Error) =:= stream_error ->
     ok = megaphone_guests:said(Error, Stream),
     Stream;
+sent(Stream, Failure, _) when element(1, Failure) =:= sasl_failure; element(1, Failure) =:= sasl2_failure ->
+    megaphone_guests:failed(Stream);
 sent(Stream, Stanza, _) ->
     case get(?EVENTS) of
         [{xmlstreamelement, El} | Events] ->

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { MegaphoneError } from '../../../src/errors.js';
+import { Door } from '../../../src/gateway/door.js';
+import { AddressLimits } from '../../../src/http/address-limits.js';
 import { loggerOptions } from '../../../src/observe/log.js';
 import { newest, noting, Warnings } from '../../../src/observe/warnings.js';
 
@@ -73,4 +75,29 @@ test('few are kept, and short; of several processes the newest', () => {
     newest(warnings.latest, [old]).some(({ text }) => text === 'old'),
     false,
   );
+});
+
+test("no line that a client can cause names its address but in a field, which viewers don't see", () => {
+  const address = '192.0.2.77';
+  const { warnings, lines, log } = logging();
+  const door = new Door({ failedLogins: { burst: 1, perSecond: 0.01 }, exemptNetworks: [] }, { now: 0 }, log);
+  door.failedLogin(address);
+  door.banned(address, 60);
+  const limits = new AddressLimits(
+    {
+      maxConnectionsPerAddress: 1,
+      maxRequestsPerAddress: { burst: 1, perSecond: 0.01 },
+      exemptNetworks: [],
+      trustedProxies: [],
+    },
+    log,
+  );
+  limits.enter(address);
+  assert.equal(limits.hasRoom(address), false);
+  const request = { address, forwardedFor: '', client: { ip: address } };
+  assert.equal(limits.wait(request, 0), 0);
+  assert.notEqual(limits.wait(request, 0), 0);
+  assert.equal(lines.length, 4);
+  for (const line of lines) assert.equal((JSON.parse(line) as { address?: string }).address, address);
+  assert.ok(!JSON.stringify(warnings.latest).includes(address));
 });
