@@ -24,10 +24,13 @@ finish(client, _, Now, Legacy, {_, _, _, Kept, _} = State) ->
     {[{last, A} || A <- megaphone_kept:awaited(Kept)] ++ Last, megaphone_queue:all_owed(Left), Ended};
 finish(Condition, Error, Now, Legacy, {Saying, Say, Requests, Kept, Out}) ->
     {Owed, Unsent, Kept1} = megaphone_kept:take_owed(Kept),
-    State = {Saying, Say, megaphone_requests:reopen(Unsent, Now, Requests), Kept1, megaphone_queue:new()},
+    OwedToo = megaphone_queue:all_owed(Out),
+    %% Such as why a login failed: the client hears it in front of the stream's end.
+    Before = case OwedToo of [] -> Out; _ -> megaphone_queue:new() end,
+    State = {Saying, Say, megaphone_requests:reopen(Unsent, Now, Requests), Kept1, Before},
     {Last, {_, _, _, Kept2, _}} = answer_all(Condition, Error, Now, State),
     Final = {megaphone_condition:status(Legacy, Condition), megaphone_answer:final(Condition, Error)},
-    {Last, Owed ++ megaphone_queue:all_owed(Out), #{kept => megaphone_kept:to_list(Kept2), final => Final}}.
+    {Last, Owed ++ OwedToo, #{kept => megaphone_kept:to_list(Kept2), final => Final}}.
 
 -spec answer_all(megaphone_condition:condition(), iodata(), ms(), state()) -> {[megaphone_effects:effect()], state()}.
 answer_all(Condition, Error, Now, {Saying, Say, Requests, Kept, Out}) ->
