@@ -34,7 +34,7 @@ export class TrustedProxies extends Networks {
     for (const item of headers.forwardedFor?.split(',').reverse() ?? []) {
       if (!this.has(hop.ip)) break;
       const next = parseHop(item);
-      if (next === undefined) return { ...hop, secure, isUnnamed: true };
+      if (next === undefined) return { ip: ownText(hop.ip), port: hop.port, secure, isUnnamed: true };
       hop = next;
     }
     // It is remembered for longer than its request.
