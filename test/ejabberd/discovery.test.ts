@@ -37,6 +37,8 @@ const sessionOf = async (n: number): Promise<BoshSession> => {
 describe('a gateway that is told of one node', { timeout: 300_000 }, () => {
   it('finds the other, and gives it its part of the sessions', async () => {
     await inService(2);
+    // One whose listeners have just begun says so within a second.
+    await until(() => service.gateway.cluster.nodes.every(({ takesSessions }) => takesSessions));
     const sessions: BoshSession[] = [];
     for (let count = 0; count < 10; count += 1)
       sessions.push(await BoshSession.login(url, {}, { presence: '' }));
