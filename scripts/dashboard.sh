@@ -4,12 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 to=dist/src/dashboard
 
-rm -rf $to
-mkdir -p $to
+# File by file, each whole at once: others may build or read there at the same time.
+new=$(mktemp -d dist/dashboard.XXXXXX)
+trap 'rm -rf "$new"' EXIT
 for file in src/dashboard/*.{html,css,js,svg}; do
   [ ! -L "$file" ] || continue
   # Comments stand on lines of their own.
-  sed -E -e '/^ *\/\*.*\*\/$/d' -e '/^ *\/\*([^*]|\*[^/])*\*?$/,/\*\/$/d' -e '/^ *\/\/ /d' -e '/^ *<!--.*-->$/d' -e 's,/\*\* @[^*]*\*/ ?,,g' -e 's/^ +//' -e '/^$/d' "$file" >"$to/${file##*/}"
+  sed -E -e '/^ *\/\*.*\*\/$/d' -e '/^ *\/\*([^*]|\*[^/])*\*?$/,/\*\/$/d' -e '/^ *\/\/ /d' -e '/^ *<!--.*-->$/d' -e 's,/\*\* @[^*]*\*/ ?,,g' -e 's/^ +//' -e '/^$/d' "$file" >"$new/${file##*/}"
 done
 # uPlot, from node_modules.
-cp -L src/dashboard/uPlot.* $to/
+cp -L src/dashboard/uPlot.* "$new/"
+
+mkdir -p $to
+mv -f "$new"/* $to/
+for file in "$to"/*; do
+  [ -e "src/dashboard/${file##*/}" ] || rm -f "$file"
+done
