@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Program } from '../../scripts/bench/lib/program.js';
 import { PROXY_SAMPLES, type ProxySample } from '../../scripts/bench/lib/proxy-samples.js';
@@ -107,6 +108,9 @@ describe('the proxies of examples/, with TLS', { timeout: 300_000 }, () => {
     assert.equal(await all.endGateway(1), 0);
     await allGoOn();
     await all.startGateway(1);
+    // Its balancers are to have it back before the other one goes: an HAProxy that asks as theirs does has, and they within a second or two.
+    await all.serves(1);
+    await sleep(2_000);
     await allGoOn();
   });
 
