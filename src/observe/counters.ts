@@ -3,6 +3,7 @@
  * groups' members are those of the statistics and metrics.
  */
 
+import { CometCounters } from './comet-counters.js';
 import { Histogram } from './histogram.js';
 import { TurnClock } from './turn-clock.js';
 
@@ -99,6 +100,8 @@ export class Counters {
     '1013': 0,
     other: 0,
   };
+
+  readonly comet = new CometCounters();
 
   countClose(code: number): void {
     const closed = this.websocketClosed;

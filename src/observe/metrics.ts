@@ -1,8 +1,9 @@
 /** The gateway's own metrics. docs/metrics.md names each; its test reads both. */
 
 import { version } from '../version.js';
+import { cometMetrics } from './comet-metrics.js';
 import { histogramSamples } from './histogram.js';
-import type { Labels, Metric, Sample } from './prometheus.js';
+import { by, counter, gauge, histogram, type Metric, one, type Sample } from './prometheus.js';
 import { GATEWAY_STATES, type LinkReport, type NodeReport, type Stats, type WorkerReport } from './report.js';
 
 const VERSION = version();
@@ -15,6 +16,7 @@ export function gatewayMetrics(stats: Stats): Metric[] {
     ...webSockets(stats),
     ...nodes(Object.entries(stats.nodes)),
     ...links(stats),
+    ...cometMetrics(stats.comet),
     ...itself(stats),
     ...workers(Object.entries(stats.workers ?? {})),
   ];
@@ -212,21 +214,3 @@ function workers(reports: readonly [string, WorkerReport][]): Metric[] {
     ),
   ];
 }
-
-const NO_LABELS: Labels = {};
-const one = (value: number): Sample[] => [{ labels: NO_LABELS, value }];
-
-const by = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
-  Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
-
-const metric =
-  (type: string) =>
-  (name: string, help: string, samples: readonly Sample[]): Metric => ({
-    name: `megaphone_${name}`,
-    type,
-    help,
-    samples,
-  });
-const gauge = metric('gauge');
-const counter = metric('counter');
-const histogram = metric('histogram');

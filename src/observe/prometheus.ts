@@ -18,6 +18,25 @@ export interface Metric {
   readonly samples: readonly Sample[];
 }
 
+const NO_LABELS: Labels = {};
+export const one = (value: number): Sample[] => [{ labels: NO_LABELS, value }];
+
+export const by = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
+  Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));
+
+/** Ours have a name in common. */
+const metric =
+  (type: string) =>
+  (name: string, help: string, samples: readonly Sample[]): Metric => ({
+    name: `megaphone_${name}`,
+    type,
+    help,
+    samples,
+  });
+export const gauge = metric('gauge');
+export const counter = metric('counter');
+export const histogram = metric('histogram');
+
 export function prometheusText(metrics: readonly Metric[]): string {
   return metrics.map(textOf).join('');
 }

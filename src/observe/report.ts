@@ -1,5 +1,6 @@
 /** The state of the gateway as plain data: what the `stats` call, `/healthz` and `/metrics` are made of. */
 
+import { type CometGauges, type CometReport, cometReport } from './comet-counters.js';
 import type { Counters } from './counters.js';
 import type { Durations } from './histogram.js';
 import { standardOutput } from './log-output.js';
@@ -74,6 +75,8 @@ export interface Sources {
   readonly link: (node: string) => Link;
   readonly certificates: () => CertificateEnds;
   readonly usage: () => Usage;
+  /** `undefined` where comet is off. */
+  readonly comet?: (() => CometGauges) | undefined;
 }
 
 /** `draining` and `drained` by an operator's order, `stopping` by a signal: its clients are sent elsewhere. */
@@ -185,6 +188,8 @@ export type Stats = Health & {
   readonly certificate_ends: CertificateEnds;
   /** By process. */
   readonly usage: { readonly [name: string]: Usage };
+  /** Only where it is on. */
+  readonly comet?: CometReport;
   readonly warnings: readonly Warning[];
 };
 
@@ -242,6 +247,7 @@ export function stats(sources: Sources): Stats {
     certificate_ends: sources.certificates(),
     usage: { [sources.node]: sources.usage() },
     warnings: ownWarnings.latest,
+    ...(sources.comet === undefined ? {} : { comet: cometReport(counters.comet, sources.comet()) }),
   };
 }
 

@@ -3,7 +3,10 @@
  * its last report: they never fall, for Prometheus takes a counter that falls for one that began anew.
  */
 
+import type { CometReport } from './comet-counters.js';
+import { addComet, retireComet } from './comet-totals.js';
 import type { GatewayState, Health, LinkReport, NodeReport, Stats, WorkerReport } from './report.js';
+import { addCounts, merge } from './sums.js';
 import type { Usage } from './usage.js';
 import { newest, type Warning } from './warnings.js';
 
@@ -24,8 +27,6 @@ export interface Whole {
 
 /** What adds up. */
 export type Tally = Omit<Stats, 'status' | 'workers' | keyof Whole>;
-
-type Counts = Readonly<Record<string, number>>;
 
 export const NOTHING: Tally = {
   nodes: {},
@@ -94,6 +95,7 @@ export function retire(before: Tally, last: Tally): Tally {
     links: Object.fromEntries(Object.entries(last.links).map(([name, link]) => [name, { ...link, ...CUT }])),
     certificate_ends: {},
     usage: {},
+    ...cometOf(retireComet(last.comet)),
   });
 }
 
@@ -145,26 +147,14 @@ function add(a: Tally, b: Tally): Tally {
     certificate_ends: merge(a.certificate_ends, b.certificate_ends, Math.min),
     usage: { ...a.usage, ...b.usage },
     warnings: newest(a.warnings, b.warnings),
+    ...cometOf(addComet(a.comet, b.comet)),
   };
 }
 
-const addCounts = (a: Counts, b: Counts): Counts => merge(a, b, (one, other) => one + other);
+const cometOf = (comet: CometReport | undefined): { comet?: CometReport } =>
+  comet === undefined ? {} : { comet };
 
 const addLink = (a: LinkReport, b: LinkReport): LinkReport => ({ ...a, ...addCounts(a, b) });
-
-/** @param both where both have that member */
-function merge<T>(
-  a: Readonly<Record<string, T>>,
-  b: Readonly<Record<string, T>>,
-  both: (one: T, other: T) => T,
-): Readonly<Record<string, T>> {
-  const merged = { ...a };
-  for (const [key, value] of Object.entries(b)) {
-    const other = merged[key];
-    merged[key] = other === undefined ? value : both(other, value);
-  }
-  return merged;
-}
 
 function addNode(a: NodeReport, b: NodeReport): NodeReport {
   return {

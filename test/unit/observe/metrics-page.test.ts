@@ -39,6 +39,11 @@ const gateway = {
     ...{ node: 'megaphone@h', counters, startedAt: 0, nodes: () => [node], state: () => 'in_service' },
     ...{ openExchanges: none, websockets: none, connections: none, receiving: none },
     ...{ link: () => link, certificates: () => ({ https: 1 }), isSeed: () => true },
+    comet: () => ({
+      ids: 0,
+      ring: { messages: 0, bytes: 0 },
+      routers: [{ node: 'a@h', state: 'asked', named: true }],
+    }),
     usage: () => ({ pid: 1, cpu_seconds: 0, memory_bytes: 0, event_loop_delay: 0 }),
   }),
   workers: { 'megaphone-1@h': { up: true, pid: 1, restarts: 0 } },

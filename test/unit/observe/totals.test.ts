@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { CometCounters, type CometReport, cometReport } from '../../../src/observe/comet-counters.js';
 import { gatewayMetrics } from '../../../src/observe/metrics.js';
 import { prometheusText } from '../../../src/observe/prometheus.js';
 import type { LinkReport, NodeReport, Stats } from '../../../src/observe/report.js';
@@ -178,6 +179,54 @@ test('links, durations and certificates of workers are one: sums, whether all ar
   assert.deepEqual([opened, bytes_in, queued_bytes, exhausted], [1, 10, 0, 0]);
   assert.match(textOf(dead), /\nmegaphone_link_up\{node="b@h"\} 0\n/);
   assert.deepEqual([dead.certificate_ends, dead.latency], [{}, one.latency]);
+});
+
+/** Of one process, at which that many pages listen over a WebSocket and have got a message each. */
+function comet(pages: number, state: 'asked' | 'welcome'): CometReport {
+  const counters = new CometCounters();
+  counters.listeners.socket = pages;
+  counters.opened.socket = pages;
+  counters.listeners.chunked = 1;
+  counters.listeners.raw = 1;
+  counters.messages.router = 1;
+  counters.deliveries = pages;
+  counters.replays.hole = 1;
+  counters.fanout.observe(20);
+  const routers = [{ node: 'r@h', state, named: true }];
+  return cometReport(counters, { ids: 1, ring: { messages: 2, bytes: 100 }, routers });
+}
+
+test('comet of workers is one: sums, and a router is welcome where each is', () => {
+  const workers = (...states: ('asked' | 'welcome')[]) =>
+    states.map((state, at) => worker(at + 1, { stats: report({ comet: comet(3, state) }) }));
+  const text = textOf(total(WHOLE, workers('welcome', 'asked'), NOTHING));
+  for (const sample of [
+    'listeners{transport="websocket"} 6',
+    'listeners{transport="stream"} 4',
+    'messages_total{way="router"} 2',
+    'deliveries_total 6',
+    'replays_total{for="hole"} 2',
+    'ring_bytes 200',
+    'fanout_seconds_count 2',
+    'router_welcome{node="r@h"} 0',
+  ]) {
+    assert.ok(text.includes(`\nmegaphone_comet_${sample}\n`), sample);
+  }
+  const both = total(WHOLE, workers('welcome', 'welcome'), NOTHING);
+  assert.deepEqual(both.comet?.routers['r@h'], { state: 'welcome', named: true, wanted: 2, welcome: 2 });
+  assert.equal(total(WHOLE, workers('welcome', 'asked'), NOTHING).comet?.routers['r@h']?.state, 'asked');
+});
+
+test('comet of a worker that died leaves what it counted, and nobody who listens', () => {
+  const dead = total(WHOLE, [], retire(NOTHING, report({ comet: comet(3, 'welcome') }))).comet;
+  assert.deepEqual([dead?.deliveries, dead?.opened.websocket, dead?.latency.fanout?.['0.0025']], [3, 3, 1]);
+  assert.deepEqual([dead?.listeners.websocket, dead?.ids, dead?.ring.bytes, dead?.routers], [0, 0, 0, {}]);
+});
+
+test('nothing of comet is told where it is off', () => {
+  const off = total(WHOLE, [worker(1), worker(2)], retire(NOTHING, report()));
+  assert.ok(!('comet' in off));
+  assert.doesNotMatch(textOf(off), /comet/);
 });
 
 /** Every counter as Prometheus reads it. */
