@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Instance } from './instance.js';
 
-type Options = Readonly<Record<string, number | string | boolean | readonly string[]>>;
+type Options = Readonly<Record<string, number | string | boolean | readonly unknown[]>>;
 
 /** As an operator would: in the files, then a reload. Those of mod_megaphone are all set anew. */
 export async function setModuleOptions(
