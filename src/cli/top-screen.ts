@@ -1,6 +1,7 @@
 /** The lines of `megaphone top`: what operators look at first, first; as many as there is room for. */
 
-import type { Snapshot } from '../observe/figures.js';
+import type { CometRow } from '../observe/comet-figures.js';
+import type { Figures, Snapshot } from '../observe/figures.js';
 import { printable } from './printable.js';
 import { amount, bytes, number, per, seconds, span } from './units.js';
 
@@ -16,7 +17,7 @@ export function screenOf(snapshot: Snapshot, size: Size | undefined): string[] {
   return lines.slice(0, size.rows).map((line) => [...line].slice(0, size.columns).join(''));
 }
 
-function linesOf({ at, gateway, figures: f, nodes, workers, refused, warnings }: Snapshot): string[] {
+function linesOf({ at, gateway, figures: f, nodes, workers, comet, refused, warnings }: Snapshot): string[] {
   const reasons = Object.entries(refused).filter(([, count]) => count > 0);
   return [
     `${gateway.node}  ${gateway.state.replace('_', ' ')}, ${gateway.status}, up ${span(gateway.uptime_seconds)}  ${clock(at)}`,
@@ -44,6 +45,7 @@ function linesOf({ at, gateway, figures: f, nodes, workers, refused, warnings }:
     ...nodes.flatMap(({ node, reason, mend }) =>
       reason === '' ? [] : [`  ${node}: ${reason}`, ...(mend === '' ? [] : [`    → ${mend}`])],
     ),
+    ...(comet === undefined ? [] : cometLines(comet, f)),
     '',
     ...table(
       ['PROCESS', 'PID', 'STATE', 'CORE', 'MEMORY', 'LATE'],
@@ -66,6 +68,19 @@ function linesOf({ at, gateway, figures: f, nodes, workers, refused, warnings }:
         ({ at: then, level, text, code }) =>
           `${clock(then)} ${level} ${text}${code === undefined ? '' : ` [${code}]`}`,
       ),
+  ];
+}
+
+function cometLines({ listeners, counts, routers }: CometRow, f: Figures): string[] {
+  const pages = Object.entries(listeners).map(([transport, count]) => `${transport} ${amount(count)}`);
+  return [
+    '',
+    `comet       pages ${amount(f.comet_pages)} (${pages.join(', ')})   ids ${amount(f.comet_ids)}`,
+    `            messages ${per(f.comet_messages, number)}, deliveries ${per(f.comet_deliveries, number)}   fan-out p50 ${seconds(f.comet_fanout_p50)}, p99 ${seconds(f.comet_fanout_p99)}   gaps ${amount(counts.gaps ?? 0)}, slow readers ${amount(counts.slow_readers ?? 0)}`,
+    ...table(
+      ['ROUTER', 'STATE', 'TAKES'],
+      routers.map(({ node, state, welcome, wanted }) => [node, state, `${welcome}/${wanted}`]),
+    ),
   ];
 }
 

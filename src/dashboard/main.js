@@ -2,6 +2,7 @@
 
 import { Access } from './access.js';
 import { Columns } from './columns.js';
+import { Comet } from './comet.js';
 import { askWhether } from './dialogs.js';
 import { element, find, Keyed, say } from './dom.js';
 import { Feed } from './feed.js';
@@ -19,6 +20,7 @@ const columns = new Columns();
 const recent = new Recent();
 const plots = new Plots(find('#plots'), columns);
 const tables = new Tables();
+const comet = new Comet(columns);
 /** @type {Keyed<Problem>} */
 const problems = new Keyed(find('#problems'), () => {
   const what = element('b');
@@ -45,6 +47,7 @@ new Feed('../events', {
     last = snapshot;
     columns.add(snapshot.at, snapshot.figures);
     recent.add(snapshot.at, snapshot.gateway.uptime_seconds, snapshot.refused);
+    comet.add(snapshot);
     if (!document.hidden) draw(snapshot);
   },
   onLink(link, silence) {
@@ -74,17 +77,19 @@ const WORDS = {
 
 /** @param {Snapshot} snapshot */
 function draw(snapshot) {
-  const { gateway, nodes } = snapshot;
+  const { gateway, nodes, comet: ofComet } = snapshot;
   say(find('#gateway'), gateway.node);
   say(find('#about'), `up ${span(gateway.uptime_seconds)}, version ${gateway.version}`);
-  const found = problemsOf(snapshot, columns, recent.lastMinute);
+  const found = problemsOf(snapshot, columns, recent.lastMinute, comet.lastMinute);
   showProblems(found);
   const serving = nodes.filter(({ in_service }) => in_service).length;
   const level = found[0]?.level ?? 'good';
-  const word = serving === 0 ? 'It serves nobody' : (WORDS[gateway.state] ?? WORDS[level]);
+  const servesNobody = serving === 0 && (ofComet === undefined || nodes.length > 0);
+  const word = servesNobody ? 'It serves nobody' : (WORDS[gateway.state] ?? WORDS[level]);
   sayStanding(level, `${word}: ${count(serving)} of ${count(nodes.length)} ejabberd nodes in service`);
   plots.draw();
   tables.show(snapshot, recent.lastMinute);
+  comet.draw(snapshot);
   find('#drain').hidden = gateway.state !== 'in_service';
   find('#resume').hidden = gateway.state !== 'draining' && gateway.state !== 'drained';
   for (const id of ['#drain', '#resume', '#token']) {

@@ -102,10 +102,11 @@ export class Plots {
   /**
    * @param {HTMLElement} parent
    * @param {Columns} columns
+   * @param {readonly Plot[]} [plots]
    */
-  constructor(parent, columns) {
+  constructor(parent, columns, plots = PLOTS) {
     this.#columns = columns;
-    this.#cards = PLOTS.map((plot) => card(plot, parent, columns));
+    this.#cards = plots.map((plot) => card(plot, parent, columns));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       for (const { chart } of this.#cards) chart.redraw(false);
     });

@@ -1,5 +1,6 @@
 /** What is wrong, and what mends it: of one snapshot, and of what was just before. The worst first. */
 
+import { problemsOfComet } from './comet-problems.js';
 import { count, percent, seconds, span } from './format.js';
 import { REFUSALS } from './refusals.js';
 
@@ -33,13 +34,17 @@ const warn = (what, mend = '') => ({ level: 'warn', what, mend });
  * @param {Snapshot} snapshot
  * @param {Pick<Columns, 'least'>} columns with this snapshot
  * @param {ReadonlyMap<string, number>} refused in the last minute, by cause
+ * @param {ReadonlyMap<string, number>} [ofComet] what comet counted in the last minute
  * @returns {readonly Problem[]}
  */
-export function problemsOf(snapshot, columns, refused) {
-  const { gateway, nodes, workers } = snapshot;
+export function problemsOf(snapshot, columns, refused, ofComet = new Map()) {
+  const { gateway, nodes, workers, comet } = snapshot;
   const found = [
     ...ofGateway(gateway.state),
-    ...(nodes.some(({ in_service }) => in_service) ? [] : [bad(...noNode(nodes.length))]),
+    // With comet a gateway may be there for pages alone.
+    ...(nodes.some(({ in_service }) => in_service) || (comet && nodes.length === 0)
+      ? []
+      : [bad(...noNode(nodes.length))]),
     ...nodes.flatMap(ofNode),
     ...workers
       .filter(({ up }) => !up)
@@ -61,6 +66,7 @@ export function problemsOf(snapshot, columns, refused) {
     ...Object.entries(gateway.certificate_ends).flatMap(([use, end]) =>
       ofCertificate(use, end - snapshot.at),
     ),
+    ...(comet ? problemsOfComet(comet, workers, ofComet) : []),
     ...ofFigures(columns),
     ...[...refused]
       .filter(([cause]) => FELT.includes(cause))

@@ -40,6 +40,21 @@ export interface WorkerRow {
   readonly event_loop_delay: Known;
 }
 
+export interface RouterRow {
+  readonly node: string;
+  readonly state: string;
+  readonly named: boolean;
+  readonly wanted: number;
+  readonly welcome: number;
+}
+
+export interface Comet {
+  readonly listeners: Readonly<Record<string, number>>;
+  readonly counts: Readonly<Record<string, number>>;
+  readonly ring: Readonly<Record<string, number>>;
+  readonly routers: readonly RouterRow[];
+}
+
 export interface Warning {
   readonly at: number;
   readonly level: string;
@@ -63,6 +78,7 @@ export interface Snapshot {
   readonly figures: Figures;
   readonly nodes: readonly NodeRow[];
   readonly workers: readonly WorkerRow[];
+  readonly comet?: Comet | undefined;
   readonly refused: Readonly<Record<string, number>>;
   readonly warnings: readonly Warning[];
 }

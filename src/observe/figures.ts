@@ -3,6 +3,7 @@
  * nine of ten had to wait. It costs the same however many sessions there are.
  */
 
+import { COMET_FIGURES, type CometRow, cometFigures, cometRow } from './comet-figures.js';
 import { type Durations, quantile } from './histogram.js';
 import type { LinkReport, NodeReport, Stats } from './report.js';
 import type { Usage } from './usage.js';
@@ -36,6 +37,7 @@ export const FIGURES = [
   'event_loop_delay',
   'link_queue_bytes',
   'refused',
+  ...COMET_FIGURES,
 ] as const;
 export type FigureName = (typeof FIGURES)[number];
 
@@ -46,6 +48,8 @@ export interface Snapshot {
   readonly figures: Figures;
   readonly nodes: readonly NodeRow[];
   readonly workers: readonly WorkerRow[];
+  /** Only where it is on. */
+  readonly comet?: CometRow;
   /** Since the start. */
   readonly refused: Stats['refused'];
   readonly warnings: readonly Warning[];
@@ -117,9 +121,15 @@ function snapshot(now: Stats, before: Stats, seconds: number, earlier: Stats, at
       event_loop_delay: Math.max(0, ...workers.map(({ event_loop_delay }) => event_loop_delay)),
       link_queue_bytes: add(Object.values(now.links).map(({ queued_bytes }) => queued_bytes)),
       refused: rate((stats) => add(Object.values(stats.refused))),
+      ...cometFigures(
+        now.comet,
+        (of) => rate(({ comet }) => of(comet)),
+        (of) => recent(of(now.comet), of(earlier.comet)),
+      ),
     },
     nodes: Object.keys(now.nodes).flatMap((name) => nodeRow(name, now, before, seconds, earlier)),
     workers,
+    ...(now.comet === undefined ? {} : { comet: cometRow(now.comet) }),
     refused,
     warnings,
   };

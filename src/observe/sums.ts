@@ -4,6 +4,8 @@ export type Counts = Readonly<Record<string, number>>;
 
 export const addCounts = (a: Counts, b: Counts): Counts => merge(a, b, (one, other) => one + other);
 
+export const total = (counts: Counts): number => Object.values(counts).reduce((sum, count) => sum + count, 0);
+
 /** @param both where both have that member */
 export function merge<T>(
   a: Readonly<Record<string, T>>,

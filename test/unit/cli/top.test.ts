@@ -110,6 +110,21 @@ test('what is wrong stands there with what mends it, warnings with the last one 
   assert.match(text, /error last .*\[NODE_BUSY\]\n.* warn first$/);
 });
 
+test('comet is there where it is on: its pages, and which routers take logins', () => {
+  assert.doesNotMatch(screenOf(snapshot, undefined).join('\n'), /comet|ROUTER/);
+  const comet = {
+    listeners: { sse: 1000, poll: 2 },
+    counts: { gaps: 3, slow_readers: 4 },
+    ring: { messages: 0, bytes: 0 },
+    routers: [{ node: 'r@h', state: 'asked', named: true, wanted: 2, welcome: 1 }],
+  } as const;
+  const figures = { ...snapshot.figures, comet_pages: 1002, comet_deliveries: 2e6 };
+  const text = screenOf({ ...snapshot, figures, comet }, undefined).join('\n');
+  assert.match(text, /\ncomet +pages 1,002 \(sse 1,000, poll 2\) {3}ids 1\n/);
+  assert.match(text, / deliveries 2,000,000\/s .* gaps 3, slow readers 4\n/);
+  assert.match(text, /\nr@h +asked +1\/2\n/);
+});
+
 test('nothing that others wrote moves the cursor', () => {
   const lines = screenOf(snapshot, undefined);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

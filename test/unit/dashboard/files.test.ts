@@ -13,7 +13,7 @@ const names = readdirSync(folder);
 const loaded = names.filter((name) => extname(name) !== '.txt');
 const ours = loaded.filter((name) => !name.startsWith('uPlot'));
 
-const MOST_BYTES = 100_000;
+const MOST_BYTES = 110_000;
 
 test(`the page is at most ${MOST_BYTES} bytes with its plots, uncompressed`, (t) => {
   const bytes = loaded.reduce((sum, name) => sum + readFileSync(new URL(name, folder)).length, 0);
@@ -23,7 +23,7 @@ test(`the page is at most ${MOST_BYTES} bytes with its plots, uncompressed`, (t)
 
 test('each file that is named is there, and each that is there is named; uPlot comes with its licence', () => {
   const named = ours.flatMap((name) =>
-    [...read(name).matchAll(/(?:src|href)="([\w.]+\.\w+)"|from '\.\/([\w.]+)'/g)].map(
+    [...read(name).matchAll(/(?:src|href)="([\w.]+\.\w+)"|from '\.\/([\w.-]+)'/g)].map(
       ([, file, module]) => file ?? module ?? '',
     ),
   );

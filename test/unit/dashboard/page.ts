@@ -36,6 +36,7 @@ export const { problemsOf } = (await load('problems')) as {
     snapshot: Told.Snapshot,
     columns: Pick<Columns, 'least'>,
     refused: ReadonlyMap<string, number>,
+    ofComet?: ReadonlyMap<string, number>,
   ): readonly Problem[];
 };
 export const format = (await load('format')) as Readonly<

@@ -40,6 +40,9 @@ interface Case {
   readonly workers?: readonly Told.WorkerRow[];
   readonly least?: Readonly<Record<string, number>>;
   readonly refused?: Readonly<Record<string, number>>;
+  readonly routers?: readonly Told.RouterRow[];
+  /** Counted by comet in the last minute. */
+  readonly counted?: Readonly<Record<string, number>>;
 }
 
 function told({
@@ -49,6 +52,8 @@ function told({
   workers = [WORKER],
   least = {},
   refused = {},
+  routers,
+  counted = {},
 }: Case) {
   const snapshot = {
     at: 1,
@@ -56,14 +61,21 @@ function told({
     figures: {},
     nodes,
     workers,
+    comet: routers && { listeners: {}, counts: {}, ring: {}, routers },
     refused: {},
     warnings: [],
   };
   const columns = { least: (name: string) => least[name] ?? 0 };
-  return problemsOf(snapshot, columns, new Map(Object.entries(refused))).map(
+  return problemsOf(snapshot, columns, mapOf(refused), mapOf(counted)).map(
     ({ level, what, mend }) => `${level}: ${what} → ${mend}`,
   );
 }
+
+const mapOf = (record: Readonly<Record<string, number>>) => new Map(Object.entries(record));
+
+const ROUTER: Told.RouterRow = { node: 'web@r', state: 'welcome', named: true, wanted: 2, welcome: 2 };
+const TWO = [WORKER, { ...WORKER, name: 'web-2@a' }];
+const PRIMARY = { ...WORKER, name: 'primary' };
 
 const down = { ...NODE, in_service: false, reason: 'it has another cookie', mend: 'compare them' };
 
@@ -132,6 +144,33 @@ const CASES: readonly (readonly [what: string, given: Case, ...expected: RegExp[
     'somebody was refused who asked for nothing wrong',
     { refused: { full: 1200, path: 3 } },
     /^warn: 1,200 refused in the last minute: no node takes new sessions\. → max_unauth/,
+  ],
+  ['comet is there for pages alone', { nodes: [], routers: [] }],
+  [
+    'comet has a router, and an ejabberd without one',
+    { routers: [ROUTER, { ...ROUTER, named: false, welcome: 0 }] },
+  ],
+  ['comet has no router, and one process', { routers: [], workers: [PRIMARY, WORKER] }],
+  [
+    'comet has no router, and two workers',
+    { routers: [{ ...ROUTER, named: false, state: 'asked', welcome: 0 }], workers: [PRIMARY, ...TWO] },
+    /^bad: Comet has no router, and several workers.* → Start megaphone_comet .* or set workers: 1\.$/,
+  ],
+  [
+    'a router is away',
+    { routers: [{ ...ROUTER, state: 'connecting', welcome: 0 }] },
+    /^bad: The router of web@r does not take the logins of this gateway.* → Is that node running/,
+  ],
+  [
+    'a router does not answer one of two workers',
+    { routers: [{ ...ROUTER, state: 'asked', welcome: 1 }] },
+    /^bad: .* of 1 of 2 processes.* → Does megaphone_comet run there/,
+  ],
+  [
+    'pages miss something, and others do not read',
+    { routers: [ROUTER], counted: { gaps: 12, slow_readers: 3, nobody: 100 } },
+    /^warn: 12 pages were told in the last minute that they missed something\. → .*ring_seconds/,
+    /^warn: 3 pages that do not read were cut/,
   ],
   [
     'the worst comes first',

@@ -1,6 +1,7 @@
 /** Figures out of counters: rates, how long nine of ten waited, and what a process that began anew does to them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { CometCounters, cometReport } from '../../../src/observe/comet-counters.js';
 import { Feed } from '../../../src/observe/feed.js';
 import { FIGURES, FigureTrack } from '../../../src/observe/figures.js';
 import { Histogram, quantile } from '../../../src/observe/histogram.js';
@@ -105,6 +106,31 @@ test('a quantile is between the bounds where it lies, and no more than the last 
   assert.equal(quantile({ '1': 10, '2': 10, '+Inf': 0, sum: 7 }, 0.75), 1.5);
   assert.equal(quantile({ '1': 1, '2': 0, '+Inf': 9, sum: 7 }, 0.5), 2);
   assert.equal(quantile({ '1': 0, '+Inf': 0, sum: 0 }, 0.5), null);
+});
+
+test("comet's figures are those of the last seconds, and none where it is off", () => {
+  const counters = new CometCounters();
+  const at = (count: number) => {
+    counters.messages.any = count;
+    counters.deliveries = 100 * count;
+    counters.fanout.observe(20);
+    const routers = [{ node: 'r@h', state: 'welcome', named: true }] as const;
+    return { comet: cometReport(counters, { ids: 5, ring: { messages: 0, bytes: 0 }, routers }) };
+  };
+  counters.listeners.poll = 3;
+  counters.listeners.socket = 4;
+  const { figures, comet } = figuresOf(at(0), at(0), at(3), at(9), at(12));
+  assert.deepEqual(
+    [figures.comet_pages, figures.comet_ids, figures.comet_messages, figures.comet_deliveries],
+    [7, 5, 4, 400],
+  );
+  assert.ok((figures.comet_fanout_p99 ?? 0) > 0.001 && (figures.comet_fanout_p99 ?? 0) <= 0.0025);
+  assert.deepEqual(comet?.routers, [{ node: 'r@h', state: 'welcome', named: true, wanted: 1, welcome: 1 }]);
+  const off = figuresOf({}, {});
+  assert.deepEqual(
+    [off.comet, off.figures.comet_pages, off.figures.comet_deliveries],
+    [undefined, null, null],
+  );
 });
 
 const LINK = {
