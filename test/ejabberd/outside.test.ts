@@ -26,19 +26,20 @@ const login = (account: { jid: string; password: string }, resource: string): Pr
 const gets = async (session: BoshSession, text: string): Promise<string> =>
   (await session.until(({ xml }) => xml.includes(text))).xml;
 
-const say = (targets: string, text: string, from?: string): Promise<string> => {
-  const options = from === undefined ? '#{}' : `#{from => <<"${from}">>}`;
-  return server.print(`megaphone_outside:say(${targets}, <<"${text}"/utf8>>, ${options})`);
-};
+const say = (targets: string, text: string, from = ''): Promise<string> =>
+  server.print(`megaphone_outside:say(${targets}, <<"${from}">>, <<"${text}"/utf8>>)`);
 
 describe('a line from outside', { timeout: 240_000 }, () => {
   it('is a chat message to users, from the server itself or from whom it names', async () => {
     const alice = await login(instance.alice, 'web');
-    assert.equal(await say('[{user, <<"alice">>}, {user, <<"alice@localhost/web">>}]', 'Backup done'), 'ok');
+    assert.equal(
+      await say('[{user, <<"alice">>}, {user, <<"alice@localhost/web">>}]', 'Backup done'),
+      '[ok,ok]',
+    );
     const xml = await gets(alice, 'Backup done');
     assert.match(xml, /<message [^>]*type='chat'/);
     assert.match(xml, /from='localhost'/);
-    assert.equal(await say('[{user, <<"ALICE">>}]', 'gr\\x{fc}n \\x{1b}[0m', 'backup@localhost'), 'ok');
+    assert.equal(await say('[{user, <<"ALICE">>}]', 'gr\\x{fc}n \\x{1b}[0m', 'backup@localhost'), '[ok]');
     const named = await gets(alice, 'grün');
     assert.match(named, /from='backup@localhost'/);
     assert.ok(named.includes('grün \ufffd[0m'), named);
@@ -46,7 +47,7 @@ describe('a line from outside', { timeout: 240_000 }, () => {
   });
 
   it('waits for a user who is offline', async () => {
-    assert.equal(await say('[{user, <<"bob@localhost">>}]', 'while you were away'), 'ok');
+    assert.equal(await say('[{user, <<"bob@localhost">>}]', 'while you were away'), '[ok]');
     const bob = await BoshSession.login(instance.gatewayUrl, {}, { ...instance.bob, presence: '' });
     const { xml } = await bob.until(
       ({ xml }) => xml.includes('while you were away'),
@@ -57,13 +58,13 @@ describe('a line from outside', { timeout: 240_000 }, () => {
   });
 
   it('is told what is wrong with each address', async () => {
-    assert.equal(await say('[{room, <<"ops">>}]', 'no rooms here'), '{error,[{<<"ops">>,no_rooms}]}');
+    assert.equal(await say('[{room, <<"ops">>}]', 'no rooms here'), '[{error,no_rooms}]');
     assert.equal(
       await say('[{user, <<"nobody">>}, {user, <<"alice">>}, {user, <<"@localhost">>}, {user, <<>>}]', 'x'),
-      '{error,[{<<"nobody">>,no_such_user},{<<"@localhost">>,invalid_name},{<<>>,invalid_name}]}',
+      '[{error,no_such_user},ok,{error,bad_address},{error,bad_address}]',
     );
-    assert.equal(await say('[{user, <<"alice">>}]', 'x', '@'), '{error,[{<<"alice">>,invalid_sender}]}');
-    assert.equal(await say('[{user, <<"alice">>}]', ''), '{error,[{<<"alice">>,invalid_text}]}');
+    assert.equal(await say('[{user, <<"alice">>}]', 'x', '@'), '[{error,bad_sender}]');
+    assert.equal(await say('[{user, <<"alice">>}]', ''), '[{error,bad_text}]');
   });
 
   it('is said in a room, by the room or by a service administrator', async () => {
@@ -83,14 +84,14 @@ describe('a line from outside', { timeout: 240_000 }, () => {
         '[{room, <<"ops">>}, {room, <<"elsewhere">>}, {room, <<"ops@conference.example.org">>}]',
         'disc full',
       ),
-      '{error,[{<<"elsewhere">>,no_such_room},{<<"ops@conference.example.org">>,no_rooms}]}',
+      '[ok,{error,no_such_room},{error,no_rooms}]',
     );
     const xml = await gets(alice, 'disc full');
     assert.match(xml, /<message [^>]*type='groupchat'/);
     assert.match(xml, /from='ops@conference.localhost'/);
     assert.equal(
       await say('[{room, <<"ops@conference.localhost">>}]', 'disc empty', 'backup@localhost'),
-      'ok',
+      '[ok]',
     );
     assert.match(await gets(alice, 'disc empty'), /<message [^>]*type='groupchat'/);
     await alice.terminate();

@@ -9,29 +9,24 @@
 
 -export([say/3]).
 
--export_type([target/0, options/0, reason/0]).
+-export_type([target/0, reason/0]).
 
 %% `alice' or `alice@example.org', `room' or `room@conference.example.org'.
 -type target() :: {user | room, Name :: binary()}.
-%% Without it the first host itself.
--type options() :: #{from => binary()}.
--type reason() :: invalid_sender | invalid_text | invalid_name | no_such_user | no_rooms | no_such_room | failed.
+-type reason() :: bad_sender | bad_text | bad_address | no_such_user | no_rooms | no_such_room | failed.
+-type said() :: ok | {error, reason()}.
 
-%% @doc Those that failed, in their order; the others have been taken by ejabberd's router, or by the room.
--spec say([target()], Text :: binary(), options()) -> ok | {error, [{Name :: binary(), reason()}]}.
-say(Targets, Text, Options) ->
+%% @doc What became of it for each, in their order. `ok': ejabberd's router, or the room, has it. From <<>>: from the first host itself.
+-spec say([target()], From :: binary(), Text :: binary()) -> [said()].
+say(Targets, From, Text) ->
     Host = hd(ejabberd_option:hosts()),
-    Said = case {sender(Options, Host), Text} of
-        {error, _} -> [{Name, invalid_sender} || {_, Name} <- Targets];
-        {_, <<>>} -> [{Name, invalid_text} || {_, Name} <- Targets];
-        {Sender, _} -> [{Name, one(Target, Sender, Host, megaphone_chars:legal(Text))} || {_, Name} = Target <- Targets]
-    end,
-    case [Failed || {_, Result} = Failed <- Said, Result =/= ok] of
-        [] -> ok;
-        Failures -> {error, Failures}
+    case {sender(From, Host), Text} of
+        {error, _} -> [{error, bad_sender} || _ <- Targets];
+        {_, <<>>} -> [{error, bad_text} || _ <- Targets];
+        {Sender, _} -> [one(Target, Sender, Host, megaphone_chars:legal(Text)) || Target <- Targets]
     end.
 
--spec one(target(), jid:jid(), binary(), binary()) -> ok | reason().
+-spec one(target(), jid:jid(), binary(), binary()) -> said().
 one({Kind, Name}, Sender, Host, Text) ->
     %% That storage, or a module, failed for one of them is none of the others' affair.
     try
@@ -40,33 +35,23 @@ one({Kind, Name}, Sender, Host, Text) ->
             room -> to_room(Name, Host, Sender, Text)
         end
     catch
-        throw:Reason -> Reason;
-        _:_ -> failed
+        throw:Reason -> {error, Reason};
+        _:_ -> {error, failed}
     end.
 
--spec sender(options(), binary()) -> jid:jid() | error.
-sender(#{from := From}, _) -> try jid:decode(From) catch error:{bad_jid, _} -> error end;
-sender(#{}, Host) -> jid:make(Host).
+-spec sender(binary(), binary()) -> jid:jid() | error.
+sender(<<>>, Host) -> jid:make(Host);
+sender(From, _) -> try jid:decode(From) catch error:{bad_jid, _} -> error end.
 
 %% A name alone is no address of a host, as it would be in a stanza.
 -spec address(binary(), Host :: binary()) -> jid:jid().
 address(Name, Host) ->
-    case binary:match(Name, <<"@">>) of
-        nomatch ->
-            case jid:make(Name, Host) of
-                error -> throw(invalid_name);
-                Jid -> named(Jid)
-            end;
-        _ ->
-            named(try jid:decode(Name) catch error:{bad_jid, _} -> throw(invalid_name) end)
-    end.
-
--spec named(jid:jid()) -> jid:jid().
-named(Jid) ->
-    case jid:tolower(Jid) of
-        {<<>>, _, _} -> throw(invalid_name);
-        _ -> Jid
-    end.
+    Jid = case binary:match(Name, <<"@">>) of
+        nomatch -> jid:make(Name, Host);
+        _ -> try jid:decode(Name) catch error:{bad_jid, _} -> error end
+    end,
+    _ = (Jid =/= error andalso element(1, jid:tolower(Jid)) =/= <<>>) orelse throw(bad_address),
+    Jid.
 
 -spec to_user(jid:jid(), jid:jid(), binary()) -> ok.
 to_user(Jid, Sender, Text) ->
