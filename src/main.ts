@@ -19,6 +19,7 @@ import { MegaphoneError } from './errors.js';
 import { hasErlpack, NO_ERLPACK } from './etf/plain.js';
 import { names } from './node/epmd-client.js';
 import { HiddenNode } from './node/hidden-node.js';
+import { Faults } from './observe/faults.js';
 import { createLogger } from './observe/log.js';
 import { standardOutput } from './observe/log-output.js';
 import { about } from './service/about.js';
@@ -90,7 +91,10 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   log.info(`BOSH endpoint: http${secure}://${place}/bosh`);
   const [webSocketPath] = config.websocket_paths;
   if (webSocketPath !== undefined) log.info(`WebSocket endpoint: ws${secure}://${place}${webSocketPath}`);
-  const manager = ServiceManager.find(env, () => service.reports.stats());
+  const manager = ServiceManager.find(
+    env,
+    new Faults(log).lasting(() => service.reports.stats()),
+  );
   process.on('SIGHUP', () => {
     manager?.reloading();
     service.reload();

@@ -7,15 +7,16 @@
  *
  * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them, and `figures` what
  * `stats` gives, without what the nodes are asked for; so do `drain` and `resume`, which take this gateway out of service and back;
- * anything else `{error, unknown_request}`.
+ * anything else `{error, unknown_request}`. Where one fails by a fault in here, `{error, fault}`.
  */
 
 import { isIP } from 'node:net';
 import { encodePlain, type Plain } from '../etf/plain.js';
 import { Atom, atom, Opaque, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { HiddenNode } from '../node/hidden-node.js';
-import { incomingCall } from '../node/incoming-call.js';
+import { type IncomingCall, incomingCall } from '../node/incoming-call.js';
 import type { NamedProcess } from '../node/processes.js';
+import type { Faults } from '../observe/faults.js';
 import { readClusterInfo } from './cluster-info.js';
 import type { ClusterNode } from './cluster-node.js';
 import { clusterReport } from './cluster-report.js';
@@ -37,11 +38,13 @@ export class MegaphoneProcess implements NamedProcess {
   readonly #node: Pick<HiddenNode, 'reply'>;
   readonly #gateway: Gateway;
   readonly #reports: PlainReports;
+  readonly #faults: Faults;
 
-  constructor(node: Pick<HiddenNode, 'reply'>, gateway: Gateway, reports: PlainReports) {
+  constructor(node: Pick<HiddenNode, 'reply'>, gateway: Gateway, reports: PlainReports, faults: Faults) {
     this.#node = node;
     this.#gateway = gateway;
     this.#reports = reports;
+    this.#faults = faults;
   }
 
   deliver(term: Term, peer: string): void {
@@ -49,7 +52,7 @@ export class MegaphoneProcess implements NamedProcess {
     if (node !== undefined && this.#hear(node, term)) return;
     const call = incomingCall(term);
     if (call === undefined) this.#gateway.answer(term, undefined, peer);
-    else void this.#handle(call.request).then((answer) => this.#node.reply(call, answer));
+    else void this.#answer(call);
   }
 
   /** What a node's module says of itself; `false` for another term. */
@@ -73,6 +76,17 @@ export class MegaphoneProcess implements NamedProcess {
     if (name !== 'banned' || !isAddress(ip) || !isCount(seconds)) return false;
     this.#gateway.door.banned(textOf(ip), seconds);
     return true;
+  }
+
+  async #answer(call: IncomingCall): Promise<void> {
+    let answer: Term;
+    try {
+      answer = await this.#handle(call.request);
+    } catch (error) {
+      this.#faults.tell(error);
+      answer = tuple(atom('error'), atom('fault'));
+    }
+    this.#node.reply(call, answer);
   }
 
   async #handle(request: Term): Promise<Term> {

@@ -73,7 +73,7 @@ export class AdminServer {
     const release = version();
     this.#feed = new Feed(() => ({ version: release, actions: api.isOpen }));
     this.#viewers = new Viewers(this.#feed);
-    this.#clock = setInterval(() => this.#tick(), 1000).unref();
+    this.#clock = setInterval(() => faults.attempt(() => this.#tick()), 1000).unref();
   }
 
   get port(): number {

@@ -10,6 +10,7 @@
  * this gateway is away. What is sent here is passed over, and who does not hang up is cut, so strangers cost nothing.
  */
 
+import type { Faults } from '../observe/faults.js';
 import type { Health } from '../observe/report.js';
 import { BriefServer } from './brief-server.js';
 
@@ -31,9 +32,13 @@ export function listenAsAgent(
   ip: string,
   port: number,
   health: () => Pick<Health, 'state' | 'status'>,
+  faults: Faults,
 ): Promise<BriefServer> {
   return BriefServer.listen(ip, port, LIFETIME_MS, (socket) => {
     socket.resume();
-    socket.end(`${agentWord(health())}\n`);
+    const word = faults.attempt(() => agentWord(health()));
+    // Who is told nothing goes by what was said last.
+    if (word === undefined) socket.destroy();
+    else socket.end(`${word}\n`);
   });
 }

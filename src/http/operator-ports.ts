@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
+import { Faults } from '../observe/faults.js';
 import type { Reports } from '../observe/report.js';
 import type { AdminDesk } from './admin-desk.js';
 import type { AdminConfig } from './admin-door.js';
@@ -27,7 +28,8 @@ export class OperatorPorts {
       if (config.admin_port !== 0) ports.#admin = await AdminServer.listen(config, reports, desk, log);
       if (config.agent_port !== 0) {
         const { agent_ip, agent_port } = config;
-        ports.#agent = await listenAsAgent(agent_ip, agent_port, () => reports.health());
+        const faults = new Faults(log);
+        ports.#agent = await listenAsAgent(agent_ip, agent_port, () => reports.health(), faults);
       }
     } catch (error) {
       await ports.close();

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
+import { Faults } from '../observe/faults.js';
 import type { GatewayState } from '../observe/report.js';
 import { LIFECYCLE, type LifeEvent, type Order, type Phase, stateOf } from './lifecycle.js';
 
@@ -35,6 +36,7 @@ export class Drain implements Orders {
   #end = (): void => {};
   readonly #delayMs: number;
   readonly #log: Logger;
+  readonly #faults: Faults;
   #phase: Phase = 'serving';
   #crew: Crew | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -43,6 +45,7 @@ export class Drain implements Orders {
   constructor(delay: number, log: Logger) {
     this.#delayMs = 1000 * delay;
     this.#log = log;
+    this.#faults = new Faults(log);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -89,7 +92,9 @@ export class Drain implements Orders {
       clearTimeout(this.#timer);
       this.#timer = undefined;
     }
-    void this.#crew?.enter(phase).then(() => {
+    // Where it failed it goes on all the same: who is to be out of service, or to end, is not kept from it.
+    const isDone = this.#crew?.enter(phase).catch((error) => this.#faults.tell(error));
+    void isDone?.then(() => {
       if (phase !== this.#phase) return;
       if (phase === 'releasing' || phase === 'lastReleasing') this.#on('released');
       if (phase === 'finishing') this.#on('finished');

@@ -20,6 +20,7 @@ import { OperatorPorts } from '../http/operator-ports.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode, NodeOptions } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
+import { Faults } from '../observe/faults.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
@@ -179,13 +180,18 @@ export class Service implements Crew {
     };
     node.register(
       PROCESS_NAME,
-      new MegaphoneProcess(node, gateway, {
-        health: reports.health,
-        about: () => ({ ...how, distribution_port: config.distribution_port }),
-        figures: reports.stats,
-        stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
-        order: async (order) => ({ state: await desk.order(order) }),
-      }),
+      new MegaphoneProcess(
+        node,
+        gateway,
+        {
+          health: reports.health,
+          about: () => ({ ...how, distribution_port: config.distribution_port }),
+          figures: reports.stats,
+          stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
+          order: async (order) => ({ state: await desk.order(order) }),
+        },
+        new Faults(log),
+      ),
     );
     let ports: OperatorPorts;
     try {

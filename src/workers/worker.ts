@@ -90,17 +90,19 @@ async function begin({ config, about, ticketKeys, phase: current }: Begin): Prom
     process.exit(1);
   }
   // It begins with nobody to send elsewhere.
-  if (phase !== 'serving') await service.enter('releasing');
-  await service.enter(phase);
+  if (phase !== 'serving') await service.enter('releasing').catch(tellFault);
+  await service.enter(phase).catch(tellFault);
   const { reports, gateway } = service;
   const latest = performance.now() + NODE_MS;
   const accept = () => {
     if (gateway.cluster.inService > 0 || performance.now() >= latest) tellAccepting();
   };
+  // Whoever does not report is taken for stuck.
+  const stats = faults.lasting(reports.stats);
   const report = () => {
     // First: whoever is told of a node here is to be served from it, too.
     accept();
-    void tellPrimary({ type: 'report', stats: reports.stats() });
+    void tellPrimary({ type: 'report', stats: stats() });
   };
   report();
   void tellPrimary({ type: 'up' });
@@ -142,9 +144,14 @@ async function run(errand: Errand): Promise<Outcome> {
 async function enter(next: Phase): Promise<void> {
   phase = next;
   if (next === 'finishing') return stop(false);
-  await service?.enter(next);
+  // The primary, and who gave the order, are not to wait for what failed.
+  await service?.enter(next).catch(tellFault);
   await tellPrimary({ type: 'entered', phase: next });
 }
+
+const tellFault = (error: unknown): void => {
+  faults?.tell(error);
+};
 
 function askPrimary(order: Order): Promise<GatewayState> {
   void tellPrimary({ type: 'order', order });
@@ -157,7 +164,8 @@ function askPrimary(order: Order): Promise<GatewayState> {
 async function stop(isAlone: boolean): Promise<void> {
   if (!isStopping) void tellPrimary({ type: 'stopping' });
   isStopping = true;
-  await (isAlone ? service?.stop() : service?.enter('finishing'));
+  if (isAlone) await service?.enter('lastReleasing').catch(tellFault);
+  await service?.enter('finishing').catch(tellFault);
   await standardOutput.flushed();
   process.exit();
 }

@@ -9,6 +9,7 @@ import { MegaphoneProcess, PROCESS_NAME } from '../../../src/gateway/megaphone-p
 import { loadCookie } from '../../../src/node/cookie.js';
 import { HiddenNode } from '../../../src/node/hidden-node.js';
 import { Counters } from '../../../src/observe/counters.js';
+import { Faults } from '../../../src/observe/faults.js';
 import { nodeTls } from '../../support/node-tls.js';
 import { serve } from '../child.js';
 import { nowMicroseconds } from '../clock.js';
@@ -161,6 +162,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
     epmd: { port: epmdPort },
     ...nodeTls(home),
   });
+  const log = pino({ level: 'warn' });
   const gateway = new Gateway(
     node,
     // A second request of some of them is open while they talk.
@@ -176,18 +178,23 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
       exemptNetworks: [],
     },
     new Counters(),
-    pino({ level: 'warn' }),
+    log,
   );
   // Credit for requests comes here.
   node.register(
     PROCESS_NAME,
-    new MegaphoneProcess(node, gateway, {
-      stats: async () => ({}),
-      figures: () => ({}),
-      health: () => ({}),
-      about: () => ({}),
-      order: async () => ({}),
-    }),
+    new MegaphoneProcess(
+      node,
+      gateway,
+      {
+        stats: async () => ({}),
+        figures: () => ({}),
+        health: () => ({}),
+        about: () => ({}),
+        order: async () => ({}),
+      },
+      new Faults(log),
+    ),
   );
   setInterval(() => gateway.tick(process.uptime()), 1000);
   gateway.cluster.connect();

@@ -1,7 +1,7 @@
 /** Several worker processes: each a node of its own, together one gateway. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -324,6 +324,33 @@ test('whichever worker is told to drain, all do, and so does one that takes the 
   for (let i = 0; i < 4; i += 1) assert.equal(await connection(), 'keep-alive');
   assert.deepEqual(await Promise.all(NAMES.map(state)), Array(2).fill('<<"in_service">>'));
   await until(async () => (await admin('health/ready')).status === 200);
+});
+
+/** Loaded into every process: clients cannot be sent elsewhere. */
+const FAULT = `
+import { BoshServer } from '${new URL('../../../src/http/bosh-server.js', import.meta.url)}';
+BoshServer.prototype.release = () => Promise.reject(new TypeError('no way out'));
+`;
+
+test('a fault of a worker in what it is ordered to do ends no worker, and holds up nobody', async () => {
+  writeFileSync(workplace.file('fault.mjs'), FAULT);
+  const program = workplace.run(['start'], { NODE_OPTIONS: `--import=${workplace.file('fault.mjs')}` });
+  await program.shows(/BOSH endpoint: /);
+  await until(async () => (await health()).status === 'ok');
+  const pids = await Promise.all(NAMES.map(pidOf));
+  const drained = workplace.run(['drain']);
+  assert.equal(await drained.ends(), 0);
+  assert.match(drained.output, /^megaphone@localhost: drained, /m);
+  assert.match(program.output, /"GATEWAY_FAULT"/);
+  assert.deepEqual(await Promise.all(NAMES.map(pidOf)), pids);
+  // One that is told to end does, and the one that begins in its place, drained, lives.
+  process.kill(pids[0] ?? 0, 'SIGTERM');
+  await until(async () => (await metric(`worker_restarts_total{worker="${FIRST}"}`)) === 1);
+  await until(async () => (await health()).workers?.[FIRST]?.up === true);
+  program.child.kill('SIGTERM');
+  assert.equal(await program.ends(), 0);
+  const ends = program.output.match(/the worker \S+ ended with exit code \d+/g);
+  assert.deepEqual(ends, [`the worker ${FIRST} ended with exit code 0`]);
 });
 
 test('workers end with their primary, even when it is killed', async () => {

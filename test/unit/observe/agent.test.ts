@@ -3,15 +3,17 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
+import { pino } from 'pino';
 import { agentWord, listenAsAgent } from '../../../src/http/agent-server.js';
 import type { BriefServer } from '../../../src/http/brief-server.js';
+import { Faults } from '../../../src/observe/faults.js';
 import { GATEWAY_STATES, type Health } from '../../../src/observe/report.js';
 import { until } from '../../support/until.js';
 
 const health: { state: Health['state']; status: Health['status'] } = { state: 'in_service', status: 'ok' };
 let agent: BriefServer;
 before(async () => {
-  agent = await listenAsAgent('127.0.0.1', 0, () => health);
+  agent = await listenAsAgent('127.0.0.1', 0, () => health, new Faults(pino({ level: 'silent' })));
 });
 after(() => agent.close());
 

@@ -152,3 +152,17 @@ test('what was ordered before there was anybody to do it is done then', async ()
   await late.done();
   assert.deepEqual([late.entered, drain.phase], [['releasing', 'drained'], 'drained']);
 });
+
+test('what fails on the way is told in the log, and keeps nobody from being out of service, or from the end', async () => {
+  const lines: string[] = [];
+  drain = new Drain(0, pino({}, { write: (line) => lines.push(line) }));
+  drain.takeCharge({ enter: () => Promise.reject(new TypeError('no way')) });
+  await drain.order('drain');
+  wait(0);
+  await turn();
+  assert.equal(drain.phase, 'drained');
+  drain.stop();
+  await turn();
+  await drain.ended;
+  assert.equal(lines.filter((line) => /no way.*GATEWAY_FAULT/.test(line)).length, 1);
+});
