@@ -5,10 +5,10 @@
 
 import type { Logger } from 'pino';
 import { networkOf } from '../node/network.js';
+import { Networks } from '../node/networks.js';
 import { type Rate, TokenBuckets } from '../node/token-buckets.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import type { ClientInfo } from './meta.js';
-import { Networks } from './networks.js';
 import type { Clock } from './ports.js';
 import * as refusals from './refusals.js';
 
@@ -17,8 +17,15 @@ export interface DoorOptions {
   readonly failedLogins: Rate | undefined;
   /** Of whom nothing is noted, as CIDR. */
   readonly exemptNetworks: readonly string[];
+  /** Whose own requests are free: only those whom they name by no address are limited as if they were the proxy. */
+  readonly trustedProxies: readonly string[];
 }
 
+/**
+ * How many times what may fail one address may owe: a hundred sessions that were begun before the first login failed are made up
+ * for to the last. An office whose logins all fail at once waits no longer than it takes to make up for as many.
+ */
+const MOST_OWED = 10;
 /** Addresses remembered, of either kind: some MB. */
 const MOST = 65_536;
 /** A ban may be lifted: so often a node is asked again, seconds. */
@@ -27,6 +34,7 @@ const LONGEST_BAN = 60;
 export class Door {
   readonly #failures: TokenBuckets | undefined;
   readonly #exempt: Networks;
+  readonly #proxies: Networks;
   /** When each ends. The one noted last comes last. */
   #bans = new Map<string, number>();
   /** When nobody is refused any more. */
@@ -34,9 +42,11 @@ export class Door {
   readonly #clock: Clock;
   readonly #log: LimitedLog;
 
-  constructor({ failedLogins, exemptNetworks }: DoorOptions, clock: Clock, log: Logger) {
-    this.#failures = failedLogins && new TokenBuckets(failedLogins, undefined, MOST);
+  constructor({ failedLogins, exemptNetworks, trustedProxies }: DoorOptions, clock: Clock, log: Logger) {
+    this.#failures =
+      failedLogins && new TokenBuckets(failedLogins, undefined, MOST, MOST_OWED * failedLogins.burst);
     this.#exempt = new Networks(exemptNetworks);
+    this.#proxies = new Networks(trustedProxies);
     this.#clock = clock;
     this.#log = new LimitedLog(log);
   }
@@ -47,10 +57,12 @@ export class Door {
       if (this.#bans.size > 0) this.#bans = new Map();
       return undefined;
     }
-    const { ip } = request.client;
+    const { ip, isUnnamed } = request.client;
     const refusal = this.#refusalOf(networkOf(ip));
+    if (refusal === undefined) return undefined;
     // Of a network some may be exempt.
-    return refusal !== undefined && this.#exempt.has(ip) ? undefined : refusal;
+    const isFree = this.#exempt.has(ip) || (isUnnamed !== true && this.#proxies.has(ip));
+    return isFree ? undefined : refusal;
   }
 
   /** A login from that address failed. */

@@ -9,8 +9,8 @@
  */
 
 import type { Logger } from 'pino';
-import { Networks } from '../gateway/networks.js';
 import { networkOf } from '../node/network.js';
+import { Networks } from '../node/networks.js';
 import { type Rate, TokenBuckets } from '../node/token-buckets.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import { plainIp } from './client-address.js';

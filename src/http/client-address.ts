@@ -4,7 +4,7 @@
  */
 
 import { isIP } from 'node:net';
-import { Networks } from '../gateway/networks.js';
+import { Networks } from '../node/networks.js';
 import { ownText } from './own-text.js';
 
 export interface ClientAddress {

@@ -33,6 +33,7 @@ export class TokenBuckets {
   readonly #all: Rate | undefined;
   readonly #common = new Bucket(0, 0);
   readonly #most: number;
+  readonly #mostOwed: number;
   /** After which every bucket is full. */
   readonly #age: number;
   #young = new Map<string, Bucket>();
@@ -40,12 +41,14 @@ export class TokenBuckets {
   /** When the younger generation began. */
   #since = 0;
 
-  constructor(each: Rate, all?: Rate, most = MOST_KEYS) {
+  /** @param mostOwed by one key that was charged */
+  constructor(each: Rate, all?: Rate, most = MOST_KEYS, mostOwed = each.burst) {
     this.#each = each;
     this.#all = all;
     this.#common.tokens = all?.burst ?? 0;
     this.#most = most;
-    this.#age = Math.max(LEAST_AGE, (2 * each.burst) / each.perSecond);
+    this.#mostOwed = mostOwed;
+    this.#age = Math.max(LEAST_AGE, (mostOwed + each.burst) / each.perSecond);
   }
 
   /** @param now seconds, never running backwards @returns whether `key` may */
@@ -61,10 +64,10 @@ export class TokenBuckets {
     return true;
   }
 
-  /** It did so without being asked: where it may not, it owes as much, but no more than a bucket holds. */
+  /** It did so without being asked: where it may not, it owes as much, up to a bound. */
   charge(key: string, now: number): void {
     const bucket = this.#find(key, now);
-    bucket.tokens = Math.max(-this.#each.burst, bucket.tokens - 1);
+    bucket.tokens = Math.max(-this.#mostOwed, bucket.tokens - 1);
   }
 
   /** How many seconds until `key` may; 0: it may now. */

@@ -176,6 +176,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
       maxWaiting: 64 * 1024 * 1024,
       failedLogins: undefined,
       exemptNetworks: [],
+      trustedProxies: [],
     },
     new Counters(),
     log,

@@ -33,6 +33,7 @@ async function start(registered: Registered = 'module'): Promise<void> {
     maxWaiting: 1e6,
     failedLogins: undefined,
     exemptNetworks: [],
+    trustedProxies: [],
   };
   gateway = new Gateway(node.asNode, options, new Counters(), pino({ level: 'silent' }));
   answers = [];

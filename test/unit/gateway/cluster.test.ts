@@ -34,6 +34,7 @@ beforeEach(async () => {
       maxWaiting: 1e6,
       failedLogins: undefined,
       exemptNetworks: [],
+      trustedProxies: [],
     },
     new Counters(),
     pino({ level: 'silent' }),

@@ -12,16 +12,20 @@ const clock = { now: 0 };
 function make(options: Partial<DoorOptions> = {}): Door {
   clock.now = 1000.25;
   const rate = { burst: 3, perSecond: 0.1 };
-  return new Door({ failedLogins: rate, exemptNetworks: [], ...options }, clock, pino({ level: 'silent' }));
+  return new Door(
+    { failedLogins: rate, exemptNetworks: [], trustedProxies: [], ...options },
+    clock,
+    pino({ level: 'silent' }),
+  );
 }
 
-const client = (ip: string): { readonly client: ClientInfo } => ({
-  client: { ip, port: 1, secure: true, path: '/bosh', origin: '', userAgent: '' },
+const client = (ip: string, unnamed: { isUnnamed?: true } = {}): { readonly client: ClientInfo } => ({
+  client: { ...unnamed, ip, port: 1, secure: true, path: '/bosh', origin: '', userAgent: '' },
 });
 
 /** `reason status seconds`, or empty where it may. */
-function refused(door: Door, ip: string): string {
-  const refusal = door.refusalOf(client(ip));
+function refused(door: Door, ip: string, unnamed: { isUnnamed?: true } = {}): string {
+  const refusal = door.refusalOf(client(ip, unnamed));
   if (refusal === undefined) return '';
   const [, seconds] = refusal.headers.find(([name]) => name === 'retry-after') ?? [];
   return `${refusal.reason} ${refusal.status} ${seconds}`;
@@ -65,9 +69,11 @@ test('so many logins may fail; those under way then count too, and all is made u
   door.failedLogin('192.0.2.1');
   assert.equal(refused(door, '192.0.2.1'), 'failed_logins 429 10');
   assert.equal(refused(door, '192.0.2.2'), '');
+  for (let count = 0; count < 15; count += 1) door.failedLogin('192.0.2.1');
+  assert.equal(refused(door, '192.0.2.1'), 'failed_logins 429 160');
   for (let count = 0; count < 100; count += 1) door.failedLogin('192.0.2.1');
-  assert.equal(refused(door, '192.0.2.1'), 'failed_logins 429 40');
-  clock.now += 39;
+  assert.equal(refused(door, '192.0.2.1'), 'failed_logins 429 310');
+  clock.now += 309;
   assert.equal(refused(door, '192.0.2.1'), 'failed_logins 429 1');
   clock.now += 1.1;
   assert.equal(refused(door, '192.0.2.1'), '');
@@ -97,6 +103,16 @@ test('of IPv6 a /64 is one address, and who is exempt is neither noted nor refus
   door.banned('10.1.2.3', 60);
   for (let count = 0; count < 10; count += 1) door.failedLogin('10.1.2.3');
   assert.equal(refused(door, '10.1.2.3'), '');
+});
+
+test('whom a trusted proxy names by no address is one with all such, and the proxy itself is free', () => {
+  const door = make({ trustedProxies: ['10.0.0.0/24'] });
+  for (let count = 0; count < 3; count += 1) door.failedLogin('10.0.0.1');
+  door.banned('10.0.0.2', 60);
+  assert.equal(refused(door, '10.0.0.1', { isUnnamed: true }), 'failed_logins 429 10');
+  assert.equal(refused(door, '10.0.0.2', { isUnnamed: true }), 'banned 429 60');
+  assert.equal(refused(door, '10.0.0.3', { isUnnamed: true }), '');
+  for (const ip of ['10.0.0.1', '10.0.0.2']) assert.equal(refused(door, ip), '');
 });
 
 test('where no limit is set, any number of logins may fail', () => {

@@ -157,6 +157,7 @@ function gatewayOn(node: FakeNode, counters: Counters): Gateway {
     maxWaiting: 1e6,
     failedLogins: undefined,
     exemptNetworks: [],
+    trustedProxies: [],
   };
   const gateway = new Gateway(node.asNode, options, counters, pino({ level: 'silent' }));
   gateway.tick(0);

@@ -22,6 +22,7 @@ const OPTIONS = {
   maxWaiting: 1e6,
   failedLogins: undefined,
   exemptNetworks: [],
+  trustedProxies: [],
 };
 
 const fail = (): never => {

@@ -93,6 +93,7 @@ class World {
       maxWaiting: 16 * 600,
       failedLogins: undefined,
       exemptNetworks: [],
+      trustedProxies: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.node.world = this;

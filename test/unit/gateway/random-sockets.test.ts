@@ -78,6 +78,7 @@ class World {
       maxWaiting: 1e6,
       failedLogins: undefined,
       exemptNetworks: [],
+      trustedProxies: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.tick(0);

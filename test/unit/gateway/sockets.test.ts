@@ -132,6 +132,7 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
       maxWaiting: 1e6,
       failedLogins: undefined,
       exemptNetworks: [],
+      trustedProxies: [],
     },
     counters,
     pino({ level: 'silent' }),

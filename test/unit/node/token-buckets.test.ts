@@ -26,8 +26,10 @@ class Ideal {
   #tokens: number;
   #at = 0;
   readonly #rate: Rate;
-  constructor(rate: Rate) {
+  readonly #owed: number;
+  constructor(rate: Rate, owed: number) {
     this.#rate = rate;
+    this.#owed = owed;
     this.#tokens = rate.burst;
   }
   at(now: number): number {
@@ -36,7 +38,7 @@ class Ideal {
     return this.#tokens;
   }
   spend(): void {
-    this.#tokens = Math.max(-this.#rate.burst, this.#tokens - 1);
+    this.#tokens = Math.max(-this.#owed, this.#tokens - 1);
   }
 }
 
@@ -47,12 +49,13 @@ function play(
   all: readonly { key: string; isCharged: boolean; later: number }[],
   check: (may: boolean, right: number, wait: number) => void,
 ): void {
-  const buckets = new TokenBuckets(rate, undefined, most);
+  const owed = most * rate.burst;
+  const buckets = new TokenBuckets(rate, undefined, most, owed);
   const ideals = new Map<string, Ideal>();
   let now = 0;
   for (const { key, isCharged, later } of all) {
     now += later;
-    const ideal = ideals.get(key) ?? new Ideal(rate);
+    const ideal = ideals.get(key) ?? new Ideal(rate, owed);
     ideals.set(key, ideal);
     const right = ideal.at(now);
     if (isCharged) buckets.charge(key, now);

@@ -80,7 +80,11 @@ test('few are kept, and short; of several processes the newest', () => {
 test("no line that a client can cause names its address but in a field, which viewers don't see", () => {
   const address = '192.0.2.77';
   const { warnings, lines, log } = logging();
-  const door = new Door({ failedLogins: { burst: 1, perSecond: 0.01 }, exemptNetworks: [] }, { now: 0 }, log);
+  const door = new Door(
+    { failedLogins: { burst: 1, perSecond: 0.01 }, exemptNetworks: [], trustedProxies: [] },
+    { now: 0 },
+    log,
+  );
   door.failedLogin(address);
   door.banned(address, 60);
   const limits = new AddressLimits(
