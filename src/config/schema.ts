@@ -3,166 +3,31 @@
  * (`MEGAPHONE_HTTP_PORT`), the flags (`--http-port`), the help and the errors all come from here.
  */
 
-import { isIP } from 'node:net';
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
+import {
+  allowedNode,
+  cidr,
+  duration,
+  ejabberdNode,
+  flag,
+  integer,
+  ip,
+  list,
+  logLevel,
+  nodeName,
+  nonEmpty,
+  origin,
+  path,
+  port,
+  publicUrl,
+  rate,
+  setting,
+  size,
+  text,
+  webSocketUri,
+  workers,
+} from './kinds.js';
 import { nodeNames } from './node-names.js';
-import { readDuration, readRate, readSize } from './units.js';
-
-/** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
-function setting<T>(expected: string, read: (raw: unknown) => T | undefined) {
-  return z.unknown().transform((raw, context): T => {
-    const value = read(raw);
-    if (value !== undefined) return value;
-    context.addIssue({ code: 'custom', message: `expected ${expected}`, input: raw });
-    return z.NEVER;
-  });
-}
-
-const within = (value: number | undefined, min: number, max: number): number | undefined =>
-  value !== undefined && value >= min && value <= max ? value : undefined;
-
-function readInteger(raw: unknown, min: number, max: number): number | undefined {
-  const value = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
-  return Number.isInteger(value) ? within(value as number, min, max) : undefined;
-}
-
-function integer(min: number, max: number, what = 'a whole number') {
-  return setting(`${what} from ${min} to ${max}`, (raw) => readInteger(raw, min, max));
-}
-
-const port = () => integer(0, 65535, 'a port');
-
-function duration(min: number, max: number) {
-  return setting(`a time from ${min} to ${max} s, such as "90 s" or "2 min"`, (raw) =>
-    within(readDuration(raw), min, max),
-  );
-}
-
-function size(min: number, max: number) {
-  return setting(`a size from ${min} to ${max} bytes, such as "64 KB"`, (raw) =>
-    within(readSize(raw), min, max),
-  );
-}
-
-const ip = () =>
-  setting('an IP address', (raw) => (typeof raw === 'string' && isIP(raw) !== 0 ? raw : undefined));
-
-const nonEmpty = (raw: unknown): string | undefined =>
-  typeof raw === 'string' && raw !== '' ? raw : undefined;
-
-const text = (raw: unknown): string | undefined => (typeof raw === 'string' ? raw : undefined);
-
-const flag = () =>
-  setting('true or false', (raw) =>
-    typeof raw === 'boolean' ? raw : raw === 'true' ? true : raw === 'false' ? false : undefined,
-  );
-
-/** One item alone is a list of one; in the environment and in flags, commas separate items. */
-function list<T extends z.ZodType>(item: T) {
-  const split = (raw: unknown): unknown => {
-    if (typeof raw !== 'string') return raw;
-    return raw
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '');
-  };
-  return z.preprocess(split, z.array(item, { error: 'expected a list' }));
-}
-
-const NODE_NAME = /^[\w-]+@[\w.:-]+$/;
-
-const nodeName = () =>
-  setting('a node name such as "ejabberd@localhost"', (raw) =>
-    typeof raw === 'string' && raw.length <= 255 && NODE_NAME.test(raw) ? raw : undefined,
-  );
-
-/** An ejabberd node, and where to find it if EPMD shall not be asked. */
-export interface EjabberdNode {
-  readonly name: string;
-  readonly endpoint: { readonly host: string; readonly port: number } | undefined;
-}
-
-const ejabberdNode = () => z.preprocess(splitEndpoint, ejabberdNodeObject);
-
-const ejabberdNodeObject = z
-  .strictObject(
-    {
-      name: nodeName(),
-      host: setting('a host name or an IP address', nonEmpty).optional(),
-      port: integer(1, 65535, 'a port').optional(),
-    },
-    { error: 'expected a node name, or name, host and port' },
-  )
-  .superRefine(({ host, port: portOf }, context) => {
-    if (host !== undefined && portOf === undefined) {
-      context.addIssue({ code: 'custom', path: ['port'], message: 'expected a port beside host' });
-    }
-  })
-  .transform(({ name, host, port: portOf }): EjabberdNode => {
-    const endpoint =
-      portOf === undefined ? undefined : { host: host ?? name.slice(name.indexOf('@') + 1), port: portOf };
-    return { name, endpoint };
-  });
-
-/** `ejabberd@a` and `ejabberd@a=10.0.0.1:5210` are short for `{name: …}` and `{name: …, host: …, port: …}`. */
-function splitEndpoint(raw: unknown): unknown {
-  if (typeof raw !== 'string') return raw;
-  const [, name, host, portText] = /^([^=]+)=(.+):(\d+)$/.exec(raw) ?? [];
-  return name === undefined ? { name: raw } : { name, host, port: portText };
-}
-
-const cidr = () =>
-  setting('an IP address or a range such as "10.0.0.0/8"', (raw) => {
-    const [address = '', bits, ...more] = typeof raw === 'string' ? raw.split('/') : [];
-    const family = isIP(address);
-    if (family === 0 || more.length > 0) return undefined;
-    const isRange =
-      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
-    return isRange ? (raw as string) : undefined;
-  });
-
-const rate = () =>
-  setting('0, or a number in a time, such as "60/min" or "5000/10 s"', (raw) =>
-    raw === 0 || raw === '0' ? (0 as const) : readRate(raw),
-  );
-
-const origin = () =>
-  setting('"*" or an origin such as "https://chat.example.org"', (raw) =>
-    typeof raw === 'string' && (raw === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/\s,]+$/.test(raw))
-      ? raw
-      : undefined,
-  );
-
-const PATH = /^\/[\w\-.~!$&'()*+;=:@%/]*$/;
-
-const path = () =>
-  setting('a path such as "/ws"', (raw) => (typeof raw === 'string' && PATH.test(raw) ? raw : undefined));
-
-const webSocketUri = () =>
-  setting('an address such as "wss://chat.example.org/ws"', (raw) =>
-    raw === '' || isUrl(raw, ['ws:', 'wss:']) ? raw : undefined,
-  );
-
-const publicUrl = () =>
-  setting('an address such as "https://chat.example.org"', (raw) =>
-    raw === '' || isUrl(raw, ['http:', 'https:']) ? raw.replace(/\/+$/, '') : undefined,
-  );
-
-const isUrl = (raw: unknown, schemes: readonly string[]): raw is string =>
-  typeof raw === 'string' &&
-  /^[^\s?#]+$/.test(raw) &&
-  URL.canParse(raw) &&
-  schemes.some((scheme) => raw.toLowerCase().startsWith(`${scheme}//`));
-
-const allowedNode = () =>
-  setting('a node name, or "*@host" for all nodes of a host', (raw) =>
-    typeof raw === 'string' && /^([\w-]+|\*)@[\w.:-]+$/.test(raw) ? raw : undefined,
-  );
-
-const logLevel = () =>
-  setting(`one of ${LOG_LEVELS.join(', ')}`, (raw) => LOG_LEVELS.find((level: LogLevel) => level === raw));
 
 /** All of these or none. */
 const FILES_TOGETHER = [
@@ -170,18 +35,10 @@ const FILES_TOGETHER = [
   ['distribution_tls_cert', 'distribution_tls_key', 'distribution_tls_ca'],
 ] as const;
 
-const MAX_WORKERS = 128;
-
-const workers = () =>
-  setting(`a whole number from 1 to ${MAX_WORKERS}, or "auto"`, (raw) =>
-    raw === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : readInteger(raw, 1, MAX_WORKERS),
-  );
-
 export const configSchema = z
   .strictObject({
     node: nodeName().default('megaphone@localhost').describe("this gateway's Erlang node name"),
     nodes: list(ejabberdNode())
-      .refine((nodes) => nodes.length > 0, 'expected at least one node')
       .refine(
         (nodes) => new Set(nodes.map(({ name }) => name)).size === nodes.length,
         'expected each node once',
@@ -254,6 +111,25 @@ export const configSchema = z
     keep_alive_timeout: duration(1, 3600)
       .default(75)
       .describe('time before and between requests on a connection'),
+    comet_key_file: setting('a path', text)
+      .default('')
+      .describe("file with the key of web pages' tokens: they may listen to comet"),
+    comet_ask: setting('a registered name', text)
+      .default('')
+      .describe('name of the Erlang process that is asked who may listen to comet'),
+    comet_anyone: flag().default(false).describe('whether anyone may listen to anything of comet'),
+    comet_nodes: list(ejabberdNode())
+      .default([])
+      .describe('further Erlang nodes for comet, as name or name=host:port'),
+    comet_max_ids: integer(1, 1000).default(32).describe('ids that one connection of comet may follow'),
+    comet_max_unread: size(1024, 16 * 1024 ** 2)
+      .default(64 * 1024)
+      .describe('memory for what a page of comet does not read'),
+    comet_ring_count: integer(1, 10_000).default(64).describe('messages of comet that are kept for each id'),
+    comet_ring_time: duration(0, 3600).default(60).describe('how long they are kept'),
+    comet_ring_memory: size(1024, 16 * 1024 ** 3)
+      .default(64 * 1024 ** 2)
+      .describe('memory for messages of comet that are kept'),
     workers: workers().default(1).describe('worker processes, auto for one on each core'),
     admin_ip: ip().default('127.0.0.1').describe('address of health and metrics'),
     admin_port: port().default(0).describe('port of health and metrics, 0 for none'),
@@ -270,6 +146,9 @@ export const configSchema = z
   .superRefine((config, context) => {
     const { node, nodes, workers: count, distribution_port } = config;
     const { header_timeout, request_timeout } = config;
+    if (nodes.length === 0 && !hasComet(config)) {
+      context.addIssue({ code: 'custom', path: ['nodes'], message: 'expected at least one node' });
+    }
     const own = nodeNames({ node, workers: count });
     const self = nodes.findIndex(({ name }) => own.includes(name));
     if (self >= 0) {
@@ -293,6 +172,11 @@ export const configSchema = z
       }
     }
   });
+
+/** Nothing of it is there unless somebody may listen. */
+export const hasComet = (
+  config: Pick<z.output<typeof configSchema>, 'comet_key_file' | 'comet_ask' | 'comet_anyone'>,
+): boolean => config.comet_key_file !== '' || config.comet_ask !== '' || config.comet_anyone;
 
 export type Config = z.output<typeof configSchema>;
 export type ConfigKey = keyof Config;

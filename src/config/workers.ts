@@ -21,6 +21,7 @@ export function workerConfigs(config: Config): Config[] {
     max_requests_per_address: rateOfAddress(config.max_requests_per_address, workers),
     max_exchanges: Math.ceil(config.max_exchanges / workers),
     max_waiting: Math.ceil(config.max_waiting / workers),
+    comet_ring_memory: Math.ceil(config.comet_ring_memory / workers),
     admin_port: 0,
     agent_port: 0,
   }));

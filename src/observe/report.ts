@@ -212,7 +212,9 @@ export function health({ nodes, state, link, isSeed }: Sources): Health {
       requests_waiting: node.outbox.waiting.size,
     },
   ]);
-  const isAvailable = state() === 'in_service' && nodes().some(({ kind }) => kind !== undefined);
+  // Where none is named there is nothing but comet, which needs none.
+  const isServed = reports.length === 0 || nodes().some(({ kind }) => kind !== undefined);
+  const isAvailable = state() === 'in_service' && isServed;
   return { status: isAvailable ? 'ok' : 'unavailable', state: state(), nodes: Object.fromEntries(reports) };
 }
 

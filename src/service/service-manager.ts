@@ -103,6 +103,7 @@ export class ServiceManager {
 function serviceOf({ state, nodes }: Figures): string {
   const all = Object.values(nodes);
   const ready = all.filter((node) => node.in_service).length;
-  const whole = state === 'in_service' && ready === 0 ? 'out of service' : state.replace('_', ' ');
+  const whole =
+    state === 'in_service' && ready === 0 && all.length > 0 ? 'out of service' : state.replace('_', ' ');
   return `${whole}, ${ready} of ${all.length} ejabberd nodes`;
 }

@@ -1,7 +1,8 @@
 /** An ejabberd node as the gateway needs it: it lets us in, runs the module of this release, and its settings go with ours. */
 
+import type { EjabberdNode } from '../../config/kinds.js';
 import { nodeNames } from '../../config/node-names.js';
-import type { Config, EjabberdNode } from '../../config/schema.js';
+import type { Config } from '../../config/schema.js';
 import { MegaphoneError } from '../../errors.js';
 import { formatTerm } from '../../etf/format.js';
 import { Atom, atom, Pid, type Term, Tuple } from '../../etf/terms.js';

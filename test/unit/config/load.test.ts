@@ -49,6 +49,12 @@ test('the example names each key once, and shows its default', () => {
   assert.deepEqual(shown, load(undefined).config);
 });
 
+test('comet alone needs no ejabberd', () => {
+  for (const yaml of ['comet_anyone: true', 'comet_ask: doorman', 'comet_key_file: /etc/key.pem']) {
+    assert.deepEqual(load(`nodes: []\n${yaml}\n`).config.nodes, []);
+  }
+});
+
 test('the example as it stands is a valid file that changes nothing', () => {
   const { config } = load(undefined, { file: 'megaphone.example.yml' });
   assert.deepEqual(config, load(undefined).config);

@@ -65,7 +65,7 @@ describe('the service manager', { timeout: 60_000 }, () => {
   test('hears when it is up, at the watchdog, at a reload and at the end', async () => {
     const env = { ...process.env, NOTIFY_SOCKET: join(folder, 'socket'), WATCHDOG_USEC: '300000' };
     const manager = ServiceManager.find(env, stats);
-    await has(/^READY=1 STATUS=out of service, 0 of 0 ejabberd nodes, 7 connections$/m);
+    await has(/^READY=1 STATUS=in service, 0 of 0 ejabberd nodes, 7 connections$/m);
     await has(/^WATCHDOG=1 STATUS=.*\n(.*\n)*WATCHDOG=1 STATUS=/m);
     manager?.reloading();
     manager?.ready();
