@@ -11,26 +11,19 @@ import { freePort } from '../../../scripts/support/epmd.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
 import { listen } from '../../../src/http/listen.js';
 import { isOverTls, TlsNodes } from '../over-tls.js';
-import { type Program, Workplace } from './program.js';
-import { Cluster, loadModule, play } from './support.js';
+import { type Program, Site, type Workplace } from './program.js';
+import { type Cluster, loadModule, play } from './support.js';
 
+let site: Site;
 let cluster: Cluster;
 let workplace: Workplace;
 let port: number;
 
 beforeEach(async () => {
-  cluster = await Cluster.start();
-  port = await freePort();
-  workplace = new Workplace({
-    node: 'megaphone@localhost',
-    ...cluster.settings,
-    http_port: port,
-  });
+  site = await Site.start();
+  ({ cluster, workplace, port } = site);
 });
-afterEach(async () => {
-  await workplace.remove();
-  await cluster.stop();
-});
+afterEach(() => site.end());
 
 /** What it printed, and its exit code. */
 async function check(

@@ -4,26 +4,19 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, test } from 'node:test';
 import { freePort, killChild } from '../../../scripts/support/epmd.js';
-import { Workplace } from './program.js';
-import { Cluster, COOKIE, loadModule, next, play } from './support.js';
+import { Site, type Workplace } from './program.js';
+import { type Cluster, COOKIE, loadModule, next, play } from './support.js';
 
+let site: Site;
 let cluster: Cluster;
 let workplace: Workplace;
 let port: number;
 
 beforeEach(async () => {
-  cluster = await Cluster.start();
-  port = await freePort();
-  workplace = new Workplace({
-    node: 'megaphone@localhost',
-    ...cluster.settings,
-    http_port: port,
-  });
+  site = await Site.start();
+  ({ cluster, workplace, port } = site);
 });
-afterEach(async () => {
-  await workplace.remove();
-  await cluster.stop();
-});
+afterEach(() => site.end());
 
 const post = (body: string): Promise<Response> =>
   fetch(`http://127.0.0.1:${port}/bosh`, { method: 'POST', body });

@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { killChild } from '../../../scripts/support/epmd.js';
+import { freePort, killChild } from '../../../scripts/support/epmd.js';
 import { within } from '../../../scripts/support/within.js';
 import { until } from '../../support/until.js';
-import { COOKIE } from './support.js';
+import { Cluster, COOKIE } from './support.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const { PATH: path } = process.env;
@@ -39,6 +39,29 @@ export class Workplace {
   async remove(): Promise<void> {
     await Promise.all(this.#programs.map(({ child }) => killChild(child)));
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Nodes of a test's own, and where a gateway runs beside them. */
+export class Site {
+  readonly cluster: Cluster;
+  readonly workplace: Workplace;
+  readonly port: number;
+
+  static async start(settings: Readonly<Record<string, unknown>> = {}): Promise<Site> {
+    return new Site(await Cluster.start(), await freePort(), settings);
+  }
+
+  private constructor(cluster: Cluster, port: number, settings: Readonly<Record<string, unknown>>) {
+    const own = { node: 'megaphone@localhost', ...cluster.settings, http_port: port };
+    this.cluster = cluster;
+    this.workplace = new Workplace({ ...own, ...settings });
+    this.port = port;
+  }
+
+  async end(): Promise<void> {
+    await this.workplace.remove();
+    await this.cluster.stop();
   }
 }
 

@@ -5,32 +5,28 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort, killChild } from '../../../scripts/support/epmd.js';
+import { killChild } from '../../../scripts/support/epmd.js';
 import { within } from '../../../scripts/support/within.js';
 import { until } from '../../support/until.js';
-import { Workplace } from './program.js';
-import { Cluster, play } from './support.js';
+import { Site, type Workplace } from './program.js';
+import { type Cluster, play } from './support.js';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.js', import.meta.url));
 const [ENTER, LEAVE] = ['\x1b[?1049h', '\x1b[?1049l'];
 
+let site: Site;
 let cluster: Cluster;
 let workplace: Workplace;
 let person: Person | undefined;
 
 beforeEach(async () => {
-  cluster = await Cluster.start();
-  workplace = new Workplace({
-    node: 'megaphone@localhost',
-    ...cluster.settings,
-    http_port: await freePort(),
-  });
+  site = await Site.start();
+  ({ cluster, workplace } = site);
 });
 afterEach(async () => {
   await person?.leave();
   person = undefined;
-  await workplace.remove();
-  await cluster.stop();
+  await site.end();
 });
 
 /** Somebody at a terminal of that size, which util-linux' script makes. */

@@ -10,12 +10,13 @@ import type { Erl } from '../../../scripts/support/erl.js';
 import { freePorts } from '../../../scripts/support/ports.js';
 import type { Health } from '../../../src/observe/report.js';
 import { happens, until } from '../../support/until.js';
-import { type Program, Workplace } from './program.js';
-import { Cluster, COOKIE, next, play } from './support.js';
+import { type Program, Site, type Workplace } from './program.js';
+import { type Cluster, COOKIE, next, play } from './support.js';
 
 const NAMES = ['megaphone-1@localhost', 'megaphone-2@localhost'] as const;
 const [FIRST, SECOND] = NAMES;
 
+let site: Site;
 let cluster: Cluster;
 let erl: Erl;
 let workplace: Workplace;
@@ -23,25 +24,13 @@ let port: number;
 let adminPort: number;
 
 beforeEach(async () => {
-  cluster = await Cluster.start();
+  adminPort = await freePort();
+  site = await Site.start({ workers: 2, admin_port: adminPort, drain_delay: 0, max_exchanges: 4 });
+  ({ cluster, workplace, port } = site);
   erl = await cluster.erl('ejabberd');
   await play(erl);
-  port = await freePort();
-  adminPort = await freePort();
-  workplace = new Workplace({
-    node: 'megaphone@localhost',
-    workers: 2,
-    ...cluster.settings,
-    http_port: port,
-    admin_port: adminPort,
-    drain_delay: 0,
-    max_exchanges: 4,
-  });
 });
-afterEach(async () => {
-  await workplace.remove();
-  await cluster.stop();
-});
+afterEach(() => site.end());
 
 /** Both workers serve, and have a node to serve from. */
 async function start(): Promise<Program> {

@@ -11,7 +11,7 @@ import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { health, type Sources } from '../../../src/observe/report.js';
 import { ask } from './fake-client.js';
-import { FakeNode, type Registered, settled } from './fake-node.js';
+import { FakeNode, OPTIONS, type Registered, settled } from './fake-node.js';
 
 const PEER = 'ejabberd@localhost';
 const SID = `${tagOf(PEER)}.random`;
@@ -23,18 +23,7 @@ let answers: string[];
 
 async function start(registered: Registered = 'module'): Promise<void> {
   node = new FakeNode();
-  const options = {
-    nodes: [{ name: PEER }],
-    discover: true,
-    maxExchanges: 100,
-    maxSockets: 100,
-    answerTimeout: 1000,
-    nodeReturnWait: WAIT,
-    maxWaiting: 1e6,
-    failedLogins: undefined,
-    exemptNetworks: [],
-    trustedProxies: [],
-  };
+  const options = { ...OPTIONS, nodes: [{ name: PEER }], answerTimeout: 1000, nodeReturnWait: WAIT };
   gateway = new Gateway(node.asNode, options, new Counters(), pino({ level: 'silent' }));
   answers = [];
   gateway.tick(0);

@@ -5,7 +5,7 @@ import { beforeEach, test } from 'node:test';
 import { pino } from 'pino';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { FakeNode } from './fake-node.js';
+import { FakeNode, OPTIONS } from './fake-node.js';
 
 const ONE = 'one@localhost';
 const TWO = 'two@localhost';
@@ -24,18 +24,7 @@ beforeEach(async () => {
   })();
   gateway = new Gateway(
     node.asNode,
-    {
-      nodes: [{ name: ONE }],
-      discover: true,
-      maxExchanges: 10,
-      maxSockets: 10,
-      answerTimeout: 30,
-      nodeReturnWait: 10,
-      maxWaiting: 1e6,
-      failedLogins: undefined,
-      exemptNetworks: [],
-      trustedProxies: [],
-    },
+    { ...OPTIONS, nodes: [{ name: ONE }], maxExchanges: 10, maxSockets: 10 },
     new Counters(),
     pino({ level: 'silent' }),
   );

@@ -28,7 +28,7 @@ import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { headerTable, SAME } from '../../support/header-table.js';
 import { ask, type FakeRequest } from './fake-client.js';
-import { FakeNode, type Registered, settled } from './fake-node.js';
+import { FakeNode, OPTIONS, type Registered, settled } from './fake-node.js';
 import './never.js';
 
 const PEER = 'ejabberd@localhost';
@@ -148,16 +148,10 @@ const kindOf = (term: readonly Term[]): string => {
 
 function gatewayOn(node: FakeNode, counters: Counters): Gateway {
   const options = {
+    ...OPTIONS,
     nodes: [{ name: PEER }],
-    discover: true,
-    maxExchanges: 100,
-    maxSockets: 100,
     answerTimeout: ANSWER_TIMEOUT,
     nodeReturnWait: RETURN_WAIT,
-    maxWaiting: 1e6,
-    failedLogins: undefined,
-    exemptNetworks: [],
-    trustedProxies: [],
   };
   const gateway = new Gateway(node.asNode, options, counters, pino({ level: 'silent' }));
   gateway.tick(0);

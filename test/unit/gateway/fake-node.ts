@@ -6,7 +6,22 @@ import { MegaphoneError } from '../../../src/errors.js';
 import { decodeVersioned } from '../../../src/etf/decode.js';
 import { Atom, atom, Pid, type Term, Tuple, tuple } from '../../../src/etf/terms.js';
 import { CONTRACT_VERSION } from '../../../src/gateway/contract.js';
+import type { GatewayOptions } from '../../../src/gateway/gateway.js';
 import type { ErlangNode } from '../../../src/gateway/ports.js';
+
+/** A gateway's, where a test does not care. */
+export const OPTIONS: GatewayOptions = {
+  nodes: [],
+  discover: true,
+  maxExchanges: 100,
+  maxSockets: 100,
+  answerTimeout: 30,
+  nodeReturnWait: 10,
+  maxWaiting: 1e6,
+  failedLogins: undefined,
+  exemptNetworks: [],
+  trustedProxies: [],
+};
 
 const LOST = new MegaphoneError('LINK_CLOSED', 'gone');
 const TIMEOUT = new MegaphoneError('NODE_TIMEOUT', 'no answer');

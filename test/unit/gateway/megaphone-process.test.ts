@@ -9,21 +9,8 @@ import { MegaphoneProcess, type PlainReports } from '../../../src/gateway/megaph
 import { Counters } from '../../../src/observe/counters.js';
 import { Faults } from '../../../src/observe/faults.js';
 import { until } from '../../support/until.js';
-import { FakeNode } from './fake-node.js';
+import { FakeNode, OPTIONS } from './fake-node.js';
 import './never.js';
-
-const OPTIONS = {
-  nodes: [],
-  discover: true,
-  maxExchanges: 1,
-  maxSockets: 1,
-  answerTimeout: 30,
-  nodeReturnWait: 10,
-  maxWaiting: 1e6,
-  failedLogins: undefined,
-  exemptNetworks: [],
-  trustedProxies: [],
-};
 
 const fail = (): never => {
   throw new TypeError('no report today');

@@ -15,7 +15,7 @@ import { Gateway } from '../../../src/gateway/gateway.js';
 import { tagOf } from '../../../src/gateway/sid.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { ask, type FakeRequest } from './fake-client.js';
-import { FakeNode, type Registered } from './fake-node.js';
+import { FakeNode, OPTIONS, type Registered } from './fake-node.js';
 import './never.js';
 
 const SEEDS = ['one@localhost', 'two@localhost'] as const;
@@ -84,16 +84,10 @@ class World {
 
   constructor() {
     const options = {
+      ...OPTIONS,
       nodes: SEEDS.map((name) => ({ name })),
-      discover: true,
       maxExchanges: 20,
-      maxSockets: 100,
-      answerTimeout: 30,
-      nodeReturnWait: 10,
       maxWaiting: 16 * 600,
-      failedLogins: undefined,
-      exemptNetworks: [],
-      trustedProxies: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.node.world = this;

@@ -11,7 +11,7 @@ import { encodeVersioned } from '../../../src/etf/encode.js';
 import { Atom, atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { Counters } from '../../../src/observe/counters.js';
-import { FakeNode, type Sent } from './fake-node.js';
+import { FakeNode, OPTIONS, type Sent } from './fake-node.js';
 import { FakeSocket } from './fake-socket.js';
 import './never.js';
 
@@ -69,16 +69,10 @@ class World {
 
   constructor() {
     const options = {
+      ...OPTIONS,
       nodes: PEERS.map((name) => ({ name })),
-      discover: true,
       maxExchanges: MAX_EXCHANGES,
       maxSockets: 6,
-      answerTimeout: 30,
-      nodeReturnWait: 10,
-      maxWaiting: 1e6,
-      failedLogins: undefined,
-      exemptNetworks: [],
-      trustedProxies: [],
     };
     this.gateway = new Gateway(this.node.asNode, options, new Counters(), pino({ level: 'silent' }));
     this.tick(0);

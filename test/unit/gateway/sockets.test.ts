@@ -11,7 +11,7 @@ import { Atom, atom, Pid, type Term, tuple } from '../../../src/etf/terms.js';
 import { Gateway } from '../../../src/gateway/gateway.js';
 import { Counters } from '../../../src/observe/counters.js';
 import { MAX_NUMBER } from '../../../src/websocket/writer.js';
-import { FakeNode, type Sent, settled } from './fake-node.js';
+import { FakeNode, OPTIONS, type Sent, settled } from './fake-node.js';
 import { FakeSocket } from './fake-socket.js';
 import './never.js';
 
@@ -122,18 +122,7 @@ async function scene(registered: 'module' | 'shell', counters = new Counters()):
   const node = new FakeNode();
   const gateway = new Gateway(
     node.asNode,
-    {
-      nodes: [{ name: PEER }, { name: OTHER }],
-      discover: true,
-      maxExchanges: MAX_EXCHANGES,
-      maxSockets: 2,
-      answerTimeout: 30,
-      nodeReturnWait: 10,
-      maxWaiting: 1e6,
-      failedLogins: undefined,
-      exemptNetworks: [],
-      trustedProxies: [],
-    },
+    { ...OPTIONS, nodes: [{ name: PEER }, { name: OTHER }], maxExchanges: MAX_EXCHANGES, maxSockets: 2 },
     counters,
     pino({ level: 'silent' }),
   );
