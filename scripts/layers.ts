@@ -22,6 +22,7 @@ export const LAYERS: readonly (readonly [layer: string, what: string])[] = [
   ['src/observe', 'log, counters, statistics, metrics'],
   ['src/gateway', 'exchanges, WebSockets and their ConnIds, nodes in service'],
   ['src/comet', 'pages that listen to ids, and the routers that send to them'],
+  ['src/outside', 'what comes in from outside of Erlang: publications, lines'],
   ['src/config', 'the settings'],
   ['src/http', 'the BOSH endpoint, and the pages for operators'],
   ['src/service', 'the composition root: a whole gateway'],

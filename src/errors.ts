@@ -5,6 +5,7 @@
 
 /** Stable, searchable; the part before the first underscore names the layer. */
 export type ErrorCode =
+  | `COMET_${string}`
   | `CONFIG_${string}`
   | `EPMD_${string}`
   | `ETF_${string}`
@@ -12,7 +13,8 @@ export type ErrorCode =
   | `HANDSHAKE_${string}`
   | `HTTP_${string}`
   | `LINK_${string}`
-  | `NODE_${string}`;
+  | `NODE_${string}`
+  | `OUTSIDE_${string}`;
 
 export interface ErrorDetails {
   /** Full name of the peer node, e.g. `ejabberd@localhost`. */

@@ -1,9 +1,10 @@
-/** Whom the admin port asks for what operators want done. */
+/** Whom the admin port asks for what operators, and publishers, want done. */
 
+import type { CometDesk } from '../comet/ports.js';
 import type { SessionPage, SessionQuery } from '../gateway/module-sessions.js';
 import type { GatewayState } from '../observe/report.js';
 
-export interface AdminDesk {
+export interface AdminDesk extends CometDesk {
   /** Takes the gateway out of service, or back. @returns how it is then */
   order(order: 'drain' | 'resume'): Promise<GatewayState>;
   /** @throws MegaphoneError */

@@ -9,6 +9,7 @@ import type { AdminApi } from './admin-api.js';
 import { AdminFiles } from './admin-files.js';
 import { AdminHosts } from './admin-hosts.js';
 import { AdminPages } from './admin-pages.js';
+import type { AdminPublish } from './admin-publish.js';
 import { json, plain } from './admin-response.js';
 import type { RequestParser } from './request-parser.js';
 import type { Response } from './response.js';
@@ -22,11 +23,19 @@ export class AdminDoor {
   readonly #hosts: AdminHosts;
   readonly #pages: AdminPages;
   readonly #api: AdminApi;
+  readonly #publish: AdminPublish;
   readonly #files = new AdminFiles();
 
   /** @param now milliseconds, never running backwards */
-  constructor(config: AdminConfig, reports: Reports, api: AdminApi, now: () => number) {
+  constructor(
+    config: AdminConfig,
+    reports: Reports,
+    api: AdminApi,
+    publish: AdminPublish,
+    now: () => number,
+  ) {
     this.#api = api;
+    this.#publish = publish;
     this.#hosts = new AdminHosts(config);
     this.#pages = new AdminPages(reports, now);
   }
@@ -43,9 +52,11 @@ export class AdminDoor {
     if (host !== undefined && !this.#hosts.has(host)) {
       return plain(421, 'This is not my name. If it should be, put it into admin_hosts.');
     }
-    const isOfMoment = path === '/events' || path.startsWith('/api/');
+    const isPublication = this.#publish.isAbout(request);
+    const isOfMoment = path === '/events' || path.startsWith('/api/') || isPublication;
     if (isOfMoment && isForeign(request))
       return json(403, { error: 'That is not for pages of other sites.' });
+    if (isPublication) return this.#publish.answer(request, address);
     const done = this.#api.answer(request, address);
     if (done !== undefined) return done;
     if (method !== 'GET' && method !== 'HEAD')
@@ -54,7 +65,7 @@ export class AdminDoor {
     return (
       this.#pages.read(path) ??
       this.#files.answer(request) ??
-      plain(404, 'Here are /dashboard/, /health/ready, /health/live and /metrics.')
+      plain(404, 'Here are /dashboard/, /health/ready, /health/live, /metrics and /publish.')
     );
   }
 }

@@ -6,7 +6,7 @@
 
 import { STATUS_CODES } from 'node:http';
 import type { Header } from '../gateway/answers.js';
-import type { Response } from './response.js';
+import { CLOSE, type Response } from './response.js';
 
 const POLICY = [
   "default-src 'none'",
@@ -26,26 +26,26 @@ const COMMON = [
   'referrer-policy: no-referrer',
   'cross-origin-resource-policy: same-origin',
   'cross-origin-opener-policy: same-origin',
-  // RFC 9112 §9.6.
-  'connection: close',
-];
+].join('\r\n');
 
-/** Without a body, whose length is not known. */
-export function encodeHead(status: number, headers: readonly Header[]): string {
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}`,
-    `date: ${new Date().toUTCString()}`,
-    ...COMMON,
-    ...headers.map(([name, value]) => `${name}: ${value}`),
-  ];
-  return `${lines.join('\r\n')}\r\n\r\n`;
+/** Without a body, whose length is not known. @param connection lines, each with its line break (RFC 9112 §9.6) */
+export function encodeHead(status: number, headers: readonly Header[], connection = CLOSE): string {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\ndate: ${new Date().toUTCString()}\r\n`;
+  head += `${COMMON}\r\n${connection}`;
+  for (const [name, value] of headers) head += `${name}: ${value}\r\n`;
+  return `${head}\r\n`;
 }
 
-/** @param isHead the answer to a HEAD request */
-export function encodeAdminResponse({ status, headers, body }: Response, isHead: boolean): Buffer {
+/** @param isHead the answer to a HEAD request; @param connection as `encodeHead` */
+export function encodeAdminResponse(
+  { status, headers, body }: Response,
+  isHead: boolean,
+  connection = CLOSE,
+): Buffer {
   // RFC 9110 §15.4.5.
-  if (status === 304) return Buffer.from(encodeHead(status, headers), 'latin1');
-  const head = Buffer.from(encodeHead(status, [...headers, ['content-length', `${body.length}`]]), 'latin1');
+  if (status === 304) return Buffer.from(encodeHead(status, headers, connection), 'latin1');
+  const length: Header = ['content-length', `${body.length}`];
+  const head = Buffer.from(encodeHead(status, [...headers, length], connection), 'latin1');
   return isHead ? head : Buffer.concat([head, body]);
 }
 
@@ -59,3 +59,11 @@ export const plain = (status: number, text: string, ...headers: Header[]): Respo
 
 export const json = (status: number, value: unknown, ...headers: Header[]): Response =>
   page(status, 'application/json', `${JSON.stringify(value)}\n`, ...headers);
+
+/** What is wrong, and what mends it. */
+export const problem = (status: number, error: string, hint?: string, code?: string): Response =>
+  json(status, {
+    error,
+    ...(code === undefined ? {} : { code }),
+    ...(hint === undefined ? {} : { hint }),
+  });

@@ -1,8 +1,7 @@
 /**
- * Health, metrics and the dashboard for operators, on a listener of their own that clients cannot reach.
+ * Health, metrics and the dashboard for operators, and publications, on a listener of its own that clients cannot reach.
  *
- * A connection is for one request and its answer. So nobody can have more made, or kept for him, than one page for each
- * of the few connections there may be, whatever he sends and however little he reads. Viewers of the feed stay, and are few.
+ * A connection is for one request and its answer, but for viewers of the feed and publishers: they stay, and are few.
  */
 
 import type { Socket } from 'node:net';
@@ -12,27 +11,28 @@ import { Feed } from '../observe/feed.js';
 import type { Reports } from '../observe/report.js';
 import { version } from '../version.js';
 import { AdminApi } from './admin-api.js';
+import { AdminConnection, type AdminHost } from './admin-connection.js';
 import type { AdminDesk } from './admin-desk.js';
 import { type AdminConfig, AdminDoor } from './admin-door.js';
-import { encodeAdminResponse, json, plain } from './admin-response.js';
+import { AdminGuard } from './admin-guard.js';
+import { AdminPublish } from './admin-publish.js';
+import { json, plain } from './admin-response.js';
 import { Viewers } from './admin-viewers.js';
 import { BriefServer } from './brief-server.js';
-import { ADMIN_HEADERS } from './header-names.js';
-import { Llhttp } from './llhttp.js';
-import { RequestParser } from './request-parser.js';
+import type { RequestParser } from './request-parser.js';
 import type { Response } from './response.js';
 
 const LIFETIME_MS = 10_000;
-/** Bytes that may come on a connection: a request, and what its sender wrote behind it. */
-const MAX_RECEIVED = 128 * 1024;
-const MAX_BODY = 4 * 1024;
+const MAX_PUBLISHERS = 200;
 
-export class AdminServer {
+export class AdminServer implements AdminHost {
   readonly #reports: Reports;
-  readonly #api: AdminApi;
+  readonly #guard: AdminGuard;
+  readonly #publish: AdminPublish;
   readonly #door: AdminDoor;
   readonly #feed: Feed;
   readonly #viewers: Viewers;
+  readonly #publishers = new Set<Socket>();
   readonly #faults: Faults;
   readonly #clock: NodeJS.Timeout;
   #server: BriefServer | undefined;
@@ -45,13 +45,12 @@ export class AdminServer {
     log: Logger,
     now: () => number = () => performance.now(),
   ): Promise<AdminServer> {
-    const api = new AdminApi(config.admin_token_file, desk, log);
-    const admin = new AdminServer(config, reports, api, new Faults(log), now);
+    const admin = new AdminServer(config, reports, desk, log, now);
     try {
       const { admin_ip, admin_port } = config;
-      admin.#server = await BriefServer.listen(admin_ip, admin_port, LIFETIME_MS, (socket) =>
-        admin.#serve(socket),
-      );
+      admin.#server = await BriefServer.listen(admin_ip, admin_port, LIFETIME_MS, (socket) => {
+        new AdminConnection(socket, admin);
+      });
       return admin;
     } catch (error) {
       await admin.close();
@@ -62,16 +61,18 @@ export class AdminServer {
   private constructor(
     config: AdminConfig,
     reports: Reports,
-    api: AdminApi,
-    faults: Faults,
+    desk: AdminDesk,
+    log: Logger,
     now: () => number,
   ) {
-    this.#faults = faults;
+    this.#faults = new Faults(log);
     this.#reports = reports;
-    this.#api = api;
-    this.#door = new AdminDoor(config, reports, api, now);
+    this.#guard = new AdminGuard(config.admin_token_file, log);
+    this.#publish = new AdminPublish(this.#guard, desk);
+    const api = new AdminApi(this.#guard, desk, log);
+    this.#door = new AdminDoor(config, reports, api, this.#publish, now);
     const release = version();
-    this.#feed = new Feed(() => ({ version: release, actions: api.isOpen }));
+    this.#feed = new Feed(() => ({ version: release, actions: this.#guard.isOpen }));
     this.#viewers = new Viewers(this.#feed);
     this.#clock = setInterval(() => faults.attempt(() => this.#tick()), 1000).unref();
   }
@@ -82,7 +83,7 @@ export class AdminServer {
 
   /** Reads the token again. */
   reload(): void {
-    this.#api.reload();
+    this.#guard.reload();
   }
 
   async close(): Promise<void> {
@@ -95,33 +96,31 @@ export class AdminServer {
     this.#viewers.tell();
   }
 
-  #serve(socket: Socket): void {
-    const request = new RequestParser(MAX_BODY, Llhttp.take(), ADMIN_HEADERS);
-    let received = 0;
-    let isAnswered = false;
-    socket.on('close', () => request.release());
-    socket.on('data', (bytes) => {
-      received += bytes.length;
-      if (received > MAX_RECEIVED) socket.destroy();
-      // What comes behind the request is passed over: closing on it unread could cost the client its answer.
-      if (isAnswered || socket.destroyed) return;
-      request.read(bytes, 0);
-      if (!request.isComplete && request.status === 0) return;
-      isAnswered = true;
-      void this.#answer(socket, request);
-    });
-    socket.on('end', () => {
-      if (!isAnswered) socket.destroy();
-    });
+  trusts(head: RequestParser): boolean {
+    return this.#publish.trusts(head);
   }
 
-  async #answer(socket: Socket, request: RequestParser): Promise<void> {
+  async answer(request: RequestParser, socket: Socket): Promise<Response | undefined> {
     const response = await this.#responseTo(request, socket.remoteAddress ?? '');
-    if (response === 'feed' && !this.#viewers.isFull) this.#welcome(socket);
-    else {
-      const answer = response === 'feed' ? plain(503, 'As many look at this already as may.') : response;
-      socket.end(encodeAdminResponse(answer, request.method === 'HEAD'));
+    if (response !== 'feed') return response;
+    if (this.#viewers.isFull) return plain(503, 'As many look at this already as may.');
+    // It has nothing more to say: whoever ends his side has left.
+    socket.on('end', () => socket.destroy());
+    this.#server?.keep(socket);
+    socket.setTimeout(0);
+    this.#viewers.add(socket);
+    return undefined;
+  }
+
+  keep(socket: Socket): boolean {
+    const isNew = !this.#publishers.has(socket);
+    if (isNew && this.#publishers.size >= MAX_PUBLISHERS) return false;
+    if (isNew) {
+      this.#publishers.add(socket);
+      socket.on('close', () => this.#publishers.delete(socket));
+      this.#server?.keep(socket);
     }
+    return true;
   }
 
   /** Whatever fails in here fails for who asked, and for nobody else. */
@@ -132,12 +131,5 @@ export class AdminServer {
       const { message: error, hint } = this.#faults.tell(cause);
       return json(500, { error, hint });
     }
-  }
-
-  #welcome(socket: Socket): void {
-    // It has nothing more to say: whoever ends his side has left.
-    socket.on('end', () => socket.destroy());
-    this.#server?.keep(socket);
-    this.#viewers.add(socket);
   }
 }

@@ -7,7 +7,7 @@ const EMPTY = Buffer.alloc(0);
 const FIRST_BYTES = 1024;
 
 export class RequestBody {
-  readonly #max: number;
+  #max: number;
   #bytes: Buffer = EMPTY;
   #length = 0;
   /** Whether `#bytes` is ours to write to. */
@@ -15,6 +15,11 @@ export class RequestBody {
 
   /** @param max bytes */
   constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** @param max bytes, said before any came */
+  allow(max: number): void {
     this.#max = max;
   }
 

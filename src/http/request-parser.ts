@@ -35,7 +35,8 @@ const METHODS: readonly (string | undefined)[] = [
 export class RequestParser implements LlhttpListener {
   /** `undefined`: all was read that there is to read. */
   #llhttp: Llhttp | undefined;
-  readonly #maxBody: number;
+  #maxBody: number;
+  readonly #roomFor: ((head: RequestParser) => number) | undefined;
   readonly #body: RequestBody;
   readonly #known: HeaderIndex;
   #bytes: Buffer = EMPTY;
@@ -60,11 +61,16 @@ export class RequestParser implements LlhttpListener {
   #isTooLarge = false;
   #shouldKeepAlive = false;
 
-  /** @param maxBody bytes; @param known the headers that are kept */
-  constructor(maxBody: number, llhttp = Llhttp.take(), known = CLIENT_HEADERS) {
-    this.#maxBody = maxBody;
+  /** @param maxBody bytes, or how many for the request with this head; @param known the headers that are kept */
+  constructor(
+    maxBody: number | ((head: RequestParser) => number),
+    llhttp = Llhttp.take(),
+    known = CLIENT_HEADERS,
+  ) {
+    this.#roomFor = typeof maxBody === 'number' ? undefined : maxBody;
+    this.#maxBody = typeof maxBody === 'number' ? maxBody : 0;
     this.#known = known;
-    this.#body = new RequestBody(maxBody);
+    this.#body = new RequestBody(this.#maxBody);
     this.#llhttp = llhttp;
   }
 
@@ -187,6 +193,10 @@ export class RequestParser implements LlhttpListener {
     this.#shouldKeepAlive = shouldKeepAlive;
     const status = this.#check();
     if (status !== 0) this.#refuse(status);
+    else if (this.#roomFor !== undefined) {
+      this.#maxBody = this.#roomFor(this);
+      this.#body.allow(this.#maxBody);
+    }
     this.#isTooLarge = Number(this.#headers['content-length'] ?? 0) > this.#maxBody;
   }
 

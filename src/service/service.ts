@@ -8,6 +8,7 @@
  */
 
 import type { Logger } from 'pino';
+import { COMET_OFF } from '../comet/off.js';
 import type { Config } from '../config/schema.js';
 import { Gateway } from '../gateway/gateway.js';
 import { MegaphoneProcess, PROCESS_NAME } from '../gateway/megaphone-process.js';
@@ -178,6 +179,7 @@ export class Service implements Crew {
       order: async (order) => (await orders?.order(order)) ?? standing.state,
       sessions: (query) => sessions.page(query),
       closeSession: (peer, id) => sessions.close(peer, id),
+      publish: (publications) => COMET_OFF.publish(publications),
     };
     node.register(
       PROCESS_NAME,

@@ -1,4 +1,4 @@
-/** What operators want of the ejabberd nodes, which only workers reach: one of them runs it for the primary. */
+/** What operators and publishers want of the Erlang nodes, which only workers reach: one of them runs it for the primary. */
 
 import { MegaphoneError } from '../errors.js';
 import type { AdminDesk } from '../http/admin-desk.js';
@@ -20,6 +20,11 @@ export function deskOf(orders: Orders, run: (errand: Errand) => Promise<Outcome>
       if ('closed' in outcome) return outcome.closed;
       throw errorOf(outcome);
     },
+    publish: async (publications) => {
+      const plain = publications.map(({ ids, body, meta }) => ({ ids, body: body.toString('latin1'), meta }));
+      const outcome = await run({ what: 'publish', publications: plain });
+      if (!('published' in outcome)) throw errorOf(outcome);
+    },
   };
 }
 
@@ -27,7 +32,14 @@ export function deskOf(orders: Orders, run: (errand: Errand) => Promise<Outcome>
 export async function outcomeOf(errand: Errand, desk: AdminDesk, faults: Faults): Promise<Outcome> {
   try {
     if (errand.what === 'sessions') return { page: await desk.sessions(errand.query) };
-    return { closed: await desk.closeSession(errand.node, errand.id) };
+    if (errand.what === 'close') return { closed: await desk.closeSession(errand.node, errand.id) };
+    const publications = errand.publications.map(({ ids, body, meta }) => ({
+      ids,
+      body: Buffer.from(body, 'latin1'),
+      meta,
+    }));
+    await desk.publish(publications);
+    return { published: true };
   } catch (error) {
     return { error: toReport(error instanceof MegaphoneError ? error : faults.tell(error)) };
   }
@@ -37,7 +49,7 @@ const errorOf = (outcome: Outcome): MegaphoneError =>
   'error' in outcome ? fromReport(outcome.error) : noWorker();
 
 export const noWorker = (): MegaphoneError =>
-  new MegaphoneError('GATEWAY_NO_LIST', 'no worker can ask an ejabberd node just now', {
+  new MegaphoneError('GATEWAY_NO_LIST', 'no worker can ask an Erlang node just now', {
     hint: 'each is being replaced; its last lines in the log tell why',
   });
 

@@ -1,5 +1,6 @@
 /** What the primary process and its workers say to each other, over the channel that every forked process has. */
 
+import type { Publication } from '../comet/ports.js';
 import type { Config } from '../config/schema.js';
 import { type ErrorCode, MegaphoneError } from '../errors.js';
 import type { SessionPage, SessionQuery } from '../gateway/module-sessions.js';
@@ -55,10 +56,15 @@ export type ToPrimary =
 
 export type Errand =
   | { readonly what: 'sessions'; readonly query: SessionQuery }
-  | { readonly what: 'close'; readonly node: string; readonly id: string };
+  | { readonly what: 'close'; readonly node: string; readonly id: string }
+  | { readonly what: 'publish'; readonly publications: readonly PlainPublication[] };
 
-/** What `sessions` or `closeSession` of the worker's desk gave. */
+/** The channel has no bytes: each is a character, as latin1 has them. */
+export type PlainPublication = Omit<Publication, 'body'> & { readonly body: string };
+
+/** What that member of the worker's desk gave. */
 export type Outcome =
+  | { readonly published: true }
   | { readonly page: SessionPage }
   | { readonly closed: boolean }
   | { readonly error: ErrorReport };

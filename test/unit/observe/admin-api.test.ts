@@ -46,6 +46,7 @@ const lines: string[] = [];
 let admin: AdminServer;
 before(async () => {
   const desk = {
+    ...NO_DESK,
     order: async (order: 'drain' | 'resume') => {
       done.push(order);
       return order === 'drain' ? ('draining' as const) : ('in_service' as const);

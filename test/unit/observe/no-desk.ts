@@ -6,4 +6,5 @@ export const NO_DESK: AdminDesk = {
   order: () => Promise.reject(new Error('an order')),
   sessions: () => Promise.reject(new Error('a question')),
   closeSession: () => Promise.reject(new Error('a close')),
+  publish: () => Promise.reject(new Error('a publication')),
 };
