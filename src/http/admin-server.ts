@@ -74,7 +74,7 @@ export class AdminServer implements AdminHost {
     const release = version();
     this.#feed = new Feed(() => ({ version: release, actions: this.#guard.isOpen }));
     this.#viewers = new Viewers(this.#feed);
-    this.#clock = setInterval(() => faults.attempt(() => this.#tick()), 1000).unref();
+    this.#clock = setInterval(() => this.#faults.attempt(() => this.#tick()), 1000).unref();
   }
 
   get port(): number {

@@ -130,7 +130,7 @@ test('the index of error codes has those of the source, each once, and no other'
   assert.ok(raised.size > 50);
   assert.deepEqual([...listed].sort(), [...raised].sort());
 });
-const CODE = /'((?:CONFIG|EPMD|ETF|GATEWAY|HANDSHAKE|HTTP|LINK|LOG|NODE)_[A-Z_]+)'/g;
+const CODE = /'((?:COMET|CONFIG|EPMD|ETF|GATEWAY|HANDSHAKE|HTTP|LINK|LOG|NODE|OUTSIDE)_[A-Z_]+)'/g;
 
 test('the lines of the log that the cluster page shows are those of the source, and its codes exist', () => {
   const page = read('docs/cluster.md');
