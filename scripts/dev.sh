@@ -18,14 +18,14 @@ up() {
   gateway status >/dev/null 2>&1 || require_free_port "$admin_port" MEGAPHONE_ADMIN_PORT
   mkdir -p "$gateway_dir"
   [ -s "$token_file" ] || head -c 18 /dev/urandom | base64 | tr '+/' 'xy' >"$token_file"
-  DEMO_ACCOUNTS=$ejabberd_dir/accounts GATEWAY_SETTINGS=$(dashboard_settings) gateway start
+  DEMO_ACCOUNTS=$ejabberd_dir/accounts DEMO_SHELL=$(shell_command "$tls") GATEWAY_SETTINGS=$(development_settings) gateway start
   # The ports a running instance was started with, which this environment need not know.
   say "$http_port $ejabberd_http_port $admin_port" >"$gateway_dir/ports"
 }
 
-# No balancer is to hear first that it stops.
-dashboard_settings() {
-  printf '%s\n' "admin_port: $admin_port" "admin_token_file: $token_file" 'drain_delay: 0' ${GATEWAY_SETTINGS:+"$GATEWAY_SETTINGS"}
+# No balancer is to hear first that it stops; and whoever is on this machine may listen to anything.
+development_settings() {
+  printf '%s\n' "admin_port: $admin_port" "admin_token_file: $token_file" 'drain_delay: 0' 'comet_anyone: true' ${GATEWAY_SETTINGS:+"$GATEWAY_SETTINGS"}
 }
 
 down() {
@@ -33,16 +33,25 @@ down() {
   ejabberd stop
 }
 
+# shell_command TLS: what starts an Erlang shell that can talk to the gateway; TLS is empty where nodes speak without.
+shell_command() {
+  local epmd='' over_tls=''
+  [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
+  [ -z "$1" ] || over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
+  say "${epmd}HOME=$var erl -sname shell@localhost -hidden$over_tls"
+}
+
 # how_to_use END: what there is, and what ends it.
 how_to_use() {
-  local megaphone_port ejabberd_port dashboard_port epmd='' over_tls=''
+  local megaphone_port ejabberd_port dashboard_port over_tls
   read -r megaphone_port ejabberd_port dashboard_port <"$gateway_dir/ports"
-  [ "$epmd_port" = 4369 ] || epmd="ERL_EPMD_PORT=$epmd_port "
   # Of a running instance this environment need not know that either.
-  ! grep -q ^distribution_tls_cert "$gateway_dir/megaphone.yml" || over_tls=" -proto_dist inet_tls -ssl_dist_optfile $tls_dir/localhost.conf"
+  over_tls=$(grep ^distribution_tls_cert "$gateway_dir/megaphone.yml" || true)
   cat <<TEXT
 
   Two people chat              http://localhost:$megaphone_port/demo/
+  Events arrive                http://localhost:$megaphone_port/demo/comet
+    send one, in Erlang        {any, $gateway_node} ! {123, <<"Hello World">>}.
   See it in the dashboard      http://localhost:$dashboard_port/
     its token, for what acts   $(cat "$token_file")
 
@@ -55,9 +64,10 @@ how_to_use() {
   ejabberd's command           ${ejabberd_dir#"$PWD/"}/ejabberdctl connected_users
 
   An Erlang shell beside them:
-    ${epmd}HOME=$var erl -sname shell@localhost -hidden$over_tls
+    $(shell_command "$over_tls")
     1> net_adm:ping($gateway_node).
     2> gen_server:call({megaphone, $gateway_node}, stats).
+    3> {any, $gateway_node} ! {123, <<"Hello World">>}.
 
 $1 ends both.
 TEXT

@@ -32,7 +32,7 @@ check() {
 # compiled FOLDER: what its tests are compiled to, less those that need more than debian.sh installs: compilers, Chromium, Caddy, Prometheus.
 compiled() {
   find "test/$1" -name '*.test.ts' | sed 's,\(.*\)\.ts$,dist/\1.js,' |
-    grep -vE '/(other-speakers|documents|examples|demo|dashboard|browser|websocket-browser|rolling-restart-browser|nginx|proxies|foreign-page|monitoring)\.test\.js$' | sort
+    grep -vE '/(other-speakers|documents|examples|demo|dashboard|browser|comet-browser|websocket-browser|rolling-restart-browser|nginx|proxies|foreign-page|monitoring)\.test\.js$' | sort
 }
 
 mkdir -p "$logs"

@@ -2,7 +2,7 @@
  * The gateway of `make run` and `make up`: that of `megaphone start`, and on its port also the pages under /demo/, of which the
  * gateway itself knows nothing. They are for a machine's own user: they tell the passwords of alice and bob.
  *
- *   DEMO_ACCOUNTS=FILE main.js start --config FILE
+ *   DEMO_ACCOUNTS=FILE DEMO_SHELL='erl …' main.js start --config FILE
  */
 
 import { parseArguments } from '../../src/cli/arguments.js';
@@ -25,12 +25,14 @@ if (config.workers === 1 && config.tls_cert === '') {
   const drain = new Drain(noticeTime(config), log);
   const how = { listens: false, orders: drain, about: about(config, loaded.file) };
   const service = await Service.start(config, readCookie(config), log, how);
-  const door = await openDoor(config, createSite(env.DEMO_ACCOUNTS ?? ''), (socket) =>
+  const shell = { command: env.DEMO_SHELL ?? 'erl -sname shell@localhost -hidden', node: config.node };
+  const door = await openDoor(config, createSite(env.DEMO_ACCOUNTS ?? '', shell), (socket) =>
     service.bosh.serve(socket),
   );
   drain.takeCharge(service);
   log.info(`${config.node} is up`);
   log.info(`Two people chat at http://localhost:${config.http_port}/demo/`);
+  log.info(`Events arrive at http://localhost:${config.http_port}/demo/comet`);
   process.on('SIGHUP', () => service.reload());
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => drain.stop());
   await drain.ended;

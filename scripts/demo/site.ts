@@ -47,8 +47,16 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
+/** How to talk to the gateway from an Erlang shell. */
+export interface Shell {
+  /** That starts one. */
+  readonly command: string;
+  /** The gateway's. */
+  readonly node: string;
+}
+
 /** @param accounts the file with a name and a password in each line */
-export function createSite(accounts: string): Server {
+export function createSite(accounts: string, shell: Shell): Server {
   return createServer(async ({ url = '', headers: { host = '' }, socket }, response) => {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const isOwn = OWN_NAME.test(host) && OWN_ADDRESS.test(socket.remoteAddress ?? '');
@@ -56,14 +64,21 @@ export function createSite(accounts: string): Server {
     response.setHeader('content-security-policy', policy(host));
     const { pathname } = new URL(url, 'http://localhost');
     if (pathname === PREFIX) return answer(response, 308, 'text/plain', '', { location: `${PREFIX}/` });
-    const name = pathname.slice(PREFIX.length + 1) || 'index.html';
-    const content = name === 'accounts.json' ? readAccounts(accounts) : readFile(fileOf(name));
+    const name = PAGES_BY_NAME[pathname.slice(PREFIX.length + 1)] ?? pathname.slice(PREFIX.length + 1);
     try {
-      answer(response, 200, TYPES[extname(name)] ?? 'application/octet-stream', await content);
+      const content = await contentOf(name, accounts, shell);
+      answer(response, 200, TYPES[extname(name)] ?? 'application/octet-stream', content);
     } catch {
       answer(response, 404, 'text/plain', 'Nothing is here.\n');
     }
   });
+}
+
+const PAGES_BY_NAME: Readonly<Record<string, string>> = { '': 'index.html', comet: 'comet.html' };
+
+async function contentOf(name: string, accounts: string, shell: Shell): Promise<string | Buffer> {
+  if (name === 'accounts.json') return readAccounts(accounts);
+  return name === 'shell.json' ? JSON.stringify(shell) : readFile(fileOf(name));
 }
 
 /** A URL's path has no `..`, and what is encoded in it stays so. */
