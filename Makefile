@@ -112,6 +112,10 @@ bench-friends: ## megaphone_comet alone: 1,000,000 ids with 15 subscriptions eac
 	@erlc -Werror -o $(COMET)/test scripts/bench/friends/friends_bench.erl
 	@erl -noshell -pa $(COMET)/ebin $(COMET)/test -run friends_bench main
 
+bench-comet: bench-packages build ## What pages cost, beside Pushpin and nchan (15 minutes; QUICK=1 ONLY=memory,fanout,broadcast,publish,held,killed)
+	@$(MAKE) --no-print-directory -C erl comet
+	@node dist/scripts/bench/comet/main.js
+
 COMET = dist/erl/megaphone_comet
 
 LINK_BENCH = dist/scripts/bench/link
@@ -120,7 +124,7 @@ EI = $(firstword $(wildcard /usr/lib/erlang/lib/erl_interface-*))
 clean: ## Removes what was built (not var/, where the instance lives)
 	rm -rf dist
 
-.PHONY: bench bench-friends bench-million bench-connections bench-sessions bench-memory bench-http bench-tls bench-link packages test-packages bench-packages
+.PHONY: bench bench-comet bench-friends bench-million bench-connections bench-sessions bench-memory bench-http bench-tls bench-link packages test-packages bench-packages
 packages:
 	@scripts/packages.sh run
 test-packages:

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # packages.sh run|test|bench|deb|fresh: installs the Debian packages that are missing, if called by root; else prints the command to call.
-# The services of ejabberd, haproxy, nginx, caddy, prometheus and prosody are kept from starting and from starting at the next boot: the instances of
+# The services of ejabberd, haproxy, nginx, caddy, prometheus, prosody and pushpin are kept from starting and from starting at the next boot: the instances of
 # this project are private ones, and a server that nobody asked for would take their ports.
 set -euo pipefail
 
 run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
 test=(haproxy nginx caddy prometheus shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium systemd)
 # Beside what run has. Without linux-perf the benchmarks count no system calls.
-bench=(haproxy prosody linux-perf)
+bench=(haproxy prosody linux-perf pushpin nginx libnginx-mod-nchan)
 
 # To make packages, and to try them.
 deb=(debhelper openssl)
@@ -47,7 +47,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 apt-get install -y -q --no-install-recommends "${missing[@]}"
 
-for service in ejabberd haproxy nginx caddy prometheus prosody; do
+for service in ejabberd haproxy nginx caddy prometheus prosody pushpin; do
   if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
     systemctl disable "$service.service"
     echo "The system's $service is installed, but neither started nor enabled. If you want it: systemctl enable --now $service"

@@ -1,0 +1,32 @@
+/**
+ * `make bench-comet`: what pages cost the gateway, beside Pushpin and nchan in the same run, each on the same cores and fresh for each part; a table with the
+ * targets.
+ *
+ *   ONLY=memory,fanout,broadcast,publish,held,killed   some of the parts
+ *   SUBJECTS='gateway,bare node:net,Pushpin,nchan'   some of those that are compared
+ *   QUICK=1                               all of it smaller, in about a minute
+ *   CORES=2                               for the servers; the others are the load generator's
+ *   LISTENERS=16000                       of each that is compared: as many as one process of each takes here
+ *   BROADCAST=100000                      listeners of one id, at the gateway with several workers
+ *   HELD=200000                           real connections of the gateway with several workers
+ *   MESSAGES=60000                        published over HTTP
+ */
+
+import { availableParallelism } from 'node:os';
+import { assignCores, describeCores } from '../lib/cores.js';
+import { namesFrom } from '../lib/environment.js';
+import { describeMachine } from '../lib/machine.js';
+import { PARTS, type Part, Parts } from './parts.js';
+import { cometTable, type Row, targetsMet } from './report.js';
+
+process.env.CORES ??= String(Math.max(1, Math.floor(availableParallelism() / 2)));
+const cores = assignCores();
+const parts = new Parts(cores);
+const heading = `${describeMachine('pushpin', 'libnginx-mod-nchan')}; ${describeCores(cores)}`;
+console.error(heading);
+// A listener for each server and process that ends with us.
+process.setMaxListeners(100);
+const rows: Row[] = [];
+for (const part of namesFrom<Part>('ONLY', PARTS)) rows.push(...(await parts[part]()));
+console.log(`${heading}\n\n${cometTable(rows)}\n\n${targetsMet(rows)}`);
+process.exit();

@@ -1,0 +1,145 @@
+/** The measurements that all three are put to. Each has a fresh server. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { availableBytes } from '../../load/linux-process.js';
+import { Listeners } from './listeners.js';
+import { startPublisher } from './publisher.js';
+import { cpuOf, memoryOf, type Subject } from './subject.js';
+
+const SETTLE_MS = 3_000;
+const ONE = 'everybody';
+
+export interface Memory {
+  /** Bytes for one listener: of the server, and of the kernel for both ends of the connection. */
+  readonly server: number;
+  readonly kernel: number;
+}
+
+/** What each of the later ones of `count` adds, when `first` are there. */
+export async function measureMemory(subject: Subject, first: number, count: number): Promise<Memory> {
+  const listeners = await Listeners.start({ urls: [subject.url], most: count });
+  try {
+    const sample = async () => {
+      await sleep(SETTLE_MS);
+      return { server: memoryOf(subject), load: listeners.memory(), available: availableBytes() };
+    };
+    await listeners.open(first);
+    const before = await sample();
+    await listeners.open(count - first);
+    const after = await sample();
+    const { open } = await listeners.state();
+    if (open < count) throw new Error(`${subject.name}: ${open} of ${count} listeners are there`);
+    const each = (bytes: number): number => bytes / (count - first);
+    const server = after.server - before.server;
+    const load = after.load - before.load;
+    return {
+      server: each(server),
+      kernel: each(before.available - after.available - server - load),
+    };
+  } finally {
+    listeners.close();
+  }
+}
+
+export interface FanOut {
+  readonly listeners: number;
+  /** Deliveries in one second of processor time, system's included, of all the server's processes. */
+  readonly perCore: number;
+  /** Deliveries a second, from publishing to the last listener, of the median message. */
+  readonly perSecond: number;
+  /** Milliseconds until the last of all listeners had it: of the median message, and of the slowest. */
+  readonly last: number;
+  readonly slowest: number;
+  /** Deliveries that did not come. */
+  readonly missed: number;
+}
+
+/** One message after the other to all of `count` listeners of one id. */
+export async function measureFanOut(subject: Subject, count: number, messages: number): Promise<FanOut> {
+  const listeners = await Listeners.start({ urls: [subject.url], most: count, id: ONE, processes: 2 });
+  const publisher = await startPublisher(subject, { one: ONE });
+  try {
+    await listeners.open(count);
+    await sleep(SETTLE_MS);
+    const { open } = await listeners.state();
+    const times: number[] = [];
+    let missed = 0;
+    // The first one finds cold code.
+    await publisher.ask('publish', 1, 1, 1);
+    await listeners.have(1, open);
+    await listeners.latencies();
+    const cpu = cpuOf(subject);
+    for (let number = 2; number <= messages + 1; number += 1) {
+      await publisher.ask('publish', 1, 1, 1);
+      missed += open - (await listeners.have(number, open));
+      times.push((await listeners.latencies()).percentile(100) / 1000);
+    }
+    const used = cpuOf(subject) - cpu;
+    const sorted = times.toSorted((a, b) => a - b);
+    const last = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+    return {
+      listeners: open,
+      missed,
+      perCore: (open * messages - missed) / used,
+      perSecond: (open * 1000) / last,
+      last,
+      slowest: sorted.at(-1) ?? Number.NaN,
+    };
+  } finally {
+    publisher.end();
+    listeners.close();
+  }
+}
+
+export interface Rate {
+  readonly perSecond: number;
+  /** In one second of processor time of the server. */
+  readonly perCore: number;
+}
+
+/** Messages over HTTP to `ids` ids, each with one listener; all of them must arrive. */
+export async function measurePublishing(
+  subject: Subject,
+  ids: number,
+  messages: number,
+  batch: number,
+  atOnce: number,
+): Promise<Rate> {
+  const listeners = await Listeners.start({ urls: [subject.url], most: ids });
+  const publisher = await startPublisher(subject, { first: 1, count: ids });
+  const each = Math.ceil(messages / ids);
+  try {
+    await listeners.open(ids);
+    await sleep(SETTLE_MS);
+    await publisher.ask('publish', ids, batch, atOnce);
+    await listeners.complete(1, ids, 10);
+    const cpu = cpuOf(subject);
+    const begin = performance.now();
+    await publisher.ask('publish', each * ids, batch, atOnce);
+    await listeners.complete(1 + each, ids, 60);
+    const seconds = (performance.now() - begin) / 1000;
+    const used = cpuOf(subject) - cpu;
+    // Requests that are under way at once have no order.
+    const { messages: came } = await listeners.state();
+    if (came !== ids * (1 + each))
+      throw new Error(`${subject.name}: ${came} of ${ids * (1 + each)} messages came`);
+    return { perSecond: (each * ids) / seconds, perCore: (each * ids) / used };
+  } finally {
+    publisher.end();
+    listeners.close();
+  }
+}
+
+/** New listeners, each with an id of its own, until each has its answer. */
+export async function measureOpening(subject: Subject, count: number): Promise<Rate> {
+  const first = Math.ceil(count / 10);
+  const listeners = await Listeners.start({ urls: [subject.url], most: count + first, processes: 2 });
+  try {
+    await listeners.open(first);
+    const cpu = cpuOf(subject);
+    const seconds = await listeners.open(count);
+    return { perSecond: count / seconds, perCore: count / (cpuOf(subject) - cpu) };
+  } finally {
+    listeners.close();
+  }
+}
