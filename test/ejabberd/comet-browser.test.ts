@@ -17,6 +17,7 @@ import { root } from '../../scripts/support/root.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { happens, until } from '../support/until.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
+import { printed } from './support/printed.js';
 import { Switch } from './support/switch.js';
 
 const run = promisify(execFile);
@@ -129,6 +130,24 @@ describe('a page that listens to ids', { timeout: 300_000 }, () => {
     await killChild(two.process);
     network.lead(one.port);
     await say(5);
+    await nothingIsMissed();
+  });
+
+  it('is as short as the documentation has it', async () => {
+    const [lines = []] = printed('docs/comet.md', 'test/ejabberd/comet-browser.test.ts');
+    const page = await context.newPage();
+    // Of the same origin; that nothing is there does no harm.
+    await page.goto(`http://localhost:${gateways[0]?.port}/nothing`);
+    await page.addScriptTag({
+      content: `let said = []; const show = (data) => said.push(data); const greet = (data) => said.push('greeted: ' + data);
+        ${lines.join('\n')}; const opened = new Promise((resolve) => events.addEventListener('place', resolve));`,
+    });
+    await page.evaluate('opened');
+    await erl.evaluate('megaphone_router:send(123, <<"Good morning">>, #{event => greeting})');
+    await say(1);
+    await until(async () => ((await page.evaluate('said.length')) as number) === 2);
+    assert.deepEqual(await page.evaluate('said'), ['greeted: Good morning', `${said}`]);
+    await page.close();
     await nothingIsMissed();
   });
 

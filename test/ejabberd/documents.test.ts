@@ -33,7 +33,7 @@ describe('the player of sessions', { timeout: 300_000 }, () => {
 const SESSIONS: Readonly<Record<string, readonly string[]>> = {
   'README.md': ['first', 'run'],
   'docs/cluster.md': ['cluster'],
-  'docs/comet.md': ['comet'],
+  'docs/comet.md': ['comet', 'pages'],
   'examples/README.md': ['chat', 'monitoring'],
   'docs/erlang-shell.md': ['by-hand', 'held', 'status', 'websocket'],
   'docs/dashboard.md': ['top'],
