@@ -3,9 +3,11 @@
  * itself has no such thing. With SCREENSHOTS=FOLDER it leaves there what the browser showed (`make screenshots`).
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
 import { Instance } from '../../scripts/support/instance.js';
 import { freePorts } from '../../scripts/support/ports.js';
@@ -13,6 +15,7 @@ import { happens, until } from '../support/until.js';
 import { BoshSession } from './conformance/bosh-session.js';
 import { CHROMIUM, QUIET } from './support/chromium.js';
 
+const run = promisify(execFile);
 const { SCREENSHOTS } = process.env;
 const PEOPLE = ['alice', 'bob'] as const;
 type Person = (typeof PEOPLE)[number];
@@ -86,6 +89,31 @@ describe('the demo', { timeout: 240_000 }, () => {
       await page.close();
     });
   }
+
+  it('has events arrive, sent as the page says', async () => {
+    const page = await browser.newPage();
+    const wrong: string[] = [];
+    page.on('pageerror', (error) => wrong.push(error.message));
+    page.on('console', (line) => line.type() === 'error' && wrong.push(line.text()));
+    await page.goto(`${site}comet`);
+    await page.locator('#state', { hasText: 'listens to 123' }).waitFor({ timeout: 60_000 });
+    const [shell = '', ...typed] = ((await page.locator('#shell').textContent()) ?? '').split('\n');
+    const expressions = typed.map((line) => line.replace(/^\d+> (.*)\.$/, '$1'));
+    // What is pinged behind them has got them.
+    const all = [...expressions, `pong = net_adm:ping('${instance.gatewayNode}')`, 'halt()'].join(', ');
+    await run('bash', ['-c', `${shell.replace(/^\$ /, '')} -noshell -eval "$1."`, 'bash', all], {
+      env: instance.env,
+      timeout: 60_000,
+    });
+    const events = page.locator('#events li');
+    await events.filter({ hasText: /^[\d:]+greetingHello$/ }).waitFor({ timeout: 60_000 });
+    await events.filter({ hasText: /^[\d:]+Hello World$/ }).waitFor({ timeout: 60_000 });
+    await page.reload();
+    await page.locator('#state', { hasText: 'listens to 123' }).waitFor({ timeout: 60_000 });
+    assert.equal(await events.count(), 2);
+    assert.deepEqual(wrong, []);
+    await page.close();
+  });
 
   it('is for this machine under its own name alone, and for what is in its folders', async () => {
     const statuses: (string | undefined)[] = [];
