@@ -220,6 +220,31 @@ describe('the dashboard', { timeout: 400_000 }, () => {
     stranger.process.kill('SIGKILL');
   });
 
+  it('has a part for comet where it is on: who listens, what comes, and what is missing', async () => {
+    assert.equal(await page.page.locator('#comet').isVisible(), false);
+    const { ERL_EPMD_PORT: epmd_port = '' } = instance.env;
+    const node = `comet${process.pid}@localhost`;
+    const settings = { nodes: '', epmd_port, node, workers: '2', comet_anyone: 'true' };
+    const gateway = await GatewayProcess.start(1000, { ...settings, ...instance.tlsSettings });
+    const its = await DashboardPage.open(browser, gateway.adminPort);
+    await its.shows('#problems .bad', /^Comet has no router, and several workers.*megaphone_comet/);
+    await its.shows('#standing', 'It serves, with problems: 0 of 0 ejabberd nodes in service');
+    const listening = await fetch(`http://localhost:${gateway.port}/comet/123?sse`);
+    await until(async () => (await its.figure('Pages that listen')) === '1');
+    await its.shows('#comet-pages', /^1 server-sent events · 0 plain stream · 0 polls · 0 WebSocket/);
+    const narrow = await DashboardPage.open(browser, gateway.adminPort, {
+      viewport: { width: 390, height: 844 },
+    });
+    await narrow.shows('#comet-pages', /^1 server-sent events/);
+    assert.equal(await narrow.page.evaluate('document.documentElement.scrollWidth'), 390);
+    await listening.body?.cancel();
+    await until(async () => (await its.figure('Pages that listen')) === '0');
+    assert.deepEqual([...its.wrong, ...narrow.wrong], []);
+    await its.close();
+    await narrow.close();
+    gateway.process.kill('SIGKILL');
+  });
+
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`fits a phone, ${colorScheme}`, async () => {
       const phone = await DashboardPage.open(browser, adminPort, {
