@@ -27,6 +27,7 @@ export const REFUSALS = {
   navigation: ['a page that would show an answer'],
   method: ['a method that there is not'],
   path: ['a path that there is not'],
+  not_admitted: ['pages that may not listen to comet', 'Strangers, or tokens that have ended.'],
   origin: ['WebSockets for pages of other origins', 'Put theirs into cors_origins.'],
   upgrade: ['what opens no WebSocket', 'A proxy must pass upgrades on.'],
 };

@@ -15,7 +15,7 @@
 
 import type { Socket } from 'node:net';
 import { encodeAdminResponse } from './admin-response.js';
-import { ADMIN_HEADERS } from './header-names.js';
+import { ofOperator } from './header-names.js';
 import { Llhttp } from './llhttp.js';
 import { RequestParser } from './request-parser.js';
 import { CLOSE, CONTINUE, keepAlive, type Response } from './response.js';
@@ -73,7 +73,7 @@ export class AdminConnection {
   }
 
   #next(): RequestParser {
-    return new RequestParser((head) => this.#roomFor(head), Llhttp.take(), ADMIN_HEADERS);
+    return new RequestParser((head) => this.#roomFor(head), Llhttp.take(), ofOperator);
   }
 
   #roomFor(head: RequestParser): number {

@@ -15,9 +15,11 @@ import { Upgrades } from '../websocket/upgrade.js';
 import { AddressLimits } from './address-limits.js';
 import type { BoshServerOptions } from './bosh-server-options.js';
 import { TrustedProxies } from './client-address.js';
+import type { CometEndpoint } from './comet/comet-front.js';
+import { CometHall } from './comet/comet-hall.js';
 import { Connection } from './connection.js';
 import { Cors } from './cors.js';
-import { Departure } from './departure.js';
+import { Departure, type Leaver } from './departure.js';
 import { type ConnectionLimits, connectionLimits, fileLimit } from './file-limit.js';
 import type { BoshService, Front } from './front.js';
 import { listen } from './listen.js';
@@ -29,13 +31,18 @@ import { bodyTooLarge } from './routes.js';
 import { seeOther } from './see-other.js';
 import { TlsTerminator } from './tls-terminator.js';
 import { Turns } from './turns.js';
-import type { WebSocketConnection } from './websocket-connection.js';
 import { attach } from './wire.js';
+
+/** Whoever is connected, over whatever. */
+interface Client extends Leaver {
+  expire(): void;
+}
 
 export class BoshServer {
   readonly #server: Server;
   readonly #front: Front;
-  readonly #room: Room<Connection | WebSocketConnection>;
+  readonly #room: Room<Client>;
+  readonly #comet: CometHall | undefined;
   readonly #departure: Departure;
   readonly #clock: NodeJS.Timeout;
   /** Open connections that another process accepted. */
@@ -58,15 +65,18 @@ export class BoshServer {
     options: BoshServerOptions,
     counters: Counters,
     log: Logger,
+    comet: CometEndpoint | undefined,
   ) {
     this.#log = log;
     this.#limited = new LimitedLog(log);
     const { certificate } = options;
     const { served, refused, handshakes } = this.#limits(options.maxConnections, certificate !== undefined);
     this.#room = new Room(served, refused);
+    this.#comet = comet && new CometHall(comet, options.corsOrigins, () => this.#front);
     this.#front = {
-      service,
+      service: this.#comet?.polls.beside(service) ?? service,
       sockets,
+      comet: this.#comet,
       counters,
       upgrades: new Upgrades(options.corsOrigins),
       webSocketPaths: options.webSocketPaths,
@@ -115,8 +125,9 @@ export class BoshServer {
     options: BoshServerOptions,
     counters: Counters,
     log: Logger,
+    comet?: CometEndpoint,
   ): Promise<BoshServer> {
-    const front = new BoshServer(service, sockets, options, counters, log);
+    const front = new BoshServer(service, sockets, options, counters, log, comet);
     try {
       if (options.port !== undefined) await listen(front.#server, options.ip, options.port);
     } catch (error) {
@@ -254,6 +265,7 @@ export class BoshServer {
   #tick(): void {
     this.#front.now = Math.floor(process.uptime());
     for (const connection of this.#room.guests) connection.expire();
+    this.#comet?.expire();
     this.#tls?.expire(this.#front.now - this.#front.headerTimeout);
   }
 }

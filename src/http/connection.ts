@@ -33,28 +33,26 @@
  * Behind a plus is what the client hears, or what is asked of the gateway. due: an answer is to come; unread: one is to be read; too large: a body beyond what
  * is taken, or skipped; time, read: all was read since; slow: it is to make room. An answer at once leads on from held, or to skipped, and the last request
  * to last. What comes before all is read waits, and `stop()` for it; each request is the last one then, skipped or not. The ninth while eight are due cuts
- * it, and so does too much behind the last one. Cut or gone it is closed for ever, and so where it becomes a WebSocket's (`openWebSocket`). It costs this
+ * it, and so does too much behind the last one. Cut or gone it is closed for ever, and so where another takes it over. It costs this
  * object, a response for each request held, and a parser only while one comes in; the front has one clock for all.
  */
 
+import { corsLines } from './cors-lines.js';
 import { leave, refusalOf } from './entrance.js';
-import { after, type Front } from './front.js';
+import { after, type Front, LINGER, NEVER } from './front.js';
 import { Incoming, MAX_SKIPPED, skipEmptyLines } from './incoming.js';
 import { Pending } from './pending.js';
 import { PendingResponse } from './pending-response.js';
+import { STOPPING, TIMED_OUT, TOO_SLOW } from './replies.js';
 import { CONTINUE, type Reply } from './response.js';
 import { Rest } from './rest.js';
 import type { Guest } from './room.js';
 import * as routes from './routes.js';
-import { openWebSocket } from './upgrade.js';
+import type { Takeover } from './take-over.js';
 import type { Wire } from './wire.js';
 
 type Open = 'ahead' | 'idle' | 'unread' | 'held' | 'head' | 'expecting' | 'body' | 'skipped';
 export type Phase = Open | 'last' | 'ended' | 'closed';
-
-/** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
-const LINGER = 2;
-const NEVER = 2 ** 30;
 
 export class Connection implements Guest {
   address: string;
@@ -144,7 +142,7 @@ export class Connection implements Guest {
 
   /** A request that has not come in by now is not waited for. */
   stopWaiting(): void {
-    if (this.#request !== undefined) this.#giveUp(this.#request, routes.STOPPING);
+    if (this.#request !== undefined) this.#giveUp(this.#request, STOPPING);
     else if (!this.#isDeaf) this.#finish();
   }
 
@@ -161,13 +159,13 @@ export class Connection implements Guest {
   }
 
   refuseSlow(): void {
-    if (this.#request !== undefined) this.#giveUp(this.#request, routes.TOO_SLOW);
+    if (this.#request !== undefined) this.#giveUp(this.#request, TOO_SLOW);
   }
 
   expire(): void {
     if (this.#deadline > this.#front.now) return;
     const isDue = this.#phase === 'held' || this.#phase === 'last';
-    if (this.#request !== undefined) this.#giveUp(this.#request, routes.TIMED_OUT);
+    if (this.#request !== undefined) this.#giveUp(this.#request, TIMED_OUT);
     else if ((isDue || this.#phase === 'unread') && this.#wire.writableLength === 0) this.#await();
     else this.destroy();
   }
@@ -205,7 +203,7 @@ export class Connection implements Guest {
     if (!request.parser.expectsContinue) return;
     const reply = this.#replyTo(request);
     // Whether the body comes all the same, only the client knows (RFC 9110 §10.1.1).
-    if (reply !== undefined) this.#refuseBody(request, reply, true);
+    if (reply !== undefined && 'status' in reply) this.#refuseBody(request, reply, true);
     // Before the answer to another request it would be taken for one of that (RFC 9112 §9.3.2).
     else if (this.#pending.size > 0) this.#become('expecting', NEVER);
     else this.#wire.write(CONTINUE);
@@ -226,8 +224,8 @@ export class Connection implements Guest {
       return;
     }
     const reply = routes.tooOften(request, this.#front) ?? this.#replyTo(request);
-    if (reply?.status === 101) {
-      openWebSocket(this, this.#wire, this.#front, request, reply.body, bytes.subarray(at));
+    if (reply !== undefined && 'take' in reply) {
+      reply.take(this, this.#wire, this.#front, request, bytes.subarray(at));
       return;
     }
     const due = this.#add(request, !request.parser.shouldKeepAlive || routes.isLast(reply));
@@ -235,7 +233,7 @@ export class Connection implements Guest {
     else due.begin(this.#front, request);
   }
 
-  #replyTo(request: Incoming): Reply | undefined {
+  #replyTo(request: Incoming): Reply | Takeover | undefined {
     return this.#refusal ?? routes.route(request, this.#front, this.#pending.size > 0);
   }
 
@@ -249,7 +247,7 @@ export class Connection implements Guest {
   }
 
   #add({ parser }: Incoming, mustBeLast: boolean): PendingResponse {
-    const due = new PendingResponse(this, routes.corsLines(parser, this.#front), parser.method === 'HEAD');
+    const due = new PendingResponse(this, corsLines(parser, this.#front), parser.method === 'HEAD');
     this.#pending.add(due);
     this.#front.room.hold(this);
     if (mustBeLast || this.#front.isDraining) this.#finish();

@@ -2,9 +2,9 @@
 
 import { UNLIMITED } from './address-limits.js';
 import type { Front } from './front.js';
+import { TOO_MANY, TOO_MANY_OF_ADDRESS } from './replies.js';
 import type { Reply } from './response.js';
 import type { Guest } from './room.js';
-import { TOO_MANY, TOO_MANY_OF_ADDRESS } from './routes.js';
 
 interface Newcomer extends Guest {
   /** As which it is limited, and counted. */

@@ -5,6 +5,7 @@ import type { Counters } from '../observe/counters.js';
 import type { Upgrades } from '../websocket/upgrade.js';
 import type { AddressLimits } from './address-limits.js';
 import type { TrustedProxies } from './client-address.js';
+import type { CometFront } from './comet/comet-front.js';
 import type { Cors } from './cors.js';
 import type { Proofs } from './proofs.js';
 import type { Receiving } from './receiving.js';
@@ -21,6 +22,13 @@ export interface BoshService {
   release(handle: number): void;
 }
 
+/** What has no deadline. */
+export const NEVER = 2 ** 30;
+/** Seconds that a client has to close its end after ours: its last bytes must not reset what it reads (RFC 9112 §9.6). */
+export const LINGER = 2;
+/** Seconds that whoever is asked has to let a client in. */
+export const ANSWER_TIME = 30;
+
 /** The end of so many seconds: its clock may be one behind. */
 export const after = ({ now }: Pick<Front, 'now'>, seconds: number, since = now): number =>
   since + Math.ceil(seconds) + 1;
@@ -29,6 +37,8 @@ export const after = ({ now }: Pick<Front, 'now'>, seconds: number, since = now)
 export interface Front {
   readonly service: BoshService;
   readonly sockets: SocketService;
+  /** `undefined`: nothing of it is there. */
+  readonly comet: CometFront | undefined;
   readonly counters: Counters;
   readonly cors: Cors;
   readonly upgrades: Upgrades;

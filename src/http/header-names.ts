@@ -1,5 +1,7 @@
 /** Headers that matter, found by length and first letter: most others differ in one of these, and cost no string. */
 
+import { COMET_PATH, isUnder } from './target.js';
+
 const CLIENT = [
   'host',
   'origin',
@@ -18,6 +20,9 @@ const CLIENT = [
   'sec-websocket-protocol',
 ] as const;
 
+/** Of a request that listens to comet. */
+const COMET = [...CLIENT, 'accept', 'authorization', 'cookie', 'last-event-id', 'sec-fetch-site'] as const;
+
 const ADMIN = [
   'host',
   'origin',
@@ -29,7 +34,7 @@ const ADMIN = [
   'sec-fetch-site',
 ] as const;
 
-export type HeaderName = (typeof CLIENT)[number] | (typeof ADMIN)[number];
+export type HeaderName = (typeof COMET)[number] | (typeof ADMIN)[number];
 export type HeaderIndex = ReadonlyMap<number, readonly HeaderName[]>;
 
 export const keyOf = (length: number, firstByte: number): number => length * 256 + (firstByte | 0x20);
@@ -41,7 +46,12 @@ function indexOf(headers: readonly HeaderName[]): HeaderIndex {
   );
 }
 
-/** Of web clients' requests. */
-export const CLIENT_HEADERS = indexOf(CLIENT);
-/** Of operators'. */
-export const ADMIN_HEADERS = indexOf(ADMIN);
+const CLIENT_HEADERS = indexOf(CLIENT);
+const COMET_HEADERS = indexOf(COMET);
+const ADMIN_HEADERS = indexOf(ADMIN);
+
+/** Which headers of a request with that target matter: of web clients. */
+export const ofClient = (target: string): HeaderIndex =>
+  isUnder(target, COMET_PATH) ? COMET_HEADERS : CLIENT_HEADERS;
+/** Of operators. */
+export const ofOperator = (): HeaderIndex => ADMIN_HEADERS;

@@ -4,6 +4,7 @@ import type { ClientInfo } from '../gateway/meta.js';
 import type { HttpRequest } from '../gateway/ports.js';
 import type { LimitedRequest } from './address-limits.js';
 import { clientInfo } from './client-info.js';
+import type { Asked } from './comet/asked.js';
 import type { Front } from './front.js';
 import type { Slow } from './receiving.js';
 import { RequestParser } from './request-parser.js';
@@ -23,6 +24,8 @@ export class Incoming implements HttpRequest, LimitedRequest, Slow {
   bytes = 0;
   older: Slow | undefined = undefined;
   newer: Slow | undefined = undefined;
+  /** It is a poll of comet. */
+  poll: Asked | undefined = undefined;
   readonly #receiver: Receiver;
   readonly #wire: Wire;
   readonly #front: Front;

@@ -5,7 +5,7 @@
  */
 
 import { pingFrame, pongFrame, pongNumber, textFrame } from '../websocket/writer.js';
-import { after, type Front } from './front.js';
+import { after, type Front, NEVER } from './front.js';
 import { PROOF_BYTES, Proof } from './proof.js';
 import type { Waiting } from './turns.js';
 import type { Wire } from './wire.js';
@@ -15,7 +15,6 @@ export const MAX_UNREAD = 1024 ** 2;
 /** Pongs that may, each of which takes far more than its bytes. */
 export const MAX_PONGS = 1000;
 const NOTHING = Buffer.alloc(0);
-const NEVER = 2 ** 30;
 
 interface Sender {
   /** Whether frames go out. */
@@ -66,8 +65,8 @@ export class Outflow implements Waiting {
   }
 
   /** @param taken called when the kernel has it, or never will; @returns `false`: it is cut, for it does not read */
-  write(bytes: Buffer, taken?: (error?: Error | null) => void): boolean {
-    if (this.#wire.writableLength > MAX_UNREAD) {
+  write(bytes: Buffer, taken?: (error?: Error | null) => void, maxUnread = MAX_UNREAD): boolean {
+    if (this.#wire.writableLength > maxUnread) {
       this.#sender.cut('slow_readers');
       return false;
     }

@@ -1,9 +1,10 @@
 /** One request of a connection from its last byte to its answer, in the order in which the requests came. */
 
 import type { Header } from '../gateway/answers.js';
-import type { HttpExchange, HttpRequest } from '../gateway/ports.js';
+import type { HttpExchange } from '../gateway/ports.js';
 import type { Counters } from '../observe/counters.js';
 import type { Front } from './front.js';
+import type { Incoming } from './incoming.js';
 import { CLOSE, encodeResponse, type Response } from './response.js';
 import { onlyAllowed } from './response-headers.js';
 
@@ -33,9 +34,10 @@ export class PendingResponse implements HttpExchange {
     this.#isHead = isHead;
   }
 
-  /** The gateway has it from now on. */
-  begin({ service, isStopping }: Front, request: HttpRequest): void {
-    this.handle = service.request(this, request);
+  /** The gateway has it from now on, or comet. */
+  begin({ service, comet, isStopping }: Front, request: Incoming): void {
+    const { poll } = request;
+    this.handle = (poll && comet?.polls.open(this, poll)) ?? service.request(this, request);
     if (isStopping && this.handle !== 0) service.release(this.handle);
   }
 

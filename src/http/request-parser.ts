@@ -8,7 +8,7 @@
  * a missing or second Host (§3.2), codings other than `chunked` (§6.1), versions other than 1.0 and 1.1.
  */
 
-import { CLIENT_HEADERS, type HeaderIndex, type HeaderName, keyOf } from './header-names.js';
+import { type HeaderIndex, type HeaderName, keyOf, ofClient } from './header-names.js';
 import { Llhttp, type LlhttpListener } from './llhttp.js';
 import { RequestBody } from './request-body.js';
 import { pathOf } from './target.js';
@@ -38,7 +38,9 @@ export class RequestParser implements LlhttpListener {
   #maxBody: number;
   readonly #roomFor: ((head: RequestParser) => number) | undefined;
   readonly #body: RequestBody;
-  readonly #known: HeaderIndex;
+  readonly #headersOf: (target: string) => HeaderIndex;
+  /** The headers that are kept, from the first one on. */
+  #known: HeaderIndex | undefined = undefined;
   #bytes: Buffer = EMPTY;
   #method = '';
   #version = 0;
@@ -61,15 +63,15 @@ export class RequestParser implements LlhttpListener {
   #isTooLarge = false;
   #shouldKeepAlive = false;
 
-  /** @param maxBody bytes, or how many for the request with this head; @param known the headers that are kept */
+  /** @param maxBody bytes, or how many for the request with this head; @param headersOf which headers are kept, by the target */
   constructor(
     maxBody: number | ((head: RequestParser) => number),
     llhttp = Llhttp.take(),
-    known = CLIENT_HEADERS,
+    headersOf = ofClient,
   ) {
     this.#roomFor = typeof maxBody === 'number' ? undefined : maxBody;
     this.#maxBody = typeof maxBody === 'number' ? maxBody : 0;
-    this.#known = known;
+    this.#headersOf = headersOf;
     this.#body = new RequestBody(this.#maxBody);
     this.#llhttp = llhttp;
   }
@@ -244,6 +246,7 @@ export class RequestParser implements LlhttpListener {
     this.#wanted = undefined;
     const length = this.#nameBefore.length + this.#nameEnd - this.#nameStart;
     const first = this.#nameBefore === '' ? this.#bytes[this.#nameStart] : this.#nameBefore.charCodeAt(0);
+    this.#known ??= this.#headersOf(this.#url);
     const names = this.#known.get(keyOf(length, first ?? 0));
     // Those behind the body (trailers) must not change what the head said (RFC 9110 §6.5.1).
     if (names !== undefined && !this.#hasHead) this.#wanted = this.#find(names);

@@ -45,6 +45,16 @@ function date(): string {
   return dateLine;
 }
 
+/** Of answers that go on for as long as their connection does: nothing on their way is to keep them, be it a cache or a proxy's buffer (nginx's). */
+const GOING_ON = `cache-control: no-store, no-transform\r\nx-accel-buffering: no\r\n${CLOSE}`;
+
+/** The head of such an answer, of that type. @param lines further header lines, each with its line break */
+export const encodeHead = (type: string, lines: string): Buffer =>
+  Buffer.from(
+    `HTTP/1.1 200 OK\r\n${date()}${INERT}${lines}content-type: ${type}\r\n${GOING_ON}\r\n`,
+    'latin1',
+  );
+
 /**
  * @param lines further header lines, each with its line break
  * @param isHead leaves the body out: the answer to a HEAD request

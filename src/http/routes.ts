@@ -2,30 +2,26 @@
 
 import type { Header } from '../gateway/answers.js';
 import { peek } from '../gateway/sid.js';
-import { type Refusal, switching } from '../websocket/upgrade.js';
-import { FORWARDED } from './address-limits.js';
-import { Cors } from './cors.js';
+import { PROTOCOL, switching } from '../websocket/upgrade.js';
+import { routeComet } from './comet/route.js';
 import type { Front } from './front.js';
 import { HOST_META_PATHS, hostMeta } from './host-meta.js';
 import type { Incoming } from './incoming.js';
+import { PREFLIGHT, refused, STOPPING, text } from './replies.js';
 import type { RequestParser } from './request-parser.js';
-import type { Reply, Response } from './response.js';
+import type { Reply } from './response.js';
+import { openWebSocket, type Takeover, whyNotTaken } from './take-over.js';
+import { COMET_PATH } from './target.js';
 
 export const PATHS: readonly string[] = ['/bosh', '/bosh/', '/http-bind', '/http-bind/'];
 /** The whole server (RFC 9112 §3.2.4). */
 const SERVER = '*';
 const METHODS: Header = ['allow', 'GET, HEAD, POST, OPTIONS'];
-const TEXT: Header = ['content-type', 'text/plain; charset=utf-8'];
-
-function text(status: number, line: string, ...headers: Header[]): Response {
-  return { status, headers: [TEXT, ...headers], body: Buffer.from(`${line}\n`) };
-}
 
 const PAGE = text(
   200,
   'This is a BOSH endpoint (XEP-0124). Web chat clients of its XMPP server send POST requests here.',
 );
-const PREFLIGHT: Response = { status: 204, headers: [], body: Buffer.alloc(0) };
 const NOT_FOUND: Reply = {
   ...text(
     404,
@@ -44,43 +40,7 @@ const NOT_WRITTEN: Reply = {
   reason: 'method',
 };
 
-/** Counted already, as its connection came. */
-export const TOO_MANY: Reply = text(503, 'Too many connections are open here.', ['retry-after', '2']);
-export const TOO_MANY_OF_ADDRESS: Reply = text(429, 'Too many connections are open from your address.', [
-  'retry-after',
-  '10',
-]);
-const TOO_MANY_WEBSOCKETS: Reply = { ...TOO_MANY_OF_ADDRESS, reason: 'connections_of_address' };
-
-export const STOPPING: Reply = {
-  ...text(503, 'This gateway is stopping.', ['retry-after', '2']),
-  reason: 'stopping',
-};
-
-export const TOO_SLOW: Reply = {
-  ...text(503, 'More is coming in than there is room for, and this request was the slowest.', [
-    'retry-after',
-    '2',
-  ]),
-  reason: 'receiving',
-};
-
-/** The gateway has not granted an upgrade in time. */
-export const NOT_GRANTED: Reply = text(504, 'Nobody answered in time.', ['retry-after', '2']);
-
-/** Who does not wait for answers may get them as frames. */
-const BEHIND_OTHERS: Reply = {
-  ...text(400, 'A WebSocket is opened on a connection where no answer is due.'),
-  reason: 'upgrade',
-};
-const WITH_BODY: Reply = { ...text(400, 'A request that opens a WebSocket has no body.'), reason: 'upgrade' };
 const NAMELESS = text(404, 'Under which name this is known is not: public_url has to say it.');
-
-/** No 4xx: any of those would end a BOSH session (XEP-0124 §17.1), and a stalled network is none of its errors. */
-export const TIMED_OUT: Reply = {
-  ...text(503, 'The request took too long to come in.', ['retry-after', '2']),
-  reason: 'receiving',
-};
 
 /**
  * Its address asked too often. A request of a session hears no 4xx, as above.
@@ -132,16 +92,19 @@ const isNavigation = (request: RequestParser): boolean =>
   (request.header('sec-fetch-dest') || 'empty') !== 'empty';
 
 /**
- * `undefined` for a BOSH request that is not too large; 101 for a WebSocket, to be answered if the gateway grants it.
+ * `undefined` for a request that is held: of BOSH, where it is not too large, or a poll of comet.
  * @param isDue an answer to an earlier request is to come
  */
-export function route(request: Incoming, front: Front, isDue: boolean): Reply | undefined {
+export function route(request: Incoming, front: Front, isDue: boolean): Reply | Takeover | undefined {
   const { parser } = request;
   const { path, method } = parser;
   if (path === SERVER) return method === 'OPTIONS' ? PREFLIGHT : malformed(400);
   if (front.webSocketPaths.includes(path)) return upgrade(request, front, isDue);
   if (HOST_META_PATHS.includes(path)) return found(request, front);
-  if (!PATHS.includes(path)) return NOT_FOUND;
+  if (!PATHS.includes(path)) {
+    const isComet = front.comet !== undefined && path.startsWith(COMET_PATH);
+    return isComet ? routeComet(request, front, front.comet, isDue) : NOT_FOUND;
+  }
   switch (method) {
     case 'POST':
       if (isNavigation(parser)) return NOT_FROM_A_PAGE;
@@ -156,24 +119,13 @@ export function route(request: Incoming, front: Front, isDue: boolean): Reply | 
   }
 }
 
-function upgrade(asked: Incoming, { upgrades, limits, isDraining }: Front, isDue: boolean): Reply {
-  const { parser: request } = asked;
-  const refusal = upgrades.refusalOf(request);
+function upgrade(request: Incoming, front: Front, isDue: boolean): Reply | Takeover {
+  const { parser } = request;
+  const refusal = front.upgrades.refusalOf(parser);
   if (refusal !== undefined) return refused(refusal);
-  if (isDraining) return STOPPING;
-  if (isDue) return BEHIND_OTHERS;
-  if (hasBody(request)) return WITH_BODY;
-  if (asked.address === FORWARDED && !limits.hasRoom(limits.ofClient(asked.client)))
-    return TOO_MANY_WEBSOCKETS;
-  return { status: 101, headers: [], body: switching(request.header('sec-websocket-key') ?? '') };
-}
-
-const hasBody = (request: RequestParser): boolean =>
-  request.header('transfer-encoding') !== undefined || Number(request.header('content-length') ?? 0) > 0;
-
-function refused({ status, headers, why }: Refusal): Reply {
-  const reason = status === 403 ? 'origin' : status === 405 ? 'method' : 'upgrade';
-  return { ...text(status, why, ...headers), reason };
+  if (front.isDraining) return STOPPING;
+  const answer = switching(parser.header('sec-websocket-key') ?? '', PROTOCOL);
+  return whyNotTaken(request, front, isDue) ?? openWebSocket(answer, front.sockets);
 }
 
 function found({ parser, client }: Incoming, front: Front): Reply {
@@ -186,12 +138,4 @@ function found({ parser, client }: Incoming, front: Front): Reply {
     default:
       return NOT_WRITTEN;
   }
-}
-
-const ANYBODY = new Cors(['*']);
-
-/** The header lines of every answer to it that say which pages may read that (XEP-0156 §6: all, where the endpoints are). */
-export function corsLines(request: RequestParser, { cors }: Front): string {
-  const rules = HOST_META_PATHS.includes(request.path) ? ANYBODY : cors;
-  return rules.linesFor(request.method, request.header('origin'));
 }

@@ -19,39 +19,37 @@
  *   closing       –         –          ·          ·          ·          ended       ended       –          –       –             ended       ended       ·             ended
  *   ended         –         –          ·          ·          ·          ·           ·           –          –       –             closed      –           ·             ·
  *
- * Behind a plus is what the client hears: an HTTP status, a frame, or a Close with that code. more: a message after which the gateway takes
- * no further one; fault: no frame; silent: nothing came since the last Ping; part: a message that is not whole; rest: something waits to be
- * read; unread: something that the kernel did not take; stop: this gateway stops; slow: it is to make room. The gateway hears the same code
- * once, 1006 where it was refused here, cut or just went, and nothing where it ended it itself. It costs this object, an `Outflow` with its
- * `Proof`, and a `Backlog` only while something of the client is kept.
+ * Behind a plus is what the client hears: an HTTP status, a frame, or a Close with that code. more: a message after which the gateway takes no further
+ * one; fault: no frame; silent: nothing came since the last Ping; part: a message that is not whole; rest: something waits to be read; unread: something
+ * that the kernel did not take; stop: this gateway stops; slow: it is to make room. The gateway hears the same code once, 1006 where it was refused
+ * here, cut or just went, and nothing where it ended it itself. It costs this object, an `Outflow` with its `Proof`, and a `Backlog` only while
+ * something of the client is kept.
  */
 
 import type { Header } from '../gateway/answers.js';
 import type { ClientInfo } from '../gateway/meta.js';
-import type { ClientSocket } from '../gateway/ports.js';
+import type { ClientSocket, SocketService } from '../gateway/ports.js';
 import { ABNORMAL, POLICY, RESTART, TRY_AGAIN } from '../websocket/close-codes.js';
 import { type FrameListener, type Incomplete, read } from '../websocket/reader.js';
+import type { UpgradeAnswer } from '../websocket/upgrade.js';
 import { closeFrame, textFrame } from '../websocket/writer.js';
 import { Backlog } from './backlog.js';
 import { leave } from './entrance.js';
-import { after, type Front } from './front.js';
+import { ANSWER_TIME, after, type Front, LINGER, NEVER } from './front.js';
 import { MAX_SKIPPED } from './incoming.js';
 import { Outflow } from './outflow.js';
+import { NOT_GRANTED, STOPPING, TOO_SLOW } from './replies.js';
 import { CLOSE, encodeResponse, type Reply } from './response.js';
 import { onlyAllowed } from './response-headers.js';
 import type { Guest } from './room.js';
-import { NOT_GRANTED, STOPPING, TOO_SLOW } from './routes.js';
 import type { Wire } from './wire.js';
 
 export type SocketPhase = 'asked' | 'open' | 'full' | 'closing' | 'ended' | 'closed';
 
-/** Seconds that the gateway has to grant an upgrade, and clients to answer a Close, and to end their side. */
-const ANSWER_TIME = 30;
+/** Seconds that clients have to answer a Close. */
 const CLOSE_TIME = 5;
-const LINGER = 2;
 /** Frames that are read in a turn, of whatever kind: others have theirs in between. */
 export const FRAMES = 8;
-const NEVER = 2 ** 30;
 
 export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   readonly address: string;
@@ -61,22 +59,24 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   incomplete: Incomplete | undefined = undefined;
   readonly #front: Front;
   readonly #wire: Wire;
-  readonly #out: Outflow;
+  readonly out: Outflow;
+  readonly #service: SocketService;
   #phase: SocketPhase = 'asked';
   /** When this phase has lasted too long, in seconds of the front's clock. */
   #deadline: number;
   /** Until it is answered: what the client hears if it is granted, and header lines of other answers. */
-  #upgrade: { readonly switching: Buffer; readonly lines: string } | undefined;
-  /** The gateway's; 0 where it is not concerned any more. */
+  #upgrade: UpgradeAnswer | undefined;
+  /** The service's; 0 where it is not concerned any more. */
   #handle = 0;
   #backlog: Backlog | undefined = undefined;
   #passed = 0;
 
-  constructor(wire: Wire, front: Front, address: string, upgrade: { switching: Buffer; lines: string }) {
+  constructor(wire: Wire, front: Front, service: SocketService, address: string, upgrade: UpgradeAnswer) {
     this.#front = front;
+    this.#service = service;
     this.address = address;
     this.#wire = wire;
-    this.#out = new Outflow(this, wire, front);
+    this.out = new Outflow(this, wire, front);
     this.#upgrade = upgrade;
     this.#deadline = after(this.#front, ANSWER_TIME);
   }
@@ -92,12 +92,12 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   /** The gateway is asked. @param rest what came behind the request */
   ask(client: ClientInfo, rest: Buffer): void {
     if (rest.length > 0) this.#keep(rest);
-    const handle = this.#front.sockets.open(this, client);
+    const handle = this.#service.open(this, client);
     if (this.#phase === 'asked') this.#handle = handle;
   }
 
   receive(bytes: Buffer): void {
-    this.#out.isHeard = true;
+    this.out.isHeard = true;
     if (this.#phase === 'closing' || this.#phase === 'ended') this.#passed += bytes.length;
     if (this.#passed > MAX_SKIPPED) this.destroy();
     else if (this.wantsFrames) this.read(bytes);
@@ -114,7 +114,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   accept(): void {
     if (this.#upgrade === undefined || this.#phase !== 'asked') return;
     this.#become('open', NEVER);
-    this.#out.begin(this.#upgrade.switching);
+    this.out.begin(this.#upgrade.switching);
     this.#upgrade = undefined;
     this.#keep(this.#backlog?.rest);
   }
@@ -125,14 +125,14 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   send(text: Buffer, number: number): void {
-    if (this.isOpen) this.#out.send(text, number);
+    if (this.isOpen) this.out.send(text, number);
   }
 
   resume(): void {
     if (this.#phase !== 'full') return;
     this.#become('open', NEVER);
     // Nothing of it could come meanwhile: it has its times again.
-    this.#out.isHeard = true;
+    this.out.isHeard = true;
     if (this.#backlog !== undefined) this.#backlog.since = this.#front.now;
     this.#keep(this.#backlog?.rest);
   }
@@ -149,17 +149,17 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   text(message: Buffer): void {
     if (this.#phase !== 'open') return;
     if (this.#backlog !== undefined) this.#backlog.since = this.#front.now;
-    const takesMore = this.#front.sockets.frame(this.#handle, message);
+    const takesMore = this.#service.frame(this.#handle, message);
     if (!takesMore && this.#phase === 'open') this.#become('full', NEVER);
   }
 
   ping(payload: Buffer): void {
-    if (this.#phase === 'open') this.#out.pong(payload);
+    if (this.#phase === 'open') this.out.pong(payload);
   }
 
   pong(payload: Buffer): void {
-    const number = this.#phase === 'open' ? this.#out.proven(payload) : 0;
-    if (number > 0) this.#front.sockets.read(this.#handle, number);
+    const number = this.#phase === 'open' ? this.out.proven(payload) : 0;
+    if (number > 0) this.#service.read(this.#handle, number);
   }
 
   closing(code: number): void {
@@ -168,17 +168,18 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
 
   failed(code: number, why: string): void {
     if (this.#phase === 'ended' || this.#phase === 'closed') return;
-    if (this.isOpen && !this.#out.write(closeFrame(code, Buffer.from(why)))) return;
+    if (this.isOpen && !this.out.write(closeFrame(code, Buffer.from(why)))) return;
     this.#tell(code);
     this.#end();
   }
 
   /** This gateway stops, and it is this one's turn to go elsewhere. */
   stop(): void {
-    const { seeOther } = this.#front;
+    const { sockets, seeOther } = this.#front;
     if (this.#phase === 'asked') this.#refuse(STOPPING);
     if (!this.isOpen) return;
-    if (seeOther === undefined || this.#out.write(textFrame(seeOther))) this.#close(RESTART, Buffer.alloc(0));
+    if (this.#service !== sockets || seeOther === undefined || this.out.write(textFrame(seeOther)))
+      this.#close(RESTART, Buffer.alloc(0));
   }
 
   /** A Close that has not come in by now is not waited for. */
@@ -202,7 +203,7 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   }
 
   written(number: number): void {
-    if (this.isOpen) this.#front.sockets.written(this.#handle, number);
+    if (this.isOpen) this.#service.written(this.#handle, number);
   }
 
   cut(why: 'ping_timeouts' | 'slow_readers'): void {
@@ -213,14 +214,11 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   expire(): void {
     if (this.isOpen) this.#expireOpen();
     else if (this.#deadline > this.#front.now) return;
-    else if (this.#phase === 'asked') this.#timeOut();
-    else if (this.#phase === 'closing') this.#end();
+    else if (this.#phase === 'asked') {
+      this.#front.counters.timeouts += 1;
+      this.#refuse(NOT_GRANTED);
+    } else if (this.#phase === 'closing') this.#end();
     else this.destroy();
-  }
-
-  #timeOut(): void {
-    this.#front.counters.timeouts += 1;
-    this.#refuse(NOT_GRANTED);
   }
 
   #expireOpen(): void {
@@ -228,11 +226,11 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
     const { now, requestTimeout } = this.#front;
     if (since !== undefined && after(this.#front, requestTimeout, since) <= now) {
       this.failed(POLICY, 'a message took too long to come in');
-    } else if (this.#out.isLate) {
+    } else if (this.out.isLate) {
       this.cut('slow_readers');
-    } else if (this.#out.isPingDue) {
+    } else if (this.out.isPingDue) {
       // Of one that is not read, nothing can have come.
-      if (this.#out.isHeard || this.#phase === 'full') this.#front.proofs.soon(this.#out);
+      if (this.out.isHeard || this.#phase === 'full') this.#front.proofs.soon(this.out);
       else this.cut('ping_timeouts');
     }
   }
@@ -272,14 +270,14 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
 
   /** Ours is the first Close. */
   #close(code: number, reason: Buffer): void {
-    if (!this.isOpen || !this.#out.write(closeFrame(code, reason))) return;
+    if (!this.isOpen || !this.out.write(closeFrame(code, reason))) return;
     this.#tell(code);
     this.#become('closing', after(this.#front, CLOSE_TIME));
     this.#keep(this.#backlog?.rest);
   }
 
   #end(): void {
-    this.#become('ended', after(this.#front, this.#out.isUnread ? this.#front.requestTimeout : LINGER));
+    this.#become('ended', after(this.#front, this.out.isUnread ? this.#front.requestTimeout : LINGER));
     this.#forget();
     this.#wire.end();
   }
@@ -295,6 +293,6 @@ export class WebSocketConnection implements Guest, ClientSocket, FrameListener {
   #tell(code: number): void {
     const handle = this.#handle;
     this.#handle = 0;
-    if (handle !== 0) this.#front.sockets.closed(handle, code);
+    if (handle !== 0) this.#service.closed(handle, code);
   }
 }

@@ -68,6 +68,8 @@ export class Counters {
     failed_logins: 0,
     /** Sessions from an address that ejabberd banned (429). */
     banned: 0,
+    /** A page that may not listen to what it asked for (401, 403, or what who was asked says). */
+    not_admitted: 0,
     /** A TLS handshake that came to nothing: no answer, the connection was closed. */
     handshake: 0,
   };

@@ -38,9 +38,16 @@ export interface Refusal {
   readonly why: string;
 }
 
+export interface UpgradeAnswer {
+  /** What its client hears if it is granted. */
+  readonly switching: Buffer;
+  /** Header lines of any other answer. */
+  readonly lines: string;
+}
+
 /** RFC 6455 §1.3 */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
-const PROTOCOL = 'xmpp';
+export const PROTOCOL = 'xmpp';
 const VERSION = '13';
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
@@ -86,14 +93,9 @@ export class Upgrades {
   /** Why it is refused; `undefined`: it is granted, and `switching` is the answer. */
   refusalOf(request: UpgradeRequest): Refusal | undefined {
     if (request.method !== 'GET' && request.method !== 'HEAD') return NO_METHOD;
-    const upgrade = request.header('upgrade');
-    const key = request.header('sec-websocket-key');
-    if ((upgrade === undefined && key === undefined) || !request.isHttp11 || request.method === 'HEAD')
-      return PLAIN;
-    if (!includes(upgrade, 'websocket') || !includes(request.header('connection'), 'upgrade'))
-      return STRIPPED;
-    if (request.header('sec-websocket-version') !== VERSION) return OTHER_VERSION;
-    if (key === undefined || !KEY.test(key)) return BAD_KEY;
+    if (!wantsUpgrade(request) || !request.isHttp11 || request.method === 'HEAD') return PLAIN;
+    const why = faultIn(request);
+    if (why !== undefined) return why;
     if (!this.#isAllowed(request.header('origin'), request.header('host'))) return FOREIGN;
     return tokens(request.header('sec-websocket-protocol')).includes(PROTOCOL) ? undefined : OTHER_PROTOCOL;
   }
@@ -105,12 +107,27 @@ export class Upgrades {
   }
 }
 
-/** The head of the answer that grants it. @param key of a request that is not refused */
-export const switching = (key: string): Buffer =>
-  Buffer.from(
-    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept(key)}\r\nsec-websocket-protocol: ${PROTOCOL}\r\n\r\n`,
+/** Its client, or a proxy, speaks of a WebSocket. */
+export const wantsUpgrade = (request: UpgradeRequest): boolean =>
+  request.header('upgrade') !== undefined || request.header('sec-websocket-key') !== undefined;
+
+/** Of a GET in HTTP/1.1, whatever is to be spoken then. */
+export function faultIn(request: UpgradeRequest): Refusal | undefined {
+  const key = request.header('sec-websocket-key');
+  const isWhole = includes(request.header('upgrade'), 'websocket');
+  if (!isWhole || !includes(request.header('connection'), 'upgrade')) return STRIPPED;
+  if (request.header('sec-websocket-version') !== VERSION) return OTHER_VERSION;
+  return key === undefined || !KEY.test(key) ? BAD_KEY : undefined;
+}
+
+/** The head of the answer that grants it. @param key of a request that is not refused; @param protocol that was offered, where one is taken */
+export function switching(key: string, protocol?: string): Buffer {
+  const taken = protocol === undefined ? '' : `sec-websocket-protocol: ${protocol}\r\n`;
+  return Buffer.from(
+    `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ${accept(key)}\r\n${taken}\r\n`,
     'latin1',
   );
+}
 
 export const accept = (key: string): string =>
   createHash('sha1')

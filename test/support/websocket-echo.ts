@@ -70,7 +70,7 @@ export async function serveEcho(maxMessage: number): Promise<EchoServer> {
     }
     sockets.add(socket);
     const echo = new Echo((bytes) => socket.write(bytes), maxMessage);
-    socket.write(switching(request.headers['sec-websocket-key'] ?? ''));
+    socket.write(switching(request.headers['sec-websocket-key'] ?? '', 'xmpp'));
     const receive = (bytes: Buffer): void => {
       echo.read(bytes);
       if (!echo.wantsFrames) socket.end();

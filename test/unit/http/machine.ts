@@ -4,6 +4,8 @@ import { pino } from 'pino';
 import type { HttpExchange, HttpRequest } from '../../../src/gateway/ports.js';
 import { AddressLimits } from '../../../src/http/address-limits.js';
 import { TrustedProxies } from '../../../src/http/client-address.js';
+import type { CometHall } from '../../../src/http/comet/comet-hall.js';
+import type { StreamConnection } from '../../../src/http/comet/stream-connection.js';
 import { Connection, type Phase } from '../../../src/http/connection.js';
 import { Cors } from '../../../src/http/cors.js';
 import type { Front } from '../../../src/http/front.js';
@@ -78,13 +80,15 @@ export class TestWire implements Wire {
   }
 }
 
-export const fullRoom = (): Room<Connection | WebSocketConnection> => new Room(0, 10);
+type Client = Connection | WebSocketConnection | StreamConnection;
+
+export const fullRoom = (): Room<Client> => new Room(0, 10);
 
 export class Machine {
   readonly wire = new TestWire();
   readonly connection: Connection;
   readonly front: Front;
-  readonly room: Room<Connection | WebSocketConnection>;
+  readonly room: Room<Client>;
   readonly sockets = new FakeSockets();
   /** Of requests that the gateway holds, by handle less one. */
   readonly exchanges: HttpExchange[] = [];
@@ -100,7 +104,7 @@ export class Machine {
   #soon: (() => void)[] = [];
 
   /** @param now of the front's clock */
-  constructor(room = new Room<Connection | WebSocketConnection>(10, 10), now = 1000) {
+  constructor(room = new Room<Client>(10, 10), now = 1000, comet?: CometHall) {
     this.room = room;
     this.front = {
       service: {
@@ -109,6 +113,7 @@ export class Machine {
         release: (handle) => this.released.push(handle),
       },
       sockets: this.sockets,
+      comet,
       counters: new Counters(),
       upgrades: new Upgrades(['*']),
       webSocketPaths: ['/ws'],

@@ -120,8 +120,9 @@ test('a page of another origin is refused; of an allowed one, of the same place,
 test('the answer proves that the key was read (RFC 6455 §1.3)', () => {
   assert.equal(accept('dGhlIHNhbXBsZSBub25jZQ=='), 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   assert.equal(
-    switching('dGhlIHNhbXBsZSBub25jZQ==').toString(),
+    switching('dGhlIHNhbXBsZSBub25jZQ==', 'xmpp').toString(),
     'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n' +
       'sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: xmpp\r\n\r\n',
   );
+  assert.doesNotMatch(switching('dGhlIHNhbXBsZSBub25jZQ==').toString(), /protocol:/);
 });
