@@ -1,11 +1,15 @@
 /**
- * Chat and the world behind it: lines from outside that become messages of users and rooms.
+ * Chat and the world behind it: lines from outside that become messages of users and rooms, and events that go out, to a process
+ * and to a server that goes away and comes back.
  */
 import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Instance } from '../../scripts/support/instance.js';
-import { addModule } from '../../scripts/support/module-options.js';
-import { BoshSession } from './conformance/bosh-session.js';
+import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
+import { happens, until } from '../support/until.js';
+import { BoshSession, message, ping } from './conformance/bosh-session.js';
 import { ServerNode } from './support/server-node.js';
 
 let instance: Instance;
@@ -95,5 +99,234 @@ describe('a line from outside', { timeout: 240_000 }, () => {
     );
     assert.match(await gets(alice, 'disc empty'), /<message [^>]*type='groupchat'/);
     await alice.terminate();
+  });
+});
+
+/** Who is told over HTTP: keeps what comes, and answers as it is told to. */
+class Portal {
+  readonly #server: Server;
+  readonly requests: IncomingMessage[] = [];
+  readonly lines: Told[] = [];
+  status = 200;
+
+  private constructor(port: number) {
+    this.#server = createServer(async (request, response) => {
+      const text = (await request.setEncoding('utf8').toArray()).join('');
+      this.requests.push(request);
+      // It has them all the same.
+      this.lines.push(
+        ...text
+          .split('\n')
+          .slice(0, -1)
+          .map((line) => JSON.parse(line) as Told),
+      );
+      response.writeHead(this.status).end();
+    }).listen(port, '127.0.0.1');
+  }
+
+  static async open(port = 0): Promise<Portal> {
+    const portal = new Portal(port);
+    await happens(portal.#server, 'listening');
+    return portal;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const closed = happens(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+/** A line. */
+interface Told {
+  readonly node: string;
+  readonly host: string;
+  readonly number: number;
+  readonly dropped?: number;
+  readonly event: string;
+  readonly jid?: string;
+  readonly session?: string;
+  readonly ip?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly type?: string;
+  readonly body?: string;
+}
+
+/** Each follows the one before it, but for those that it says were dropped. */
+function assertWhole(lines: readonly Told[]): void {
+  for (const [i, line] of lines.entries()) {
+    const before = lines[i - 1];
+    if (before)
+      assert.equal(line.number, before.number + (line.dropped ?? 0) + 1, JSON.stringify([before, line]));
+  }
+}
+
+/** Without those that came before. */
+const once = (lines: readonly Told[]): Told[] =>
+  lines.filter(({ number }, i) => lines.findIndex((other) => other.number === number) === i);
+
+describe('events', { timeout: 240_000 }, () => {
+  const chat = async (session: BoshSession, ...texts: readonly string[]): Promise<void> => {
+    await session.until(
+      ({ xml }) => xml.includes("'ping'"),
+      texts.map((text) => message('bob@localhost', text)).join('') + ping(),
+    );
+  };
+  const tell = (options: Record<string, number | string | readonly string[]>): Promise<void> =>
+    setModuleOptions(instance, { mod_megaphone: options });
+
+  it('are told over HTTP: logins, logouts, and messages without their text', async () => {
+    const portal = await Portal.open();
+    await tell({
+      events: ['logins', 'logouts', 'messages'],
+      events_to: `http://ejabberd:secret@127.0.0.1:${portal.port}/chat`,
+    });
+    const alice = await login(instance.alice, 'web');
+    await chat(alice, 'one');
+    await alice.terminate();
+    await until(() => portal.lines.length === 3);
+    const [came, said, went] = portal.lines;
+    assert.ok(came && said && went);
+    assert.equal(came.node, instance.ejabberdNode);
+    assert.deepEqual(
+      [came.host, came.event, came.jid, came.ip],
+      ['localhost', 'login', alice.jid, '127.0.0.1'],
+    );
+    assert.deepEqual(
+      [said.event, said.from, said.to, said.type],
+      ['message', alice.jid, 'bob@localhost', 'chat'],
+    );
+    assert.deepEqual([went.event, went.jid, went.session], ['logout', alice.jid, came.session]);
+    assert.ok(!('body' in said), JSON.stringify(said));
+    assertWhole(portal.lines);
+    const [request] = portal.requests;
+    assert.equal(request?.method, 'POST');
+    assert.equal(request?.url, '/chat');
+    assert.equal(request?.headers['content-type'], 'application/x-ndjson');
+    assert.equal(
+      request?.headers.authorization,
+      `Basic ${Buffer.from('ejabberd:secret').toString('base64')}`,
+    );
+    await portal.close();
+  });
+
+  it('at least once: told again and again while nobody hears, until they are taken', async () => {
+    const portal = await Portal.open();
+    const { port } = portal;
+    await tell({
+      events: ['bodies'],
+      events_delivery: 'at_least_once',
+      events_to: `http://127.0.0.1:${port}/`,
+    });
+    const alice = await login(instance.alice, 'web');
+    await chat(alice, 'is \\ heard "so" &lt;');
+    await until(() => portal.lines.length === 1);
+    assert.equal(portal.lines[0]?.body, 'is \\ heard "so" <');
+
+    portal.status = 503;
+    await chat(alice, 'refused');
+    await until(() => portal.lines.filter(({ body }) => body === 'refused').length > 1);
+    await portal.close();
+    await chat(alice, 'away 1', 'away 2');
+    const back = await Portal.open(port);
+    await until(() => back.lines.some(({ body }) => body === 'away 2'));
+    assert.deepEqual(
+      once(back.lines).map(({ body }) => body),
+      ['refused', 'away 1', 'away 2'],
+    );
+    assertWhole(once([...portal.lines, ...back.lines]));
+    await back.close();
+    await alice.terminate();
+  });
+
+  it('at most once: what nobody heard is counted in the next line', async () => {
+    const portal = await Portal.open();
+    const { port } = portal;
+    await tell({ events: ['bodies'], events_to: `http://127.0.0.1:${port}/` });
+    const alice = await login(instance.alice, 'web');
+    await chat(alice, 'heard');
+    await until(() => portal.lines.length === 1);
+    await portal.close();
+    const before = await server.counted('events_dropped');
+    await chat(alice, 'lost');
+    await until(async () => (await server.counted('events_dropped')) === before + 1);
+    const back = await Portal.open(port);
+    await chat(alice, 'heard again');
+    await until(() => back.lines.length > 0);
+    assert.deepEqual(
+      back.lines.map(({ body, dropped }) => [body, dropped]),
+      [['heard again', 1]],
+    );
+    assertWhole([...portal.lines, ...back.lines]);
+    await back.close();
+    await alice.terminate();
+  });
+
+  it('are told to a process; those that do not fit are counted in the next line', async () => {
+    // It answers the first batch once it is told to.
+    await server.evaluate(`spawn(fun() ->
+      register(portal, self()),
+      Lines = fun Lines(Told) ->
+        receive
+          {megaphone_events, Teller, Number, Batch} when Told =:= [] ->
+            receive go -> ok end,
+            Teller ! {taken, Number},
+            Lines(Batch);
+          {megaphone_events, Teller, Number, Batch} ->
+            Teller ! {taken, Number},
+            Lines(Told ++ Batch);
+          {told, To} -> To ! {told, Told}, Lines(Told)
+        end
+      end,
+      Lines([])
+    end).`);
+    const told = async (): Promise<Told[]> => {
+      const text = await server.print(
+        `portal ! {told, self()}, iolist_to_binary(lists:join(10, receive {told, Told} -> Told after 10000 -> [] end))`,
+      );
+      return JSON.parse(`[${JSON.parse(text.slice(2, -2)).split('\n').join(',')}]`) as Told[];
+    };
+    await tell({
+      events: ['bodies'],
+      events_delivery: 'at_least_once',
+      events_to: ['portal'],
+      events_max: 3,
+    });
+    const alice = await login(instance.alice, 'web');
+    await chat(alice, '1', '2', '3', '4', '5');
+    await server.evaluate('portal ! go.');
+    await until(
+      async () => (await server.print('whereis(portal)')) !== 'undefined' && (await told()).length >= 3,
+    );
+    await chat(alice, '6');
+    await until(async () => (await told()).some(({ body }) => body === '6'));
+    const lines = await told();
+    assert.deepEqual(
+      lines.map(({ body, dropped }) => [body, dropped]),
+      [
+        ['1', undefined],
+        ['2', undefined],
+        ['3', undefined],
+        ['6', 2],
+      ],
+    );
+    assertWhole(lines);
+    await alice.terminate();
+  });
+
+  it('are off, and cost nothing then', async () => {
+    await tell({});
+    const hooks = await server.print(
+      `[Hook || Hook <- [user_send_packet, sm_register_connection_hook, sm_remove_connection_hook],
+        Entry <- ets:tab2list(hooks), is_tuple(Entry), element(1, Entry) =:= {Hook, <<"localhost">>},
+        string:find(io_lib:format("~p", [Entry]), "megaphone_events") =/= nomatch]`,
+    );
+    assert.equal(hooks, '[]');
   });
 });

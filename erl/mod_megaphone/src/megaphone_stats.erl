@@ -38,6 +38,8 @@
     | sessions_arrived
     | moves_failed
     | requests_passed
+    | events_told
+    | events_dropped
     | {terminated, megaphone_condition:condition()}
     | {login_ms, pos_integer() | infinity | sum}.
 
@@ -70,7 +72,9 @@
     sessions_moved,
     sessions_arrived,
     moves_failed,
-    requests_passed
+    requests_passed,
+    events_told,
+    events_dropped
 ]).
 -define(CONDITIONS, [
     client,

@@ -1,7 +1,7 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
-%%% The ejabberd module: options and their documentation, start and stop on each virtual host. The
-%%% hub and the sessions are shared by all hosts of the node.
+%%% The ejabberd module: options, start and stop on each virtual host. The hub and the sessions are shared by all hosts of the
+%%% node.
 -module(mod_megaphone).
 -behaviour(gen_mod).
 
@@ -53,8 +53,10 @@ start(Host, Opts) ->
             ok = megaphone_cluster:set(in_service),
             ok = node_hooks(add),
             ok = megaphone_commands:register(),
+            ok = megaphone_events:start(Host, Opts),
             hook(add, Host);
         {error, {already_started, _}} ->
+            ok = megaphone_events:start(Host, Opts),
             hook(add, Host);
         {error, _} = Error ->
             Error
@@ -97,6 +99,8 @@ stop(Host) ->
     _ = IsLast andalso not is_configured(Host) andalso megaphone_stopping:stopping(),
     ok = megaphone_control:stop(Host),
     ok = hook(delete, Host),
+    %% Behind the logouts of its sessions.
+    ok = megaphone_events:stop(Host),
     case IsLast of
         true -> stop_supervisor();
         false -> ok
@@ -123,7 +127,8 @@ ejabberd_stopping() ->
 %% Sessions that are open keep the limits they started with and told their client.
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
 reload(Host, NewOpts, _OldOpts) ->
-    set_limits(Host, NewOpts).
+    ok = set_limits(Host, NewOpts),
+    megaphone_events:reload(Host, NewOpts).
 
 %% Stopped before it: what sessions hand back when the server stops goes to offline storage.
 -spec depends(binary(), gen_mod:opts()) -> [{mod_offline, soft}].
@@ -180,7 +185,12 @@ mod_options(_Host) ->
         {max_unauthenticated_per_address, 100},
         {max_memory, 0},
         {strict, false},
-        {weight, 100}
+        {weight, 100},
+        {events, []},
+        {events_to, none},
+        {events_delivery, at_most_once},
+        {events_max, 10000},
+        {events_max_bytes, 16777216}
     ].
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -195,97 +205,12 @@ mod_opt_type(max_wait) -> econf:timeout(second);
 mod_opt_type(max_inactivity) -> econf:timeout(second);
 mod_opt_type(max_pause) -> econf:timeout(second);
 mod_opt_type(polling) -> econf:either(econf:int(0, 0), econf:timeout(second));
-mod_opt_type(presence_delay) -> econf:either(econf:int(0, 0), econf:timeout(millisecond)).
+mod_opt_type(presence_delay) -> econf:either(econf:int(0, 0), econf:timeout(millisecond));
+mod_opt_type(events) -> econf:list(econf:enum([logins, logouts, messages, bodies]), [unique]);
+mod_opt_type(events_to) -> megaphone_events:whom();
+mod_opt_type(events_delivery) -> econf:enum([at_most_once, at_least_once]);
+mod_opt_type(events_max) -> econf:pos_int();
+mod_opt_type(events_max_bytes) -> econf:pos_int().
 
--spec mod_doc() -> #{desc := binary(), opts := [{atom(), #{value := binary(), desc := binary()}}]}.
-mod_doc() ->
-    #{
-        desc => <<
-            "Serves BOSH (XEP-0124, XEP-0206) and WebSocket (RFC 7395) to web clients whose connections are held by a "
-            "Megaphone gateway, a hidden node of the cluster. Needs no listener: gateways send to the process "
-            "registered as 'mod_megaphone'."
-        >>,
-        opts => [
-            {max_wait, #{
-                value => <<"timeout()">>,
-                desc => <<"The longest a request is held before an empty answer. The default is '60' seconds.">>
-            }},
-            {max_hold, #{
-                value => <<"pos_integer()">>,
-                desc => <<
-                    "The most requests held for a client at once. The default is '1': some clients keep as many "
-                    "open as they may, and then have no connection left to send with."
-                >>
-            }},
-            {max_inactivity, #{
-                value => <<"timeout()">>,
-                desc => <<
-                    "A BOSH session whose client has no request open for this long ends. The default is '30' seconds."
-                >>
-            }},
-            {max_pause, #{
-                value => <<"timeout()">>,
-                desc => <<"The longest pause a client may ask for. The default is '120' seconds.">>
-            }},
-            {polling, #{
-                value => <<"timeout()">>,
-                desc => <<
-                    "The shortest time between the empty requests of a client that polls. '0' sets no limit. "
-                    "The default is '5' seconds."
-                >>
-            }},
-            {max_queue, #{
-                value => <<"bytes">>,
-                desc => <<
-                    "How much waits for a client before what it sends has to wait, too. With more, a client that "
-                    "has fetched nothing for 'max_inactivity' is ended with 'policy-violation'; any client, once what "
-                    "waits for it takes 64 times as much memory. The default is '1048576'."
-                >>
-            }},
-            {presence_delay, #{
-                value => <<"timeout()">>,
-                desc => <<
-                    "Presence for a BOSH client waits this long for more of it, to share one answer; a message or an "
-                    "iq takes it along at once, so the order stays. The default is '0': it does not wait."
-                >>
-            }},
-            {strict, #{
-                value => <<"true | false">>,
-                desc => <<
-                    "Ends the session of a client that has more than 'requests' open or asks sooner than 'polling' "
-                    "with 'policy-violation', as XEP-0124 has it. The default is 'false': such requests are "
-                    "answered, sooner or later, and only a flood of them ends a session."
-                >>
-            }},
-            {max_unauthenticated, #{
-                value => <<"pos_integer()">>,
-                desc => <<
-                    "The most sessions on this node that have not logged in; ejabberd's 'negotiation_timeout' "
-                    "bounds how long each may take. With more, the oldest makes room if it has had five seconds; else "
-                    "new clients hear 503. Like the two below it is "
-                    "taken from the first host. The default is '10000', some 150 MB."
-                >>
-            }},
-            {max_unauthenticated_per_address, #{
-                value => <<"non_neg_integer()">>,
-                desc => <<
-                    "The most of them from one address (IPv6: network of /48) while there are more than half of "
-                    "'max_unauthenticated'. '0' sets no limit. The default is '100'."
-                >>
-            }},
-            {max_memory, #{
-                value => <<"bytes">>,
-                desc => <<
-                    "While the Erlang machine uses more memory than this, no session begins. The default is '0': "
-                    "no limit."
-                >>
-            }},
-            {weight, #{
-                value => <<"0..10000">>,
-                desc => <<
-                    "How many sessions this node has for those of others in the cluster: twice as many where it is twice as "
-                    "large. With '0' none begins here, and none moves here. Taken from the first host. The default is '100'."
-                >>
-            }}
-        ]
-    }.
+-spec mod_doc() -> megaphone_doc:doc().
+mod_doc() -> megaphone_doc:doc().
