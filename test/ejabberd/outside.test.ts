@@ -1,15 +1,20 @@
 /**
- * Chat and the world behind it: lines from outside that become messages of users and rooms, and events that go out, to a process
- * and to a server that goes away and comes back.
+ * Chat and the world behind it: lines from outside that become messages of users and rooms, the recipes of docs/outside.md, and
+ * events that go out, to a process and to a server that goes away and comes back.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
 import { happens, until } from '../support/until.js';
 import { BoshSession, message, ping } from './conformance/bosh-session.js';
+import { printed } from './support/printed.js';
 import { ServerNode } from './support/server-node.js';
 
 let instance: Instance;
@@ -99,6 +104,80 @@ describe('a line from outside', { timeout: 240_000 }, () => {
     );
     assert.match(await gets(alice, 'disc empty'), /<message [^>]*type='groupchat'/);
     await alice.terminate();
+  });
+});
+
+describe('chat from outside, as docs/outside.md prints it', { timeout: 240_000 }, () => {
+  const [say = [], stanza = [], roster = [], tune = [], configuration = [], overHttp = []] = printed(
+    'docs/outside.md',
+    'test/ejabberd/outside.test.ts',
+  );
+  let folder: string;
+  let alice: BoshSession;
+  before(async () => {
+    folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
+    alice = await login(instance.alice, 'web');
+  });
+  after(() => alice.terminate());
+
+  /** At the shell, where `ejabberdctl` is that of the instance, and so is its port. */
+  async function run(command = '', variables: NodeJS.ProcessEnv = {}): Promise<void> {
+    const env = { ...instance.env, ...variables, PATH: `${folder}:${process.env.PATH}` };
+    const here = command.replace('localhost:5280', new URL(instance.ejabberdUrl).host);
+    await promisify(execFile)('bash', ['-c', here], { env });
+  }
+
+  it('a message', async () => {
+    await run(say[0]);
+    assert.match(await gets(alice, 'Backup done'), /<message [^>]*from='backup@localhost'/);
+  });
+
+  it('a stanza', async () => {
+    await run(stanza[0]);
+    assert.match(await gets(alice, '3 errors'), /<subject[^>]*>Backup</);
+  });
+
+  it('a contact, and its end', async () => {
+    // Only who asked for the roster is told of changes.
+    const list = "<iq type='get' id='roster' xmlns='jabber:client'><query xmlns='jabber:iq:roster'/></iq>";
+    await alice.until(({ xml }) => xml.includes("id='roster'"), list);
+    await run(roster[0]);
+    assert.match(await gets(alice, 'carol@localhost'), /subscription='both'/);
+    await run(roster[1]);
+    await alice.until(({ xml }) => xml.includes("subscription='remove'"));
+  });
+
+  it('a tune', async () => {
+    await addModule(instance, 'mod_pubsub', { plugins: ['flat', 'pep'] });
+    await run(tune[0]);
+    const bob = await login(instance.bob, 'web');
+    const ask =
+      "<iq type='get' id='items' to='alice@localhost' xmlns='jabber:client'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='http://jabber.org/protocol/tune'/></pubsub></iq>";
+    const { xml } = await bob.until((answer) => answer.xml.includes("id='items'"), ask);
+    assert.match(xml, /<artist>Bach<\/artist><title>Air<\/title>/);
+    await bob.terminate();
+  });
+
+  it('a message over HTTP, by an administrator', async () => {
+    const path = join(folder, 'ejabberd.yml');
+    const [acl = '', ...permissions] = configuration;
+    // The file has the sections of both already, or may have: more of the same goes into them.
+    const text = (await readFile(path, 'utf8'))
+      .replace(/^acl:\n/m, `acl:\n  ${acl.replace(/^acl: \{(.*)\}$/, '$1')}\n`)
+      .replace('      /bosh: mod_bosh\n', '      /bosh: mod_bosh\n      /api: mod_http_api\n');
+    await writeFile(path, [...permissions, text].join('\n'));
+    await addModule(instance, 'mod_http_api', {});
+    await instance.ctl('register', 'admin', 'localhost', 'secret');
+    // Its listener begins anew.
+    await until(() =>
+      fetch(new URL('/api/', instance.ejabberdUrl)).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await run(overHttp[0], { PASSWORD: 'secret' });
+    await gets(alice, 'Backup done, over HTTP');
+    await assert.rejects(run(overHttp[0], { PASSWORD: 'wrong' }));
   });
 });
 

@@ -10,6 +10,8 @@
 
 -export_type([limits/0]).
 
+-include_lib("kernel/include/logger.hrl").
+
 %% Of one session. Seconds; `queue' is the bytes that wait for a client before what it sends waits, too, `group' the
 %% milliseconds that presence may wait for more of its kind. `strict': who asks too early is ended (XEP-0124 §11).
 -type limits() :: #{
@@ -53,6 +55,7 @@ start(Host, Opts) ->
             ok = megaphone_cluster:set(in_service),
             ok = node_hooks(add),
             ok = megaphone_commands:register(),
+            ok = start_comet(),
             ok = megaphone_events:start(Host, Opts),
             hook(add, Host);
         {error, {already_started, _}} ->
@@ -61,6 +64,19 @@ start(Host, Opts) ->
         {error, _} = Error ->
             Error
     end.
+
+%% Where its beams are found, pages have this node's processes, too (docs/comet.md). Its tables may have to wait for other nodes; nobody here
+%% waits for them.
+-spec start_comet() -> ok.
+start_comet() ->
+    _ = code:where_is_file("megaphone_comet.app") =:= non_existing orelse
+        spawn(fun() ->
+            case application:ensure_all_started(megaphone_comet) of
+                {ok, _} -> ok;
+                {error, Reason} -> ?LOG_ERROR("megaphone_comet does not start: ~p", [Reason])
+            end
+        end),
+    ok.
 
 %% Sessions move to other nodes before those that cannot end.
 -spec node_hooks(add | delete) -> ok.
