@@ -1,6 +1,6 @@
 # Megaphone's tasks; `make help` lists them. scripts/settings.sh lists the environment (ports, node names).
 .DEFAULT_GOAL := help
-.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos deb fresh build unit test matrix nodes lint check-erl conformance screenshots clean
+.PHONY: help run up down status cluster-up cluster-down cluster-status rolling-restart chaos chaos-comet deb fresh build unit test matrix nodes lint check-erl conformance screenshots clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -34,6 +34,9 @@ rolling-restart: test-packages build ## Each gateway and node restarted in turn 
 
 chaos: test-packages build ## A cluster of its own, broken under load: what clients noticed (CHAOS_SECONDS=120 CHAOS_SEED= USERS=500 RATE=500 FAULTS=gateways,links,nodes,partitions NAMESPACES=0)
 	@node dist/scripts/chaos/main.js
+
+chaos-comet: test-packages build ## Pages that listen to ids, and gateways, links and routers broken under them (CHAOS_SECONDS=120 CHAOS_SEED= PAGES=90 RATE=200 FAULTS=gateways,links,routers,pages,origins)
+	@node dist/scripts/chaos/comet/main.js
 
 deb: deb-packages build-gateway ## Debian packages of the gateway and the module, into dist/: docs/installing.md
 	@scripts/package.sh

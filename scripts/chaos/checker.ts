@@ -17,7 +17,8 @@ import type { Event, Loss, MessageId } from './history.js';
 import { Pair } from './pair.js';
 
 export const INVARIANTS = ['lost', 'doubled', 'reordered', 'foreign', 'two sessions'] as const;
-export type Invariant = (typeof INVARIANTS)[number];
+/** The last is of pages alone (comet/ledger.ts). */
+export type Invariant = (typeof INVARIANTS)[number] | 'gap';
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -218,7 +219,7 @@ export class Checker {
   }
 }
 
-const newStep = (begun: Pick<Step, 'at' | 'fault' | 'what' | 'loses'>): Step => ({
+export const newStep = (begun: Pick<Step, 'at' | 'fault' | 'what' | 'loses'>): Step => ({
   at: begun.at,
   fault: begun.fault,
   what: begun.what,

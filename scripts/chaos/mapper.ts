@@ -21,15 +21,22 @@ export class Mapper {
   readonly #epmdPort: number;
   readonly #at: Place;
   readonly #placeOf: (node: string) => Place;
+  readonly #isNode: RegExp;
   readonly #ports = new Map<string, number>();
 
   /**
    * @param at where the member is
-   * @param placeOf where an ejabberd node is, by the name before the @
+   * @param placeOf where a node is, by the name before the @
+   * @param isNode the names of those that are reached by relays
    */
-  static async start(epmdPort: number, at: Place, placeOf: (node: string) => Place): Promise<Mapper> {
+  static async start(
+    epmdPort: number,
+    at: Place,
+    placeOf: (node: string) => Place,
+    isNode = /^ejabberd/,
+  ): Promise<Mapper> {
     const { server, port } = await at.listen();
-    return new Mapper(server, port, epmdPort, at, placeOf);
+    return new Mapper(server, port, epmdPort, at, placeOf, isNode);
   }
 
   private constructor(
@@ -38,7 +45,9 @@ export class Mapper {
     epmdPort: number,
     at: Place,
     placeOf: (node: string) => Place,
+    isNode: RegExp,
   ) {
+    this.#isNode = isNode;
     this.#server = server;
     this.port = port;
     this.#epmdPort = epmdPort;
@@ -57,7 +66,7 @@ export class Mapper {
 
   #asked(socket: Socket, first: Buffer): void {
     const name = first.toString('utf8', HEAD);
-    if (first[2] === PORT_PLEASE2_REQ && name.startsWith('ejabberd')) {
+    if (first[2] === PORT_PLEASE2_REQ && this.#isNode.test(name)) {
       void this.#portOf(name).then(
         (port) => socket.end(answer(port)),
         () => socket.end(Buffer.of(PORT2_RESP, 1)),

@@ -1,6 +1,7 @@
 /** Carries a plan out: breaks something, mends it, and waits until everybody is served again. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { breakGateway } from './gateway-faults.js';
 import { PASS } from './lane.js';
 import type { Link } from './link.js';
 import { DELAY, lossOf, type Step, tell } from './plan.js';
@@ -45,43 +46,18 @@ export class Nemesis {
   }
 
   async #break(step: Step): Promise<void> {
-    const { gateway, node, worker, ms } = step;
+    const { gateway, node, ms } = step;
     const prey = this.#prey;
+    if (await breakGateway(step, prey)) return;
     switch (step.fault) {
-      case 'kill-gateway':
-        await prey.signalGateway(gateway, 'SIGKILL');
-        await sleep(ms);
-        await prey.startGateway(gateway);
-        return;
-      case 'stop-gateway':
-        await prey.stopGateway(gateway);
-        await prey.startGateway(gateway);
-        return;
       case 'restart-gateway':
         await prey.stopGateway(gateway);
         await prey.startGateway(gateway);
         await prey.whole();
         return;
-      case 'freeze-gateway':
-        await prey.signalGateway(gateway, 'SIGSTOP');
-        await sleep(ms);
-        await prey.signalGateway(gateway, 'SIGCONT');
-        return;
-      case 'kill-worker':
-        await prey.killWorker(gateway, worker);
-        return;
-      case 'cut-link':
-        this.#link(step)?.cut();
-        return;
       case 'disconnect-link':
         await this.#servers.disconnectAll(prey.nodeName(node), `megaphone${gateway}`);
         return;
-      case 'hold-link':
-        return this.#treat(step, { kind: 'hold' });
-      case 'drop-link':
-        return this.#treat(step, { kind: 'drop' });
-      case 'delay-link':
-        return this.#treat(step, DELAY);
       case 'kill-node':
         await prey.signalNode(node, 'SIGKILL');
         await sleep(ms);
@@ -103,16 +79,6 @@ export class Nemesis {
       case 'split-nodes':
         return this.#split(step);
     }
-  }
-
-  async #treat(
-    { gateway, node, direction, ms }: Step,
-    treatment: Parameters<Link['treat']>[1],
-  ): Promise<void> {
-    const link = this.#prey.link(gateway, node);
-    link?.treat(direction, treatment);
-    await sleep(ms);
-    link?.treat(direction, PASS);
   }
 
   /** Whichever of the two dialled. */
@@ -142,10 +108,6 @@ export class Nemesis {
       await this.#prey.stopNode(n);
       await this.#prey.startNode(n);
     }
-  }
-
-  #link({ gateway, node }: Step): Link | undefined {
-    return this.#prey.link(gateway, node);
   }
 
   async #look(): Promise<void> {

@@ -31,6 +31,12 @@ const PARTITIONS = {
   'split-nodes': 1,
 };
 
+/** Of pages that listen to ids (docs/comet.md). */
+const PAGES = { 'move-pages': 4 };
+const ROUTERS = { 'kill-router': 4 };
+/** Takes along what it sent: the ring. */
+const ORIGINS = { 'kill-node': 1 };
+
 /** What takes no time. */
 const KILLS = { 'kill-gateway': 4, 'kill-worker': 4, 'cut-link': 6, 'disconnect-link': 2, 'drop-link': 2 };
 
@@ -45,6 +51,9 @@ export const GROUPS = {
   partitions: PARTITIONS,
   kills: KILLS,
   restarts: RESTARTS,
+  pages: PAGES,
+  routers: ROUTERS,
+  origins: ORIGINS,
 } as const;
 export type Group = keyof typeof GROUPS;
 export type Fault =
@@ -52,6 +61,8 @@ export type Fault =
   | keyof typeof LINKS
   | keyof typeof NODES
   | keyof typeof PARTITIONS
+  | keyof typeof PAGES
+  | keyof typeof ROUTERS
   | keyof typeof RESTARTS;
 
 export interface Step {
@@ -86,6 +97,7 @@ const LASTS: { readonly [F in Fault]?: readonly [number, number] } = {
   'hold-peers': [500, 10_000],
   'delay-peers': [1_000, 4_000],
   'split-nodes': [0, 5_000],
+  'move-pages': [0, 8_000],
 };
 const PAUSE: readonly [number, number] = [0, 400];
 
@@ -167,6 +179,10 @@ export function tell({ fault, gateway, node, peer, worker, direction, ms }: Step
       return `hold ${between}, ${onWay}, for ${ms} ms`;
     case 'delay-peers':
       return `delay ${between}, ${onWay}, by ${DELAY_MS} ms for ${ms} ms`;
+    case 'move-pages':
+      return `have a third of the pages leave, and come back elsewhere after ${ms} ms`;
+    case 'kill-router':
+      return `kill the router's processes of node ${node}`;
     case 'split-nodes':
       return `cut ${between} for ${ms} ms, then restart all but node ${peer}`;
   }

@@ -2,17 +2,14 @@
 
 import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { family, isGone } from '../load/linux-process.js';
 import { Cluster, type Size } from '../support/cluster.js';
+import type { Gateways } from './gateway-faults.js';
 import type { Link } from './link.js';
 import { Mapper } from './mapper.js';
 import { here, type Place } from './place.js';
+import { killChildOf, send, signalFamily } from './signals.js';
 
 const WORKERS = 2;
-/** Ten seconds in all. */
-const MAX_TRIES = 1_000;
-const TRY_AGAIN_MS = 10;
 
 /** One member, and the port mapper that it asks. */
 interface Member {
@@ -22,7 +19,7 @@ interface Member {
 }
 
 /** Numbers of gateways, nodes and workers are from 1 on. */
-export class Prey {
+export class Prey implements Gateways {
   readonly #cluster: Cluster;
   readonly #gateways: readonly Member[];
   /** Empty where they reach each other directly. */
@@ -111,15 +108,12 @@ export class Prey {
 
   /** To all of its processes. */
   async signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
-    // A worker that it starts just now would be left over, with its port.
-    if (signal === 'SIGKILL') await send('SIGSTOP', [await this.#cluster.pid('gateway', gateway)]);
-    await send(signal, await this.#processesOf(gateway));
+    await signalFamily(await this.#cluster.pid('gateway', gateway), signal);
   }
 
   /** @param worker counted round and round */
   async killWorker(gateway: number, worker: number): Promise<void> {
-    const [, ...workers] = await this.#processesOf(gateway);
-    if (workers.length > 0) await send('SIGKILL', [workers[worker % workers.length] as number]);
+    await killChildOf(await this.#cluster.pid('gateway', gateway), worker);
   }
 
   async startNode(node: number): Promise<void> {
@@ -157,19 +151,6 @@ export class Prey {
     }
   }
 
-  /** The first is the one that has the others. They may end, or be replaced, while they are looked at. */
-  async #processesOf(gateway: number): Promise<readonly number[]> {
-    const first = await this.#cluster.pid('gateway', gateway);
-    for (let tries = 0; existsSync(`/proc/${first}`) && tries < MAX_TRIES; tries += 1) {
-      try {
-        return family(first);
-      } catch {
-        await sleep(TRY_AGAIN_MS);
-      }
-    }
-    return [];
-  }
-
   /** Members to their places, and behind their relays. */
   async #move(): Promise<void> {
     for (const index of this.#gateways.keys()) {
@@ -190,20 +171,6 @@ export class Prey {
   #node(number: number): Cluster {
     return this.#nodes[number - 1]?.cluster ?? this.#cluster;
   }
-}
-
-/** Who is killed has let go of its ports when this resolves. */
-async function send(signal: NodeJS.Signals, pids: readonly number[]): Promise<void> {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      // It was faster.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-  }
-  if (signal !== 'SIGKILL') return;
-  for (let tries = 0; !pids.every(isGone) && tries < MAX_TRIES; tries += 1) await sleep(TRY_AGAIN_MS);
 }
 
 function copy(file: string, folder: string, name: string): void {

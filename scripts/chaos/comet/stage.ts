@@ -1,0 +1,207 @@
+/**
+ * Two or more Erlang nodes with megaphone_comet, and gateways of two workers each, which reach the nodes by relays alone. Each gateway
+ * is told of one node, and finds the others through it. No ejabberd, and nothing in front of the gateways.
+ */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Epmd } from '../../support/epmd.js';
+import { Erl } from '../../support/erl.js';
+import { freePorts } from '../../support/ports.js';
+import { root } from '../../support/root.js';
+import { PATIENCE_MS, within } from '../../support/within.js';
+import type { Gateways } from '../gateway-faults.js';
+import type { Link } from '../link.js';
+import { Mapper } from '../mapper.js';
+import { here } from '../place.js';
+import type { Size } from '../plan.js';
+import { killChildOf, signalFamily } from '../signals.js';
+
+const COOKIE = 'chaos';
+const WORKERS = 2;
+const EBIN = join(root, 'dist/erl/megaphone_comet/ebin');
+const MAIN = join(root, 'dist/src/main.js');
+
+interface Gateway {
+  readonly name: string;
+  readonly port: number;
+  readonly mapper: Mapper;
+  child: ChildProcess | undefined;
+}
+
+const nameOf = (node: number): string => `web${node}@localhost`;
+
+export class Stage implements Gateways {
+  readonly #epmd: Epmd;
+  readonly #nodes: readonly Erl[];
+  readonly #gateways: readonly Gateway[];
+  readonly #folder: string;
+
+  private constructor(epmd: Epmd, nodes: readonly Erl[], gateways: readonly Gateway[], folder: string) {
+    this.#epmd = epmd;
+    this.#nodes = nodes;
+    this.#gateways = gateways;
+    this.#folder = folder;
+    process.once('exit', this.#endNow);
+  }
+
+  /** @param folder for the gateways' logs */
+  static async start({ nodes, gateways }: Size, folder: string): Promise<Stage> {
+    execFileSync('make', ['--no-print-directory', '-s', '-C', 'erl', 'comet'], { cwd: root });
+    const epmd = await Epmd.start();
+    const erls = await Promise.all(
+      Array.from({ length: nodes }, (_, n) =>
+        Erl.start({
+          name: nameOf(n + 1),
+          cookie: COOKIE,
+          epmdPort: epmd.port,
+          // Two that lose each other are not to lose the third.
+          args: ['-pa', EBIN, '-kernel', 'prevent_overlapping_partitions', 'false'],
+        }),
+      ),
+    );
+    const members = await Promise.all(
+      (await freePorts(gateways)).map(async (port, n) => ({
+        name: `gateway${n + 1}`,
+        port,
+        mapper: await Mapper.start(epmd.port, here, () => here, /^web\d+$/),
+        child: undefined,
+      })),
+    );
+    const stage = new Stage(epmd, erls, members, folder);
+    for (let n = 1; n <= nodes; n += 1) await stage.#begin(n);
+    await Promise.all(members.map((_, n) => stage.startGateway(n + 1)));
+    return stage;
+  }
+
+  async stop(): Promise<void> {
+    process.off('exit', this.#endNow);
+    for (const n of this.#gateways.keys()) await this.signalGateway(n + 1, 'SIGKILL');
+    await Promise.all(this.#nodes.map((node) => node.kill()));
+    for (const { mapper } of this.#gateways) mapper.close();
+    await this.#epmd.stop();
+  }
+
+  get ports(): readonly number[] {
+    return this.#gateways.map(({ port }) => port);
+  }
+
+  get nodes(): number {
+    return this.#nodes.length;
+  }
+
+  node(node: number): Erl {
+    const erl = this.#nodes[node - 1];
+    if (erl === undefined) throw new Error(`no node ${node}`);
+    return erl;
+  }
+
+  /** Killed and started; what it had is gone. */
+  async killNode(node: number, ms: number): Promise<void> {
+    await this.node(node).kill();
+    await sleep(ms);
+    await this.node(node).restart();
+    await this.#begin(node);
+  }
+
+  async killRouter(node: number): Promise<void> {
+    const names = '[megaphone_router, megaphone_publish]';
+    await this.node(node).evaluate(
+      `[exit(whereis(Name), kill) || Name <- ${names}, whereis(Name) =/= undefined]`,
+    );
+  }
+
+  /** All links of a gateway's workers, by the node. */
+  async disconnect(gateway: number, node: number): Promise<void> {
+    await this.node(node).evaluate(
+      `[erlang:disconnect_node(Node) || Node <- nodes(hidden), lists:prefix("gateway${gateway}", atom_to_list(Node))]`,
+    );
+  }
+
+  async startGateway(gateway: number): Promise<void> {
+    const member = this.#gateway(gateway);
+    const settings = {
+      node: `${member.name}@localhost`,
+      workers: WORKERS,
+      epmd_port: member.mapper.port,
+      http_ip: '127.0.0.1',
+      http_port: member.port,
+      comet_anyone: true,
+      comet_nodes: nameOf(1 + ((gateway - 1) % this.nodes)),
+    };
+    const env = Object.entries(settings).map(([key, value]) => [
+      `MEGAPHONE_${key.toUpperCase()}`,
+      `${value}`,
+    ]);
+    const log = openSync(join(this.#folder, `${member.name}.log`), 'a');
+    const { PATH } = process.env;
+    member.child = spawn(process.execPath, [MAIN, 'start'], {
+      cwd: this.#folder,
+      env: { PATH, MEGAPHONE_COOKIE: COOKIE, ...Object.fromEntries(env) },
+      stdio: ['ignore', log, log],
+    });
+    await this.#listens(member);
+  }
+
+  async stopGateway(gateway: number): Promise<void> {
+    const { child, name } = this.#gateway(gateway);
+    if (child === undefined) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    await within(ended, () => `the end of ${name}`);
+  }
+
+  signalGateway(gateway: number, signal: NodeJS.Signals): Promise<void> {
+    return signalFamily(this.#gateway(gateway).child?.pid ?? 0, signal);
+  }
+
+  killWorker(gateway: number, worker: number): Promise<void> {
+    return killChildOf(this.#gateway(gateway).child?.pid ?? 0, worker);
+  }
+
+  link(gateway: number, node: number): Link | undefined {
+    return this.#gateway(gateway).mapper.links.get(`web${node}`);
+  }
+
+  #gateway(gateway: number): Gateway {
+    const member = this.#gateways[gateway - 1];
+    if (member === undefined) throw new Error(`no gateway ${gateway}`);
+    return member;
+  }
+
+  /** The application, and connections to the others. */
+  async #begin(node: number): Promise<void> {
+    const others = this.#nodes.map(({ name }) => `'${name}'`).join(',');
+    await this.node(node).evaluate(
+      `{ok, _} = application:ensure_all_started(megaphone_comet), [net_kernel:connect_node(Node) || Node <- [${others}], Node =/= node()]`,
+    );
+  }
+
+  /** @throws Error where it ends instead */
+  async #listens({ name, port, child }: Gateway): Promise<void> {
+    for (const end = performance.now() + PATIENCE_MS; !(await isOpen(port)); await sleep(50)) {
+      if (child?.exitCode !== null || performance.now() > end)
+        throw new Error(`${name} does not start: ${join(this.#folder, `${name}.log`)} tells why`);
+    }
+  }
+
+  readonly #endNow = (): void => {
+    // Their workers end with them.
+    for (const { child } of this.#gateways) child?.kill('SIGKILL');
+  };
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
