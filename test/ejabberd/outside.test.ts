@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
+import { freePorts } from '../../scripts/support/ports.js';
 import { happens, until } from '../support/until.js';
 import { BoshSession, message, ping } from './conformance/bosh-session.js';
 import { printed } from './support/printed.js';
@@ -113,8 +114,10 @@ describe('chat from outside, as docs/outside.md prints it', { timeout: 240_000 }
     'test/ejabberd/outside.test.ts',
   );
   let folder: string;
+  let port: number;
   let alice: BoshSession;
   before(async () => {
+    [port = 0] = await freePorts(1);
     folder = join(instance.var, instance.ejabberdNode.split('@', 1)[0] as string);
     alice = await login(instance.alice, 'web');
   });
@@ -123,7 +126,7 @@ describe('chat from outside, as docs/outside.md prints it', { timeout: 240_000 }
   /** At the shell, where `ejabberdctl` is that of the instance, and so is its port. */
   async function run(command = '', variables: NodeJS.ProcessEnv = {}): Promise<void> {
     const env = { ...instance.env, ...variables, PATH: `${folder}:${process.env.PATH}` };
-    const here = command.replace('localhost:5280', new URL(instance.ejabberdUrl).host);
+    const here = command.replace('localhost:5280', `127.0.0.1:${port}`);
     await promisify(execFile)('bash', ['-c', here], { env });
   }
 
@@ -164,17 +167,13 @@ describe('chat from outside, as docs/outside.md prints it', { timeout: 240_000 }
     // The file has the sections of both already, or may have: more of the same goes into them.
     const text = (await readFile(path, 'utf8'))
       .replace(/^acl:\n/m, `acl:\n  ${acl.replace(/^acl: \{(.*)\}$/, '$1')}\n`)
-      .replace('      /bosh: mod_bosh\n', '      /bosh: mod_bosh\n      /api: mod_http_api\n');
+      .replace(
+        /^listen:\n/m,
+        `$&  - {port: ${port}, ip: 127.0.0.1, module: ejabberd_http, request_handlers: {/api: mod_http_api}}\n`,
+      );
     await writeFile(path, [...permissions, text].join('\n'));
     await addModule(instance, 'mod_http_api', {});
     await instance.ctl('register', 'admin', 'localhost', 'secret');
-    // Its listener begins anew.
-    await until(() =>
-      fetch(new URL('/api/', instance.ejabberdUrl)).then(
-        () => true,
-        () => false,
-      ),
-    );
     await run(overHttp[0], { PASSWORD: 'secret' });
     await gets(alice, 'Backup done, over HTTP');
     await assert.rejects(run(overHttp[0], { PASSWORD: 'wrong' }));
@@ -396,6 +395,15 @@ describe('events', { timeout: 240_000 }, () => {
       ],
     );
     assertWhole(lines);
+
+    // The one that is printed.
+    const [process = []] = printed('docs/outside.md', 'test/ejabberd/outside.test.ts').slice(-1);
+    await server.evaluate('exit(whereis(portal), kill).');
+    await until(async () => (await server.print('whereis(portal)')) === 'undefined');
+    const before = await server.counted('events_told');
+    await server.evaluate(process.join(' '));
+    await chat(alice, '7');
+    await until(async () => (await server.counted('events_told')) === before + 1);
     await alice.terminate();
   });
 
