@@ -50,6 +50,8 @@ export interface LinkTraffic extends Traffic {
 const NO_TRAFFIC: Traffic = { bytesIn: 0, bytesOut: 0, framesIn: 0, framesOut: 0, queuedBytes: 0 };
 
 interface Kept {
+  /** Who needs it. */
+  readonly by: Set<string>;
   readonly endpoint: Endpoint | undefined;
   /** Of connections that ended. */
   past: Traffic;
@@ -110,16 +112,21 @@ export class Connections {
     return attempt.promise;
   }
 
-  /** Connects, and again whenever the connection is lost, for ever. Said again it tries at once, where it waits to. */
-  keepConnected(node: string, endpoint?: Endpoint): void {
+  /**
+   * Connects, and again whenever the connection is lost, for ever. Said again it tries at once, where it waits to.
+   * @param by who needs it
+   */
+  keepConnected(node: string, endpoint: Endpoint | undefined, by: string): void {
     parseNodeName(node);
     if (this.#stopped) return;
     const known = this.#kept.get(node);
     if (known !== undefined) {
+      known.by.add(by);
       if (!this.#connections.has(node) && !this.#attempts.has(node)) this.#tryNow(node, known);
       return;
     }
     const kept: Kept = {
+      by: new Set([by]),
       endpoint,
       past: NO_TRAFFIC,
       opened: Number(this.#connections.has(node)),
@@ -131,9 +138,12 @@ export class Connections {
     void this.#try(node, kept);
   }
 
-  /** It need not be connected any more: the connection that is there ends, and none is tried for. */
-  letGo(node: string): void {
-    clearTimeout(this.#kept.get(node)?.timer);
+  /** Once nobody needs it any more the connection that is there ends, and none is tried for. */
+  letGo(node: string, by: string): void {
+    const kept = this.#kept.get(node);
+    kept?.by.delete(by);
+    if (kept !== undefined && kept.by.size > 0) return;
+    clearTimeout(kept?.timer);
     this.#kept.delete(node);
     this.#attempts.get(node)?.abort.abort();
     this.#connections

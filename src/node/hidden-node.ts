@@ -264,14 +264,17 @@ export class HiddenNode extends EventEmitter<NodeEvents> {
     }
   }
 
-  /** Connects, and again whenever the connection is lost, for ever. Failures are told by `unreachable`. Said again: tries at once. */
-  keepConnected(node: string, endpoint?: Endpoint): void {
-    this.#connections.keepConnected(node, endpoint);
+  /**
+   * Connects, and again whenever the connection is lost, for ever. Failures are told by `unreachable`. Said again: tries at once.
+   * @param by who needs it: it is let go once nobody does
+   */
+  keepConnected(node: string, endpoint?: Endpoint, by = 'gateway'): void {
+    this.#connections.keepConnected(node, endpoint, by);
   }
 
   /** Ends what `keepConnected` began, and the connection. */
-  letGo(node: string): void {
-    this.#connections.letGo(node);
+  letGo(node: string, by = 'gateway'): void {
+    this.#connections.letGo(node, by);
   }
 
   /** Connects once, unless there is a connection. @throws MegaphoneError EPMD_…, NODE_UNREACHABLE, HANDSHAKE_… */

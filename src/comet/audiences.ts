@@ -1,0 +1,87 @@
+/**
+ * All ids that somebody follows here, and those whose last page went a moment ago: a page that is reloaded, or polls, costs the routers
+ * nothing.
+ */
+
+import { Audience } from './audience.js';
+import { OWN, type Origins } from './origins.js';
+import type { Ring } from './ring.js';
+
+/** Who tells the routers. */
+export interface Roll {
+  login(audience: Audience): void;
+  logout(audience: Audience): void;
+}
+
+const LOGOUT_DELAY = 10;
+
+export class Audiences {
+  readonly #origins: Origins;
+  readonly #ring: Ring;
+  readonly #roll: Roll;
+  readonly #byId = new Map<string, Audience>();
+  /** In the order in which their last pages went. */
+  readonly #left = new Set<Audience>();
+  #now = 0;
+
+  constructor(origins: Origins, ring: Ring, roll: Roll) {
+    this.#origins = origins;
+    this.#ring = ring;
+    this.#roll = roll;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  find(id: string): Audience | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Also those that come while it goes on. */
+  all(): IterableIterator<Audience> {
+    return this.#byId.values();
+  }
+
+  /** For a page that comes. */
+  enter(id: string): Audience {
+    const known = this.#byId.get(id);
+    if (known !== undefined) {
+      if (known.leftAt >= 0) this.#left.delete(known);
+      known.leftAt = -1;
+      return known;
+    }
+    const audience = new Audience(id);
+    this.#byId.set(id, audience);
+    if (this.#origins.welcome.length === 0) this.begin(audience);
+    this.#roll.login(audience);
+    return audience;
+  }
+
+  /** Its last page has left. */
+  leave(audience: Audience): void {
+    audience.leftAt = this.#now;
+    this.#left.add(audience);
+  }
+
+  /** This gateway is an origin of it: its messages have numbers from here on. */
+  begin(audience: Audience): number {
+    const known = audience.last(OWN);
+    if (known !== undefined) return known;
+    const number = this.#ring.number(audience.id) ?? Date.now() * 1000;
+    audience.setLast(OWN, number);
+    return number;
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    for (const audience of this.#left) {
+      if (audience.leftAt + LOGOUT_DELAY > now) return;
+      this.#left.delete(audience);
+      this.#byId.delete(audience.id);
+      const own = audience.last(OWN);
+      if (own !== undefined) this.#ring.linger(audience.id, own);
+      this.#roll.logout(audience);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The numbers of an id and origin: what comes is given out in their order, each once. What is ahead of a hole waits, and unless the hole
+ * closes by itself, what is missing is asked for.
+ *
+ *   number               before the first `at`    behind it
+ *   not larger than last –                        a double
+ *   last + 1             –                        given out, and what waited behind it
+ *   larger               waits                    waits
+ */
+
+import type { Counters } from '../observe/counters.js';
+import type { Answer, Asks } from './asks.js';
+import type { Audience, Hole } from './audience.js';
+import type { FanOut } from './fan-out.js';
+import { Later } from './later.js';
+import { alone, type Message } from './message.js';
+import { OWN, type Origin } from './origins.js';
+import type { Ring } from './ring.js';
+
+/** Ahead of a hole, of one id and origin. */
+const MAX_WAITING = 8;
+const PATIENCE_MS = 200;
+
+export class Numbers {
+  readonly #fanOut: FanOut;
+  readonly #asks: Asks;
+  readonly #ring: Ring;
+  readonly #counters: Counters;
+  readonly #later = new Later<Hole>(PATIENCE_MS, (hole) => this.#due(hole));
+
+  constructor(fanOut: FanOut, asks: Asks, ring: Ring, counters: Counters) {
+    this.#fanOut = fanOut;
+    this.#asks = asks;
+    this.#ring = ring;
+    this.#counters = counters;
+  }
+
+  stop(): void {
+    this.#later.stop();
+  }
+
+  came(audience: Audience, origin: Origin, message: Message): void {
+    const last = audience.last(origin.index);
+    if (last !== undefined && message.number <= last) {
+      this.#counters.comet.dropped.double += 1;
+    } else if (last === undefined || message.number > last + 1) {
+      this.#wait(audience, origin, message);
+    } else {
+      this.#pass(audience, origin, message);
+      if (audience.rare !== undefined) this.#goOn(audience, origin);
+    }
+  }
+
+  /**
+   * An origin says where the id stands.
+   * @returns whether it is the first time
+   */
+  at(audience: Audience, origin: Origin, number: number): boolean {
+    const last = audience.last(origin.index);
+    const isFirst = last === undefined;
+    if (isFirst) audience.setLast(origin.index, number);
+    else if (number > last) this.#hole(audience, origin).isTorn = true;
+    const hole = holeOf(audience, origin);
+    if (hole === undefined) return isFirst;
+    // The link may have been another one when it was asked.
+    hole.isAsked = false;
+    this.#goOn(audience, origin);
+    if (hole.isTorn) this.#due(hole);
+    return isFirst;
+  }
+
+  /** What all who follow the id were missing. */
+  answered(audience: Audience, origin: Origin, { messages, to, isWhole }: Answer): void {
+    const hole = holeOf(audience, origin);
+    const last = audience.last(origin.index);
+    if (hole === undefined || last === undefined) return;
+    hole.isAsked = false;
+    const missing = messages.filter(({ number }) => number > last);
+    if (to > last && !isWhole && missing.length < to - last)
+      this.#fanOut.gap(audience, origin, to, this.#counters.clock.now);
+    hole.isTorn = false;
+    for (const message of missing) if (!this.#pass(audience, origin, message)) return;
+    if (to > (audience.last(origin.index) ?? 0)) audience.setLast(origin.index, to);
+    this.#goOn(audience, origin);
+  }
+
+  #wait(audience: Audience, origin: Origin, message: Message): void {
+    const hole = this.#hole(audience, origin);
+    const { waiting } = hole;
+    if (waiting.some(({ number }) => number === message.number)) {
+      this.#counters.comet.dropped.double += 1;
+      return;
+    }
+    const at = waiting.findIndex(({ number }) => number > message.number);
+    waiting.splice(at < 0 ? waiting.length : at, 0, { ...message, content: alone(message.content) });
+    if (waiting.length <= MAX_WAITING) return;
+    waiting.pop();
+    hole.isTorn = true;
+    this.#counters.comet.dropped.queue += 1;
+  }
+
+  /** `false`: too much waits for the pages of this id; it is asked for later. */
+  #pass(audience: Audience, origin: Origin, message: Message): boolean {
+    if (this.#fanOut.message(audience, origin, message, this.#counters.clock.now)) return true;
+    this.#counters.comet.dropped.queue += 1;
+    this.#hole(audience, origin).isTorn = true;
+    return false;
+  }
+
+  /** What waits is next, or there already. */
+  #goOn(audience: Audience, origin: Origin): void {
+    const hole = holeOf(audience, origin);
+    if (hole === undefined) return;
+    for (let first = hole.waiting[0]; first !== undefined; first = hole.waiting[0]) {
+      const last = audience.last(origin.index) ?? 0;
+      if (first.number > last + 1) break;
+      hole.waiting.shift();
+      if (first.number > last && !this.#pass(audience, origin, first)) break;
+    }
+    if (hole.waiting.length > 0 || hole.isTorn) this.#later.add(hole);
+    else this.#close(hole);
+  }
+
+  #hole(audience: Audience, origin: Origin): Hole {
+    const known = holeOf(audience, origin);
+    if (known !== undefined) return known;
+    const hole: Hole = { audience, origin, waiting: [], isTorn: false, isAsked: false };
+    audience.makeRare().holes.push(hole);
+    if (audience.last(origin.index) !== undefined) this.#later.add(hole);
+    return hole;
+  }
+
+  #due(hole: Hole): void {
+    const { audience, origin } = hole;
+    const last = audience.last(origin.index);
+    if (holeOf(audience, origin) !== hole || hole.isAsked || last === undefined) return;
+    if (hole.waiting.length === 0 && !hole.isTorn) this.#close(hole);
+    else if (origin.index === OWN) this.#askOwn(audience, origin, last);
+    else if (origin.isWelcome) {
+      hole.isAsked = true;
+      this.#asks.add(audience, origin, last, undefined, false);
+    }
+  }
+
+  #askOwn(audience: Audience, origin: Origin, last: number): void {
+    const to = this.#ring.number(audience.id) ?? last;
+    this.answered(audience, origin, { ...this.#ring.since(audience.id, last, to), to });
+  }
+
+  #close(hole: Hole): void {
+    const { audience } = hole;
+    const rare = audience.makeRare();
+    rare.holes = rare.holes.filter((each) => each !== hole);
+    audience.dropRare();
+  }
+}
+
+function holeOf(audience: Audience, origin: Origin): Hole | undefined {
+  return audience.rare?.holes.find((hole) => hole.origin === origin);
+}

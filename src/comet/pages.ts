@@ -1,0 +1,155 @@
+/** Pages begin to listen, and leave; each is told its place, once all routers have said where its ids stand. */
+
+import type { Counters } from '../observe/counters.js';
+import { type Audience, Following, followingsOf, type Host, Listener } from './audience.js';
+import type { Audiences } from './audiences.js';
+import type { CatchingUp } from './catching-up.js';
+import type { FanOut } from './fan-out.js';
+import { placeBytes } from './forms.js';
+import { Later } from './later.js';
+import type { Origins } from './origins.js';
+import { type Mark, readPlace } from './place.js';
+import { placeOf } from './places.js';
+import type { CometService, Listening, Page } from './ports.js';
+
+/** So long a new page waits for its place; a router that has not said anything by then is not in it. */
+const OPENING_MS = 1000;
+
+export class Pages implements CometService, Host {
+  readonly #origins: Origins;
+  readonly #audiences: Audiences;
+  readonly #fanOut: FanOut;
+  readonly #catchingUp: CatchingUp;
+  readonly #counters: Counters;
+  readonly #late = new Later<Listener>(OPENING_MS, (listener) => this.#begin(listener));
+
+  constructor(
+    origins: Origins,
+    audiences: Audiences,
+    fanOut: FanOut,
+    catchingUp: CatchingUp,
+    counters: Counters,
+  ) {
+    this.#origins = origins;
+    this.#audiences = audiences;
+    this.#fanOut = fanOut;
+    this.#catchingUp = catchingUp;
+    this.#counters = counters;
+  }
+
+  stop(): void {
+    this.#late.stop();
+  }
+
+  listen(page: Page, ids: readonly string[], place: string | undefined): Listening {
+    const { comet, clock } = this.#counters;
+    const isStream = page.form === 'chunked' || page.form === 'raw';
+    const marks = place === undefined || isStream ? undefined : readPlace(place, ids.length);
+    const listener = new Listener(page, this, marks !== undefined, clock.now);
+    const followings = ids.map((id) => this.#follow(listener, this.#audiences.enter(id)));
+    listener.followings = followings.length === 1 ? (followings[0] as Following) : followings;
+    comet.listeners[page.form] += 1;
+    comet.opened[page.form] += 1;
+    if (marks !== undefined) this.#resume(listener, followings, marks);
+    else if (!this.#open(listener)) this.#late.add(listener);
+    return listener;
+  }
+
+  beat(listener: Listener): void {
+    if (listener.hasBegun && listener.page.form !== 'poll') this.#writePlace(listener);
+  }
+
+  leave(listener: Listener): void {
+    const followings = followingsOf(listener);
+    if (followings.every(({ index }) => index < 0)) return;
+    this.#counters.comet.listeners[listener.page.form] -= 1;
+    for (const following of followings) {
+      const { audience } = following;
+      this.#fanOut.leave(following);
+      if (audience.size > 0) continue;
+      if (audience.rare !== undefined) audience.rare.opening = [];
+      this.#audiences.leave(audience);
+    }
+  }
+
+  /** An origin has said where this id stands: some pages may wait for no more than that. */
+  told(audience: Audience): void {
+    const { rare } = audience;
+    if (rare === undefined || rare.opening.length === 0) return;
+    const waiting = rare.opening;
+    rare.opening = [];
+    audience.dropRare();
+    for (const listener of waiting) this.#open(listener);
+  }
+
+  /** There is no router, and there was none: whatever came of one is nowhere any more. */
+  forgetAll(audience: Audience): void {
+    if (audience.behind === 0) return;
+    for (const following of audience.followings.slice())
+      if (following !== undefined && following.index >= 0) this.#catchingUp.forget(following);
+  }
+
+  /** The same, of one page. */
+  forget(listening: Listening): void {
+    if (listening instanceof Listener)
+      for (const following of followingsOf(listening)) this.#catchingUp.forget(following);
+  }
+
+  #follow(listener: Listener, audience: Audience): Following {
+    const following = new Following(listener, audience);
+    following.index = audience.followings.length;
+    if (following.index === 0) audience.followings = [following];
+    else audience.followings.push(following);
+    return following;
+  }
+
+  #resume(
+    listener: Listener,
+    followings: readonly Following[],
+    marks: readonly (readonly Mark[])[],
+  ): void {
+    const own = this.#origins.own.tag;
+    // All numbers before anything is written: a place is whole at each event.
+    for (const [index, following] of followings.entries()) {
+      const its = marks[index] ?? [];
+      if (its.some(({ tag }) => tag === own)) this.#audiences.begin(following.audience);
+      this.#catchingUp.note(following, its);
+    }
+    this.#begin(listener);
+    for (const following of followings) this.#catchingUp.join(following);
+  }
+
+  /** `false`: it waits for a router. */
+  #open(listener: Listener): boolean {
+    const unknown = followingsOf(listener).find(({ audience }) => !this.#isKnown(audience));
+    if (unknown === undefined) {
+      this.#begin(listener);
+      return true;
+    }
+    const rare = unknown.audience.makeRare();
+    // Those that waited in vain are among them.
+    if (rare.opening.length > 2 * unknown.audience.size)
+      rare.opening = rare.opening.filter(({ hasBegun }) => !hasBegun);
+    rare.opening.push(listener);
+    return false;
+  }
+
+  /** Whether all that can say where it stands have done so. */
+  #isKnown(audience: Audience): boolean {
+    return this.#origins.welcome.every(({ index }) => audience.last(index) !== undefined);
+  }
+
+  #begin(listener: Listener): void {
+    if (listener.hasBegun || followingsOf(listener).some(({ index }) => index < 0)) return;
+    listener.hasBegun = true;
+    this.#counters.comet.opening.observe(this.#counters.clock.since(listener.since));
+    // A poll with a place waits for something to happen.
+    if (listener.page.form !== 'poll' || !listener.hasPlace) this.#writePlace(listener);
+  }
+
+  #writePlace(listener: Listener): void {
+    const { page } = listener;
+    const bytes = placeBytes(page.form, placeOf(listener, this.#origins));
+    if (bytes !== undefined) page.write(bytes);
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The gateway's own ring: where no node has the application, the gateway is the origin itself. It keeps the latest messages of each id that
+ * it sent, bounded by their count, by how long the id was silent, and by what all of them take. Numbers are dense for an id; a row begins
+ * with the time in microseconds, so that all of them are larger than those of an earlier row, or of an earlier life.
+ */
+
+import { alone, type Content, type Message } from './message.js';
+
+export interface RingLimits {
+  /** Of an id. */
+  readonly count: number;
+  readonly seconds: number;
+  /** Of all together. */
+  readonly bytes: number;
+}
+
+interface Row {
+  number: number;
+  readonly messages: Message[];
+  /** The second of its last message, or at which nobody followed it any more. */
+  at: number;
+}
+
+/** What a message takes beside its body, about. */
+const OVERHEAD = 200;
+
+export class Ring {
+  readonly #limits: RingLimits;
+  /** In the order of `at`. */
+  readonly #rows = new Map<string, Row>();
+  #messages = 0;
+  #bytes = 0;
+  /** Seconds. */
+  #now = 0;
+
+  constructor(limits: RingLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
+  /** Of the last message; `undefined`: nothing is known of that id. */
+  number(id: string): number | undefined {
+    return this.#rows.get(id)?.number;
+  }
+
+  /** It has the next number, behind that of the row, or behind `last` where there is none. */
+  add(id: string, content: Content, last: number): Message {
+    const row = this.#touch(id, last);
+    row.number += 1;
+    const message = { number: row.number, content: alone(content) };
+    if (this.#limits.count === 0 || this.#limits.seconds === 0) return message;
+    row.messages.push(message);
+    this.#messages += 1;
+    this.#bytes += sizeOf(message);
+    if (row.messages.length > this.#limits.count) this.#shift(row);
+    this.#makeRoom();
+    return message;
+  }
+
+  /** Nobody follows it any more: its number is known for a while. */
+  linger(id: string, number: number): void {
+    this.#touch(id, number);
+  }
+
+  /** Those behind that number, and whether that is all of them. */
+  since(
+    id: string,
+    since: number,
+    last: number,
+  ): { readonly messages: readonly Message[]; readonly isWhole: boolean } {
+    const messages = this.#rows.get(id)?.messages.filter(({ number }) => number > since) ?? [];
+    return { messages, isWhole: messages.length >= last - since };
+  }
+
+  tick(now: number): void {
+    this.#now = now;
+    for (const [id, row] of this.#rows) {
+      if (row.at + this.#limits.seconds >= now) return;
+      this.#delete(id, row);
+    }
+  }
+
+  #touch(id: string, number: number): Row {
+    const row = this.#rows.get(id) ?? { number, messages: [], at: 0 };
+    row.at = this.#now;
+    this.#rows.delete(id);
+    this.#rows.set(id, row);
+    return row;
+  }
+
+  /** Those that were silent for longest go first, and of the last one its oldest messages. */
+  #makeRoom(): void {
+    for (const [id, row] of this.#rows) {
+      if (this.#bytes <= this.#limits.bytes) return;
+      if (this.#rows.size > 1) this.#delete(id, row);
+      else while (this.#bytes > this.#limits.bytes) this.#shift(row);
+    }
+  }
+
+  #delete(id: string, row: Row): void {
+    this.#rows.delete(id);
+    while (row.messages.length > 0) this.#shift(row);
+  }
+
+  #shift(row: Row): void {
+    const message = row.messages.shift();
+    if (message === undefined) return;
+    this.#messages -= 1;
+    this.#bytes -= sizeOf(message);
+  }
+}
+
+const sizeOf = ({ content }: Message): number => content.body.length + OVERHEAD;
