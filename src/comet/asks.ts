@@ -54,7 +54,13 @@ export class Asks {
    * @param following the page that misses it; `undefined`: all who follow the id
    * @param isLater it was asked just now, to no avail
    */
-  add(audience: Audience, origin: Origin, number: number, following: Following | undefined, isLater: boolean): void {
+  add(
+    audience: Audience,
+    origin: Origin,
+    number: number,
+    following: Following | undefined,
+    isLater: boolean,
+  ): void {
     // Numbers of a life that is over: all of the new one's is new.
     const since = number < origin.life ? 0 : number;
     if (following === undefined) this.#counters.replays.hole += 1;

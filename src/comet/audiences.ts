@@ -4,7 +4,7 @@
  */
 
 import { Audience } from './audience.js';
-import { OWN, type Origins } from './origins.js';
+import { type Origins, OWN } from './origins.js';
 import type { Ring } from './ring.js';
 
 /** Who tells the routers. */

@@ -1,15 +1,15 @@
 /** Pages that do not have just what their id has: carries out what the table of behind.ts says of them. */
 
 import { TICKS_PER_SECOND, type TurnClock } from '../observe/turn-clock.js';
-import type { Asks, Ask, Answer } from './asks.js';
+import type { Answer, Ask, Asks } from './asks.js';
 import type { Audience, Behind, Following, Listener } from './audience.js';
 import { addBehind, behindOf, compare, next, removeBehind } from './behind.js';
 import { type FanOut, type Stragglers, seenLast } from './fan-out.js';
+import { placeBytes } from './forms.js';
 import type { Message } from './message.js';
-import { OWN, type Origin, type Origins } from './origins.js';
+import { type Origin, type Origins, OWN } from './origins.js';
 import type { Mark } from './place.js';
 import { placeOf } from './places.js';
-import { placeBytes } from './forms.js';
 import type { Ring } from './ring.js';
 import { TURN, type Turns } from './turns.js';
 
@@ -28,14 +28,7 @@ export class CatchingUp implements Stragglers {
   readonly #turns: Turns;
   readonly #clock: TurnClock;
 
-  constructor(
-    origins: Origins,
-    fanOut: FanOut,
-    asks: Asks,
-    ring: Ring,
-    turns: Turns,
-    clock: TurnClock,
-  ) {
+  constructor(origins: Origins, fanOut: FanOut, asks: Asks, ring: Ring, turns: Turns, clock: TurnClock) {
     this.#clock = clock;
     this.#origins = origins;
     this.#fanOut = fanOut;
@@ -103,7 +96,8 @@ export class CatchingUp implements Stragglers {
       for (; at < end; at += 1) {
         const following = ask.followings[at] as Following;
         const entry = behindOf(following, ask.origin.tag);
-        if (following.index >= 0 && entry?.phase === 'asked') this.#take(following, entry, ask.origin, answer);
+        if (following.index >= 0 && entry?.phase === 'asked')
+          this.#take(following, entry, ask.origin, answer);
       }
       return at < ask.followings.length ? most : Math.min(at - start, most - 1);
     };

@@ -4,7 +4,7 @@
  */
 
 import type { Counters } from '../observe/counters.js';
-import { type Audience, type Following, type Job, type SharedBytes, seenBy, lastOf } from './audience.js';
+import { type Audience, type Following, lastOf, type SharedBytes, seenBy } from './audience.js';
 import { behindOf } from './behind.js';
 import { gapBytes, messageBytes } from './forms.js';
 import { alone, type Content, type Message } from './message.js';
@@ -100,7 +100,13 @@ export class FanOut {
     return audience.followings.length > TURN || (audience.rare?.jobs.length ?? 0) > 0;
   }
 
-  #go(audience: Audience, origin: Origin, message: Message | undefined, number: number, arrived: number): void {
+  #go(
+    audience: Audience,
+    origin: Origin,
+    message: Message | undefined,
+    number: number,
+    arrived: number,
+  ): void {
     const { followings } = audience;
     // One page needs nothing that is shared.
     const shared = followings.length > 1 ? this.#share(audience, message) : undefined;

@@ -26,10 +26,18 @@ export class Mailbox implements NamedProcess {
     const word = readWord(term);
     if (word === undefined) {
       this.#counters.dropped.unknown_shape += 1;
-      this.#log.warn('any unknown shape', { node: peer }, 'a message to `any` is none of those that it takes');
+      this.#log.warn(
+        'any unknown shape',
+        { node: peer },
+        'a message to `any` is none of those that it takes',
+      );
     } else if (word.kind !== 'anybody' && word.origin !== peer) {
       this.#counters.dropped.stranger += 1;
-      this.#log.warn('any stranger', { node: peer, origin: word.origin }, 'a node spoke to `any` for another one');
+      this.#log.warn(
+        'any stranger',
+        { node: peer, origin: word.origin },
+        'a node spoke to `any` for another one',
+      );
     } else {
       this.#hear(word, peer);
     }

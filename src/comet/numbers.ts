@@ -14,7 +14,7 @@ import type { Audience, Hole } from './audience.js';
 import type { FanOut } from './fan-out.js';
 import { Later } from './later.js';
 import { alone, type Message } from './message.js';
-import { OWN, type Origin } from './origins.js';
+import { type Origin, OWN } from './origins.js';
 import type { Ring } from './ring.js';
 
 /** Ahead of a hole, of one id and origin. */

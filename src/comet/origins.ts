@@ -66,8 +66,6 @@ export class Origins {
     if (origin.isWelcome === isWelcome) return;
     origin.isWelcome = isWelcome;
     this.hadWelcome ||= isWelcome;
-    this.#welcome = this.#all
-      .filter((each) => each.isWelcome)
-      .sort((a, b) => (a.node < b.node ? -1 : 1));
+    this.#welcome = this.#all.filter((each) => each.isWelcome).sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 }

@@ -103,11 +103,7 @@ export class Pages implements CometService, Host {
     return following;
   }
 
-  #resume(
-    listener: Listener,
-    followings: readonly Following[],
-    marks: readonly (readonly Mark[])[],
-  ): void {
+  #resume(listener: Listener, followings: readonly Following[], marks: readonly (readonly Mark[])[]): void {
     const own = this.#origins.own.tag;
     // All numbers before anything is written: a place is whole at each event.
     for (const [index, following] of followings.entries()) {

@@ -63,7 +63,9 @@ export class Publisher {
     let batch = this.#batches.get(router);
     if (batch === undefined) {
       const items: Term[] = [];
-      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#send(router, items));
+      const done = new Promise<void>((resolve) => setImmediate(resolve)).then(() =>
+        this.#send(router, items),
+      );
       batch = { items, done };
       this.#batches.set(router, batch);
     }

@@ -208,4 +208,3 @@ export class Routers implements Roll {
 }
 
 const PAUSE = { pauseMs: AGAIN_MS, timer: undefined, endMonitor: undefined };
-

@@ -8,10 +8,20 @@ import { idOfTerm } from './ids.js';
 import { type Content, type Message, readContent, textBytes } from './message.js';
 
 export type Word =
-  | { readonly kind: 'welcome'; readonly origin: string; readonly life: number; readonly nodes: readonly string[] }
+  | {
+      readonly kind: 'welcome';
+      readonly origin: string;
+      readonly life: number;
+      readonly nodes: readonly string[];
+    }
   | { readonly kind: 'nodes'; readonly origin: string; readonly nodes: readonly string[] }
   | { readonly kind: 'at'; readonly origin: string; readonly pairs: readonly Pair[] }
-  | { readonly kind: 'message'; readonly origin: string; readonly pairs: readonly Pair[]; readonly content: Content }
+  | {
+      readonly kind: 'message';
+      readonly origin: string;
+      readonly pairs: readonly Pair[];
+      readonly content: Content;
+    }
   | {
       readonly kind: 'replay';
       readonly origin: string;
@@ -86,7 +96,8 @@ function readAnybody(term: Tuple): Word | undefined {
   return { kind: 'anybody', id, content: readContent(body, meta), term };
 }
 
-const isNumber = (term: Term | undefined): term is number => Number.isSafeInteger(term) && (term as number) >= 0;
+const isNumber = (term: Term | undefined): term is number =>
+  Number.isSafeInteger(term) && (term as number) >= 0;
 
 function readPairs(term: Term | undefined): readonly Pair[] | undefined {
   return readList(term, (item) => {

@@ -16,8 +16,18 @@ init([]) ->
     _ = process_flag(message_queue_data, off_heap),
     {ok, none}.
 
--spec handle_call(term(), {pid(), term()}, none) -> {reply, {error, unknown_request}, none}.
+%% `ok' when the ring has all of them: nothing is sent where one is no message.
+-spec handle_call(term(), {pid(), term()}, none) -> {reply, ok | {error, unknown_request | bad_item}, none}.
+handle_call({publish, Items}, _, none) when is_list(Items) ->
+    case lists:all(fun is_item/1, Items) of
+        true -> ok = lists:foreach(fun({To, Body, Meta}) -> publish(To, Body, Meta) end, Items), {reply, ok, none};
+        false -> {reply, {error, bad_item}, none}
+    end;
 handle_call(_, _, none) -> {reply, {error, unknown_request}, none}.
+
+-spec is_item(term()) -> boolean().
+is_item({To, Body, Meta}) when is_binary(Body), is_map(Meta) -> are_ids(ids(To));
+is_item(_) -> false.
 
 -spec handle_cast(term(), none) -> {noreply, none}.
 handle_cast(_, none) -> {noreply, none}.
@@ -33,12 +43,16 @@ handle_info(Message, none) ->
 
 -spec publish(term(), term(), map() | none) -> ok.
 publish(To, Body, Meta) ->
-    Ids = case To of [_ | _] -> To; _ -> [To] end,
+    Ids = ids(To),
     case are_ids(Ids) of
         true when Meta =:= none -> megaphone_router:send_all(Ids, Body);
         true -> megaphone_router:send_all(Ids, Body, Meta);
         false -> ok
     end.
+
+-spec ids(term()) -> term().
+ids([_ | _] = To) -> To;
+ids(To) -> [To].
 
 -spec are_ids(term()) -> boolean().
 are_ids([Id | Ids]) when is_integer(Id); is_binary(Id); is_atom(Id) -> are_ids(Ids);

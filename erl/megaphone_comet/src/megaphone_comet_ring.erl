@@ -49,8 +49,11 @@ alone(Body, Size) ->
         false -> Body
     end.
 
-%% @doc Those behind one number up to another, in order, and whether that is all of them.
--spec since(id(), Since :: non_neg_integer(), To :: pos_integer()) -> {[message()], Whole :: boolean()}.
+%% @doc Those behind one number up to another, in order, and whether that is all of them. A number that nobody was given yet
+%% says nothing of what its bearer has.
+-spec since(id(), Since :: non_neg_integer(), To :: non_neg_integer()) -> {[message()], Whole :: boolean()}.
+since(_, Since, To) when Since > To ->
+    {[], false};
 since(Id, Since, To) ->
     #ring{current = Current, count = Count} = persistent_term:get(?MODULE),
     Index = atomics:get(Current, 1),
