@@ -29,14 +29,14 @@ export class Mailbox implements NamedProcess {
       this.#log.warn(
         'any unknown shape',
         { node: peer },
-        'a message to `any` is none of those that it takes',
+        'a message to the name any is none of those that it takes',
       );
     } else if (word.kind !== 'anybody' && word.origin !== peer) {
       this.#counters.dropped.stranger += 1;
       this.#log.warn(
         'any stranger',
         { node: peer, origin: word.origin },
-        'a node spoke to `any` for another one',
+        'a node spoke for another one to the name any',
       );
     } else {
       this.#hear(word, peer);
