@@ -26,7 +26,10 @@ function listen() {
     events.addEventListener(name, ({ lastEventId, data }) => {
       const event = { at: new Date().toLocaleTimeString('en-GB'), name, data };
       const isShown = name !== 'place';
-      state = { place: lastEventId, shown: [...state.shown, ...(isShown ? [event] : [])].slice(-100) };
+      state = {
+        place: lastEventId || state.place,
+        shown: [...state.shown, ...(isShown ? [event] : [])].slice(-100),
+      };
       sessionStorage.setItem(kept, JSON.stringify(state));
       if (isShown) show(event);
     });
