@@ -60,6 +60,7 @@ before(async () => {
   instance = await Instance.start({ gateway: false });
   Object.assign(instance.env, {
     MEGAPHONE_WORKERS: '2',
+    MEGAPHONE_COMET_ANYONE: 'true',
     MEGAPHONE_ADMIN_PORT: `${adminPort}`,
     MEGAPHONE_TRUSTED_PROXIES: '127.0.0.1',
     MEGAPHONE_MAX_FAILED_LOGINS_PER_ADDRESS: '5/h',
