@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-/** The command line: `megaphone start | drain | resume | check [URL] | top | nodes | ping NODE | names`. */
+/** The command line: `megaphone start | drain | resume | check [URL] | top | nodes | publish ID TEXT | cat | ping NODE | names`. */
 
 import type { Logger } from 'pino';
 import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
+import { cat } from './cli/cat.js';
 import { check } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
 import { type Finding, failureLines, linesOf } from './cli/finding.js';
@@ -10,6 +11,7 @@ import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
 import { readPassword } from './cli/password.js';
 import { printable } from './cli/printable.js';
+import { MAX_TEXT, publish } from './cli/publish.js';
 import { terminalOf } from './cli/terminal.js';
 import { top } from './cli/top.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
@@ -57,6 +59,10 @@ async function main(): Promise<void> {
     case 'drain':
     case 'resume':
       return printOrder(given.command, load(given).config);
+    case 'publish':
+      return publishOne(given, load(given).config);
+    case 'cat':
+      return printCat(load(given).config);
     case 'names':
       return printNames(load(given).config, given.operand ?? '127.0.0.1');
     case 'version':
@@ -152,6 +158,31 @@ async function printOrder(what: Order, config: Config): Promise<void> {
   const lines = order(what, config, readCookie(config));
   let next = await lines.next();
   for (; next.done !== true; next = await lines.next()) print(next.value);
+  if (!next.value) process.exitCode = 1;
+}
+
+async function publishOne({ operand = '', text = '', event }: Arguments, config: Config): Promise<void> {
+  const message = { id: operand, text: text === '-' ? await readInput() : text, event };
+  await publish(message, config, readCookie(config));
+}
+
+/** As it is, but for the last line's end. @throws MegaphoneError CONFIG_USAGE */
+async function readInput(): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of process.stdin as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > MAX_TEXT)
+      throw new MegaphoneError('CONFIG_USAGE', `a text has at most ${MAX_TEXT} bytes`, { hint: 'cut it' });
+  }
+  return Buffer.concat(pieces).toString('utf8').replace(/\n$/, '');
+}
+
+async function printCat(config: Config): Promise<void> {
+  const problems = cat(process.stdin, config, readCookie(config));
+  let next = await problems.next();
+  for (; next.done !== true; next = await problems.next()) process.stderr.write(`${printable(next.value)}\n`);
   if (!next.value) process.exitCode = 1;
 }
 

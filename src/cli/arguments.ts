@@ -5,7 +5,12 @@ import { nearest } from '../config/nearest.js';
 import { CONFIG_KEYS, type ConfigKey, describe, flagOf } from '../config/schema.js';
 import { MegaphoneError } from '../errors.js';
 
-const OPERANDS: Readonly<Record<string, string>> = { check: '[URL]', ping: 'NODE', names: '[HOST]' };
+const OPERANDS: Readonly<Record<string, string>> = {
+  check: '[URL]',
+  ping: 'NODE',
+  names: '[HOST]',
+  publish: 'ID TEXT',
+};
 
 /** Beside the keys of the configuration: for `check` alone. */
 const LOCAL = 'check only what is of this machine, not the ejabberd nodes';
@@ -16,6 +21,10 @@ const CHECK_FLAGS = {
   origin: 'that of the page that check URL plays; by default that of the URL',
 } as const;
 
+/** For `publish`. */
+const PUBLISH_FLAGS = { event: 'name of the event that publish sends' } as const;
+const COMMAND_FLAGS = { ...CHECK_FLAGS, ...PUBLISH_FLAGS };
+
 const COMMANDS = {
   start: 'serve web clients until SIGTERM or SIGINT',
   check: 'try the configuration out, or a URL as web clients do; say what is wrong and what mends it',
@@ -23,6 +32,8 @@ const COMMANDS = {
   resume: 'have it take clients again',
   top: 'show what the running gateway does, each second, until q',
   nodes: 'list the ejabberd nodes that the running gateway sees',
+  publish: 'send a text to the pages that listen to an id; - for TEXT reads it from the standard input',
+  cat: 'say each line of the standard input to whom it names: #room, @user, %ID',
   ping: 'connect to an Erlang node as this gateway would',
   names: 'list the nodes that EPMD knows',
 } as const;
@@ -32,18 +43,21 @@ export type Command = keyof typeof COMMANDS;
 export interface Arguments {
   readonly command: Command | 'help' | 'version';
   readonly operand: string | undefined;
+  /** The second operand. */
+  readonly text: string | undefined;
   readonly file: string | undefined;
   readonly flags: Readonly<Partial<Record<ConfigKey, string>>>;
   readonly user: string | undefined;
   readonly origin: string | undefined;
+  readonly event: string | undefined;
   readonly local: boolean;
 }
 
 /** @throws MegaphoneError CONFIG_USAGE */
 export function parseArguments(args: readonly string[]): Arguments {
   const { values, positionals } = parse(args);
-  const { config, help, version, user, origin, local = false } = values;
-  const [word, operand, ...more] = positionals;
+  const { config, help, version, user, origin, event, local = false } = values;
+  const [word, operand, text] = positionals;
   const flags: Partial<Record<ConfigKey, string>> = {};
   for (const key of CONFIG_KEYS) {
     const value = values[flagOf(key)];
@@ -51,25 +65,31 @@ export function parseArguments(args: readonly string[]): Arguments {
   }
   const rest = {
     operand,
+    text,
     file: textOf(config),
     flags,
     user: textOf(user),
     origin: textOf(origin),
+    event: textOf(event),
     local: local === true,
   };
   if (version === true) return { command: 'version', ...rest };
   if (help === true || word === undefined || word === 'help') return { command: 'help', ...rest };
   const command = toCommand(word);
-  const takesOperand = OPERANDS[command] !== undefined;
-  if (more.length > 0 || (operand !== undefined && !takesOperand)) {
-    throw usage(
-      `${more[0] ?? operand} is too much: megaphone ${command} takes ${takesOperand ? 'one' : 'no'} operand`,
-    );
+  const takes = OPERANDS[command]?.split(' ').length ?? 0;
+  const tooMuch = positionals[1 + takes];
+  if (tooMuch !== undefined) {
+    const operands = takes === 1 ? 'one operand' : `${takes === 0 ? 'no' : takes} operands`;
+    const quoted = command === 'publish' ? ': put quotes around the text' : '';
+    throw usage(`${tooMuch} is too much: megaphone ${command} takes ${operands}${quoted}`);
   }
   const checksUrl = command === 'check' && operand !== undefined;
   if (!checksUrl && (user !== undefined || origin !== undefined))
     throw usage('--user and --origin are for megaphone check URL');
   if (local === true && (command !== 'check' || checksUrl)) throw usage('--local is for megaphone check');
+  if (event !== undefined && command !== 'publish') throw usage('--event is for megaphone publish');
+  if (command === 'publish' && text === undefined)
+    throw usage('what, and to whom? megaphone publish ID TEXT');
   if (command === 'ping' && operand === undefined) throw usage('which node? megaphone ping NODE');
   return { command, ...rest };
 }
@@ -79,9 +99,9 @@ const textOf = (value: string | boolean | undefined): string | undefined =>
 
 export function helpText(): string {
   const commands = Object.entries(COMMANDS).map(
-    ([name, what]) => `  megaphone ${`${name} ${OPERANDS[name] ?? ''}`.padEnd(12)} ${what}`,
+    ([name, what]) => `  megaphone ${`${name} ${OPERANDS[name] ?? ''}`.padEnd(16)} ${what}`,
   );
-  const ofCheck = Object.entries(CHECK_FLAGS).map(([name, what]) => `  --${name.padEnd(20)} ${what}`);
+  const ofCommands = Object.entries(COMMAND_FLAGS).map(([name, what]) => `  --${name.padEnd(20)} ${what}`);
   const flags = CONFIG_KEYS.map((key) => `  --${flagOf(key).padEnd(20)} ${describe(key)}`);
   return [
     'Megaphone serves web chat clients (BOSH, WebSocket) for ejabberd.',
@@ -90,7 +110,7 @@ export function helpText(): string {
     '',
     '  --config FILE          the configuration (otherwise megaphone.yml here, if there is one)',
     `  --${'local'.padEnd(20)} ${LOCAL}`,
-    ...ofCheck,
+    ...ofCommands,
     '  --help, --version',
     '',
     'Each key of the configuration has a flag, and a variable such as MEGAPHONE_HTTP_PORT:',
@@ -105,7 +125,7 @@ export function helpText(): string {
 type Values = Readonly<Record<string, string | boolean | undefined>>;
 
 function parse(args: readonly string[]): { values: Values; positionals: readonly string[] } {
-  const names = ['config', ...Object.keys(CHECK_FLAGS), ...CONFIG_KEYS.map(flagOf)];
+  const names = ['config', ...Object.keys(COMMAND_FLAGS), ...CONFIG_KEYS.map(flagOf)];
   for (const argument of args) {
     const [, name] = /^--([^=]+)/.exec(argument) ?? [];
     if (name !== undefined && ![...names, 'help', 'version', 'local'].includes(name))

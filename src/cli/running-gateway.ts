@@ -38,7 +38,12 @@ export class RunningGateway {
 
   /** @throws MegaphoneError NODE_… */
   ask(name: string, request: string): Promise<Term> {
-    return this.#node.call(name, PROCESS_NAME, atom(request), TIMEOUT_MS);
+    return this.call(name, atom(request));
+  }
+
+  /** @throws MegaphoneError NODE_… */
+  call(name: string, request: Term, timeoutMs = TIMEOUT_MS): Promise<Term> {
+    return this.#node.call(name, PROCESS_NAME, request, timeoutMs);
   }
 
   stop(): Promise<void> {

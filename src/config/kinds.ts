@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LOG_LEVELS, type LogLevel } from '../observe/log.js';
+import { readTargets } from '../outside/line.js';
 import { readDuration, readRate, readSize } from './units.js';
 
 /** A setting: what an error says was expected, and how a value is read; `undefined` refuses it. */
@@ -166,3 +167,15 @@ export const workers = () =>
   setting(`a whole number from 1 to ${MAX_WORKERS}, or "auto"`, (raw) =>
     raw === 'auto' ? Math.min(availableParallelism(), MAX_WORKERS) : readInteger(raw, 1, MAX_WORKERS),
   );
+
+/** Of a line from outside; empty: none. */
+export const lineTargets = () =>
+  setting('addresses such as "#room,%log"', (raw) => {
+    if (typeof raw !== 'string') return undefined;
+    try {
+      if (raw !== '') readTargets(raw);
+      return raw;
+    } catch {
+      return undefined;
+    }
+  });

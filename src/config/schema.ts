@@ -12,6 +12,7 @@ import {
   flag,
   integer,
   ip,
+  lineTargets,
   list,
   logLevel,
   nodeName,
@@ -130,6 +131,10 @@ export const configSchema = z
     comet_ring_memory: size(1024, 16 * 1024 ** 3)
       .default(64 * 1024 ** 2)
       .describe('memory for messages of comet that are kept'),
+    lines_ip: ip().default('127.0.0.1').describe('address of the port for lines from outside'),
+    lines_port: port().default(0).describe('port for lines from outside, 0 for none'),
+    lines_default: lineTargets().default('').describe('whom a line without an address is for'),
+    lines_from: setting('a JID', text).default('').describe('whom chat from outside comes from'),
     workers: workers().default(1).describe('worker processes, auto for one on each core'),
     admin_ip: ip().default('127.0.0.1').describe('address of health and metrics'),
     admin_port: port().default(0).describe('port of health and metrics, 0 for none'),

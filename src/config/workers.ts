@@ -23,6 +23,7 @@ export function workerConfigs(config: Config): Config[] {
     max_waiting: Math.ceil(config.max_waiting / workers),
     comet_ring_memory: Math.ceil(config.comet_ring_memory / workers),
     admin_port: 0,
+    lines_port: 0,
     agent_port: 0,
   }));
 }

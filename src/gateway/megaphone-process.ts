@@ -7,7 +7,7 @@
  *
  * Requests: `stats`, `health` and `about` (how it was started) give maps with binary keys, `nodes` a list of them, and `figures` what
  * `stats` gives, without what the nodes are asked for; so do `drain` and `resume`, which take this gateway out of service and back;
- * anything else `{error, unknown_request}`. Where one fails by a fault in here, `{error, fault}`.
+ * `{publish, …}` and `{lines, …}` come from outside; anything else `{error, unknown_request}`. Where one fails by a fault in here, `{error, fault}`.
  */
 
 import { isIP } from 'node:net';
@@ -32,6 +32,8 @@ export interface PlainReports {
   about(): Plain;
   /** An order of an operator's: how it is then. */
   order(order: 'drain' | 'resume'): Promise<Plain>;
+  /** What comes from outside (src/outside/requests.ts); `undefined`: it is nothing of that. */
+  outside(request: Term): Promise<Term> | undefined;
 }
 
 export class MegaphoneProcess implements NamedProcess {
@@ -98,7 +100,7 @@ export class MegaphoneProcess implements NamedProcess {
     if (name === 'nodes') return new Opaque(encodePlain(clusterReport(this.#gateway.cluster)));
     if (name === 'drain' || name === 'resume')
       return new Opaque(encodePlain(await this.#reports.order(name)));
-    return tuple(atom('error'), atom('unknown_request'));
+    return (await this.#reports.outside(request)) ?? tuple(atom('error'), atom('unknown_request'));
   }
 }
 

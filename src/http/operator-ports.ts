@@ -1,4 +1,4 @@
-/** The ports for operators and balancers, each where it is asked for: the admin port and the agent. */
+/** The ports for operators, balancers and who sends lines, each where it is asked for: the admin port, the agent, that for lines. */
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
@@ -9,12 +9,15 @@ import type { AdminConfig } from './admin-door.js';
 import { AdminServer } from './admin-server.js';
 import { listenAsAgent } from './agent-server.js';
 import type { BriefServer } from './brief-server.js';
+import { LinesServer } from './lines-server.js';
 
-export type OperatorConfig = AdminConfig & Pick<Config, 'agent_ip' | 'agent_port'>;
+export type OperatorConfig = AdminConfig &
+  Pick<Config, 'agent_ip' | 'agent_port' | 'lines_ip' | 'lines_port'>;
 
 export class OperatorPorts {
   #admin: AdminServer | undefined;
   #agent: BriefServer | undefined;
+  #lines: LinesServer | undefined;
 
   /** @throws MegaphoneError HTTP_LISTEN, CONFIG_TOKEN_…: then none is open */
   static async listen(
@@ -31,6 +34,8 @@ export class OperatorPorts {
         const faults = new Faults(log);
         ports.#agent = await listenAsAgent(agent_ip, agent_port, () => reports.health(), faults);
       }
+      const { lines_ip, lines_port } = config;
+      if (lines_port !== 0) ports.#lines = await LinesServer.listen(lines_ip, lines_port, desk);
     } catch (error) {
       await ports.close();
       throw error;
@@ -44,6 +49,6 @@ export class OperatorPorts {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#admin?.close(), this.#agent?.close()]);
+    await Promise.all([this.#admin?.close(), this.#agent?.close(), this.#lines?.close()]);
   }
 }

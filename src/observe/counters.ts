@@ -104,6 +104,8 @@ export class Counters {
   };
 
   readonly comet = new CometCounters();
+  /** From outside (`megaphone cat`, `lines_port`). */
+  readonly lines = { said: 0, failed: 0 };
 
   countClose(code: number): void {
     const closed = this.websocketClosed;

@@ -45,6 +45,7 @@ function refusals(stats: Stats): Metric[] {
     counter('refused_total', 'What the gateway refused itself', by('reason', stats.refused)),
     counter('timeouts_total', 'Exchanges and upgrades that nobody answered in time', one(stats.timeouts)),
     counter('closed_total', 'Clients that went away before their answer', one(stats.closed)),
+    counter('lines_total', 'Lines from outside, by what became of them', by('result', stats.lines)),
     counter(
       'dropped_answers_total',
       'Messages from nodes that were of no use: that answered no open exchange, or were malformed',

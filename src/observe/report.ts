@@ -170,6 +170,7 @@ export type Stats = Health & {
   readonly requests: number;
   readonly answers: { readonly [statusClass: string]: number };
   readonly refused: { readonly [reason: string]: number };
+  readonly lines: { readonly [result: string]: number };
   readonly dropped_answers: { readonly [reason: string]: number };
   readonly timeouts: number;
   readonly closed: number;
@@ -232,6 +233,7 @@ export function stats(sources: Sources): Stats {
     requests: counters.requests,
     answers: { ...counters.answers },
     refused: { ...counters.refused },
+    lines: { ...counters.lines },
     dropped_answers: { ...counters.dropped },
     timeouts: counters.timeouts,
     closed: counters.closed,

@@ -29,7 +29,7 @@ export function nodeOptions(config: Config, name: string, cookie: Cookie): NodeO
   };
 }
 
-const COMMANDS = ['check', 'drain', 'nodes', 'ping', 'resume', 'top'] as const;
+const COMMANDS = ['cat', 'check', 'drain', 'nodes', 'ping', 'publish', 'resume', 'top'] as const;
 export type Command = (typeof COMMANDS)[number];
 
 /** What a command on this machine is called as a node: the gateway lets it in whatever `allow_nodes` says. */

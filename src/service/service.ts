@@ -26,11 +26,13 @@ import { LimitedLog } from '../observe/limited-log.js';
 import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
 import { ProcessUsage } from '../observe/usage.js';
+import { Requests } from '../outside/requests.js';
 import { type About, about } from './about.js';
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
 import { nodeOptions } from './node-options.js';
 import { certificateEnds, reloadTls, warnOfTls } from './node-tls.js';
+import { speakerOf } from './speaker.js';
 import { startNode } from './start-node.js';
 
 /** Two nodes that connect to each other at once, or again: one connection stays. */
@@ -180,7 +182,10 @@ export class Service implements Crew {
       sessions: (query) => sessions.page(query),
       closeSession: (peer, id) => sessions.close(peer, id),
       publish: (publications) => COMET_OFF.publish(publications),
+      say: (line) => speaker.say(line),
     };
+    const speaker = speakerOf(config, node, gateway, desk, counters, log);
+    const requests = new Requests(desk, speaker);
     node.register(
       PROCESS_NAME,
       new MegaphoneProcess(
@@ -192,6 +197,7 @@ export class Service implements Crew {
           figures: reports.stats,
           stats: async () => ({ ...reports.stats(), ejabberd: await modules.read() }),
           order: async (order) => ({ state: await desk.order(order) }),
+          outside: (request) => requests.answer(request),
         },
         new Faults(log),
       ),

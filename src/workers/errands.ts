@@ -25,6 +25,12 @@ export function deskOf(orders: Orders, run: (errand: Errand) => Promise<Outcome>
       const outcome = await run({ what: 'publish', publications: plain });
       if (!('published' in outcome)) throw errorOf(outcome);
     },
+    say: async (read) => {
+      const outcome = await run({ what: 'say', line: typeof read === 'string' ? read : toReport(read) });
+      if ('problem' in outcome) return outcome.problem === '' ? undefined : outcome.problem;
+      const { message, code } = errorOf(outcome);
+      return `${message} [${code}]`;
+    },
   };
 }
 
@@ -33,6 +39,10 @@ export async function outcomeOf(errand: Errand, desk: AdminDesk, faults: Faults)
   try {
     if (errand.what === 'sessions') return { page: await desk.sessions(errand.query) };
     if (errand.what === 'close') return { closed: await desk.closeSession(errand.node, errand.id) };
+    if (errand.what === 'say') {
+      const { line } = errand;
+      return { problem: (await desk.say(typeof line === 'string' ? line : fromReport(line))) ?? '' };
+    }
     const publications = errand.publications.map(({ ids, body, meta }) => ({
       ids,
       body: Buffer.from(body, 'latin1'),

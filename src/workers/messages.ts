@@ -57,6 +57,8 @@ export type ToPrimary =
 export type Errand =
   | { readonly what: 'sessions'; readonly query: SessionQuery }
   | { readonly what: 'close'; readonly node: string; readonly id: string }
+  /** A line, or why it is none. */
+  | { readonly what: 'say'; readonly line: string | ErrorReport }
   | { readonly what: 'publish'; readonly publications: readonly PlainPublication[] };
 
 /** The channel has no bytes: each is a character, as latin1 has them. */
@@ -65,6 +67,8 @@ export type PlainPublication = Omit<Publication, 'body'> & { readonly body: stri
 /** What that member of the worker's desk gave. */
 export type Outcome =
   | { readonly published: true }
+  /** What is wrong; empty: nothing. */
+  | { readonly problem: string }
   | { readonly page: SessionPage }
   | { readonly closed: boolean }
   | { readonly error: ErrorReport };

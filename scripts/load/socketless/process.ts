@@ -193,6 +193,7 @@ async function startGateway({ ejabberd, epmdPort, home, sessions, wait }: Begin)
         health: () => ({}),
         about: () => ({}),
         order: async () => ({}),
+        outside: () => undefined,
       },
       new Faults(log),
     ),

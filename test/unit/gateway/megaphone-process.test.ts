@@ -27,6 +27,7 @@ test('a request that fails by a fault of the gateway is answered, and told in th
     health: fail,
     about: () => ({ name: 'this one' }),
     order: fail,
+    outside: () => undefined,
   };
   const gateway = new Gateway(new FakeNode().asNode, OPTIONS, new Counters(), log);
   const megaphone = new MegaphoneProcess(node, gateway, reports, new Faults(log));

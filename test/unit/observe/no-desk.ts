@@ -7,4 +7,5 @@ export const NO_DESK: AdminDesk = {
   sessions: () => Promise.reject(new Error('a question')),
   closeSession: () => Promise.reject(new Error('a close')),
   publish: () => Promise.reject(new Error('a publication')),
+  say: () => Promise.reject(new Error('a line')),
 };

@@ -1,0 +1,95 @@
+/**
+ * One sender of lines. A line is said before the next one is looked at, and nothing more is read meanwhile: who sends faster than that, or
+ * than is allowed, waits, and loses nothing.
+ *
+ * What is wrong is told once nothing more comes for a moment, or at the end: a sender that has left already (`nc -q0`) answers with a
+ * reset, and that would throw away those of its lines that are not read yet.
+ */
+
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LineReader, type Read } from '../outside/line-reader.js';
+import type { AdminDesk } from './admin-desk.js';
+
+const MAX_LINES_PER_SECOND = 1000;
+/** As many of what is wrong are kept until they can be told. */
+const MAX_PROBLEMS = 100;
+const QUIET_MS = 100;
+const FINISH_MS = 1000;
+
+export class LinesConnection {
+  readonly #socket: Socket;
+  readonly #desk: Pick<AdminDesk, 'say'>;
+  readonly #reader = new LineReader();
+  #count = 0;
+  #problems: string[] = [];
+  #untold = 0;
+  #quiet: NodeJS.Timeout | undefined;
+  #second = 0;
+  #inSecond = 0;
+  /** What was read is said; one after the other. */
+  #saying: Promise<void> = Promise.resolve();
+
+  constructor(socket: Socket, desk: Pick<AdminDesk, 'say'>) {
+    this.#socket = socket;
+    this.#desk = desk;
+    socket.on('data', (bytes) => {
+      clearTimeout(this.#quiet);
+      socket.pause();
+      this.#saying = this.#say(this.#reader.read(bytes)).then(() => {
+        this.#quiet = setTimeout(() => this.#tell(), QUIET_MS).unref();
+        socket.resume();
+      });
+    });
+    socket.on('end', () => {
+      clearTimeout(this.#quiet);
+      this.#saying = this.#say(this.#reader.end()).then(() => {
+        this.#tell();
+        socket.end();
+      });
+    });
+    socket.on('close', () => clearTimeout(this.#quiet));
+  }
+
+  /** Ends it, once what was read is said, or cannot be for too long. */
+  async finish(): Promise<void> {
+    this.#socket.pause();
+    await Promise.race([this.#saying, sleep(FINISH_MS, undefined, { ref: false })]);
+    this.#tell();
+    this.#socket.destroySoon();
+  }
+
+  async #say(lines: readonly Read[]): Promise<void> {
+    for (const line of lines) {
+      await this.#pace();
+      this.#count += 1;
+      const problem = await this.#desk.say(line);
+      if (problem !== undefined) this.#note(`line ${this.#count}: ${problem}`);
+    }
+  }
+
+  async #pace(): Promise<void> {
+    const now = performance.now();
+    if (now - this.#second >= 1000) {
+      this.#second = now;
+      this.#inSecond = 0;
+    }
+    this.#inSecond += 1;
+    if (this.#inSecond > MAX_LINES_PER_SECOND) await sleep(this.#second + 1000 - now);
+  }
+
+  #note(problem: string): void {
+    if (this.#problems.length < MAX_PROBLEMS) this.#problems.push(problem);
+    else this.#untold += 1;
+  }
+
+  #tell(): void {
+    if (this.#problems.length === 0) return;
+    if (this.#untold > 0) this.#problems.push(`and ${this.#untold} more lines`);
+    const text = `${this.#problems.join('\n')}\n`;
+    // Who does not read what is wrong is told no more of it.
+    if (this.#socket.writableLength === 0) this.#socket.write(text);
+    this.#problems = [];
+    this.#untold = 0;
+  }
+}

@@ -1,0 +1,146 @@
+/** The port for lines over real sockets: nothing is answered where all is well, and nothing is lost by who does not wait for an answer. */
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { after, before, beforeEach, test } from 'node:test';
+import { LinesServer } from '../../../src/http/lines-server.js';
+import type { Read } from '../../../src/outside/line-reader.js';
+import { happens, until } from '../../support/until.js';
+
+let said: string[] = [];
+let wait: () => Promise<void> = async () => {};
+const desk = {
+  say: async (line: Read) => {
+    await wait();
+    said.push(typeof line === 'string' ? line : line.code);
+    return typeof line === 'string' && !line.startsWith('bad') ? undefined : 'it is bad';
+  },
+};
+let server: LinesServer;
+before(async () => {
+  server = await LinesServer.listen('127.0.0.1', 0, desk);
+});
+after(() => server.close());
+beforeEach(() => {
+  said = [];
+  wait = async () => {};
+});
+
+async function open(to = server): Promise<{ socket: Socket; heard: () => string }> {
+  const socket = connect({ port: to.port, host: '127.0.0.1', allowHalfOpen: true });
+  let all = '';
+  socket.on('error', () => {});
+  socket.setEncoding('utf8').on('data', (data) => {
+    all += data;
+  });
+  await happens(socket, 'connect');
+  return { socket, heard: () => all };
+}
+
+test('lines are said in their order, and nothing is answered; the last may lack its end', async () => {
+  const { socket, heard } = await open();
+  socket.write('one\r\ntwo\n\nth');
+  await until(() => said.length === 2);
+  socket.end('ree');
+  await happens(socket, 'close');
+  assert.deepEqual(said, ['one', 'two', 'three']);
+  assert.equal(heard(), '');
+});
+
+test('what is wrong is answered with the number of its line: while the connection goes on, and at its end', async () => {
+  const { socket, heard } = await open();
+  socket.write(`fine\nbad\n${'x'.repeat(10_000)}\n`);
+  await until(() => heard() === 'line 2: it is bad\nline 3: it is bad\n');
+  socket.end('bad\n');
+  await happens(socket, 'close');
+  assert.equal(heard(), 'line 2: it is bad\nline 3: it is bad\nline 4: it is bad\n');
+});
+
+test('of many that are wrong some are told, and how many more there are', async () => {
+  const { socket, heard } = await open();
+  socket.end('bad\n'.repeat(250));
+  await happens(socket, 'close');
+  const told = heard().trim().split('\n');
+  assert.equal(told.length, 101);
+  assert.equal(told.at(-1), 'and 150 more lines');
+});
+
+test('who leaves at once, as nc -q0 does, has all its lines said, also behind one that is wrong', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  wait = () => released;
+  const { socket } = await open();
+  const lines = Array.from({ length: 900 }, (_, at) => `${at % 7 === 0 ? 'bad' : 'line'} ${at}`);
+  const padding = ' '.repeat(500);
+  // More than is read at once: the rest waits in the kernel, when its sender is gone.
+  socket.end(lines.map((line) => `${line}${padding}\n`).join(''), () => socket.destroy());
+  await happens(socket, 'close');
+  release();
+  await until(() => said.length === lines.length);
+  assert.deepEqual(
+    said.map((line) => line.trim()),
+    lines,
+  );
+});
+
+test('a sender that is faster than its lines are said waits; another one does not wait for it', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const own = await LinesServer.listen('127.0.0.1', 0, {
+    say: async (line) => {
+      if (line !== 'hello') await released;
+      return desk.say(line);
+    },
+  });
+  const fast = await open(own);
+  const chunk = `${'x'.repeat(1000)}\n`.repeat(1000);
+  for (let count = 0; count < 10; count += 1) fast.socket.write(chunk);
+  await until(() => fast.socket.writableLength > 0);
+  const other = await open(own);
+  other.socket.end('hello\n');
+  await happens(other.socket, 'close');
+  assert.deepEqual(said, ['hello']);
+  assert.ok(fast.socket.writableLength > 0);
+  fast.socket.resetAndDestroy();
+  release();
+  await own.close();
+});
+
+test('as many may send as there is room for; one more hears that, and comes in when another one leaves', async () => {
+  const many = await Promise.all(Array.from({ length: 101 }, () => open()));
+  await until(() => many.filter(({ heard }) => heard() !== '').length === 1);
+  const [refused] = many.filter(({ heard }) => heard() !== '');
+  assert.equal(refused?.heard(), 'as many send lines already as may: 100\n');
+  for (const { socket } of many) socket.destroy();
+  await until(async () => {
+    const { socket } = await open();
+    socket.end('again\n');
+    await happens(socket, 'close');
+    return said.includes('again');
+  });
+});
+
+test('close: what has come is said before', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  wait = () => released;
+  const other = await LinesServer.listen('127.0.0.1', 0, desk);
+  const socket = connect({ port: other.port, host: '127.0.0.1' });
+  let asked = 0;
+  wait = () => {
+    asked += 1;
+    return released;
+  };
+  socket.write('one\ntwo\n');
+  await until(() => asked === 1);
+  const closed = other.close();
+  release();
+  await closed;
+  assert.deepEqual(said, ['one', 'two']);
+  socket.destroy();
+});
