@@ -5,9 +5,8 @@
  *   {lines, [Line]}                                                  one ok | {error, Text} for each, in their order
  */
 
-import { idOfTerm } from '../comet/ids.js';
-import { readContent, textBytes } from '../comet/message.js';
-import type { CometDesk, Publication } from '../comet/ports.js';
+import type { CometDesk } from '../comet/ports.js';
+import { readPublication } from '../comet/publication.js';
 import { MegaphoneError } from '../errors.js';
 import { Atom, atom, binary, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { Speaker } from './speaker.js';
@@ -27,17 +26,17 @@ export class Requests {
 
   /** `undefined`: it is none of these. */
   answer(request: Term): Promise<Term> | undefined {
-    const [word, first, second, third] = request instanceof Tuple ? request.elements : [];
-    const length = request instanceof Tuple ? request.elements.length : 0;
+    const [word, ...rest] = request instanceof Tuple ? request.elements : [];
     const name = word instanceof Atom ? word.name : '';
-    if (name === 'publish' && (length === 3 || length === 4)) return this.#publish(first, second, third);
-    if (name === 'lines' && length === 2) return this.#lines(first);
+    if (name === 'publish') return this.#publish(new Tuple(rest));
+    if (name === 'lines' && rest.length === 1) return this.#lines(rest[0]);
     return undefined;
   }
 
-  async #publish(ids: Term | undefined, body: Term | undefined, meta: Term | undefined): Promise<Term> {
-    const publication = publicationOf(ids, body, meta);
-    if (publication === undefined) return error('OUTSIDE_BAD_PUBLICATION');
+  async #publish(term: Term): Promise<Term> {
+    const publication = readPublication(term);
+    const hasName = publication !== undefined && !/[\r\n]/.test(publication.meta.event ?? '');
+    if (!hasName || publication.ids.length > MAX_IDS) return error('OUTSIDE_BAD_PUBLICATION');
     try {
       await this.#desk.publish([publication]);
       return atom('ok');
@@ -57,20 +56,6 @@ export class Requests {
     }
     return answers;
   }
-}
-
-function publicationOf(
-  to: Term | undefined,
-  text: Term | undefined,
-  map: Term | undefined,
-): Publication | undefined {
-  const terms = Array.isArray(to) ? (to as readonly Term[]) : [to];
-  const ids = terms.flatMap((term) => idOfTerm(term) ?? []);
-  const body = textBytes(text);
-  const isWhole = ids.length === terms.length && ids.length > 0 && ids.length <= MAX_IDS;
-  if (!isWhole || body === undefined || !(map === undefined || map instanceof Map)) return undefined;
-  const { meta = {}, isVoid } = readContent(body, map);
-  return isVoid ? undefined : { ids, body, meta };
 }
 
 const error = (code: string): Term => tuple(atom('error'), atom(code));
