@@ -5,7 +5,7 @@
 set -euo pipefail
 
 run=(make g++ python3 curl procps erlang-base erlang-dev ejabberd)
-test=(haproxy nginx caddy prometheus shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium systemd)
+test=(haproxy nginx caddy prometheus shellcheck iproute2 openssl erlang-dialyzer erlang-eunit erlang-proper-dev erlang-jinterface default-jdk-headless chromium systemd netcat-openbsd)
 # Beside what run has. Without linux-perf the benchmarks count no system calls.
 bench=(haproxy prosody linux-perf pushpin nginx libnginx-mod-nchan)
 

@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { Instance } from '../../scripts/support/instance.js';
 import { addModule, setModuleOptions } from '../../scripts/support/module-options.js';
 import { freePorts } from '../../scripts/support/ports.js';
+import { root } from '../../scripts/support/root.js';
 import { happens, until } from '../support/until.js';
 import { BoshSession, message, ping } from './conformance/bosh-session.js';
 import { printed } from './support/printed.js';
@@ -53,6 +54,24 @@ describe('a line from outside', { timeout: 240_000 }, () => {
     const named = await gets(alice, 'grün');
     assert.match(named, /from='backup@localhost'/);
     assert.ok(named.includes('grün \ufffd[0m'), named);
+    await alice.terminate();
+  });
+
+  it('comes by megaphone cat, which tells what was not said', async () => {
+    const alice = await login(instance.alice, 'web');
+    const file = join(instance.var, `gateway_test${process.pid}`, 'megaphone.yml');
+    const { PATH } = process.env;
+    const { ERL_EPMD_PORT } = instance.env;
+    const program = [join(root, 'dist/src/main.js'), 'cat', '--config', file];
+    const cat = promisify(execFile)(process.execPath, program, {
+      env: { PATH, ERL_EPMD_PORT, HOME: instance.var },
+    });
+    cat.child.stdin?.end('@alice,@nobody from a pipe\n@alice and again\n');
+    await assert.rejects(cat, ({ code, stderr }: { readonly code: number; readonly stderr: string }) => {
+      assert.deepEqual([code, stderr], [1, 'line 1: @nobody: there is no such user [OUTSIDE_NOT_SAID]\n']);
+      return true;
+    });
+    assert.match(await gets(alice, 'and again'), /from='localhost'/);
     await alice.terminate();
   });
 

@@ -18,6 +18,8 @@ const { PATH: path } = process.env;
 /** A directory with a configuration, and the programs that were run there. */
 export class Workplace {
   readonly directory = mkdtempSync(join(tmpdir(), 'megaphone-cli-'));
+  /** The program's own file. */
+  readonly main = MAIN;
   readonly #programs: Program[] = [];
 
   constructor(settings: Readonly<Record<string, unknown>>) {
