@@ -7,12 +7,16 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { freePort } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
+import { printed } from '../../ejabberd/support/printed.js';
 import { until } from '../../support/until.js';
 import { type Program, Workplace } from './program.js';
 import { Cluster, loadModule, play } from './support.js';
 
 const TOKEN = 'correct-horse-battery-staple';
 const sh = promisify(execFile);
+const THIS = 'test/erlang/gateway/outside.test.ts';
+const [[PUBLISH = '', PUBLISH_INPUT = ''] = [], [OVER_HTTP = ''] = []] = printed('docs/comet.md', THIS);
+const [[CAT = ''] = [], [NC = ''] = []] = printed('docs/outside.md', THIS);
 
 let cluster: Cluster;
 let erl: Erl;
@@ -135,10 +139,10 @@ test('a process calls {publish, …} and hears ok; a page of the id gets it', as
 });
 
 test('megaphone publish sends a text, its own or that of its input, and is silent', async () => {
-  assert.equal(await shell("megaphone publish 123 'Backup done' --event backup"), '');
+  assert.equal(await shell(PUBLISH), '');
   await page.hears('Backup done');
   assert.match(page.heard, /event: backup\n/);
-  assert.equal(await shell('df -h | megaphone publish 123 -'), '');
+  assert.equal(await shell(PUBLISH_INPUT), '');
   await until(() => page.texts.some((text) => text.startsWith('Filesystem')));
 });
 
@@ -153,24 +157,23 @@ test('megaphone publish says why nobody took it', async () => {
 });
 
 test('POST /publish with the token, as the documents print it', async () => {
-  const body = `'{"items": [{"channel": "123", "formats": {"http-stream": {"content": "over HTTP"}}}]}'`;
-  const url = `http://localhost:${admin}/publish`;
-  assert.equal(await shell(`curl -s -H "Authorization: Bearer $TOKEN" ${url} -d ${body}`), 'Published\n');
+  const command = OVER_HTTP.replace('9080', `${admin}`);
+  assert.equal(await shell(command.replace('Backup done', 'over HTTP')), 'Published\n');
   await page.hears('over HTTP');
-  assert.match(await shell(`curl -s ${url} -d ${body}`), /That is not the token/);
+  assert.match(await shell(command.replace('$TOKEN', 'wrong')), /That is not the token/);
 });
 
 test('lines go to rooms, users and pages, by megaphone cat and by nc; only what is wrong is told', async () => {
-  assert.equal(await shell('echo "#room,@alice,%123 Backup done at last" | megaphone cat'), '');
-  await page.hears('Backup done at last');
-  assert.equal(await shell(`echo "Backup done, too" | nc -q0 localhost ${lines}`), '');
+  assert.equal(await shell(CAT), '');
+  await until(() => page.texts.filter((text) => text === 'Backup done').length === 2);
+  assert.equal(await shell(NC.replace('12345', `${lines}`)), '');
   assert.equal(await shell(`printf '%%123 one\\n%%123 two' | nc -q1 127.0.0.1 ${lines}`), '');
   await page.hears('two');
-  await until(async () => (await said()).includes('too'));
+  await until(async () => (await said()).includes('ops'));
   assert.equal(
     await said(),
-    '[{[{room,<<"room">>},{user,<<"alice">>}],<<"ci@example.org">>,<<"Backup done at last">>},' +
-      '{[{room,<<"ops">>}],<<"ci@example.org">>,<<"Backup done, too">>}]',
+    '[{[{room,<<"room">>},{user,<<"alice">>}],<<"ci@example.org">>,<<"Backup done">>},' +
+      '{[{room,<<"ops">>}],<<"ci@example.org">>,<<"Backup done">>}]',
   );
   const bad = '%123 good\n@alise,%123 half\n@ bad\n';
   const told = [
