@@ -426,6 +426,29 @@ describe('events', { timeout: 240_000 }, () => {
     await alice.terminate();
   });
 
+  it('tell of all who go as the server stops, and go on with larger numbers when it is back', async () => {
+    const portal = await Portal.open();
+    await tell({ events: ['logins', 'logouts'], events_to: `http://127.0.0.1:${portal.port}/` });
+    const { jid } = await login(instance.alice, 'web');
+    await instance.script('ejabberd.sh', 'stop');
+    assert.deepEqual(
+      portal.lines.map((line) => [line.event, line.jid]),
+      [
+        ['login', jid],
+        ['logout', jid],
+      ],
+    );
+    await instance.script('ejabberd.sh', 'start');
+    await server.reconnect();
+    // The gateway looks once a second whether the module is back.
+    await until(async () => (await BoshSession.create(instance.gatewayUrl)).creation.status !== 503);
+    const alice = await login(instance.alice, 'web');
+    await until(() => portal.lines.length === 3);
+    assert.ok((portal.lines[2]?.number ?? 0) > (portal.lines[1]?.number ?? 0) + 1);
+    await portal.close();
+    await alice.terminate();
+  });
+
   it('are off, and cost nothing then', async () => {
     await tell({});
     const hooks = await server.print(
