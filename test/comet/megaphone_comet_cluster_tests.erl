@@ -24,6 +24,7 @@ pages_test_() ->
         {"nothing is lost when links break", fun broken_links/0},
         {"nothing is lost when routers crash", fun crashed_routers/0},
         {"a gateway that does not read gets all later", fun frozen_gateway/0},
+        {"a sender that is killed leaves a hole, and no more", fun killed_sender/0},
         {"a node that starts anew is heard once", fun new_life/0},
         {"who was away for too long is told so", fun too_long/0}
     ]).
@@ -249,19 +250,34 @@ frozen_gateway() ->
     [await_open(P, 2) || P <- [Page, Other]],
     #{busy := Before} = on(n1, megaphone_router, stats, []),
     Os = on(g1, os, getpid, []),
+    Any = on(g1, erlang, whereis, [any]),
     _ = os:cmd("kill -STOP " ++ Os),
     try
         %% More than its link takes, to another id.
         Large = binary:copy(<<"x">>, 65536),
         [ok = on(n1, megaphone_router, send, [<<"other">>, Large]) || _ <- lists:seq(1, 200)],
         ?assertMatch(#{busy := Busy} when Busy > Before, on(n1, megaphone_router, stats, [])),
-        [ok = on(n1, megaphone_router, send, [207, integer_to_binary(N)]) || N <- lists:seq(1, 20)]
+        [ok = on(n1, megaphone_router, send, [207, integer_to_binary(N)]) || N <- lists:seq(1, 20)],
+        %% It said hello again before, and that comes now: the router goes on with others.
+        _ = on(n1, erlang, send, [megaphone_router, {Any, hello, 1, gateway}]),
+        ok = on(n1, gen_server, call, [megaphone_router, {logout, Any}, 20000])
     after os:cmd("kill -CONT " ++ Os) end,
     comet_nodes:await(what_was_missed, fun() -> case got(pages, Page) of {Got, _, _} when length(Got) =:= 20 -> true; Had -> Had end end),
     ?assertMatch({_, 0, _}, got(pages, Page)),
     ?assertEqual([integer_to_binary(N) || N <- lists:seq(1, 20)], element(1, got(pages, Page))),
     %% Those are too large to be kept.
     comet_nodes:await(gap, fun() -> element(2, got(pages, Other)) > 0 end).
+
+%% It has a number, and is not in the ring.
+killed_sender() ->
+    Page = page(210, [g1, g2]),
+    await_open(Page, 2),
+    ok = on(n1, megaphone_router, send, [210, <<"before">>]),
+    {_, _, _} = on(n1, megaphone_comet_table, next, [210]),
+    ok = on(n1, megaphone_router, send, [210, <<"behind">>]),
+    comet_nodes:await(behind, fun() -> case got(pages, Page) of {[<<"before">>, <<"behind">>], 1, _} -> true; Other -> Other end end),
+    ok = on(n1, megaphone_router, send, [210, <<"later">>]),
+    comet_nodes:await(later, fun() -> case got(pages, Page) of {[<<"before">>, <<"behind">>, <<"later">>], 1, _} -> true; Other -> Other end end).
 
 too_long() ->
     Page = page(208, [g1, g2]),

@@ -13,7 +13,11 @@ router_test_() ->
         {timeout, 60, {"a router that is killed knows all again", fun crash/0}},
         {timeout, 60, {"many at once log in, and end", fun churn/0}},
         {timeout, 60, {"whoever sends a name a term gets it sent", fun by_name/0}},
-        {timeout, 60, {"what makes no sense changes nothing", fun nonsense/0}}
+        {timeout, 60, {"what makes no sense changes nothing", fun nonsense/0}},
+        {timeout, 60, {"a number is for what pages get", fun numbers/0}},
+        {timeout, 60, {"a place that nobody gave out is told so", fun no_place/0}},
+        {timeout, 60, {"a message that is under way to the ring is waited for", fun under_way/0}},
+        {timeout, 60, {"the end of a process with many ids holds up nobody", fun many_ids/0}}
     ]}.
 
 begin_app() -> {ok, Started} = application:ensure_all_started(megaphone_comet), Started.
@@ -121,3 +125,77 @@ nonsense() ->
     ?assertEqual({error, unknown_request}, gen_server:call(Router, what)),
     ?assertEqual(Router, whereis(megaphone_router)),
     ?assertMatch(#{ids := 0}, megaphone_router:stats()).
+
+%% A hole would be told to pages as something that they missed.
+numbers() ->
+    ok = megaphone_router:login(1, self()),
+    Number = megaphone_comet_table:number(1),
+    ok = megaphone_router:send_all([1, 2], {no, text}),
+    ok = megaphone_router:send(1, {no, text}, #{}),
+    ?assertEqual([{no, text}, {1, {no, text}, #{}}], got()),
+    ?assertEqual(Number, megaphone_comet_table:number(1)),
+    ok = megaphone_router:send(1, <<"text">>),
+    ?assertEqual(Number + 1, megaphone_comet_table:number(1)).
+
+%% Pages bring their places, and may bring any.
+no_place() ->
+    true = register(any, self()),
+    ok = megaphone_router:login(1, self()),
+    Number = megaphone_comet_table:number(1),
+    Router = whereis(megaphone_router),
+    Router ! {self(), replay, ask, 1, 1 bsl 52},
+    receive {replay, _, ask, 1, Messages, To, Whole} -> ?assertEqual({[], Number, false}, {Messages, To, Whole}) after 10000 -> error(no_answer) end,
+    ?assertEqual(Router, whereis(megaphone_router)),
+    true = unregister(any).
+
+%% As when whoever sends is not scheduled for a while.
+under_way() ->
+    true = register(any, self()),
+    ok = megaphone_router:login(1, self()),
+    Since = megaphone_comet_table:number(1),
+    Keep = fun(Body) ->
+        {Number, _, _} = megaphone_comet_table:next(1),
+        true = megaphone_comet_ring:keep(1, Number, Body, #{})
+    end,
+    true = Keep(<<"1">>),
+    {Late, _, _} = megaphone_comet_table:next(1),
+    true = Keep(<<"3">>),
+    ok = megaphone_comet_replay:answer(node(), ask, 1, Since, 1),
+    Again = fun() -> receive {replay_again, Gateway, ask, 1, Since, Time} -> megaphone_comet_replay:answer(Gateway, ask, 1, Since, Time) after 10000 -> error(not_again) end end,
+    ok = Again(),
+    ok = Again(),
+    true = megaphone_comet_ring:keep(1, Late, <<"2">>, #{}),
+    ok = Again(),
+    receive {replay, _, ask, 1, Messages, _, Whole} -> ?assertEqual({[<<"1">>, <<"2">>, <<"3">>], true}, {[Body || {_, Body, _} <- Messages], Whole}) after 10000 -> error(no_answer) end,
+    %% What is gone from the ring, is: the answer comes at once.
+    [true = Keep(<<>>) || _ <- lists:seq(1, 65)],
+    ok = megaphone_comet_replay:answer(node(), ask, 1, Late - 1, 1),
+    receive {replay, _, ask, 1, _, _, false} -> ok after 0 -> error(no_answer) end,
+    %% A sender that was killed in between is not waited for for ever.
+    {_, _, _} = megaphone_comet_table:next(1),
+    Last = megaphone_comet_table:number(1) - 1,
+    ok = megaphone_comet_replay:answer(node(), ask, 1, Last, 1),
+    Wait = fun Wait() ->
+        receive
+            {replay_again, Gateway, ask, 1, Last, Time} -> ok = megaphone_comet_replay:answer(Gateway, ask, 1, Last, Time), Wait();
+            {replay, _, ask, 1, [], _, false} -> ok
+        after 10000 -> error(no_answer)
+        end
+    end,
+    ok = Wait(),
+    true = unregister(any).
+
+many_ids() ->
+    Client = client(),
+    [ok = megaphone_router:login(Id, Client) || Id <- lists:seq(1, 5000)],
+    Router = whereis(megaphone_router),
+    ok = sys:suspend(Router),
+    true = exit(Client, kill),
+    comet_nodes:await(end_is_told, fun() -> case process_info(Router, message_queue_len) of {_, 0} -> none; _ -> true end end),
+    Ref = make_ref(),
+    Router ! {'$gen_call', {self(), Ref}, {logout, self()}},
+    ok = sys:resume(Router),
+    receive {Ref, ok} -> ok after 10000 -> error(no_answer) end,
+    #{ids := Left} = megaphone_router:stats(),
+    ?assert(Left > 0),
+    await_ids(0).

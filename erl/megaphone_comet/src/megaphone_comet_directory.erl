@@ -18,8 +18,8 @@
 -define(TICK_MS, 200).
 %% Every so many ticks a router that never said welcome hears hello again.
 -define(GREET_TICKS, 25).
-%% Ids in one term.
--define(MOST, 1000).
+%% Ids of a process that ended, in one step among other work.
+-define(STEP, 1000).
 
 -record(place, {
     kind :: kind(),
@@ -35,8 +35,8 @@
     missed = #{} :: #{node() => true},
     %% Of the processes that are logged in here.
     monitors = #{} :: #{pid() => reference()},
-    %% What other routers are to be told: the last word on each id.
-    news = #{} :: #{id() => login | logout},
+    %% What they are to be told next.
+    news = megaphone_comet_news:new() :: megaphone_comet_news:news(),
     lingering :: megaphone_comet_lingering:lingering(),
     sweep = none :: none | megaphone_comet_sweep:sweep(),
     ticks = 0 :: non_neg_integer()
@@ -87,32 +87,28 @@ handle_info({welcome, From, _}, #router{welcome = Welcome} = R) when is_pid(From
 handle_info({From, What, Ids}, R) when is_pid(From), is_list(Ids), What =:= login orelse What =:= logout ->
     {noreply, told(What, From, Ids, R)};
 handle_info({From, replay, Ask, Id, Since}, R) when is_pid(From), is_integer(Since), Since >= 0 ->
-    ok = megaphone_comet_replay:answer(node(From), Ask, megaphone_comet_id:canonical(Id), Since, first),
+    ok = megaphone_comet_replay:answer(node(From), Ask, megaphone_comet_id:canonical(Id), Since, 1),
     {noreply, R};
-handle_info({replay_again, Gateway, Ask, Id, Since}, R) ->
-    ok = megaphone_comet_replay:answer(Gateway, Ask, Id, Since, again),
+handle_info({replay_again, Gateway, Ask, Id, Since, Time}, R) ->
+    ok = megaphone_comet_replay:answer(Gateway, Ask, Id, Since, Time),
     {noreply, R};
-handle_info({'DOWN', Monitor, process, {any, Node}, _}, R) ->
-    {noreply, down(Node, Monitor, R)};
+handle_info({'DOWN', Monitor, process, {any, Node}, _}, R) -> {noreply, down(Node, Monitor, R)};
 handle_info({'DOWN', Monitor, process, Pid, _}, #router{monitors = Monitors} = R) ->
     case Monitors of
-        #{Pid := Monitor} -> {noreply, logout_all(Pid, R#router{monitors = maps:remove(Pid, Monitors)})};
+        #{Pid := Monitor} -> {noreply, ended(Pid, R#router{monitors = maps:remove(Pid, Monitors)})};
         #{} -> {noreply, down(node(Pid), Monitor, R)}
     end;
-handle_info(news, R) ->
-    {noreply, flush(R)};
+handle_info({ended, Pid}, R) -> {noreply, ended(Pid, R)};
+handle_info(news, R) -> {noreply, flush(R)};
 handle_info(sweep, #router{sweep = Sweep, lingering = Lingering} = R) ->
     {noreply, swept(megaphone_comet_sweep:step(Sweep, Lingering), R)};
 %% One of two is enough, and the other answers.
-handle_info({nodeup, Node}, R) when Node > node() ->
-    {noreply, hello(Node, R)};
+handle_info({nodeup, Node}, R) when Node > node() -> {noreply, hello(Node, R)};
 handle_info(tick, R) ->
     _ = erlang:send_after(?TICK_MS, self(), tick),
     {noreply, tick(R)};
-handle_info(linger, R) ->
-    {noreply, expire(R)};
-handle_info(_, R) ->
-    {noreply, R}.
+handle_info(linger, R) -> {noreply, expire(R)};
+handle_info(_, R) -> {noreply, R}.
 
 %%% Processes of this node
 
@@ -126,6 +122,13 @@ unwatch(Pid, #router{monitors = Monitors} = R) ->
         {Monitor, Rest} -> true = erlang:demonitor(Monitor, [flush]), R#router{monitors = Rest};
         error -> R
     end.
+
+%% Some of its ids; the others behind all that waits now.
+-spec ended(pid(), #router{}) -> #router{}.
+ended(Pid, R) ->
+    Ids = megaphone_comet_logins:ids_of(Pid, ?STEP),
+    _ = length(Ids) =:= ?STEP andalso (self() ! {ended, Pid}),
+    lists:foldl(fun(Id, Acc) -> logout(Id, Pid, Acc) end, R, Ids).
 
 -spec logout_all(pid(), #router{}) -> #router{}.
 logout_all(Pid, R) -> lists:foldl(fun(Id, Acc) -> logout(Id, Pid, Acc) end, R, megaphone_comet_logins:ids_of(Pid)).
@@ -143,22 +146,15 @@ news(_, _, #router{welcome = Welcome} = R) when map_size(Welcome) =:= 0 ->
     R;
 news(What, Id, #router{news = News} = R) ->
     _ = map_size(News) =:= 0 andalso (self() ! news),
-    R#router{news = News#{Id => What}}.
+    R#router{news = megaphone_comet_news:add(What, Id, News)}.
 
 -spec flush(#router{}) -> #router{}.
 flush(#router{news = News, welcome = Welcome} = R) ->
-    Terms = [{self(), What, Ids} || What <- [logout, login], Ids <- parts([Id || {Id, W} <- maps:to_list(News), W =:= What])],
-    lists:foldl(fun(Node, Acc) -> tell(Node, Terms, Acc) end, R#router{news = #{}}, maps:keys(Welcome)).
+    Terms = megaphone_comet_news:terms(News),
+    lists:foldl(fun(Node, Acc) -> tell(Node, Terms, Acc) end, R#router{news = megaphone_comet_news:new()}, maps:keys(Welcome)).
 
 -spec tell_all(node(), #router{}) -> #router{}.
-tell_all(Node, R) -> tell(Node, [{self(), login, Ids} || Ids <- parts(megaphone_comet_logins:ids())], R).
-
--spec parts([id()]) -> [[id()]].
-parts([]) -> [];
-parts(Ids) when length(Ids) =< ?MOST -> [Ids];
-parts(Ids) ->
-    {Part, Rest} = lists:split(?MOST, Ids),
-    [Part | parts(Rest)].
+tell_all(Node, R) -> tell(Node, megaphone_comet_news:all(megaphone_comet_logins:ids()), R).
 
 %% One that does not read misses some, and is told all later: nobody waits for it.
 -spec tell(node(), [tuple()], #router{}) -> #router{}.
@@ -182,11 +178,13 @@ hello(Node, #router{missed = Missed} = R) -> tell(Node, [{self(), hello, ?VERSIO
 -spec greeted(kind(), pid(), #router{}) -> #router{}.
 greeted(Kind, From, #router{places = Places} = R) ->
     Node = node(From),
-    Phase = case Places of
-        #{Node := #place{monitor = Old, phase = Known}} -> true = erlang:demonitor(Old, [flush]), Known;
-        #{} -> unknown
+    {Phase, Monitor} = case Places of
+        %% A monitor goes by the link: while that has no room, whoever sets one stands still. Who says hello again may have missed the answer
+        %% for want of room.
+        #{Node := #place{pid = From, kind = Kind, monitor = Same, phase = Known}} when Known =/= sweeping -> {Known, Same};
+        #{Node := #place{monitor = Old, phase = Known}} -> true = erlang:demonitor(Old, [flush]), {Known, monitor_place(Kind, From)};
+        #{} -> {unknown, monitor_place(Kind, From)}
     end,
-    Monitor = erlang:monitor(process, case Kind of gateway -> {any, Node}; router -> From end),
     Place = #place{kind = Kind, pid = From, monitor = Monitor, phase = megaphone_comet_place:next(Phase, hello)},
     R1 = entered(Node, Phase, R#router{places = Places#{Node => Place}}),
     %% A router that has just come does not know this one.
@@ -194,6 +192,10 @@ greeted(Kind, From, #router{places = Places} = R) ->
         true -> hello(Node, R1);
         false -> R1
     end.
+
+-spec monitor_place(kind(), pid()) -> reference().
+monitor_place(gateway, From) -> erlang:monitor(process, {any, node(From)});
+monitor_place(router, From) -> erlang:monitor(process, From).
 
 -spec is_welcome(node(), #place{}, #router{}) -> boolean().
 is_welcome(Node, #place{kind = Kind, pid = Pid}, #router{welcome = Welcome}) ->

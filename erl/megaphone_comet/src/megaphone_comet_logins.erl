@@ -4,7 +4,7 @@
 %%% login no more than one with two. The router's process writes; whoever sends reads.
 -module(megaphone_comet_logins).
 
--export([create/0, add/2, remove/2, ids_of/1, deliver/2, pids/0, ids/0]).
+-export([create/0, add/2, remove/2, ids_of/1, ids_of/2, deliver/2, pids/0, ids/0]).
 
 -type id() :: megaphone_comet_id:canonical().
 
@@ -39,6 +39,14 @@ remove(Id, Pid) ->
 
 -spec ids_of(pid()) -> [id()].
 ids_of(Pid) -> ets:select(?BY_PID, [{{{Pid, '$1'}}, [], ['$1']}]).
+
+%% @doc So many of them.
+-spec ids_of(pid(), pos_integer()) -> [id()].
+ids_of(Pid, Most) ->
+    case ets:select(?BY_PID, [{{{Pid, '$1'}}, [], ['$1']}], Most) of
+        {Ids, _} -> Ids;
+        '$end_of_table' -> []
+    end.
 
 %% @doc To all of this id: how many.
 -spec deliver(id(), term()) -> non_neg_integer().

@@ -7,7 +7,7 @@
 %%% A row begins with the time in microseconds: its numbers are larger than those of an earlier row, or of an earlier life.
 -module(megaphone_comet_table).
 
--export([create/0, next/1, number/1, places/1, join/3, leave/4, expire/2, count/0, chunk/1, done/0]).
+-export([create/0, next/1, number/1, nodes/1, places/1, join/3, leave/4, expire/2, count/0, chunk/1, done/0]).
 -export_type([kind/0, row/0, chunk/0]).
 
 -type id() :: megaphone_comet_id:canonical().
@@ -57,6 +57,14 @@ number(Id) ->
     case ets:lookup(?TABLE, Id) of
         [{_, Number, _, _}] -> Number;
         [] -> none
+    end.
+
+%% @doc Where processes have it.
+-spec nodes(id()) -> [node()].
+nodes(Id) ->
+    case ets:lookup(?TABLE, Id) of
+        [{_, _, _, Nodes}] -> Nodes;
+        [] -> []
     end.
 
 -spec places(id()) -> [node()].

@@ -85,14 +85,20 @@ go(Ids, Msg, Text, Meta) ->
     megaphone_comet_stats:add(delivered, Delivered).
 
 -spec look(canonical(), binary() | none, map(), #way{}) -> #way{}.
+%% A number is for what pages get: one that they did not get would be missed.
+look(Id, none, _, #way{nobody = Nobody, sent = Sent} = Way) ->
+    case megaphone_comet_table:nodes(Id) of
+        [] -> Way#way{nobody = Nobody + 1};
+        Nodes -> by_nodes(Id, Nodes, Way#way{sent = Sent + 1})
+    end;
 look(Id, Text, Meta, #way{nobody = Nobody, sent = Sent} = Way) ->
     case megaphone_comet_table:next(Id) of
         none -> Way#way{nobody = Nobody + 1};
         {Number, Gateways, Nodes} -> by_nodes(Id, Nodes, by_gateways({Id, Number}, Gateways, Text, Meta, Way#way{sent = Sent + 1}))
     end.
 
--spec by_gateways({canonical(), pos_integer()}, [node()] | integer(), binary() | none, map(), #way{}) -> #way{}.
-by_gateways(_, Gateways, Text, _, Way) when Gateways =:= []; Text =:= none ->
+-spec by_gateways({canonical(), pos_integer()}, [node()] | integer(), binary(), map(), #way{}) -> #way{}.
+by_gateways(_, [], _, _, Way) ->
     Way;
 by_gateways({Id, Number} = Pair, Gateways, Text, Meta, #way{gateways = Known, kept = Kept} = Way) ->
     More = case megaphone_comet_ring:keep(Id, Number, Text, Meta) of true -> 1; false -> 0 end,
@@ -121,8 +127,10 @@ to_node(Node, Ids, Msg) ->
     end.
 
 -spec to_gateway(node(), [{canonical(), pos_integer()}], binary(), map()) -> ok.
+to_gateway(_, [], _, _) ->
+    ok;
 to_gateway(Gateway, Pairs, Text, Meta) ->
-    {Now, Later} = case length(Pairs) > ?MOST_IDS of true -> lists:split(?MOST_IDS, Pairs); false -> {Pairs, []} end,
+    Now = lists:sublist(Pairs, ?MOST_IDS),
     case erlang:send({any, Gateway}, {message, node(), Now, Text, Meta}, [nosuspend, noconnect]) of
         ok -> megaphone_comet_stats:add(to_gateways, 1);
         nosuspend ->
@@ -131,4 +139,4 @@ to_gateway(Gateway, Pairs, Text, Meta) ->
         %% It is told all when it is back.
         noconnect -> ok
     end,
-    case Later of [] -> ok; _ -> to_gateway(Gateway, Later, Text, Meta) end.
+    to_gateway(Gateway, lists:nthtail(length(Now), Pairs), Text, Meta).
