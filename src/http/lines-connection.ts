@@ -34,16 +34,15 @@ export class LinesConnection {
     this.#socket = socket;
     this.#desk = desk;
     socket.on('data', (bytes) => {
-      clearTimeout(this.#quiet);
       socket.pause();
-      this.#saying = this.#say(this.#reader.read(bytes)).then(() => {
+      this.#then(this.#reader.read(bytes), () => {
         this.#quiet = setTimeout(() => this.#tell(), QUIET_MS).unref();
         socket.resume();
       });
     });
+    // It may come while the last lines are being said, paused or not.
     socket.on('end', () => {
-      clearTimeout(this.#quiet);
-      this.#saying = this.#say(this.#reader.end()).then(() => {
+      this.#then(this.#reader.end(), () => {
         this.#tell();
         socket.end();
       });
@@ -57,6 +56,12 @@ export class LinesConnection {
     await Promise.race([this.#saying, sleep(FINISH_MS, undefined, { ref: false })]);
     this.#tell();
     this.#socket.destroySoon();
+  }
+
+  /** Behind what is being said. */
+  #then(lines: readonly Read[], done: () => void): void {
+    clearTimeout(this.#quiet);
+    this.#saying = this.#saying.then(() => this.#say(lines)).then(done);
   }
 
   async #say(lines: readonly Read[]): Promise<void> {

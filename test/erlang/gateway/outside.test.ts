@@ -167,7 +167,7 @@ test('lines go to rooms, users and pages, by megaphone cat and by nc; only what 
   assert.equal(await shell(CAT), '');
   await until(() => page.texts.filter((text) => text === 'Backup done').length === 2);
   assert.equal(await shell(NC.replace('12345', `${lines}`)), '');
-  assert.equal(await shell(`printf '%%123 one\\n%%123 two' | nc -q1 127.0.0.1 ${lines}`), '');
+  assert.equal(await shell(`printf '%%123 one\\n%%123 two' | nc -N 127.0.0.1 ${lines}`), '');
   await page.hears('two');
   await until(async () => (await said()).includes('ops'));
   assert.equal(
@@ -182,7 +182,7 @@ test('lines go to rooms, users and pages, by megaphone cat and by nc; only what 
   ].join('\n');
   assert.equal(await run(['cat'], bad), `${told}\n1`);
   assert.equal(
-    await shell(`printf '%%123 good\\n@alise,%%123 half\\n@ bad\\n' | nc -q1 127.0.0.1 ${lines}`),
+    await shell(`printf '%%123 good\\n@alise,%%123 half\\n@ bad\\n' | nc -N 127.0.0.1 ${lines}`),
     `${told}\n`,
   );
   assert.equal(page.texts.filter((text) => text === 'half').length, 2);
@@ -206,6 +206,6 @@ test('of several workers the primary takes publications and lines, and one of th
   assert.equal(answer.status, 503);
   assert.match(await answer.text(), /"code":"COMET_NO_ROUTER"/);
   assert.match(await run(['publish', '123', 'x', ...flags]), /workers[\s\S]*COMET_NO_ROUTER[\s\S]*1$/);
-  await until(async () => /^$/.test(await shell(`echo "@bob from several" | nc -q1 127.0.0.1 ${other}`)));
+  await until(async () => /^$/.test(await shell(`echo "@bob from several" | nc -N 127.0.0.1 ${other}`)));
   assert.match(await said(), /from several/);
 });

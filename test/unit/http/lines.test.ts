@@ -7,7 +7,8 @@ import type { Read } from '../../../src/outside/line-reader.js';
 import { happens, until } from '../../support/until.js';
 
 let said: string[] = [];
-let wait: () => Promise<void> = async () => {};
+const aMoment = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+let wait = aMoment;
 const desk = {
   say: async (line: Read) => {
     await wait();
@@ -22,7 +23,7 @@ before(async () => {
 after(() => server.close());
 beforeEach(() => {
   said = [];
-  wait = async () => {};
+  wait = aMoment;
 });
 
 async function open(to = server): Promise<{ socket: Socket; heard: () => string }> {
@@ -128,19 +129,20 @@ test('close: what has come is said before', async () => {
   const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  wait = () => released;
-  const other = await LinesServer.listen('127.0.0.1', 0, desk);
-  const socket = connect({ port: other.port, host: '127.0.0.1' });
-  let asked = 0;
-  wait = () => {
-    asked += 1;
-    return released;
-  };
+  const heard: Read[] = [];
+  const own = await LinesServer.listen('127.0.0.1', 0, {
+    say: async (line) => {
+      heard.push(line);
+      await released;
+      return undefined;
+    },
+  });
+  const { socket } = await open(own);
   socket.write('one\ntwo\n');
-  await until(() => asked === 1);
-  const closed = other.close();
+  await until(() => heard.length === 1);
+  const closed = own.close();
   release();
   await closed;
-  assert.deepEqual(said, ['one', 'two']);
+  assert.deepEqual(heard, ['one', 'two']);
   socket.destroy();
 });
