@@ -36,6 +36,9 @@ const FILES_TOGETHER = [
   ['distribution_tls_cert', 'distribution_tls_key', 'distribution_tls_ca'],
 ] as const;
 
+/** Who may listen: one of these, or nobody. */
+const COMET_WAYS = ['comet_key_file', 'comet_ask', 'comet_anyone'] as const;
+
 export const configSchema = z
   .strictObject({
     node: nodeName().default('megaphone@localhost').describe("this gateway's Erlang node name"),
@@ -154,6 +157,11 @@ export const configSchema = z
     if (nodes.length === 0 && !hasComet(config)) {
       context.addIssue({ code: 'custom', path: ['nodes'], message: 'expected at least one node' });
     }
+    const ways = COMET_WAYS.filter((key) => config[key] !== '' && config[key] !== false);
+    for (const key of ways.slice(1)) {
+      const message = `expected one of ${COMET_WAYS.join(', ')}, and ${ways[0]} is set`;
+      context.addIssue({ code: 'custom', path: [key], message });
+    }
     const own = nodeNames({ node, workers: count });
     const self = nodes.findIndex(({ name }) => own.includes(name));
     if (self >= 0) {
@@ -179,9 +187,8 @@ export const configSchema = z
   });
 
 /** Nothing of it is there unless somebody may listen. */
-export const hasComet = (
-  config: Pick<z.output<typeof configSchema>, 'comet_key_file' | 'comet_ask' | 'comet_anyone'>,
-): boolean => config.comet_key_file !== '' || config.comet_ask !== '' || config.comet_anyone;
+export const hasComet = (config: Pick<Config, (typeof COMET_WAYS)[number]>): boolean =>
+  COMET_WAYS.some((key) => config[key] !== '' && config[key] !== false);
 
 export type Config = z.output<typeof configSchema>;
 export type ConfigKey = keyof Config;

@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino';
 import type { SocketService } from '../../../src/gateway/ports.js';
 import { BoshServer } from '../../../src/http/bosh-server.js';
 import type { BoshServerOptions } from '../../../src/http/bosh-server-options.js';
+import type { CometEndpoint } from '../../../src/http/comet/comet-front.js';
 import type { BoshService } from '../../../src/http/front.js';
 import { Counters } from '../../../src/observe/counters.js';
 
@@ -53,12 +54,13 @@ interface Others {
   readonly sockets?: SocketService;
   readonly counters?: Counters;
   readonly log?: Logger;
+  readonly comet?: CometEndpoint;
 }
 
 export function listen(
   service: BoshService,
   options: Partial<BoshServerOptions> = {},
-  { sockets = NO_SOCKETS, counters = new Counters(), log = pino({ level: 'silent' }) }: Others = {},
+  { sockets = NO_SOCKETS, counters = new Counters(), log = pino({ level: 'silent' }), comet }: Others = {},
 ): Promise<BoshServer> {
-  return BoshServer.listen(service, sockets, { ...OPTIONS, ...options }, counters, log);
+  return BoshServer.listen(service, sockets, { ...OPTIONS, ...options }, counters, log, comet);
 }
