@@ -10,7 +10,7 @@ import { loadCertificate } from '../http/certificate.js';
 import type { Cookie } from '../node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../node/hidden-node.js';
 import { commandNode, nodeOptions } from '../service/node-options.js';
-import { certificateFiles } from '../service/service.js';
+import { certificateFiles } from '../service/http-options.js';
 import { type Finding, failed, good, poor } from './finding.js';
 import { ejabberd } from './setup/ejabberd.js';
 import { kernel } from './setup/kernel.js';

@@ -16,39 +16,25 @@ import { ModuleSessions } from '../gateway/module-sessions.js';
 import { ModuleReports } from '../gateway/module-stats.js';
 import type { AdminDesk } from '../http/admin-desk.js';
 import { BoshServer } from '../http/bosh-server.js';
-import type { CertificateFiles } from '../http/certificate.js';
 import { OperatorPorts } from '../http/operator-ports.js';
 import type { Cookie } from '../node/cookie.js';
 import type { HiddenNode, NodeOptions } from '../node/hidden-node.js';
 import { Counters } from '../observe/counters.js';
 import { Faults } from '../observe/faults.js';
-import { LimitedLog } from '../observe/limited-log.js';
 import { ProcessReport } from '../observe/process-metrics.js';
 import { type GatewayState, health, type Reports, type Sources, stats } from '../observe/report.js';
 import { ProcessUsage } from '../observe/usage.js';
 import { Requests } from '../outside/requests.js';
 import { type About, about } from './about.js';
+import { CometSide } from './comet-side.js';
 import type { Crew, Orders } from './drain.js';
 import { type Phase, stateOf } from './lifecycle.js';
+import { httpOptions } from './http-options.js';
+import { logNodeEvents } from './node-events.js';
 import { nodeOptions } from './node-options.js';
 import { certificateEnds, reloadTls, warnOfTls } from './node-tls.js';
 import { speakerOf } from './speaker.js';
 import { startNode } from './start-node.js';
-
-/** Two nodes that connect to each other at once, or again: one connection stays. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  'HANDSHAKE_SIMULTANEOUS',
-  'HANDSHAKE_CLOSED',
-  'HANDSHAKE_ALIVE',
-]);
-
-/** A node, or this one, that stops or starts anew. */
-const USUAL_ENDS: ReadonlySet<string> = new Set([
-  'LINK_CLOSED',
-  'LINK_LET_GO',
-  'LINK_STOPPED',
-  'LINK_SUPERSEDED',
-]);
 
 export interface Listening {
   /** False: another process accepts the connections, and `bosh.serve` is given them. */
@@ -57,6 +43,8 @@ export interface Listening {
   readonly ticketKeys?: Buffer;
   /** Who is told what operators ask for; where nobody is, it stays in service. */
   readonly orders?: Orders;
+  /** That share this gateway's clients; by default this one alone. */
+  readonly processes?: number;
   /** By default, that there is no file. */
   readonly about?: About;
 }
@@ -75,6 +63,7 @@ export class Service implements Crew {
   readonly #ports: OperatorPorts;
   readonly #standing: Standing;
   readonly #usage: ProcessUsage;
+  readonly #comet: CometSide | undefined;
   readonly #reloadTls: () => void;
   readonly #clock: NodeJS.Timeout;
   #finished: Promise<void> | undefined;
@@ -102,7 +91,7 @@ export class Service implements Crew {
     options: NodeOptions,
     config: Config,
     log: Logger,
-    { listens, ticketKeys, orders, about: how = about(config, undefined) }: Listening,
+    { listens, ticketKeys, orders, processes = 1, about: how = about(config, undefined) }: Listening,
   ): Promise<Service> {
     const counters = new Counters();
     const gateway = new Gateway(
@@ -122,33 +111,14 @@ export class Service implements Crew {
       counters,
       log,
     );
+    const comet = CometSide.of(node, gateway, config, processes, counters, log);
     const bosh = await BoshServer.listen(
       gateway,
       gateway.sockets,
-      {
-        ip: config.http_ip,
-        port: listens ? config.http_port : undefined,
-        corsOrigins: config.cors_origins,
-        webSocketPaths: config.websocket_paths,
-        publicUrl: config.public_url,
-        seeOtherUri: config.see_other_uri,
-        drainTime: config.drain_time,
-        pingInterval: config.ping_interval,
-        trustedProxies: config.trusted_proxies,
-        maxConnectionsPerAddress: config.max_connections_per_address,
-        maxRequestsPerAddress: config.max_requests_per_address || undefined,
-        exemptNetworks: config.exempt_networks,
-        maxBody: config.max_body,
-        maxReceiving: config.max_receiving,
-        maxConnections: config.max_connections,
-        headerTimeout: config.header_timeout,
-        requestTimeout: config.request_timeout,
-        keepAliveTimeout: config.keep_alive_timeout,
-        certificate: certificateFiles(config),
-        ...(ticketKeys === undefined ? {} : { ticketKeys }),
-      },
+      httpOptions(config, listens, ticketKeys),
       counters,
       log,
+      comet?.endpoint,
     );
     const modules = new ModuleReports(node, gateway.cluster);
     const standing: Standing = { state: 'in_service' };
@@ -167,6 +137,7 @@ export class Service implements Crew {
         certificateEnds({ https: bosh.certificateEnds, distribution: options.tls?.validTo }),
       isSeed: (name) => gateway.cluster.isSeed({ name }),
       usage: () => usage.latest,
+      ...(comet === undefined ? {} : { comet: () => comet.comet.gauges() }),
     };
     const usage = new ProcessUsage();
     const process = new ProcessReport();
@@ -181,7 +152,7 @@ export class Service implements Crew {
       order: async (order) => (await orders?.order(order)) ?? standing.state,
       sessions: (query) => sessions.page(query),
       closeSession: (peer, id) => sessions.close(peer, id),
-      publish: (publications) => COMET_OFF.publish(publications),
+      publish: (publications) => (comet?.comet ?? COMET_OFF).publish(publications),
       say: (line) => speaker.say(line),
     };
     const speaker = speakerOf(config, node, gateway, desk, counters, log);
@@ -212,6 +183,7 @@ export class Service implements Crew {
     }
     logNodeEvents(node, counters, log);
     gateway.cluster.connect();
+    comet?.comet.connect();
     return new Service(
       node,
       () => reloadTls(options, log),
@@ -222,6 +194,7 @@ export class Service implements Crew {
       desk,
       standing,
       usage,
+      comet,
     );
   }
 
@@ -235,6 +208,7 @@ export class Service implements Crew {
     desk: AdminDesk,
     standing: Standing,
     usage: ProcessUsage,
+    comet: CometSide | undefined,
   ) {
     this.node = node;
     this.#reloadTls = reloadTls;
@@ -245,16 +219,21 @@ export class Service implements Crew {
     this.desk = desk;
     this.#standing = standing;
     this.#usage = usage;
-    const tick = (): void => gateway.tick(process.uptime());
+    this.#comet = comet;
+    const tick = (): void => {
+      gateway.tick(process.uptime());
+      comet?.tick(process.uptime());
+    };
     tick();
     this.#clock = setInterval(tick, 1000);
   }
 
-  /** Reads the certificates and the token again. */
+  /** Reads the certificates, the token and the key of web pages' tokens again. */
   reload(): void {
     this.#ports.reload();
     this.bosh.reloadCertificate();
     this.#reloadTls();
+    this.#comet?.reload();
   }
 
   /** Of the BOSH endpoint. */
@@ -286,35 +265,7 @@ export class Service implements Crew {
     await this.bosh.close();
     await this.#ports.close();
     this.#usage.close();
+    this.#comet?.comet.stop();
     await this.node.stop();
   }
-}
-
-function logNodeEvents(node: HiddenNode, counters: Counters, log: Logger): void {
-  const limited = new LimitedLog(log);
-  node.on('up', (name) => log.info({ node: name }, `connected to ${name}`));
-  node.on('down', (name, error) => {
-    const level = USUAL_ENDS.has(error.code) ? 'info' : 'warn';
-    log[level]({ err: error }, `disconnected from ${name}`);
-  });
-  node.on('refused', (error, address) => {
-    counters.refusedHandshakes += 1;
-    const text = 'refused a node that tried to connect';
-    if (HARMLESS.has(error.code)) log.debug({ err: error, address }, text);
-    else limited.warn(error.code, { err: error, address }, text);
-  });
-  // A broken EPMD may come and go with each attempt.
-  node.on('epmdLost', (error) => {
-    limited.warn(
-      error.code,
-      { err: error },
-      'EPMD is gone: other nodes cannot find this one until it is back',
-    );
-  });
-  node.on('epmdRenewed', () => log.debug('registered at EPMD again'));
-}
-
-/** `undefined`: it serves HTTP. */
-export function certificateFiles({ tls_cert: cert, tls_key: key }: Config): CertificateFiles | undefined {
-  return cert === '' ? undefined : { cert, key };
 }

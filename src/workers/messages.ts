@@ -26,6 +26,8 @@ export type ToWorker =
 export interface Begin {
   readonly type: 'begin';
   readonly config: Config;
+  /** How many workers there are. */
+  readonly processes: number;
   /** Of the gateway. */
   readonly about: About;
   /** Base64, and secret: with them every worker takes up the TLS sessions that another one began. */

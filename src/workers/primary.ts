@@ -56,10 +56,11 @@ export class Primary implements Reports, Crew {
     const dealer = new Dealer(config.max_connections, log);
     this.#dealer = dealer;
     const ticketKeys = randomBytes(TICKET_KEYS).toString('base64');
+    const { workers: processes } = config;
     this.#slots = workerConfigs(config).map(
       (worker) =>
         new WorkerSlot(
-          { type: 'begin', config: worker, about: how, ticketKeys },
+          { type: 'begin', config: worker, processes, about: how, ticketKeys },
           dealer,
           orders,
           log,

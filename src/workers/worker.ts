@@ -72,7 +72,7 @@ process.on('SIGHUP', () => {});
 
 void tellPrimary({ type: 'ready' });
 
-async function begin({ config, about, ticketKeys, phase: current }: Begin): Promise<void> {
+async function begin({ config, processes, about, ticketKeys, phase: current }: Begin): Promise<void> {
   phase = current;
   try {
     const log = createLogger(config.log_level, config.node);
@@ -81,6 +81,7 @@ async function begin({ config, about, ticketKeys, phase: current }: Begin): Prom
       listens: false,
       ticketKeys: Buffer.from(ticketKeys, 'base64'),
       orders: { order: askPrimary },
+      processes,
       about,
     });
   } catch (error) {
