@@ -6,6 +6,7 @@ import { type Arguments, helpText, parseArguments } from './cli/arguments.js';
 import { cat } from './cli/cat.js';
 import { check } from './cli/check.js';
 import { checkUrl, originOf, readAccount, readUrl } from './cli/check-url.js';
+import { cometLine } from './cli/comet-line.js';
 import { type Finding, failureLines, linesOf } from './cli/finding.js';
 import { nodes } from './cli/nodes.js';
 import { order } from './cli/order.js';
@@ -16,7 +17,7 @@ import { terminalOf } from './cli/terminal.js';
 import { top } from './cli/top.js';
 import { type LoadedConfig, loadConfig } from './config/load.js';
 import { nodeNames } from './config/node-names.js';
-import type { Config } from './config/schema.js';
+import { type Config, hasComet } from './config/schema.js';
 import { MegaphoneError } from './errors.js';
 import { hasErlpack, NO_ERLPACK } from './etf/plain.js';
 import { names } from './node/epmd-client.js';
@@ -97,6 +98,7 @@ async function start({ config, file, warnings }: LoadedConfig): Promise<void> {
   log.info(`BOSH endpoint: http${secure}://${place}/bosh`);
   const [webSocketPath] = config.websocket_paths;
   if (webSocketPath !== undefined) log.info(`WebSocket endpoint: ws${secure}://${place}${webSocketPath}`);
+  if (hasComet(config)) log.info(cometLine(`http${secure}://${place}`, config));
   const manager = ServiceManager.find(
     env,
     new Faults(log).lasting(() => service.reports.stats()),
