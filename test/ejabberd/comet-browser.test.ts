@@ -141,7 +141,8 @@ describe('a page that listens to ids', { timeout: 300_000 }, () => {
     await page.goto(`http://localhost:${gateways[0]?.port}/nothing`);
     await page.addScriptTag({
       content: `let said = []; const show = (data) => said.push(data); const greet = (data) => said.push('greeted: ' + data);
-        ${lines.join('\n')}; const opened = new Promise((resolve) => events.addEventListener('place', resolve));`,
+        ${lines.join('\n')}
+        const opened = new Promise((resolve) => events.addEventListener('place', resolve));`,
     });
     await page.evaluate('opened');
     await erl.evaluate(`megaphone_router:send(123, <<"${GREETING}">>, #{event => greeting})`);
