@@ -27,13 +27,13 @@ is_listening(Port) ->
 
 end_net(#net{epmd = Epmd}) -> port_close(Epmd).
 
-%% `router' runs the application, `hidden' is a hidden node for a gateway or pages.
+%% `router' runs the application, `hidden' is a hidden node for a gateway or pages; {bare, Dir} has Mnesia's files there, and runs nothing yet.
 start(#net{port = Port}, Name, Kind) ->
     Paths = lists:append([["-pa", filename:absname(Path)] || Path <- code:get_path(), filename:basename(filename:dirname(Path)) =:= "megaphone_comet"]),
     Full = atom_to_list(name(Name)),
     %% Two that lose each other are not to lose the third.
     Args = ["-sname", Full, "-setcookie", "comet", "-connect_all", "false", "-kernel", "prevent_overlapping_partitions", "false"]
-        ++ case Kind of router -> []; hidden -> ["-hidden"] end ++ Paths,
+        ++ case Kind of router -> []; hidden -> ["-hidden"]; {bare, Dir} -> ["-mnesia", "dir", "\"" ++ Dir ++ "\""] end ++ Paths,
     {ok, Peer, _} = peer:start(#{connection => standard_io, args => Args, env => [{"ERL_EPMD_PORT", Port}], wait_boot => 30000}),
     %% Its end, also when it is killed, is for the test to see.
     true = unlink(Peer),

@@ -8,6 +8,7 @@ subscriptions_test_() ->
     {foreach, fun begin_app/0, fun end_app/1, [
         {timeout, 60, {"both directions", fun directions/0}},
         {timeout, 60, {"many subscribers of one id", fun many/0}},
+        {timeout, 60, {"who subscribed is found while others do", fun meanwhile/0}},
         {timeout, 60, {"what is sent reaches the subscribers who are there", fun sent/0}},
         {timeout, 60, {"a file in parts", fun file/0}},
         {timeout, 60, {"a line that is none", fun wrong_line/0}}
@@ -42,6 +43,21 @@ many() ->
     Rows = ets:tab2list(megaphone_subscribers),
     ?assert(length(Rows) > 10),
     ?assert(lists:max([length(Members) || {_, _, _, Members} <- Rows]) < 200).
+
+%% Rows are split as they grow: whoever reads meanwhile is to miss nobody, and to find nobody twice.
+meanwhile() ->
+    [ok = megaphone_subscriptions:add(S, star) || S <- lists:seq(1, 100)],
+    Test = self(),
+    Readers = [spawn_link(fun() -> read(Test, 0) end) || _ <- [1, 2, 3]],
+    [ok = megaphone_subscriptions:add(S, star) || S <- lists:seq(101, 6000)],
+    [Reader ! stop || Reader <- Readers],
+    [receive {Reader, read, Times} -> ?assert(Times > 0) after 30000 -> error(no_answer) end || Reader <- Readers].
+
+read(Test, Times) ->
+    Read = megaphone_subscriptions:subscribers(star),
+    ?assertEqual([], lists:seq(1, 100) -- Read),
+    ?assertEqual([], Read -- lists:usort(Read)),
+    receive stop -> Test ! {self(), read, Times + 1} after 0 -> read(Test, Times + 1) end.
 
 sent() ->
     [ok = megaphone_subscriptions:add(S, 7) || S <- [1, 2, 3]],

@@ -12,6 +12,8 @@
 
 %% A bucket has so many members, more or less.
 -define(FULL, 64).
+%% How often the rows of an id that changes are read before they are locked.
+-define(TRIES, 5).
 %% What is hashed to.
 -define(RANGE, 1 bsl 27).
 
@@ -30,14 +32,32 @@ copy(_, _, {aborted, Reason}) -> {error, Reason}.
 
 %% @doc All members, from this node's copy, as of now.
 -spec read(table(), id()) -> [id()].
-read(Table, Id) ->
+read(Table, Id) -> read(Table, Id, ?TRIES).
+
+%% A change of several rows is seen in parts: members that go to a new bucket are found twice, or in neither. Then the rows are read again.
+-spec read(table(), id(), Tries :: non_neg_integer()) -> [id()].
+read(Table, Id, 0) ->
+    %% Who loads a file takes no locks, so there may still be some twice.
+    {atomic, Members} = mnesia:transaction(fun() -> lists:append(rows(fun mnesia:read/2, Table, Id, mnesia:read(Table, Id))) end),
+    lists:usort(Members);
+read(Table, Id, Tries) ->
     case mnesia:dirty_read(Table, Id) of
-        [] -> [];
-        [{_, _, {1, _}, Members}] -> Members;
-        [{_, _, {Buckets, _}, Members}] ->
-            More = [Some || Bucket <- lists:seq(1, Buckets - 1), {_, _, _, Some} <- mnesia:dirty_read(Table, {Id, Bucket})],
-            lists:append([Members | More])
+        [] ->
+            [];
+        [{_, _, {1, _}, Members}] ->
+            Members;
+        [{_, _, {_, Size} = Sizes, _}] = Head ->
+            Members = lists:append(rows(fun mnesia:dirty_read/2, Table, Id, Head)),
+            case {length(Members), mnesia:dirty_read(Table, Id)} of
+                {Size, [{_, _, Sizes, _}]} -> Members;
+                _ -> read(Table, Id, Tries - 1)
+            end
     end.
+
+-spec rows(fun((table(), term()) -> [tuple()]), table(), id(), Head :: [tuple()]) -> [[id()]].
+rows(_, _, _, []) -> [];
+rows(Read, Table, Id, [{_, _, {Buckets, _}, Members}]) ->
+    [Members | [Some || Bucket <- lists:seq(1, Buckets - 1), {_, _, _, Some} <- Read(Table, {Id, Bucket})]].
 
 -spec add(table(), id(), Member :: id()) -> added | there.
 add(Table, Id, Member) ->

@@ -6,13 +6,15 @@
 -export([add/2, remove/2, subscribers/1, subscriptions/1, send/2, send/3, load/1, load/2]).
 -export([create_tables/0]).
 
+-include_lib("kernel/include/logger.hrl").
+
 -type id() :: megaphone_comet_id:id().
 -type canonical() :: megaphone_comet_id:canonical().
 
 %% {Id, its subscribers}, and {Subscriber, to which ids}.
 -define(SUBSCRIBERS, megaphone_subscribers).
 -define(SUBSCRIPTIONS, ?MODULE).
--define(WAIT_MS, 60000).
+-define(WAIT_MS, 5000).
 
 %% @doc On disc where Mnesia's schema is. A node whose Mnesia joins others gets a copy of theirs.
 -spec create_tables() -> ok | {error, term()}.
@@ -22,7 +24,9 @@ create_tables() ->
         [] ->
             case mnesia:wait_for_tables([?SUBSCRIBERS, ?SUBSCRIPTIONS], ?WAIT_MS) of
                 ok -> ok;
-                Other -> {error, Other}
+                %% They are large, or another node had them last: until then who subscribed is not known, and the rest works.
+                {timeout, _} -> ?LOG_WARNING("megaphone_comet: Mnesia has not loaded the subscriptions yet");
+                {error, _} = Error -> Error
             end;
         [Error | _] ->
             Error
