@@ -96,7 +96,9 @@ async function begin({ config, processes, about, ticketKeys, phase: current }: B
   const { reports, gateway } = service;
   const latest = performance.now() + NODE_MS;
   const accept = () => {
-    if (gateway.cluster.inService > 0 || performance.now() >= latest) tellAccepting();
+    // Where there is comet alone, a page's place is looked up as soon as there is a router.
+    const hasNode = config.nodes.length === 0 || gateway.cluster.inService > 0;
+    if (hasNode || performance.now() >= latest) tellAccepting();
   };
   // Whoever does not report is taken for stuck.
   const stats = faults.lasting(reports.stats);

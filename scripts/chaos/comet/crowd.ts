@@ -66,6 +66,11 @@ export class Crowd {
     for (const [n, { page }] of this.#members.entries()) if ((n + this.#moved) % 3 === 0) page.move(ms);
   }
 
+  /** Those that were driven from their gateways are reloaded there: each fault is to meet some. */
+  goHome(): void {
+    for (const { page } of this.#members) page.goHome();
+  }
+
   /** What that sender of a killed node had sent may be missing. */
   forgive(from: string): void {
     this.#gone.set(from, this.steps.at(-1) as Step);
@@ -121,7 +126,10 @@ export class Crowd {
       gap: (id) => {
         const what = `page ${n} (${page.where}) heard of a gap of ${id}`;
         if (this.#gone.size === 0) this.#violated('gap', what);
-        else this.#error('told of a gap');
+        else {
+          this.#error('told of a gap');
+          this.#note(what);
+        }
       },
       lost: (why) => {
         this.#error(why);

@@ -35,6 +35,7 @@ export class Page {
   readonly #ids: readonly string[];
   readonly #ports: readonly number[];
   readonly #listener: Listener;
+  readonly #home: number;
   #turn: number;
   #place = '';
   /** Ends the connection that there is, and whatever it would have said. */
@@ -53,14 +54,15 @@ export class Page {
     this.transport = transport;
     this.#ids = ids;
     this.#ports = ports;
+    this.#home = turn % ports.length;
     this.#turn = turn;
     this.#listener = listener;
     this.#open();
   }
 
-  /** It has a place, and a connection that told it so. */
+  /** It has a place, and a connection that told it so; one that polls hears nothing before there is something. */
   get isListening(): boolean {
-    return this.#isOpen;
+    return this.#isOpen || (this.transport === 'poll' && this.#place !== '');
   }
 
   /** Where it is, for people. */
@@ -72,6 +74,14 @@ export class Page {
   move(ms: number): void {
     this.#close();
     this.#later(ms);
+  }
+
+  /** It is reloaded, at the gateway where it began, unless it is there. */
+  goHome(): void {
+    if (this.#turn % this.#ports.length === this.#home) return;
+    this.#close();
+    this.#turn = this.#home - 1 + this.#ports.length;
+    this.#later(0);
   }
 
   close(): void {
@@ -134,6 +144,7 @@ interface Target {
   readonly place: string;
 }
 
+/** @param tell an event, or a sign of life */
 type Open = (target: Target, tell: (event: Event) => void, end: (why: string) => void) => () => void;
 
 const HOST = '127.0.0.1';
@@ -187,7 +198,7 @@ const OPEN: Readonly<Record<Transport, Open>> = {
           if (!response.complete) return end('cut');
           if (response.statusCode !== 200 && response.statusCode !== 204)
             return end(`status ${response.statusCode}`);
-          const events = text === '' ? [] : (JSON.parse(text) as Event[]);
+          const events = text === '' ? [{}] : (JSON.parse(text) as Event[]);
           for (const event of events) {
             latest = event.id ?? latest;
             tell(event);
@@ -204,6 +215,7 @@ const OPEN: Readonly<Record<Transport, Open>> = {
   },
   websocket({ port, path, place }, tell, end) {
     const socket = new WebSocket(`ws://${HOST}:${port}${withPlace(path, place)}`);
+    socket.on('ping', () => tell({}));
     socket.on('message', (text) => tell(JSON.parse(String(text)) as Event));
     socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
     socket.on('close', (code) => end(`closed with ${code}`));

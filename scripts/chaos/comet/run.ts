@@ -113,6 +113,7 @@ class Nemesis {
         `not recovered from: ${tell(step)}, after ${RECOVERY_SECONDS} s; ${behind.length} pages:\n${who}`,
       );
     }
+    this.#crowd.goHome();
     await sleep(step.pauseMs);
   }
 
@@ -130,6 +131,7 @@ class Nemesis {
       case 'kill-node':
         this.#crowd.forgive(this.#senders.nameOf(node));
         await this.#stage.killNode(node, ms);
+        await this.#stage.knows(node);
         return this.#senders.begin(node);
       default:
         throw new Error(`${step.fault}: pages know no such fault`);

@@ -5,8 +5,7 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
-import { connect } from 'node:net';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Epmd } from '../../support/epmd.js';
@@ -75,6 +74,7 @@ export class Stage implements Gateways {
     const stage = new Stage(epmd, erls, members, folder);
     for (let n = 1; n <= nodes; n += 1) await stage.#begin(n);
     await Promise.all(members.map((_, n) => stage.startGateway(n + 1)));
+    for (const { port } of members) await stage.#knowsAll(port);
     return stage;
   }
 
@@ -108,6 +108,18 @@ export class Stage implements Gateways {
     await this.#begin(node);
   }
 
+  /** Until it knows who listens where, as another one does: what is sent before has nobody to go to. */
+  async knows(node: number): Promise<void> {
+    const other = this.node((node % this.nodes) + 1);
+    const who = `lists:sort([{Id, lists:sort([Place || Place <- megaphone_router:places(Id), lists:member(Place, nodes(hidden))])} || Id <- Ids])`;
+    const ids = 'Ids = lists:seq(1, 1000)';
+    const end = performance.now() + PATIENCE_MS;
+    while ((await this.node(node).text(`${ids}, ${who}`)) !== (await other.text(`${ids}, ${who}`))) {
+      if (performance.now() > end) throw new Error(`never came: who listens where, at node ${node}`);
+      await sleep(50);
+    }
+  }
+
   async killRouter(node: number): Promise<void> {
     const names = '[megaphone_router, megaphone_publish]';
     await this.node(node).evaluate(
@@ -130,26 +142,30 @@ export class Stage implements Gateways {
       epmd_port: member.mapper.port,
       http_ip: '127.0.0.1',
       http_port: member.port,
+      nodes: '',
       comet_anyone: true,
       comet_nodes: nameOf(1 + ((gateway - 1) % this.nodes)),
     };
-    const env = Object.entries(settings).map(([key, value]) => [
-      `MEGAPHONE_${key.toUpperCase()}`,
+    const flags = Object.entries(settings).flatMap(([key, value]) => [
+      `--${key.replaceAll('_', '-')}`,
       `${value}`,
     ]);
-    const log = openSync(join(this.#folder, `${member.name}.log`), 'a');
+    const file = join(this.#folder, `${member.name}.log`);
+    const log = openSync(file, 'a');
+    const { size } = fstatSync(log);
     const { PATH } = process.env;
-    member.child = spawn(process.execPath, [MAIN, 'start'], {
+    member.child = spawn(process.execPath, [MAIN, 'start', ...flags], {
       cwd: this.#folder,
-      env: { PATH, MEGAPHONE_COOKIE: COOKIE, ...Object.fromEntries(env) },
+      env: { PATH, MEGAPHONE_COOKIE: COOKIE },
       stdio: ['ignore', log, log],
     });
-    await this.#listens(member);
+    closeSync(log);
+    await isUp(member.child, file, size);
   }
 
   async stopGateway(gateway: number): Promise<void> {
     const { child, name } = this.#gateway(gateway);
-    if (child === undefined) return;
+    if (child === undefined || child.exitCode !== null) throw new Error(`${name} is not there`);
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     await within(ended, () => `the end of ${name}`);
@@ -181,11 +197,19 @@ export class Stage implements Gateways {
     );
   }
 
-  /** @throws Error where it ends instead */
-  async #listens({ name, port, child }: Gateway): Promise<void> {
-    for (const end = performance.now() + PATIENCE_MS; !(await isOpen(port)); await sleep(50)) {
-      if (child?.exitCode !== null || performance.now() > end)
-        throw new Error(`${name} does not start: ${join(this.#folder, `${name}.log`)} tells why`);
+  /** Until pages that come there, at either worker, have a place at each node: what is sent from then on reaches them. */
+  async #knowsAll(port: number): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    for (let row = 0; row < 2 * WORKERS; ) {
+      const answer = await fetch(`http://127.0.0.1:${port}/comet/first?poll`, {
+        headers: { connection: 'close' },
+      });
+      const text = await answer.text();
+      const nodes = text.split(',').length;
+      row = answer.status === 200 && nodes === this.nodes ? row + 1 : 0;
+      if (performance.now() > end)
+        throw new Error(`never came: a place at each node, but ${answer.status} ${text}`);
+      if (row === 0) await sleep(100);
     }
   }
 
@@ -195,13 +219,12 @@ export class Stage implements Gateways {
   };
 }
 
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    socket.on('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
+/** Each of its workers is: one that dies before would end it. @param from where in the log it began */
+async function isUp(child: ChildProcess, log: string, from: number): Promise<void> {
+  for (const end = performance.now() + PATIENCE_MS; ; await sleep(50)) {
+    const text = readFileSync(log, 'utf8').slice(from);
+    if (text.includes('endpoint: ')) return;
+    if (child.exitCode !== null || performance.now() > end)
+      throw new Error(`a gateway does not start:\n${text}`);
+  }
 }

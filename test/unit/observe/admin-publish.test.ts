@@ -265,21 +265,6 @@ test('publishers stay while strangers crowd the port; a stranger gets no room fo
   for (const { socket } of [...crowd, publisher, large]) socket.destroy();
 });
 
-test('a request that is cut at any byte publishes nothing', async () => {
-  const whole = request(bodyOf('x'));
-  const all = await Promise.all(
-    Array.from({ length: whole.length }, async (_, length) => {
-      const { socket } = open();
-      await happens(socket, 'connect');
-      socket.end(whole.slice(0, length));
-      await happens(socket, 'close');
-    }),
-  );
-  assert.ok(all.length > 150);
-  assert.deepEqual(said(), []);
-  assert.equal((await publish(bodyOf('y'))).status, 200);
-});
-
 test('a publisher that leaves before its answer harms nobody', async () => {
   let release = (): void => {};
   taken = () =>
