@@ -7,6 +7,7 @@ import type { LoadedConfig } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { hasErlpack, NO_ERLPACK } from '../etf/plain.js';
 import { loadCertificate } from '../http/certificate.js';
+import { readTokenKey } from '../http/comet/token-key.js';
 import type { Cookie } from '../node/cookie.js';
 import { HiddenNode, type NodeOptions } from '../node/hidden-node.js';
 import { certificateFiles } from '../service/http-options.js';
@@ -34,6 +35,7 @@ export async function* check(
     for (const warning of warnings) yield poor(warning, 'correct it, or take it out of the environment');
     if (!hasErlpack) yield good(NO_ERLPACK);
     yield* checkCertificate(config);
+    yield* checkTokenKey(config);
     const running = yield* checkNode(loaded, readCookie, isLocal);
     yield* ports(config, running);
     yield* limits(config, running !== undefined);
@@ -49,6 +51,15 @@ function* checkCertificate(config: Config): Generator<Finding> {
   try {
     loadCertificate(files);
     yield good(`the certificate in ${files.cert} can be used`);
+  } catch (error) {
+    yield failed(error);
+  }
+}
+
+function* checkTokenKey({ comet_key_file: file }: Config): Generator<Finding> {
+  if (file === '') return;
+  try {
+    yield good(`comet: tokens are to be signed with ${readTokenKey(file).algorithm}, by the key in ${file}`);
   } catch (error) {
     yield failed(error);
   }

@@ -229,7 +229,7 @@ export class Connection implements Guest {
       return;
     }
     const due = this.#add(request, !request.parser.shouldKeepAlive || routes.isLast(reply));
-    if (reply !== undefined) this.answer(due, reply);
+    if (reply !== undefined) this.answer(due, routes.toldTo(request, this.#front, reply));
     else due.begin(this.#front, request);
   }
 

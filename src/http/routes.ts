@@ -3,6 +3,8 @@
 import type { Header } from '../gateway/answers.js';
 import { peek } from '../gateway/sid.js';
 import { PROTOCOL, switching } from '../websocket/upgrade.js';
+import { transportOf } from './comet/asked.js';
+import { gently } from './comet/gently.js';
 import { routeComet } from './comet/route.js';
 import type { Front } from './front.js';
 import { HOST_META_PATHS, hostMeta } from './host-meta.js';
@@ -58,6 +60,12 @@ export const bodyTooLarge = (maxBody: number): Reply => ({
   ...text(413, `A request may have ${maxBody} bytes.`),
   reason: 'too_large',
 });
+
+/** As its client can take it, whoever refuses. */
+export function toldTo({ parser }: Incoming, { comet }: Front, reply: Reply): Reply {
+  const isComet = comet !== undefined && parser.path.startsWith(COMET_PATH);
+  return isComet && parser.method === 'GET' ? gently(reply, transportOf(parser)) : reply;
+}
 
 /**
  * Whether the connection ends with it: who gets here by mistake does not come again, and who does so in masses pays for

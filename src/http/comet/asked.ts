@@ -49,7 +49,8 @@ export function read({ parser, client }: Asking, maxIds: number, mayUseCookies: 
   };
 }
 
-function transportOf(parser: RequestParser, query: URLSearchParams): Transport {
+/** What a client asks for that is under `COMET_PATH`. */
+export function transportOf(parser: RequestParser, query = new URLSearchParams(parser.query)): Transport {
   if (wantsUpgrade(parser)) return 'websocket';
   if (query.has('poll')) return 'poll';
   const accepts = parser.header('accept')?.toLowerCase().includes('text/event-stream') === true;

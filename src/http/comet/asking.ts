@@ -6,10 +6,11 @@
  *   {ConnId, Status, Body}          refuses; with headers `{ConnId, Status, Headers, Body}`
  *   {ConnId, close, Code, Reason}   ends one that listens
  *
- *   state       listen     answer   close    gone, no answer   left
- *   asked       listening  over     ·        over+503          over
- *   listening   ·          ·        over     ·                 over
+ *   state      listen     answer    close      gone      left
+ *   asked      listening  over+403  ·          over+503  over
+ *   listening  ·          ·         over+4001  ·         over
  *
+ * Behind a plus is what the page hears; gone: the process, or its node. Without an answer it is the page that gives up.
  * A ConnId's id lies behind those of all exchanges and WebSockets of the gateway.
  */
 

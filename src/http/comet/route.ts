@@ -9,7 +9,6 @@ import type { Reply } from '../response.js';
 import { openWebSocket, type Takeover, whyNotTaken } from '../take-over.js';
 import { type Asked, read } from './asked.js';
 import type { CometFront } from './comet-front.js';
-import { gently } from './gently.js';
 import { SocketPage } from './socket-page.js';
 import { openStream } from './stream-connection.js';
 
@@ -56,7 +55,7 @@ export function routeComet(
     return undefined;
   }
   const why = front.isStopping ? STOPPING : whyNotTaken(request, front, isDue);
-  return why === undefined ? openStream(comet, asked) : gently(why, asked.transport);
+  return why ?? openStream(comet, asked);
 }
 
 function upgrade(

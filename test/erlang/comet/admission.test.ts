@@ -2,12 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type JWTPayload, SignJWT } from 'jose';
 import type { Erl } from '../../../scripts/support/erl.js';
+import { root } from '../../../scripts/support/root.js';
 import type { Service } from '../../../src/service/service.js';
 import { happens, until } from '../../support/until.js';
 import { Cluster, next, play } from '../gateway/support.js';
@@ -234,6 +235,37 @@ test('a ConnId can be monitored as long as its page is there, over whatever it l
   abort.abort();
   await poll;
   assert.equal(await next(erl, 'M', 'doorkeeper'), '{gone,normal}');
+});
+
+test('the process that docs/comet.md shows', async () => {
+  const [, shown = ''] =
+    /```\n(doorkeeper\(\) ->.*?)\n```/s.exec(readFileSync(join(root, 'docs/comet.md'), 'utf8')) ?? [];
+  const modules = {
+    doorman: `-export([doorkeeper/0]).\n${shown}`,
+    my_sessions:
+      '-export([user_of/1]).\nuser_of(<<"user=">>) -> error;\nuser_of(<<"user=", User/binary>>) -> {ok, User}.',
+    my_rooms: '-export([of_these/2]).\nof_these(_, Asked) -> [Id || <<"room", _/binary>> = Id <- Asked].',
+  };
+  const erl = await cluster.erl('shown');
+  for (const [name, text] of Object.entries(modules)) {
+    writeFileSync(join(directory, `${name}.erl`), `-module(${name}).\n${text}\n`);
+    await erl.evaluate(
+      `{ok, _, B} = compile:file("${join(directory, name)}", [binary, report, warnings_as_errors]), code:load_binary(${name}, "", B)`,
+    );
+  }
+  await erl.evaluate('register(doorkeeper, spawn(doorman, doorkeeper, []))');
+  const service = await cluster.gateway({ nodes: [], comet_nodes: erl.name, comet_ask: 'doorkeeper' });
+  await until(() => service.node.tellsEnds(erl.name) === true);
+  const url = urlOf(service, 'room1,secret');
+  const refused = await fetch(url, { headers: { cookie: 'user=' } });
+  assert.deepEqual([refused.status, await refused.text()], [401, 'Log in first.\n']);
+  const page = await webSocket(url, [], { cookie: 'user=alice' });
+  for (const id of ['secret', 'room1', 'alice']) {
+    await erl.evaluate(`{any, '${service.node.name}'} ! {${id}, <<"for ${id}">>}`);
+  }
+  await until(() => page.data.length === 2);
+  assert.deepEqual(page.data, ['for room1', 'for alice']);
+  page.close();
 });
 
 test('nobody there to ask, or not any more: 503 at once, and for an EventSource a while', async () => {

@@ -37,8 +37,9 @@ const happensTo = async (source: EventSource, event: string): Promise<void> => {
 export async function webSocket(
   url: string,
   protocols: string[] = [],
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Heard & { readonly socket: WebSocket }> {
-  const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols);
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers });
   const data: string[] = [];
   let listens = false;
   socket.on('message', (message) => {

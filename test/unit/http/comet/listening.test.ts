@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import { EventSource } from 'undici';
+import { EventSource, request } from 'undici';
 import { WebSocket } from 'ws';
 import type { Page } from '../../../../src/comet/ports.js';
 import type { BoshServer } from '../../../../src/http/bosh-server.js';
@@ -74,12 +74,12 @@ test('a plain stream: chunks, until it is to go elsewhere', async () => {
 test('polls: on one connection, one after the other, and in order with what else is asked there', async () => {
   const { front, comet, url } = await serve();
   const socket = connect(front.port, '127.0.0.1');
-  const request = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`;
   let heard = '';
   socket.setEncoding('latin1').on('data', (data) => {
     heard += data;
   });
-  socket.write(request('/comet/1?poll&last-event-id=p') + request('/bosh'));
+  socket.write(get('/comet/1?poll&last-event-id=p') + get('/bosh'));
   (await pageOf(comet)).write(Buffer.from('{"id":"q"}'));
   await until(() => heard.includes('This is a BOSH endpoint'));
   assert.match(
@@ -87,7 +87,7 @@ test('polls: on one connection, one after the other, and in order with what else
     /^HTTP\/1\.1 200 OK\r\n[^~]*content-type: application\/json[^~]*\r\n\r\n\[{"id":"q"}\]HTTP\/1\.1 200 OK/,
   );
   assert.deepEqual([comet.places, comet.gone], [['p'], [0]]);
-  socket.write(request('/comet/1?poll'));
+  socket.write(get('/comet/1?poll'));
   await pageOf(comet, 1);
   await front.release();
   await until(() => heard.endsWith('\r\n\r\n[]'));
@@ -144,6 +144,25 @@ for (const [what, line, headers, status] of [
   });
 }
 
+test('too many requests, or connections, of an address: an EventSource hears when to come back', async () => {
+  const ask = async (url: string, accept: string) => {
+    const { statusCode: status, body } = await request(`${url}/1`, { headers: { accept } });
+    return [status, await body.text()];
+  };
+  const rate = { maxRequestsPerAddress: { burst: 1, perSecond: 0.001 } };
+  const often = await serve(admitting(), rate);
+  assert.equal((await fetch(`${often.url}/`)).status, 400);
+  const [status, text] = await ask(often.url, 'text/event-stream');
+  assert.match(`${status} ${text}`, /^200 : 429 Too many requests [^~]*\nretry: \d+\n\n$/);
+  assert.equal((await ask(often.url, '*/*'))[0], 429);
+  const many = await serve(admitting(), { maxConnectionsPerAddress: 1 });
+  const source = new EventSource(`${many.url}/1`);
+  await pageOf(many.comet);
+  assert.match(`${await ask(many.url, 'text/event-stream')}`, /^200,: 429 Too many connections/);
+  assert.equal(many.counters.refused.connections_of_address, 1);
+  source.close();
+});
+
 test('where comet is off, nothing is there', async () => {
   const front = await listen(NO_BOSH);
   fronts.push(front);
@@ -158,36 +177,36 @@ const REQUESTS = {
     'GET /comet/1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
 };
 
-for (const [what, request] of Object.entries(REQUESTS)) {
+for (const [what, asking] of Object.entries(REQUESTS)) {
   test(`${what}: a client that goes at any byte, or at any time, leaves nothing`, async () => {
     const { front, comet, counters } = await serve();
     const clients: Socket[] = [];
-    for (let bytes = 1; bytes <= request.length; bytes += 1) {
+    for (let bytes = 1; bytes <= asking.length; bytes += 1) {
       const socket = connect(front.port, '127.0.0.1').on('error', () => {});
       clients.push(socket);
-      socket.write(request.slice(0, bytes), () => socket.resetAndDestroy());
+      socket.write(asking.slice(0, bytes), () => socket.resetAndDestroy());
     }
-    await until(() => counters.opened === request.length && front.connections === 0);
-    const asking = await serve(new FakeComet());
-    const early = connect(asking.front.port, '127.0.0.1');
-    early.write(request);
-    await until(() => asking.comet.asked.length === 1);
+    await until(() => counters.opened === asking.length && front.connections === 0);
+    const slow = await serve(new FakeComet());
+    const early = connect(slow.front.port, '127.0.0.1');
+    early.write(asking);
+    await until(() => slow.comet.asked.length === 1);
     early.destroy();
-    await until(() => asking.front.connections === 0);
+    await until(() => slow.front.connections === 0);
     // The answer comes too late.
-    asking.comet.visitors[0]?.admit(['1'], 10);
-    assert.deepEqual([asking.comet.pages, asking.comet.left_], [[], [1]]);
+    slow.comet.visitors[0]?.admit(['1'], 10);
+    assert.deepEqual([slow.comet.pages, slow.comet.left_], [[], [1]]);
     await until(() => comet.gone.length === comet.pages.length);
     assert.equal(comet.left_.length, comet.asked.length);
   });
 }
 
 test('a page that does not read is cut, at comet_max_unread', async () => {
-  for (const request of [REQUESTS.sse, REQUESTS.websocket]) {
+  for (const asking of [REQUESTS.sse, REQUESTS.websocket]) {
     const { front, comet, counters } = await serve();
     const socket = connect(front.port, '127.0.0.1').on('error', () => {});
     socket.pause();
-    socket.write(request);
+    socket.write(asking);
     const page = await pageOf(comet);
     const bytes = Buffer.alloc(16 * 1024, 'x');
     let written = 0;
