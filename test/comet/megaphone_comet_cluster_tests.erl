@@ -89,6 +89,11 @@ reached_processes() ->
     ok = on(n1, megaphone_router, login, [alice, P1]),
     [await_places(Node, 201, [n1, n2]) || Node <- [n1, n2]],
     await_places(n2, <<"alice">>, [n1]),
+    %% Whoever logs it in, it is watched at its own node.
+    ok = on(n1, megaphone_router, login, [211, P3]),
+    await_places(n1, 211, [n2]),
+    ok = on(n1, megaphone_router, logout, [211, P3]),
+    await_places(n1, 211, []),
     [ok = on(Node, megaphone_router, send, [201, {from, Node}]) || Node <- [n1, n2]],
     ok = on(n2, megaphone_router, send, [alice, hello, #{event => greeting}]),
     comet_nodes:await(delivered, fun() -> length(got(n1, P1)) =:= 3 andalso length(got(n1, P2)) =:= 2 andalso length(got(n2, P3)) =:= 2 end),

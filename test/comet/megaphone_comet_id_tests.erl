@@ -10,3 +10,12 @@ canonical_test_() ->
         {<<"007">>, <<"007">>}, {<<"-0">>, <<"-0">>}, {<<"1a">>, <<"1a">>}, {<<"-">>, <<"-">>}, {<<"1 ">>, <<"1 ">>}, {<<>>, <<>>},
         {alice, <<"alice">>}, {<<"alice">>, <<"alice">>}, {'', <<>>}, {'Ünal', <<"Ünal"/utf8>>}
     ]].
+
+%% As one that was cut out of a request.
+a_part_of_something_larger_is_a_copy_test() ->
+    <<Digits:20/binary, Short:5/binary, Long:100/binary, _/binary>> = <<"12345678901234567890", "alice", (binary:copy(<<"x">>, 100000))/binary>>,
+    [begin
+        Id = megaphone_comet_id:canonical(Part),
+        ?assertEqual(Part, Id),
+        ?assertEqual(byte_size(Part), binary:referenced_byte_size(Id))
+    end || Part <- [Digits, Short, Long]].

@@ -10,7 +10,8 @@ ring_test_() ->
         {"the oldest go when it is their turn, four turns later", fun rotation/0},
         {"those that are too long are not kept, and are missed", fun too_long/0},
         {"bytes are counted and given back", fun bytes/0},
-        {"a part of something larger is a copy", fun part/0}
+        {"a part of something larger is a copy", fun part/0},
+        {"what goes along with a message counts, and is no part of something larger either", fun along/0}
     ]}.
 
 %% Tables belong to a process that ends with the test.
@@ -76,3 +77,16 @@ part() ->
     {[{1, Kept, _}], true} = megaphone_comet_ring:since(1, 0, 1),
     ?assertEqual(Part, Kept),
     ?assertEqual(500, binary:referenced_byte_size(Kept)).
+
+%% As what came over a link is a part of all that came with it; publishers over HTTP send each transport's text along.
+along() ->
+    <<Part:200/binary, _/binary>> = binary:copy(<<"x">>, 100000),
+    true = megaphone_comet_ring:keep(1, 1, <<"body">>, #{formats => #{<<"ws-message">> => Part, list => [Part, {Part}]}}),
+    {[{1, <<"body">>, #{formats := #{<<"ws-message">> := Kept, list := [Kept, {Kept}]}}}], true} = megaphone_comet_ring:since(1, 0, 1),
+    ?assertEqual(Part, Kept),
+    ?assertEqual(200, binary:referenced_byte_size(Kept)),
+    false = megaphone_comet_ring:keep(1, 2, <<"body">>, #{formats => binary:copy(<<"x">>, 1000)}),
+    false = megaphone_comet_ring:keep(1, 3, <<"body">>, maps:from_list([{N, N} || N <- lists:seq(1, 1000)])),
+    Before = megaphone_comet_ring:bytes(),
+    [true = megaphone_comet_ring:keep(Id, 1, <<>>, #{formats => binary:copy(<<"x">>, 900)}) || Id <- lists:seq(1, 100)],
+    ?assert(megaphone_comet_ring:bytes() - Before > 90000).

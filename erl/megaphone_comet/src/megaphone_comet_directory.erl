@@ -59,7 +59,7 @@ inherit(#router{lingering = Lingering} = R) ->
     lists:foldl(fun watch/2, R, megaphone_comet_logins:pids()).
 
 -spec handle_call(term(), {pid(), term()}, #router{}) -> {reply, ok | {error, unknown_request}, #router{}}.
-handle_call({login, Id, Pid}, _, R) when is_pid(Pid) ->
+handle_call({login, Id, Pid}, _, R) when node(Pid) =:= node() ->
     R1 = watch(Pid, R),
     case megaphone_comet_logins:add(Id, Pid) of
         first ->

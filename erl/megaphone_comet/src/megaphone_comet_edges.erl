@@ -82,7 +82,7 @@ line(Text, #load{line = Line, part = Part, in_part = Count} = Load) ->
             case binary:split(Text, [<<" ">>, <<"\t">>, <<"\r">>], [global, trim_all]) of
                 [] -> Load#load{line = Line + 1};
                 [<<"#", _/binary>> | _] -> Load#load{line = Line + 1};
-                [Subscriber, Id] -> Load#load{line = Line + 1, part = [{id(Subscriber), id(Id)} | Part], in_part = Count + 1};
+                [Subscriber, Id] -> Load#load{line = Line + 1, part = [{megaphone_comet_id:canonical(Subscriber), megaphone_comet_id:canonical(Id)} | Part], in_part = Count + 1};
                 _ -> {error, {line, Line}}
             end
     end.
@@ -101,14 +101,6 @@ first(_, _) -> other.
 second(<<C, Rest/binary>>, First, N) when C >= $0, C =< $9, N < ?SHORT -> second(Rest, First, 10 * N + C - $0);
 second(<<>>, First, N) -> {First, N};
 second(_, _, _) -> other.
-
-%% A name would keep all of its block.
--spec id(binary()) -> megaphone_comet_id:canonical().
-id(Text) ->
-    case megaphone_comet_id:canonical(Text) of
-        Name when is_binary(Name) -> binary:copy(Name);
-        Number -> Number
-    end.
 
 -spec given_on(AtLeast :: pos_integer(), #load{}) -> #load{}.
 given_on(AtLeast, #load{in_part = Count} = Load) when Count < AtLeast ->

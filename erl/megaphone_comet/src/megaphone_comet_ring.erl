@@ -30,24 +30,24 @@ create(Count, Longest) ->
 -spec keep(id(), Number :: pos_integer(), Body :: binary(), Meta :: map()) -> boolean().
 keep(Id, Number, Body, Meta) ->
     #ring{current = Current, beside = Beside, count = Count, longest = Longest} = persistent_term:get(?MODULE),
+    Along = case map_size(Meta) of 0 -> 0; _ -> erlang:external_size(Meta) end,
     case byte_size(Body) of
-        Size when Count =:= 0; Size > Longest ->
+        Size when Count =:= 0; Size + Along > Longest ->
             false;
         Size ->
             Index = atomics:get(Current, 1),
-            true = ets:insert(element(Index, ?TABLES), {{Id, Number rem Count}, Number, alone(Body, Size), Meta}),
-            Size =< ?INLINE orelse counters:add(Beside, Index, Size),
+            true = ets:insert(element(Index, ?TABLES), {{Id, Number rem Count}, Number, alone(Body), case Along of 0 -> Meta; _ -> alone(Meta) end}),
+            ok = counters:add(Beside, Index, Along + case Size =< ?INLINE of true -> 0; false -> Size end),
             true
     end.
 
 %% A part of something larger would keep all of that.
--spec alone(binary(), non_neg_integer()) -> binary().
-alone(Body, Size) when Size =< ?INLINE -> Body;
-alone(Body, Size) ->
-    case binary:referenced_byte_size(Body) > 2 * Size of
-        true -> binary:copy(Body);
-        false -> Body
-    end.
+-spec alone(Term) -> Term when Term :: term().
+alone(Binary) when is_binary(Binary) -> megaphone_comet_id:alone(Binary);
+alone([First | Rest]) -> [alone(First) | alone(Rest)];
+alone(Map) when is_map(Map) -> maps:from_list(alone(maps:to_list(Map)));
+alone(Tuple) when is_tuple(Tuple) -> list_to_tuple(alone(tuple_to_list(Tuple)));
+alone(Other) -> Other.
 
 %% @doc Those behind one number up to another, in order, and whether that is all of them. A number that nobody was given yet
 %% says nothing of what its bearer has.

@@ -26,16 +26,17 @@
     kept = 0 :: non_neg_integer()
 }).
 
-%% @doc It gets what is sent to this id from now on, until it logs out or ends.
+%% @doc It gets what is sent to this id from now on, until it logs out or ends. All of it goes by its own node: nobody watches it over a
+%% link, and whoever sends waits for none.
 -spec login(id(), pid()) -> ok.
-login(Id, Pid) -> gen_server:call(?MODULE, {login, megaphone_comet_id:canonical(Id), Pid}, infinity).
+login(Id, Pid) -> gen_server:call({?MODULE, node(Pid)}, {login, megaphone_comet_id:canonical(Id), Pid}, infinity).
 
-%% @doc Of all ids with which it logged in at this node.
+%% @doc Of all its ids.
 -spec logout(pid()) -> ok.
-logout(Pid) -> gen_server:call(?MODULE, {logout, Pid}, infinity).
+logout(Pid) -> gen_server:call({?MODULE, node(Pid)}, {logout, Pid}, infinity).
 
 -spec logout(id(), pid()) -> ok.
-logout(Id, Pid) -> gen_server:call(?MODULE, {logout, megaphone_comet_id:canonical(Id), Pid}, infinity).
+logout(Id, Pid) -> gen_server:call({?MODULE, node(Pid)}, {logout, megaphone_comet_id:canonical(Id), Pid}, infinity).
 
 %% @doc Processes get the term as it is, pages its text.
 -spec send(id(), term()) -> ok.
