@@ -7,6 +7,8 @@ import { Atom, atom, binary, type Term, Tuple, tuple } from '../etf/terms.js';
 import type { Cookie } from '../node/cookie.js';
 import { RunningGateway } from './running-gateway.js';
 
+/** Longer than the gateway waits for a router. */
+const TIMEOUT_MS = 15_000;
 /** Of what is read from the standard input. */
 export const MAX_TEXT = 1024 ** 2;
 
@@ -24,7 +26,11 @@ export async function publish({ id, text, event }: Message, config: Config, cook
   try {
     const [first = ''] = gateway.names;
     const meta = event === undefined ? [] : [new Map<Term, Term>([[atom('event'), binary(event)]])];
-    const answer = await gateway.call(first, tuple(atom('publish'), termOfId(id), binary(text), ...meta));
+    const answer = await gateway.call(
+      first,
+      tuple(atom('publish'), termOfId(id), binary(text), ...meta),
+      TIMEOUT_MS,
+    );
     if (!(answer instanceof Atom && answer.name === 'ok')) throw refused(answer, first);
   } finally {
     await gateway.stop();

@@ -39,7 +39,7 @@ export interface AdminHost {
   trusts(head: RequestParser): boolean;
   /** @returns `undefined`: the socket has found its answer itself */
   answer(request: RequestParser, socket: Socket): Promise<Response | undefined>;
-  /** Whether it may stay for another request. */
+  /** Whether it may stay, for a slow answer and for another request. Asked until it may. */
   keep(socket: Socket): boolean;
 }
 
@@ -58,6 +58,8 @@ export class AdminConnection {
   #request = this.#next();
   /** By `trusts`, of the request that is there. */
   #isTrusted = false;
+  /** It may stay: what takes long to be published is answered, too. */
+  #isKept = false;
   #hasEnded = false;
   #received = 0;
   /** What came behind a request that is being answered. */
@@ -104,6 +106,7 @@ export class AdminConnection {
     }
     if (end < bytes.length) this.#rest.push(bytes.subarray(end));
     this.#on('request');
+    if (this.#isTrusted && !this.#isKept) this.#isKept = this.#host.keep(this.#socket);
     void this.#answer(request);
   }
 
@@ -127,7 +130,7 @@ export class AdminConnection {
   #mayGoOn(request: RequestParser): boolean {
     const isWhole = request.isComplete && request.status === 0;
     const wantsMore = request.shouldKeepAlive && !this.#hasEnded;
-    return this.#isTrusted && isWhole && wantsMore && this.#host.keep(this.#socket);
+    return this.#isTrusted && this.#isKept && isWhole && wantsMore;
   }
 
   #goOn(): void {

@@ -113,13 +113,10 @@ export class AdminServer implements AdminHost {
   }
 
   keep(socket: Socket): boolean {
-    const isNew = !this.#publishers.has(socket);
-    if (isNew && this.#publishers.size >= MAX_PUBLISHERS) return false;
-    if (isNew) {
-      this.#publishers.add(socket);
-      socket.on('close', () => this.#publishers.delete(socket));
-      this.#server?.keep(socket);
-    }
+    if (this.#publishers.size >= MAX_PUBLISHERS) return false;
+    this.#publishers.add(socket);
+    socket.on('close', () => this.#publishers.delete(socket));
+    this.#server?.keep(socket);
     return true;
   }
 

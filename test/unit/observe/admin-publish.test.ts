@@ -265,6 +265,40 @@ test('publishers stay while strangers crowd the port; a stranger gets no room fo
   for (const { socket } of [...crowd, publisher, large]) socket.destroy();
 });
 
+test('a request that is cut at any byte publishes nothing', async () => {
+  const whole = request(bodyOf('x'));
+  const all = await Promise.all(
+    Array.from({ length: whole.length }, async (_, length) => {
+      const { socket } = open();
+      await happens(socket, 'connect');
+      socket.end(whole.slice(0, length));
+      await happens(socket, 'close');
+    }),
+  );
+  assert.ok(all.length > 150);
+  assert.deepEqual(said(), []);
+  assert.equal((await publish(bodyOf('y'))).status, 200);
+});
+
+test('a publisher who stays is asked for the token with each request, and for the new one once it is read', async () => {
+  const { socket, heard } = open();
+  socket.write(request(bodyOf('before')));
+  await until(() => answers(heard()).length === 1);
+  const file = join(folder, 'token');
+  rmSync(file);
+  writeFileSync(file, `${TOKEN}-anew`, { mode: 0o400 });
+  admin.reload();
+  socket.write(request(bodyOf('behind')));
+  await happens(socket, 'end');
+  assert.deepEqual(answers(heard()), ['200', '401']);
+  socket.destroy();
+  rmSync(file);
+  writeFileSync(file, TOKEN, { mode: 0o400 });
+  admin.reload();
+  assert.equal((await publish(bodyOf('again'))).status, 200);
+  assert.deepEqual(said(), ['123: before', '123: again']);
+});
+
 test('a publisher that leaves before its answer harms nobody', async () => {
   let release = (): void => {};
   taken = () =>
