@@ -10,9 +10,11 @@ export interface About {
   readonly http_port: number;
   readonly admin_port: number;
   readonly agent_port: number;
+  readonly lines_port: number;
 }
 
 export function about(config: Config, file: string | undefined): About {
-  const { http_port, admin_port, agent_port } = config;
-  return { configuration: file === undefined ? '' : resolve(file), http_port, admin_port, agent_port };
+  const { http_port, admin_port, agent_port, lines_port } = config;
+  const configuration = file === undefined ? '' : resolve(file);
+  return { configuration, http_port, admin_port, agent_port, lines_port };
 }

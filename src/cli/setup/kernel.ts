@@ -95,13 +95,13 @@ function* outgoing(config: Config, read: Read): Generator<Finding> {
 function* reserved(config: Config, read: Read): Generator<Finding> {
   const setting = 'net.ipv4.ip_local_reserved_ports';
   const [first = 0, last = -1] = numbers(read(RANGE));
-  const { distribution_port, workers, http_port, admin_port, agent_port } = config;
+  const { distribution_port, workers, http_port, admin_port, agent_port, lines_port } = config;
   const ofNodes = Array.from(
     { length: distribution_port === 0 ? 0 : workers },
     (_, at) => distribution_port + at,
   );
   const spared = rangesIn(read(setting) ?? '');
-  const endangered = [http_port, admin_port, agent_port, ...ofNodes].filter(
+  const endangered = [http_port, admin_port, agent_port, lines_port, ...ofNodes].filter(
     (port) => port >= first && port <= last && !spared.some(([from, to]) => port >= from && port <= to),
   );
   if (endangered.length === 0) return;

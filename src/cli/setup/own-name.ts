@@ -89,7 +89,7 @@ const BEFORE: Readonly<Partial<Record<string, string>>> = {
 };
 
 function* portsIn(answer: Term): Generator<[string, number]> {
-  for (const key of ['http_port', 'admin_port', 'agent_port', 'distribution_port']) {
+  for (const key of ['http_port', 'admin_port', 'agent_port', 'lines_port', 'distribution_port']) {
     const port = member(answer, key);
     if (typeof port === 'number') yield [key, port];
   }

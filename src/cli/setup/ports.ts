@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:net';
 import type { Config } from '../../config/schema.js';
 import { MegaphoneError } from '../../errors.js';
 import { listen } from '../../http/listen.js';
-import { type Finding, failed, good } from '../finding.js';
+import { type Finding, failed, good, poor } from '../finding.js';
 import type { Running } from './own-name.js';
 import { portOwner } from './port-owner.js';
 
 interface Wanted {
-  readonly key: 'http_port' | 'admin_port' | 'agent_port' | 'distribution_port';
+  readonly key: 'http_port' | 'admin_port' | 'agent_port' | 'lines_port' | 'distribution_port';
   readonly what: string;
   readonly ip: string;
   readonly port: number;
@@ -21,6 +21,7 @@ function* wanted(config: Config): Generator<Wanted> {
   yield { key: 'http_port', what: 'HTTP port', ip: config.http_ip, port: config.http_port };
   yield { key: 'admin_port', what: 'admin port', ip: config.admin_ip, port: config.admin_port };
   yield { key: 'agent_port', what: 'agent port', ip: config.agent_ip, port: config.agent_port };
+  yield { key: 'lines_port', what: 'port for lines', ip: config.lines_ip, port: config.lines_port };
   for (let index = 0; index < workers && first !== 0; index += 1)
     yield { key: 'distribution_port', what: 'distribution port', ip: distribution_ip, port: first + index };
 }
@@ -30,6 +31,12 @@ export async function* ports(config: Config, running: Running | undefined): Asyn
   const held: Server[] = [];
   try {
     for (const each of wanted(config)) if (each.port !== 0) yield await tryPort(each, running, held);
+    if (config.lines_port !== 0 && !isOfThisMachine(config.lines_ip)) {
+      yield poor(
+        `whoever reaches ${config.lines_ip} port ${config.lines_port} may say anything to any user, room and page`,
+        'lines_ip: 127.0.0.1, or a firewall in front',
+      );
+    }
   } finally {
     for (const server of held) server.close();
   }
@@ -58,6 +65,8 @@ async function tryPort(
     return takenByAnother(key, port, error);
   }
 }
+
+const isOfThisMachine = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof MegaphoneError ? (error.cause as NodeJS.ErrnoException).code : undefined;

@@ -9,6 +9,7 @@ import { freePort } from '../../../scripts/support/epmd.js';
 import type { Erl } from '../../../scripts/support/erl.js';
 import { printed } from '../../ejabberd/support/printed.js';
 import { until } from '../../support/until.js';
+import { startApplication } from '../comet/support.js';
 import { type Program, Workplace } from './program.js';
 import { Cluster, loadModule, play } from './support.js';
 
@@ -86,7 +87,7 @@ class Page {
 
 before(async () => {
   cluster = await Cluster.start();
-  erl = await cluster.erl('ejabberd');
+  erl = await cluster.erl('ejabberd', ['-pa', 'dist/erl/megaphone_comet/ebin']);
   await loadModule(erl);
   await play(erl);
   await erl.evaluate(OUTSIDE);
@@ -189,15 +190,16 @@ test('lines go to rooms, users and pages, by megaphone cat and by nc; only what 
 });
 
 test('of several workers the primary takes publications and lines, and one of them has them done', async () => {
-  const [port, other] = [await freePort(), await freePort()];
-  const flags = ['--node', 'several@localhost', '--http-port', '0', '--workers', '2'];
+  const [port, other, pages] = [await freePort(), await freePort(), await freePort()];
+  const flags = ['--node', 'several@localhost', '--http-port', `${pages}`, '--workers', '2'];
   const program = workplace.run([
     ...['start', ...flags, '--admin-port', `${port}`, '--lines-port', `${other}`],
     ...['--admin-token-file', workplace.file('token')],
   ]);
   await program.shows(/several-2@localhost/);
   const body = '{"items": [{"channel": "123", "formats": {"http-stream": {"content": "grün"}}}]}';
-  const answer = await fetch(`http://127.0.0.1:${port}/publish`, {
+  const url = `http://127.0.0.1:${port}/publish`;
+  const answer = await fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${TOKEN}` },
     body,
@@ -206,6 +208,13 @@ test('of several workers the primary takes publications and lines, and one of th
   assert.equal(answer.status, 503);
   assert.match(await answer.text(), /"code":"COMET_NO_ROUTER"/);
   assert.match(await run(['publish', '123', 'x', ...flags]), /workers[\s\S]*COMET_NO_ROUTER[\s\S]*1$/);
+  await startApplication(erl);
+  const far = await Page.open(pages);
+  const published = async (): Promise<number> =>
+    (await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` }, body })).status;
+  await until(async () => (await published()) === 200);
+  await far.hears('grün');
+  far.close();
   await until(async () => /^$/.test(await shell(`echo "@bob from several" | nc -N 127.0.0.1 ${other}`)));
   assert.match(await said(), /from several/);
 });
