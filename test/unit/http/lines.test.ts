@@ -56,6 +56,29 @@ test('what is wrong is answered with the number of its line: while the connectio
   assert.equal(heard(), 'line 2: it is bad\nline 3: it is bad\nline 4: it is bad\n');
 });
 
+test('a request of HTTP, as any page has a browser send it, or anything but lines of text: nothing is said', async () => {
+  const head = 'Host: localhost:12345\r\nOrigin: https://evil.example\r\n\r\n';
+  for (const [begin, what] of [
+    ['POST / HTTP/1.1\r\n', 'HTTP'],
+    ['patch /x?%ln HTTP/1.0\r\n', 'HTTP of any method'],
+    [`GET /${'x'.repeat(10_000)} HTTP/1.1\r\n`, 'a long request line'],
+    ['\x16\x03\x01\x0a', 'TLS'],
+    ['\xff\n', 'no UTF-8'],
+  ] as const) {
+    const { socket, heard } = await open();
+    socket.write(Buffer.from(`${begin}${head}%ln csrf\n#ops `, 'latin1'));
+    socket.end('and more\n'.repeat(1000));
+    await happens(socket, 'close');
+    // What of it was not read when it ended may cost it the answer.
+    assert.ok(['', 'line 1: it is bad\n'].includes(heard()), what);
+  }
+  assert.deepEqual(said, Array(5).fill('OUTSIDE_NO_LINES'));
+  await assert.rejects(
+    fetch(`http://127.0.0.1:${server.port}`, { method: 'POST', body: '%ln csrf\n#ops x' }),
+  );
+  assert.deepEqual(said, Array(6).fill('OUTSIDE_NO_LINES'));
+});
+
 test('of many that are wrong some are told, and how many more there are', async () => {
   const { socket, heard } = await open();
   socket.end('bad\n'.repeat(250));
