@@ -114,7 +114,8 @@ function answer({ expected }: Step, next: Step | undefined): string {
   const lines = expected.map((line) => line.trimEnd().split('…').map(quote).join('[^]*?'));
   return `${lines.join(BREAK)}${BREAK}?`;
 }
-const BREAK = String.raw`[ \t]*\n`;
+/** A terminal shows CR LF as it does LF. */
+const BREAK = String.raw`[ \t\r]*\n`;
 const BANNER = String.raw`(?:Eshell V.*\s+)?`;
 
 /** What shows that the answer is complete: a prompt, as it does for a reader. */
