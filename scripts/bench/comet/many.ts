@@ -2,9 +2,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { availableBytes } from '../../load/linux-process.js';
+import type { Cores } from '../lib/cores.js';
 import { startGateway, startRouter } from './gateway.js';
 import { Listeners } from './listeners.js';
-import { type FanOut, type Memory, measureFanOut } from './measure.js';
+import { type FanOuts, type Memory, measureFanOut } from './measure.js';
 import { startPublisher } from './publisher.js';
 import { memoryOf, type Subject } from './subject.js';
 
@@ -30,8 +31,15 @@ async function withWorkers<T>(
   }
 }
 
-export const measureBroadcast = (cores: string, listeners: number, messages: number): Promise<FanOut> =>
-  withWorkers(cores, listeners, (gateway) => measureFanOut(gateway, listeners, messages));
+export const measureBroadcast = (
+  cores: Cores,
+  listeners: number,
+  messages: number,
+): Promise<FanOuts & { workers: number }> =>
+  withWorkers(cores.servers, listeners, async (gateway, workers) => ({
+    workers,
+    ...(await measureFanOut(gateway, listeners, messages, cores.load)),
+  }));
 
 export interface Held extends Memory {
   readonly connections: number;

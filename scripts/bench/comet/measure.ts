@@ -1,13 +1,18 @@
 /** The measurements that all three are put to. Each has a fresh server. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Child } from '../../load/child.js';
 import { availableBytes } from '../../load/linux-process.js';
+import { median } from '../lib/rounds.js';
 import { Listeners } from './listeners.js';
 import { startPublisher } from './publisher.js';
+import type { Commands } from './publisher-process.js';
+import { steered } from './steering.js';
 import { cpuOf, memoryOf, type Subject } from './subject.js';
 
 const SETTLE_MS = 3_000;
 const ONE = 'everybody';
+const WARM_UP = 3;
 
 export interface Memory {
   /** Bytes for one listener: of the server, and of the kernel for both ends of the connection. */
@@ -54,40 +59,72 @@ export interface FanOut {
   readonly missed: number;
 }
 
-/** One message after the other to all of `count` listeners of one id. */
-export async function measureFanOut(subject: Subject, count: number, messages: number): Promise<FanOut> {
+/** Of the same listeners: with their half of the kernel's work on the cores of the load generator, and as it comes. */
+export interface FanOuts {
+  /** `undefined`: only root may tell the kernel so. */
+  readonly steered: FanOut | undefined;
+  readonly plain: FanOut;
+}
+
+/**
+ * One message after the other to all of `count` listeners of one id.
+ * @param load the load generator's cores, written as for taskset(1)
+ */
+export async function measureFanOut(
+  subject: Subject,
+  count: number,
+  messages: number,
+  load: string,
+): Promise<FanOuts> {
   const listeners = await Listeners.start({ urls: [subject.url], most: count, id: ONE, processes: 2 });
   const publisher = await startPublisher(subject, { one: ONE });
   try {
     await listeners.open(count);
     await sleep(SETTLE_MS);
-    const { open } = await listeners.state();
+    // The first ones find cold code.
+    const fanOut = new FanOutRun(subject, listeners, publisher);
+    await fanOut.send(WARM_UP);
+    const { result, isSteered } = await steered(load, () => fanOut.send(messages));
+    return { steered: isSteered ? result : undefined, plain: await fanOut.send(messages) };
+  } finally {
+    publisher.end();
+    listeners.close();
+  }
+}
+
+class FanOutRun {
+  readonly #subject: Subject;
+  readonly #listeners: Listeners;
+  readonly #publisher: Child<Commands>;
+  #number = 0;
+
+  constructor(subject: Subject, listeners: Listeners, publisher: Child<Commands>) {
+    this.#subject = subject;
+    this.#listeners = listeners;
+    this.#publisher = publisher;
+  }
+
+  async send(messages: number): Promise<FanOut> {
+    const { open } = await this.#listeners.state();
     const times: number[] = [];
     let missed = 0;
-    // The first one finds cold code.
-    await publisher.ask('publish', 1, 1, 1);
-    await listeners.have(1, open);
-    await listeners.latencies();
-    const cpu = cpuOf(subject);
-    for (let number = 2; number <= messages + 1; number += 1) {
-      await publisher.ask('publish', 1, 1, 1);
-      missed += open - (await listeners.have(number, open));
-      times.push((await listeners.latencies()).percentile(100) / 1000);
+    const cpu = cpuOf(this.#subject);
+    for (let left = messages; left > 0; left -= 1) {
+      this.#number += 1;
+      await this.#publisher.ask('publish', 1, 1, 1);
+      missed += open - (await this.#listeners.have(this.#number, open));
+      times.push((await this.#listeners.latencies()).percentile(100) / 1000);
     }
-    const used = cpuOf(subject) - cpu;
-    const sorted = times.toSorted((a, b) => a - b);
-    const last = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+    const used = cpuOf(this.#subject) - cpu;
+    const last = median(times);
     return {
       listeners: open,
       missed,
       perCore: (open * messages - missed) / used,
       perSecond: (open * 1000) / last,
       last,
-      slowest: sorted.at(-1) ?? Number.NaN,
+      slowest: Math.max(...times),
     };
-  } finally {
-    publisher.end();
-    listeners.close();
   }
 }
 
