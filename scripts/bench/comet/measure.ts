@@ -21,11 +21,17 @@ export interface Memory {
 }
 
 /** What each of the later ones of `count` adds, when `first` are there. */
-export async function measureMemory(subject: Subject, first: number, count: number): Promise<Memory> {
+export async function measureMemory(
+  subject: Subject,
+  first: number,
+  count: number,
+  settleSeconds: number,
+): Promise<Memory> {
   const listeners = await Listeners.start({ urls: [subject.url], most: count });
   try {
     const sample = async () => {
-      await sleep(SETTLE_MS);
+      // V8 gives back what opening took when it has seen that nothing goes on: within half a minute.
+      await sleep(settleSeconds * 1000);
       return { server: memoryOf(subject), load: listeners.memory(), available: availableBytes() };
     };
     await listeners.open(first);

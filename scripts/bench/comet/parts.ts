@@ -25,6 +25,7 @@ const isQuick = process.env.QUICK === '1';
 const LISTENERS = numberFrom('LISTENERS', isQuick ? 4_000 : 16_000, 100, 17_000);
 const BROADCAST = numberFrom('BROADCAST', isQuick ? 30_000 : 100_000, 100);
 const HELD = numberFrom('HELD', isQuick ? 30_000 : 200_000, 100);
+const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', isQuick ? 5 : 30, 0);
 const MESSAGES = numberFrom('MESSAGES', isQuick ? 20_000 : 60_000, 1_000);
 const FANOUT_MESSAGES = 20;
 const KILLED = isQuick ? 500 : 2_000;
@@ -118,7 +119,7 @@ export class Parts implements Record<Part, () => Promise<Row[]>> {
     const all = await this.#ofEach(
       'memory',
       SUBJECTS,
-      (one) => measureMemory(one, LISTENERS / 4, LISTENERS),
+      (one) => measureMemory(one, LISTENERS / 4, LISTENERS, SETTLE_SECONDS),
       1,
     );
     return [
