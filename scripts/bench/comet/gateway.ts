@@ -13,13 +13,13 @@ import { endAll, type Subject } from './subject.js';
 /** Files that a process may have open on many machines, less those that are no connections. */
 const PER_WORKER = 19_000;
 const TOKEN = 'bench-comet-token-of-32-characters';
-const COOKIE = 'bench-comet';
+export const COOKIE = 'bench-comet';
 const PATIENCE_MS = 20_000;
 const POLL_MS = 100;
 
 export interface Router {
-  /** `name=host:port`, for comet_nodes. */
-  readonly place: string;
+  readonly name: string;
+  readonly endpoint: { readonly host: string; readonly port: number };
   readonly pids: () => readonly number[];
   stop(): Promise<void>;
 }
@@ -33,7 +33,8 @@ export async function startRouter(cores: string): Promise<Router> {
   const start = ['-eval', '{ok, _} = application:ensure_all_started(megaphone_comet).'];
   const program = await Program.start(['erl', ...flags, ...code, ...start], port, cores);
   return {
-    place: `${name}=127.0.0.1:${port}`,
+    name,
+    endpoint: { host: '127.0.0.1', port },
     pids: () => family(program.pid),
     stop: () => endAll(family(program.pid)),
   };
@@ -66,7 +67,7 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
     max_connections: PER_WORKER * workers,
     comet_anyone: true,
     workers,
-    ...(router === undefined ? {} : { comet_nodes: router.place }),
+    ...(router === undefined ? {} : { comet_nodes: placeOf(router) }),
   };
   const flags = Object.entries(settings).flatMap(([key, value]) => [
     `--${key.replaceAll('_', '-')}`,
@@ -88,6 +89,9 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
     },
   };
 }
+
+/** As in comet_nodes. */
+const placeOf = ({ name, endpoint: { host, port } }: Router): string => `${name}=${host}:${port}`;
 
 /** NODE_FLAGS=--cpu-prof, say, to look inside. */
 const nodeFlags = (): string[] => (process.env.NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');

@@ -2,13 +2,14 @@
  * `make bench-comet`: what pages cost the gateway, beside Pushpin and nchan in the same run, each on the same cores and fresh for each part; a table with the
  * targets.
  *
- *   ONLY=memory,fanout,broadcast,publish,held,killed   some of the parts
+ *   ONLY=memory,fanout,broadcast,publish,held,socketless,killed   some of the parts
  *   SUBJECTS='gateway,bare node:net,Pushpin,nchan'   some of those that are compared
  *   QUICK=1                               all of it smaller, in about a minute
  *   CORES=2                               for the servers; the others are the load generator's
  *   LISTENERS=16000                       of each that is compared: as many as one process of each takes here
  *   BROADCAST=100000                      listeners of one id, at the gateway with several workers
  *   HELD=200000                           real connections of the gateway with several workers
+ *   SOCKETLESS=1000000                    listeners without sockets, in one process
  *   MESSAGES=60000                        published over HTTP
  */
 

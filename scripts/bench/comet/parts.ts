@@ -16,15 +16,17 @@ import {
 import { startNchan } from './nchan.js';
 import { startPushpin } from './pushpin.js';
 import type { Row } from './report.js';
+import { measureSocketless } from './socketless.js';
 import { SUBJECTS, type Subject, type SubjectName } from './subject.js';
 
-export const PARTS = ['memory', 'fanout', 'broadcast', 'publish', 'held', 'killed'] as const;
+export const PARTS = ['memory', 'fanout', 'broadcast', 'publish', 'held', 'socketless', 'killed'] as const;
 export type Part = (typeof PARTS)[number];
 
 const isQuick = process.env.QUICK === '1';
 const LISTENERS = numberFrom('LISTENERS', isQuick ? 4_000 : 16_000, 100, 17_000);
 const BROADCAST = numberFrom('BROADCAST', isQuick ? 30_000 : 100_000, 100);
 const HELD = numberFrom('HELD', isQuick ? 30_000 : 200_000, 100);
+const SOCKETLESS = numberFrom('SOCKETLESS', isQuick ? 100_000 : 1_000_000, 20_000);
 const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', isQuick ? 5 : 30, 0);
 const MESSAGES = numberFrom('MESSAGES', isQuick ? 20_000 : 60_000, 1_000);
 const FANOUT_MESSAGES = 20;
@@ -177,6 +179,22 @@ export class Parts implements Record<Part, () => Promise<Row[]>> {
       row(all, '… memory of each, workers and router', 'kB', ({ server }) => server / 1000, { digits: 2 }),
       row(all, '… and of the kernel, both ends', 'kB', ({ kernel }) => kernel / 1000, { digits: 2 }),
       row(all, '… opened a second', '', ({ openedPerSecond }) => openedPerSecond),
+    ];
+  }
+
+  async socketless(): Promise<Row[]> {
+    console.error(`${count(SOCKETLESS)} listeners without sockets ...`);
+    const all = { gateway: await measureSocketless(this.#cores, SOCKETLESS, SETTLE_SECONDS) };
+    console.error(`  ${JSON.stringify(all)}`);
+    return [
+      row(all, 'listeners without sockets, in one process', '', ({ listeners }) => listeners, {
+        atLeast: SOCKETLESS,
+      }),
+      row(all, '… memory of each', 'kB', ({ comet }) => comet / 1000, { digits: 2 }),
+      row(all, '… in the router', 'kB', ({ router }) => router / 1000, { digits: 2 }),
+      row(all, '… new ones a second', '', ({ perSecond }) => perSecond),
+      row(all, '… p99 of a message to one of them', 'ms', ({ p99 }) => p99, { digits: 1 }),
+      row(all, '… messages that never came', '', ({ missed }) => missed, { atMost: 0 }),
     ];
   }
 
