@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { family } from '../../load/linux-process.js';
+import { family, isGone } from '../../load/linux-process.js';
 import { freePorts } from '../../support/ports.js';
 import { root } from '../../support/root.js';
 import { Program } from '../lib/program.js';
@@ -67,6 +67,8 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
     max_connections: PER_WORKER * workers,
     comet_anyone: true,
     workers,
+    drain_delay: 0,
+    drain_time: 1,
     ...(router === undefined ? {} : { comet_nodes: placeOf(router) }),
   };
   const flags = Object.entries(settings).flatMap(([key, value]) => [
@@ -84,6 +86,8 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
     publishing,
     pids: () => [...family(program.pid), ...(router?.pids() ?? [])],
     stop: async () => {
+      // Else it would write no profile.
+      if (nodeFlags().length > 0) await endGently(program.pid);
       await endAll(family(program.pid));
       rmSync(folder, { recursive: true });
     },
@@ -95,6 +99,12 @@ const placeOf = ({ name, endpoint: { host, port } }: Router): string => `${name}
 
 /** NODE_FLAGS=--cpu-prof, say, to look inside. */
 const nodeFlags = (): string[] => (process.env.NODE_FLAGS ?? '').split(' ').filter((flag) => flag !== '');
+
+async function endGently(pid: number): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  process.kill(pid, 'SIGTERM');
+  while (!isGone(pid) && performance.now() < end) await sleep(POLL_MS);
+}
 
 async function takesMessages(url: string): Promise<void> {
   const end = performance.now() + PATIENCE_MS;

@@ -27,6 +27,7 @@ const heading = `${describeMachine('pushpin', 'libnginx-mod-nchan')}; ${describe
 console.error(heading);
 // A listener for each server and process that ends with us.
 process.setMaxListeners(100);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const rows: Row[] = [];
 for (const part of namesFrom<Part>('ONLY', PARTS)) rows.push(...(await parts[part]()));
 console.log(`${heading}\n\n${cometTable(rows)}\n\n${targetsMet(rows)}`);
