@@ -86,9 +86,10 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
     publishing,
     pids: () => [...family(program.pid), ...(router?.pids() ?? [])],
     stop: async () => {
+      const pids = isGone(program.pid) ? [] : family(program.pid);
       // Else it would write no profile.
-      if (nodeFlags().length > 0) await endGently(program.pid);
-      await endAll(family(program.pid));
+      if (nodeFlags().length > 0 && pids.length > 0) await endGently(program.pid);
+      await endAll(pids);
       rmSync(folder, { recursive: true });
     },
   };
