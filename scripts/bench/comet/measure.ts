@@ -11,6 +11,10 @@ import { steered } from './steering.js';
 import { cpuOf, memoryOf, type Subject } from './subject.js';
 
 const SETTLE_MS = 3_000;
+const STABLE_MS = 20_000;
+const POLL_MS = 1_000;
+/** A part of it. */
+const SAME = 0.01;
 const ONE = 'everybody';
 const WARM_UP = 3;
 
@@ -25,13 +29,12 @@ export async function measureMemory(
   subject: Subject,
   first: number,
   count: number,
-  settleSeconds: number,
+  mostSeconds: number,
 ): Promise<Memory> {
   const listeners = await Listeners.start({ urls: [subject.url], most: count });
   try {
     const sample = async () => {
-      // V8 gives back what opening took when it has seen that nothing goes on: within half a minute.
-      await sleep(settleSeconds * 1000);
+      await settled(subject, mostSeconds);
       return { server: memoryOf(subject), load: listeners.memory(), available: availableBytes() };
     };
     await listeners.open(first);
@@ -49,6 +52,23 @@ export async function measureMemory(
     };
   } finally {
     listeners.close();
+  }
+}
+
+/**
+ * Resolves when its memory has been the same for a while, or this is taking too long: V8 gives back what opening took when it
+ * has seen that little goes on, which may take it a minute.
+ */
+async function settled(subject: Subject, mostSeconds: number): Promise<void> {
+  const end = performance.now() + mostSeconds * 1000;
+  let last = memoryOf(subject);
+  let since = performance.now();
+  while (performance.now() < Math.min(end, since + STABLE_MS)) {
+    await sleep(POLL_MS);
+    const now = memoryOf(subject);
+    if (Math.abs(now - last) < last * SAME) continue;
+    last = now;
+    since = performance.now();
   }
 }
 

@@ -27,7 +27,7 @@ const LISTENERS = numberFrom('LISTENERS', isQuick ? 4_000 : 16_000, 100, 17_000)
 const BROADCAST = numberFrom('BROADCAST', isQuick ? 30_000 : 100_000, 100);
 const HELD = numberFrom('HELD', isQuick ? 30_000 : 200_000, 100);
 const SOCKETLESS = numberFrom('SOCKETLESS', isQuick ? 100_000 : 1_000_000, 20_000);
-const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', isQuick ? 5 : 30, 0);
+const SETTLE_SECONDS = numberFrom('SETTLE_SECONDS', isQuick ? 5 : 70, 0);
 const MESSAGES = numberFrom('MESSAGES', isQuick ? 20_000 : 60_000, 1_000);
 const FANOUT_MESSAGES = 20;
 const KILLED = isQuick ? 500 : 2_000;
@@ -184,7 +184,7 @@ export class Parts implements Record<Part, () => Promise<Row[]>> {
 
   async socketless(): Promise<Row[]> {
     console.error(`${count(SOCKETLESS)} listeners without sockets ...`);
-    const all = { gateway: await measureSocketless(this.#cores, SOCKETLESS, SETTLE_SECONDS) };
+    const all = { gateway: await measureSocketless(this.#cores, SOCKETLESS, SETTLE_SECONDS / 2) };
     console.error(`  ${JSON.stringify(all)}`);
     return [
       row(all, 'listeners without sockets, in one process', '', ({ listeners }) => listeners, {
