@@ -90,7 +90,7 @@ export async function startGateway({ cores, workers = 1, router, name = 'one' }:
       // Else it would write no profile.
       if (nodeFlags().length > 0 && pids.length > 0) await endGently(program.pid);
       await endAll(pids);
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

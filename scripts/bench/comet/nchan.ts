@@ -60,7 +60,7 @@ export async function startNchan(cores: string, workers: number): Promise<Subjec
     pids: () => family(program.pid),
     stop: async () => {
       await endAll(family(program.pid));
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -74,7 +74,7 @@ export async function startPushpin(cores: string): Promise<Subject> {
     stop: async () => {
       await endAll(family(program.pid));
       origin.end();
-      rmSync(folder, { recursive: true });
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
