@@ -5,7 +5,7 @@ import { availableBytes } from '../../load/linux-process.js';
 import type { Cores } from '../lib/cores.js';
 import { startGateway, startRouter } from './gateway.js';
 import { Listeners } from './listeners.js';
-import { type FanOuts, type Memory, measureFanOut } from './measure.js';
+import { type FanOuts, type Memory, measureFanOut, settled } from './measure.js';
 import { startPublisher } from './publisher.js';
 import { memoryOf, type Subject } from './subject.js';
 
@@ -14,6 +14,7 @@ const PER_WORKER = 15_000;
 const SETTLE_MS = 5_000;
 const BATCH = 100;
 const AT_ONCE = 4;
+const OPENINGS = 256;
 
 async function withWorkers<T>(
   cores: string,
@@ -48,7 +49,7 @@ export interface Held extends Memory {
 }
 
 /** Each with an id of its own; a message comes to each of them. */
-export const measureHeld = (cores: string, connections: number): Promise<Held> =>
+export const measureHeld = (cores: string, connections: number, settleSeconds: number): Promise<Held> =>
   withWorkers(cores, connections, async (gateway, workers) => {
     const listeners = await Listeners.start({ urls: [gateway.url], most: connections });
     const publisher = await startPublisher(gateway, { first: 1, count: connections });
@@ -60,8 +61,8 @@ export const measureHeld = (cores: string, connections: number): Promise<Held> =
       });
       await sleep(SETTLE_MS);
       const before = sample();
-      const seconds = await listeners.open(connections);
-      await sleep(SETTLE_MS);
+      const seconds = await listeners.open(connections, OPENINGS);
+      await settled(gateway, settleSeconds);
       const after = sample();
       const server = after.server - before.server;
       const kernel = before.available - after.available - server - (after.load - before.load);

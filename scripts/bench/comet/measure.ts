@@ -59,7 +59,7 @@ export async function measureMemory(
  * Resolves when its memory has been the same for a while, or this is taking too long: V8 gives back what opening took when it
  * has seen that little goes on, which may take it a minute.
  */
-async function settled(subject: Subject, mostSeconds: number): Promise<void> {
+export async function settled(subject: Subject, mostSeconds: number): Promise<void> {
   const end = performance.now() + mostSeconds * 1000;
   let last = memoryOf(subject);
   let since = performance.now();

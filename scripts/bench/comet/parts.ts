@@ -164,7 +164,7 @@ export class Parts implements Record<Part, () => Promise<Row[]>> {
 
   async held(): Promise<Row[]> {
     console.error(`${count(HELD)} connections ...`);
-    const all = { gateway: await measureHeld(this.#cores, HELD) };
+    const all = { gateway: await measureHeld(this.#cores, HELD, SETTLE_SECONDS) };
     console.error(`  ${JSON.stringify(all)}`);
     return [
       row(
