@@ -3,7 +3,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../../load/child.js';
 import { Histogram } from '../../load/histogram.js';
-import { residentBytes } from '../../load/linux-process.js';
 import type { Begin, Commands, State } from './listener-process.js';
 
 /** A process may have 20,000 files on many machines. */
@@ -27,11 +26,9 @@ export interface Options {
 
 export class Listeners {
   readonly #children: readonly Child<Commands>[];
-  readonly #most: number;
 
-  private constructor(children: readonly Child<Commands>[], most: number) {
+  private constructor(children: readonly Child<Commands>[]) {
     this.#children = children;
-    this.#most = most;
   }
 
   /** Opens none yet. */
@@ -43,7 +40,7 @@ export class Listeners {
     await Promise.all(
       children.map((child, index) => child.ask('begin', { urls, ids: ids(index), comesBack })),
     );
-    return new Listeners(children, most);
+    return new Listeners(children);
   }
 
   /**
@@ -98,14 +95,6 @@ export class Listeners {
     const total = new Histogram();
     for (const child of this.#children) total.merge(new Histogram(await child.ask('latencies')));
     return total;
-  }
-
-  memory(): number {
-    return this.#children.reduce((total, { pid }) => total + residentBytes(pid), 0);
-  }
-
-  get most(): number {
-    return this.#most;
   }
 
   close(): void {

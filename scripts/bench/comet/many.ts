@@ -1,9 +1,9 @@
 /** What the gateway alone is put to: many real connections in several workers, and a gateway that is killed. A router is there, on the same cores. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { availableBytes } from '../../load/linux-process.js';
 import type { Cores } from '../lib/cores.js';
 import { startGateway, startRouter } from './gateway.js';
+import { kernelBytes } from './kernel-memory.js';
 import { Listeners } from './listeners.js';
 import { type FanOuts, type Memory, measureFanOut, settled } from './measure.js';
 import { startPublisher } from './publisher.js';
@@ -56,24 +56,21 @@ export const measureHeld = (cores: string, connections: number, settleSeconds: n
     try {
       const sample = () => ({
         server: memoryOf(gateway),
-        load: listeners.memory(),
-        available: availableBytes(),
+        kernel: kernelBytes(),
       });
       await sleep(SETTLE_MS);
       const before = sample();
       const seconds = await listeners.open(connections, OPENINGS);
       await settled(gateway, settleSeconds);
       const after = sample();
-      const server = after.server - before.server;
-      const kernel = before.available - after.available - server - (after.load - before.load);
       await publisher.ask('publish', connections, BATCH, AT_ONCE);
       const whole = await listeners.complete(1, connections, 60);
       return {
         connections: whole,
         workers,
         openedPerSecond: connections / seconds,
-        server: server / connections,
-        kernel: kernel / connections,
+        server: (after.server - before.server) / connections,
+        kernel: (after.kernel - before.kernel) / connections,
       };
     } finally {
       publisher.end();

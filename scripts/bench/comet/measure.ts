@@ -2,8 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from '../../load/child.js';
-import { availableBytes } from '../../load/linux-process.js';
 import { median } from '../lib/rounds.js';
+import { kernelBytes } from './kernel-memory.js';
 import { Listeners } from './listeners.js';
 import { startPublisher } from './publisher.js';
 import type { Commands } from './publisher-process.js';
@@ -35,7 +35,7 @@ export async function measureMemory(
   try {
     const sample = async () => {
       await settled(subject, mostSeconds);
-      return { server: memoryOf(subject), load: listeners.memory(), available: availableBytes() };
+      return { server: memoryOf(subject), kernel: kernelBytes() };
     };
     await listeners.open(first);
     const before = await sample();
@@ -44,11 +44,9 @@ export async function measureMemory(
     const { open } = await listeners.state();
     if (open < count) throw new Error(`${subject.name}: ${open} of ${count} listeners are there`);
     const each = (bytes: number): number => bytes / (count - first);
-    const server = after.server - before.server;
-    const load = after.load - before.load;
     return {
-      server: each(server),
-      kernel: each(before.available - after.available - server - load),
+      server: each(after.server - before.server),
+      kernel: each(after.kernel - before.kernel),
     };
   } finally {
     listeners.close();
