@@ -69,10 +69,11 @@ export function idsIn(list: string, maxIds: number): readonly string[] | string 
   for (const part of parts) {
     const id = decode(part);
     if (id === undefined) return 'An id in the path is no UTF-8 in percent-encoding.';
-    const bytes = Buffer.byteLength(id);
-    if (bytes === 0 || bytes > MAX_ID_BYTES)
+    const bytes = Buffer.from(id);
+    if (bytes.length === 0 || bytes.length > MAX_ID_BYTES)
       return `An id has 1 to ${MAX_ID_BYTES} bytes: /comet/ID, or /comet/ID,ID`;
-    ids.add(id);
+    // A copy: it is remembered for longer than its request, which may be long.
+    ids.add(bytes.toString());
   }
   return [...ids];
 }

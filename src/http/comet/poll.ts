@@ -42,7 +42,8 @@ export class Poll implements Page, Visitor {
   readonly form = 'poll';
   readonly #exchange: HttpExchange;
   readonly #comet: Omit<CometFront, 'polls'>;
-  readonly #asked: Asked;
+  /** Until it is admitted: what it shows for that may be long. */
+  #asked: Asked | undefined;
   /** It is over, and told nobody else. */
   readonly #onOver: () => void;
   #phase: PollPhase = 'asked';
@@ -65,17 +66,19 @@ export class Poll implements Page, Visitor {
   }
 
   begin(): void {
-    this.#handle = this.#comet.admission.ask(this, this.#asked);
+    if (this.#asked !== undefined) this.#handle = this.#comet.admission.ask(this, this.#asked);
   }
 
   admit(ids: readonly string[], seconds: number): void {
-    if (this.#phase !== 'asked') return;
+    if (this.#phase !== 'asked' || this.#asked === undefined) return;
+    const { isHead, place } = this.#asked;
+    this.#asked = undefined;
     this.#become('listening', after(this.#comet, Math.min(POLL_TIME, seconds)));
-    if (this.#asked.isHead) {
+    if (isHead) {
       this.#answer(200, NOTHING);
       return;
     }
-    const listening = this.#comet.service.listen(this, ids, this.#asked.place);
+    const listening = this.#comet.service.listen(this, ids, place);
     if (this.#isOver) listening.leave();
     else this.#listening = listening;
   }
