@@ -130,3 +130,33 @@ export class Asks {
     else this.#byAudience.set(ask.audience, others);
   }
 }
+
+/** What becomes of an answer, step by step. */
+export interface Walk {
+  /** `false`: no further. */
+  message(message: Message): boolean;
+  /** What lies before it, and this one, is not there any more. */
+  gap(number: number): void;
+  /** The life before it is over: nothing is missing. */
+  skip(number: number): void;
+}
+
+/** Goes through what lies behind a number, up to where the answer ends. */
+export function walk({ messages, to, isWhole }: Answer, since: number, steps: Walk): void {
+  let last = since;
+  // Of a life that began since, whatever comes first is the first.
+  let isNew = isWhole;
+  for (const message of messages) {
+    if (message.number <= last) continue;
+    if (message.number > last + 1) {
+      if (isNew) steps.skip(message.number - 1);
+      else steps.gap(message.number - 1);
+    }
+    isNew = false;
+    if (!steps.message(message)) return;
+    last = message.number;
+  }
+  if (to <= last) return;
+  if (isNew) steps.skip(to);
+  else steps.gap(to);
+}

@@ -149,9 +149,8 @@ export interface Hole {
 /** One event for all pages that followed the id when it came, some of which have it already. */
 export interface Job {
   readonly origin: Origin;
-  /** `undefined`: they missed something up to the number. */
+  /** `undefined`: they missed something. */
   readonly message: Message | undefined;
-  readonly number: number;
   /** The numbers of the id before it. */
   readonly before: number[];
   readonly shared: SharedBytes;

@@ -1,7 +1,7 @@
 /** Pages that do not have just what their id has: carries out what the table of behind.ts says of them. */
 
 import { TICKS_PER_SECOND, type TurnClock } from '../observe/turn-clock.js';
-import type { Answer, Ask, Asks } from './asks.js';
+import { type Answer, type Ask, type Asks, walk } from './asks.js';
 import type { Audience, Behind, Following, Listener } from './audience.js';
 import { addBehind, behindOf, compare, next, removeBehind } from './behind.js';
 import { type FanOut, type Stragglers, seenLast } from './fan-out.js';
@@ -81,10 +81,10 @@ export class CatchingUp implements Stragglers {
     // What is away asks for it when the origin says where the id stands.
   }
 
-  skipped(following: Following, origin: Origin, number: number): void {
+  skipped(following: Following, origin: Origin): void {
     const entry = behindOf(following, origin.tag);
-    // Whoever is asked for learns by itself; and who has more misses nothing.
-    if (entry?.phase === 'ahead' && entry.number < number) this.#settle(following, entry, origin, false);
+    // Whoever asks learns of it; and whoever has more misses nothing.
+    if (entry?.phase === 'ahead') this.#settle(following, entry, origin, false);
   }
 
   /** What pages asked for has come, some of them in each turn. */
@@ -162,28 +162,36 @@ export class CatchingUp implements Stragglers {
     this.#take(following, entry, origin, answer);
   }
 
-  #take(following: Following, entry: Behind, origin: Origin, { messages, to, isWhole }: Answer): void {
+  #take(following: Following, entry: Behind, origin: Origin, answer: Answer): void {
     const before = entry.number;
-    const { listener } = following;
-    const missing = messages.filter(({ number }) => number > before);
-    if (!isWhole && missing.length !== to - before) this.#fanOut.gapOf(following);
-    for (const message of missing) this.#give(following, entry, message);
-    let isTold = entry.number === to;
-    entry.number = before > to + MAX_AHEAD ? to : Math.max(entry.number, to);
-    for (const message of entry.meanwhile ?? []) {
-      if (message.number !== entry.number + 1) continue;
-      this.#give(following, entry, message);
-      isTold = true;
-    }
+    const { to } = answer;
+    let isTold = true;
+    // A number that nobody gave out says nothing of what it has.
+    if (before > to + MAX_AHEAD) entry.number = 0;
+    walk(answer, entry.number, {
+      message: (message) => this.#give(following, entry, message),
+      gap: (number) => {
+        entry.number = number;
+        this.#fanOut.gapOf(following);
+      },
+      skip: (number) => {
+        entry.number = number;
+        isTold = number < to;
+      },
+    });
+    for (const message of entry.meanwhile ?? [])
+      if (message.number === entry.number + 1) isTold = this.#give(following, entry, message);
     if (following.index < 0) return;
     this.#settle(following, entry, origin, entry.number === before);
-    if (!isTold) this.#place(listener);
+    if (!isTold) this.#place(following.listener);
   }
 
-  #give(following: Following, entry: Behind, message: Message): void {
-    if (following.index < 0) return;
+  /** `false`: it has left. */
+  #give(following: Following, entry: Behind, message: Message): boolean {
+    if (following.index < 0) return false;
     entry.number = message.number;
     this.#fanOut.write(following, message.content);
+    return true;
   }
 
   /** A poll waits for something to happen. */

@@ -22,7 +22,7 @@ export interface Stragglers {
   /** A message comes to one that is behind, or ahead. */
   came(following: Following, origin: Origin, message: Message): void;
   /** The id goes on at this number, with something missing. */
-  skipped(following: Following, origin: Origin, number: number): void;
+  skipped(following: Following, origin: Origin): void;
 }
 
 export class FanOut {
@@ -48,7 +48,7 @@ export class FanOut {
       audience.setLast(origin.index, number);
       // Pages that wait for something else keep it.
       const kept = audience.behind > 0 ? { number, content: alone(content) } : message;
-      if (audience.followings.length > 0) this.#go(audience, origin, kept, number, arrived);
+      if (audience.followings.length > 0) this.#go(audience, origin, kept, arrived);
       return true;
     }
     const { jobs, queuedBytes } = audience.makeRare();
@@ -60,8 +60,12 @@ export class FanOut {
 
   /** All who have what the id has missed something: it goes on behind this number. */
   gap(audience: Audience, origin: Origin, number: number, arrived: number): void {
-    if (this.#isSliced(audience)) this.#queue(audience, origin, undefined, number, arrived);
-    else this.#go(audience, origin, undefined, number, arrived);
+    if (this.#isSliced(audience)) {
+      this.#queue(audience, origin, undefined, number, arrived);
+      return;
+    }
+    audience.setLast(origin.index, number);
+    this.#go(audience, origin, undefined, arrived);
   }
 
   /** To one page. */
@@ -75,7 +79,7 @@ export class FanOut {
 
   gapOf({ listener, audience }: Following): void {
     this.#counters.comet.gaps += 1;
-    const bytes = gapBytes(listener.page.form, audience.id);
+    const bytes = gapBytes(listener.page.form, audience.id, placeOf(listener, this.#origins));
     if (bytes !== undefined) listener.page.write(bytes);
   }
 
@@ -100,13 +104,7 @@ export class FanOut {
     return audience.followings.length > TURN || (audience.rare?.jobs.length ?? 0) > 0;
   }
 
-  #go(
-    audience: Audience,
-    origin: Origin,
-    message: Message | undefined,
-    number: number,
-    arrived: number,
-  ): void {
+  #go(audience: Audience, origin: Origin, message: Message | undefined, arrived: number): void {
     const { followings } = audience;
     // One page needs nothing that is shared.
     const shared = followings.length > 1 ? this.#share(audience, message) : undefined;
@@ -114,7 +112,7 @@ export class FanOut {
     audience.writing += 1;
     for (let at = 0; at < count; at += 1) {
       const following = followings[at];
-      if (following !== undefined) this.#give(following, origin, message, number, shared);
+      if (following !== undefined) this.#give(following, origin, message, shared);
     }
     audience.writing -= 1;
     this.#compact(audience);
@@ -131,12 +129,12 @@ export class FanOut {
     const rare = audience.makeRare();
     const before = audience.lasts;
     audience.lasts = before.slice();
-    if (message !== undefined) audience.setLast(origin.index, number);
+    audience.setLast(origin.index, number);
     const bytes = message?.content.body.length ?? 0;
     const shared = this.#share(audience, message);
     const { length: count } = audience.followings;
     rare.queuedBytes += bytes;
-    rare.jobs.push({ origin, message, number, before, shared, bytes, next: 0, count, arrived });
+    rare.jobs.push({ origin, message, before, shared, bytes, next: 0, count, arrived });
     if (rare.jobs.length === 1) this.#turns.add((most) => this.#some(audience, most));
   }
 
@@ -148,7 +146,7 @@ export class FanOut {
         const following = audience.followings[job.next];
         // From here on it has this event, which its place says.
         job.next += 1;
-        if (following !== undefined) this.#give(following, job.origin, job.message, job.number, job.shared);
+        if (following !== undefined) this.#give(following, job.origin, job.message, job.shared);
       }
       if (job.next < job.count) break;
       rare.jobs.shift();
@@ -167,27 +165,28 @@ export class FanOut {
     following: Following,
     origin: Origin,
     message: Message | undefined,
-    number: number,
     shared: SharedBytes | undefined,
   ): void {
     const { listener, behind } = following;
+    // Its place will be behind it.
+    if (!listener.hasBegun) return;
     if (behind !== undefined && behindOf(following, origin.tag) !== undefined) {
-      if (message === undefined) this.#stragglers.skipped(following, origin, number);
+      if (message === undefined) this.#stragglers.skipped(following, origin);
       else this.#stragglers.came(following, origin, message);
-    } else if (message === undefined) {
-      this.gapOf(following);
     } else if (shared === undefined || behind !== undefined || Array.isArray(listener.followings)) {
-      this.write(following, message.content);
-    } else if (!message.content.isVoid) {
+      if (message === undefined) this.gapOf(following);
+      else this.write(following, message.content);
+    } else if (message?.content.isVoid !== true) {
       const bytes = shared.of(listener.page.form);
-      this.#counters.comet.deliveries += 1;
+      if (message === undefined) this.#counters.comet.gaps += 1;
+      else this.#counters.comet.deliveries += 1;
       if (bytes !== undefined) listener.page.write(bytes);
     }
   }
 
   #share(audience: Audience, message: Message | undefined): SharedBytes {
-    if (message === undefined) return new Shared((form) => gapBytes(form, audience.id));
     const place = placeOfAudience(audience, this.#origins);
+    if (message === undefined) return new Shared((form) => gapBytes(form, audience.id, place));
     return new Shared((form) => messageBytes(form, audience.id, place, message.content));
   }
 

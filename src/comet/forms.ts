@@ -45,10 +45,10 @@ export function messageBytes(form: Form, id: string, place: string, content: Con
   }
 }
 
-/** Of this id it missed something. `undefined`: pages of this form cannot be told. */
-export function gapBytes(form: Form, id: string): Buffer | undefined {
+/** Of this id it missed something, up to this place. `undefined`: pages of this form cannot be told. */
+export function gapBytes(form: Form, id: string, place: string): Buffer | undefined {
   if (form === 'chunked' || form === 'raw') return undefined;
-  return form === 'sse' ? serverSentEvent(undefined, 'gap', Buffer.from(id)) : json(form, { gap: id });
+  return form === 'sse' ? serverSentEvent(place, 'gap', Buffer.from(id)) : json(form, { gap: id, id: place });
 }
 
 /** Where the page stands, and nothing else: an event of its own name, which pages that do not ask for it never see. */
@@ -90,8 +90,8 @@ function readyEvent(place: string, text: string): Buffer {
   return Buffer.from(`id: ${place}\n${text.replace(/[\r\n]+$/, '')}\n\n`);
 }
 
-function serverSentEvent(place: string | undefined, event: string | undefined, body: Buffer): Buffer {
-  const id = place === undefined || place === '' ? '' : `id: ${place}\n`;
+function serverSentEvent(place: string, event: string | undefined, body: Buffer): Buffer {
+  const id = place === '' ? '' : `id: ${place}\n`;
   const name = event === undefined ? '' : `event: ${event}\n`;
   const head = `${id}${name}data: `;
   // The usual body has one line, and is copied once.

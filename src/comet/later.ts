@@ -1,9 +1,11 @@
-/** What is to be looked at again after a while, always the same: one queue, and one timer for all of it. */
+/** What is to be looked at again after a while, always the same or up to twice as long: one timer for all of it. */
 
 export class Later<T> {
   readonly #delayMs: number;
   readonly #act: (item: T) => void;
-  readonly #queue: { readonly item: T; readonly due: number }[] = [];
+  /** For the end of the pause that runs, and of the one behind it. */
+  #now: T[] = [];
+  #then: T[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -14,23 +16,24 @@ export class Later<T> {
 
   add(item: T): void {
     if (this.#isStopped) return;
-    this.#queue.push({ item, due: performance.now() + this.#delayMs });
-    this.#timer ??= setTimeout(() => this.#run(), this.#delayMs);
+    if (this.#timer !== undefined) {
+      this.#then.push(item);
+      return;
+    }
+    this.#now.push(item);
+    this.#timer = setTimeout(() => this.#run(), this.#delayMs);
   }
 
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
-    this.#queue.length = 0;
   }
 
   #run(): void {
-    this.#timer = undefined;
-    const now = performance.now();
-    const end = this.#queue.findIndex(({ due }) => due > now);
-    for (const { item } of this.#queue.splice(0, end < 0 ? this.#queue.length : end)) this.#act(item);
-    const first = this.#queue[0];
-    if (first !== undefined && !this.#isStopped)
-      this.#timer ??= setTimeout(() => this.#run(), Math.max(1, first.due - performance.now()));
+    const due = this.#now;
+    this.#now = this.#then;
+    this.#then = [];
+    this.#timer = this.#now.length > 0 ? setTimeout(() => this.#run(), this.#delayMs) : undefined;
+    for (const item of due) this.#act(item);
   }
 }

@@ -9,7 +9,7 @@
  */
 
 import type { Counters } from '../observe/counters.js';
-import type { Answer, Asks } from './asks.js';
+import { type Answer, type Asks, walk } from './asks.js';
 import type { Audience, Hole } from './audience.js';
 import type { FanOut } from './fan-out.js';
 import { Later } from './later.js';
@@ -19,7 +19,8 @@ import type { Ring } from './ring.js';
 
 /** Ahead of a hole, of one id and origin. */
 const MAX_WAITING = 8;
-const PATIENCE_MS = 200;
+/** So long, or twice, a hole may close by itself. */
+const PATIENCE_MS = 100;
 
 export class Numbers {
   readonly #fanOut: FanOut;
@@ -70,17 +71,17 @@ export class Numbers {
   }
 
   /** What all who follow the id were missing. */
-  answered(audience: Audience, origin: Origin, { messages, to, isWhole }: Answer): void {
+  answered(audience: Audience, origin: Origin, answer: Answer): void {
     const hole = holeOf(audience, origin);
     const last = audience.last(origin.index);
     if (hole === undefined || last === undefined) return;
     hole.isAsked = false;
-    const missing = messages.filter(({ number }) => number > last);
-    if (to > last && !isWhole && missing.length < to - last)
-      this.#fanOut.gap(audience, origin, to, this.#counters.clock.now);
     hole.isTorn = false;
-    for (const message of missing) if (!this.#pass(audience, origin, message)) return;
-    if (to > (audience.last(origin.index) ?? 0)) audience.setLast(origin.index, to);
+    walk(answer, last, {
+      message: (message) => this.#pass(audience, origin, message),
+      gap: (number) => this.#fanOut.gap(audience, origin, number, this.#counters.clock.now),
+      skip: (number) => audience.setLast(origin.index, number),
+    });
     this.#goOn(audience, origin);
   }
 

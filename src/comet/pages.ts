@@ -12,8 +12,8 @@ import { type Mark, readPlace } from './place.js';
 import { placeOf } from './places.js';
 import type { CometService, Listening, Page } from './ports.js';
 
-/** So long a new page waits for its place; a router that has not said anything by then is not in it. */
-const OPENING_MS = 1000;
+/** So long, or twice, a new page waits for its place; a router that has not said anything by then is not in it. */
+const OPENING_MS = 500;
 
 export class Pages implements CometService, Host {
   readonly #origins: Origins;
@@ -51,6 +51,8 @@ export class Pages implements CometService, Host {
     comet.listeners[page.form] += 1;
     comet.opened[page.form] += 1;
     if (marks !== undefined) this.#resume(listener, followings, marks);
+    // It has no place to wait for.
+    else if (isStream) this.#begin(listener);
     else if (!this.#open(listener)) this.#late.add(listener);
     return listener;
   }
