@@ -4,7 +4,7 @@
  */
 
 import { Audience } from './audience.js';
-import { type Origins, OWN } from './origins.js';
+import { OWN } from './origins.js';
 import type { Ring } from './ring.js';
 
 /** Who tells the routers. */
@@ -16,16 +16,16 @@ export interface Roll {
 const LOGOUT_DELAY = 10;
 
 export class Audiences {
-  readonly #origins: Origins;
   readonly #ring: Ring;
   readonly #roll: Roll;
   readonly #byId = new Map<string, Audience>();
   /** In the order in which their last pages went. */
   readonly #left = new Set<Audience>();
   #now = 0;
+  /** There is no router, and none is to be waited for: this gateway is the origin of all that is sent. */
+  isAlone = false;
 
-  constructor(origins: Origins, ring: Ring, roll: Roll) {
-    this.#origins = origins;
+  constructor(ring: Ring, roll: Roll) {
     this.#ring = ring;
     this.#roll = roll;
   }
@@ -53,7 +53,7 @@ export class Audiences {
     }
     const audience = new Audience(id);
     this.#byId.set(id, audience);
-    if (this.#origins.welcome.length === 0) this.begin(audience);
+    if (this.isAlone || this.#ring.number(id) !== undefined) this.begin(audience);
     this.#roll.login(audience);
     return audience;
   }

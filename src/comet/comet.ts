@@ -58,8 +58,6 @@ export class Comet implements CometService, CometDesk {
   readonly #pages: Pages;
   readonly #publisher: Publisher;
   #startedAt: number | undefined;
-  /** There was no router since the start, and it is a while ago. */
-  #isAlone = false;
 
   /** To be made before the node is connected to any other. Takes the name `any`. */
   constructor(node: CometNode, options: CometOptions, counters: Counters, log: Logger) {
@@ -72,7 +70,7 @@ export class Comet implements CometService, CometDesk {
     const named = new Set(options.nodes.map(({ name }) => name));
     this.#routers = new Routers(node, origins, named, {
       welcome: () => {
-        this.#isAlone = false;
+        this.#audiences.isAlone = false;
       },
       lost: (origin) => this.#lost(origin),
     });
@@ -83,7 +81,7 @@ export class Comet implements CometService, CometDesk {
     );
     this.#fanOut.stragglers = this.#catchingUp;
     this.#numbers = new Numbers(this.#fanOut, this.#asks, this.#ring, counters);
-    this.#audiences = new Audiences(origins, this.#ring, this.#routers);
+    this.#audiences = new Audiences(this.#ring, this.#routers);
     this.#routers.audiences = this.#audiences;
     this.#pages = new Pages(origins, this.#audiences, this.#fanOut, this.#catchingUp, counters);
     this.#publisher = new Publisher(node, origins);
@@ -97,9 +95,7 @@ export class Comet implements CometService, CometDesk {
   }
 
   listen(page: Page, ids: readonly string[], place: string | undefined): Listening {
-    const listening = this.#pages.listen(page, ids, place);
-    if (this.#isAlone && place !== undefined) this.#pages.forget(listening);
-    return listening;
+    return this.#pages.listen(page, ids, place);
   }
 
   async publish(publications: readonly Publication[]): Promise<void> {
@@ -123,9 +119,12 @@ export class Comet implements CometService, CometDesk {
     this.#audiences.tick(now);
     this.#routers.tick(now);
     const isEarly = now - this.#startedAt < ALONE_SECONDS;
-    if (this.#isAlone || isEarly || this.#origins.hadWelcome) return;
-    this.#isAlone = true;
-    for (const audience of this.#audiences.all()) this.#pages.forgetAll(audience);
+    if (this.#audiences.isAlone || isEarly || this.#origins.hadWelcome) return;
+    this.#audiences.isAlone = true;
+    for (const audience of this.#audiences.all()) {
+      this.#audiences.begin(audience);
+      this.#pages.forgetAll(audience);
+    }
   }
 
   stop(): void {

@@ -56,7 +56,7 @@ export function placeBytes(form: Form, place: string): Buffer | undefined {
   if (form === 'chunked' || form === 'raw') return undefined;
   if (form !== 'sse') return json(form, { id: place });
   // An empty `data` makes it an event (WHATWG HTML §9.2.6), where none at all would not.
-  return Buffer.from(place === '' ? ':\n\n' : `event: place\nid: ${place}\ndata\n\n`);
+  return Buffer.from(`event: place\nid: ${place}\ndata\n\n`);
 }
 
 interface Member {
@@ -91,9 +91,8 @@ function readyEvent(place: string, text: string): Buffer {
 }
 
 function serverSentEvent(place: string, event: string | undefined, body: Buffer): Buffer {
-  const id = place === '' ? '' : `id: ${place}\n`;
   const name = event === undefined ? '' : `event: ${event}\n`;
-  const head = `${id}${name}data: `;
+  const head = `id: ${place}\n${name}data: `;
   // The usual body has one line, and is copied once.
   if (body.indexOf(LF) >= 0 || body.indexOf(CR) >= 0) return linesOf(head, body);
   const length = Buffer.byteLength(head);

@@ -96,6 +96,7 @@ export function textBytes(term: Term | undefined): Buffer | undefined {
       pieces.push(String.fromCodePoint(item));
     } else if (item instanceof Uint8Array) pieces.push(item);
     else if (item instanceof ImproperList) {
+      if (!(item.tail instanceof Uint8Array)) return undefined;
       rest.push(item.tail);
       pushReversed(rest, item.items);
     } else if (Array.isArray(item)) pushReversed(rest, item as readonly Term[]);

@@ -91,12 +91,6 @@ export class Pages implements CometService, Host {
       if (following !== undefined && following.index >= 0) this.#catchingUp.forget(following);
   }
 
-  /** The same, of one page. */
-  forget(listening: Listening): void {
-    if (listening instanceof Listener)
-      for (const following of followingsOf(listening)) this.#catchingUp.forget(following);
-  }
-
   #follow(listener: Listener, audience: Audience): Following {
     const following = new Following(listener, audience);
     following.index = audience.followings.length;
@@ -114,7 +108,10 @@ export class Pages implements CometService, Host {
       this.#catchingUp.note(following, its);
     }
     this.#begin(listener);
-    for (const following of followings) this.#catchingUp.join(following);
+    for (const following of followings) {
+      if (this.#audiences.isAlone) this.#catchingUp.forget(following);
+      this.#catchingUp.join(following);
+    }
   }
 
   /** `false`: it waits for a router. */

@@ -3,6 +3,7 @@
  * the id of an event, which browsers bring back in `Last-Event-ID`:
  *
  *   TAG.NUMBER,TAG.NUMBER;TAG.NUMBER     `;` between ids, `,` between origins; the number in base 36
+ *   -;TAG.NUMBER                         it has nothing of the first, and no origin had said where that stands
  */
 
 /** Of one origin. */
@@ -12,6 +13,7 @@ export interface Mark {
   readonly number: number;
 }
 
+const NOTHING = '-';
 const MAX_LENGTH = 8192;
 /** Of one id. */
 const MAX_MARKS = 32;
@@ -22,7 +24,7 @@ const MARK = /^([A-Za-z0-9_-]{6})\.([0-9a-z]{1,11})$/;
  * @returns `undefined` for what is no place of so many ids
  */
 export function readPlace(text: string, ids: number): readonly (readonly Mark[])[] | undefined {
-  if (text === '' || text.length > MAX_LENGTH) return undefined;
+  if (text.length > MAX_LENGTH) return undefined;
   const parts = text.split(';');
   if (parts.length !== ids) return undefined;
   const marks: Mark[][] = [];
@@ -35,7 +37,7 @@ export function readPlace(text: string, ids: number): readonly (readonly Mark[])
 }
 
 function readMarks(part: string): Mark[] | undefined {
-  if (part === '') return [];
+  if (part === NOTHING) return [];
   const marks: Mark[] = [];
   for (const piece of part.split(',', MAX_MARKS + 1)) {
     const [, tag, digits] = MARK.exec(piece) ?? [];
@@ -48,3 +50,7 @@ function readMarks(part: string): Mark[] | undefined {
 }
 
 export const writeMark = (tag: string, number: number): string => `${tag}.${number.toString(36)}`;
+
+/** Of one id. */
+export const joinMarks = (marks: readonly string[]): string =>
+  marks.length === 0 ? NOTHING : marks.join(',');

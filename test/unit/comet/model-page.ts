@@ -61,7 +61,7 @@ export class ModelPage implements Page {
   write(bytes: Buffer): void {
     const text = bytes.toString();
     this.log.push(text);
-    const member: Member = JSON.parse(text.slice(text.indexOf('{')));
+    const member: Member = JSON.parse(text.slice(text.indexOf('{"')));
     if (member.gap !== undefined) {
       const gaps = this.#isFirst(member.gap, member.id ?? '') ? this.#first : this.#gaps;
       gaps.set(member.gap, (gaps.get(member.gap) ?? 0) + 1);

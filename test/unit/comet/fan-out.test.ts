@@ -1,0 +1,150 @@
+/** A message to many pages: encoded once, written to some hundred of them a turn; whatever they do meanwhile, each gets it once, in order. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import type { Form, Listening, Page } from '../../../src/comet/ports.js';
+import { Alone } from './alone.js';
+
+class Collector implements Page {
+  readonly form: Form;
+  readonly bytes: Buffer[] = [];
+  place: string | undefined;
+  listening: Listening | undefined;
+  /** Called at each write. */
+  onWrite: (() => void) | undefined;
+
+  constructor(form: Form = 'sse') {
+    this.form = form;
+  }
+
+  write(bytes: Buffer): void {
+    this.bytes.push(bytes);
+    this.place = /^id: (.*)$/m.exec(bytes.toString())?.[1] ?? this.place;
+    this.onWrite?.();
+  }
+
+  open({ comet }: Alone, ...ids: readonly string[]): this {
+    this.listening?.leave();
+    this.listening = comet.listen(this, ids, this.place);
+    return this;
+  }
+
+  leave(): void {
+    this.listening?.leave();
+    this.listening = undefined;
+  }
+
+  get bodies(): string[] {
+    return this.bytes.flatMap((bytes) => {
+      const text = bytes.toString();
+      return text.includes('event: place') ? [] : [/^data: (.*)$/m.exec(text)?.[1] ?? text];
+    });
+  }
+}
+
+const open = (gateway: Alone, count: number, ...ids: readonly string[]): Collector[] =>
+  Array.from({ length: count }, () => new Collector().open(gateway, ...ids));
+
+async function turns(): Promise<void> {
+  for (let count = 0; count < 50; count += 1) await turn();
+}
+
+test('all pages are given the same bytes, of each form one', async () => {
+  const gateway = new Alone();
+  const pages = (['sse', 'chunked', 'raw', 'socket', 'poll'] as const).flatMap((form) =>
+    Array.from({ length: 300 }, () => new Collector(form).open(gateway, 'a')),
+  );
+  gateway.send('a', 'hello');
+  await turns();
+  assert.equal(new Set(pages.map(({ bytes }) => bytes.at(-1))).size, 5);
+  assert.equal(gateway.counters.comet.deliveries, 1500);
+});
+
+test('some hundred in a turn, and a small audience does not wait for a large one', async () => {
+  const gateway = new Alone();
+  const many = open(gateway, 2000, 'many');
+  const [one] = open(gateway, 1, 'one');
+  const had = () => many.filter(({ bodies }) => bodies.length > 0).length;
+  gateway.send('many', 'hello');
+  gateway.send('one', 'hello');
+  assert.deepEqual(one?.bodies, ['hello']);
+  assert.equal(had(), 0);
+  await turn();
+  assert.equal(had(), 500);
+  await turns();
+  assert.equal(had(), 2000);
+});
+
+test('too much that waits is dropped, and comes all the same', async () => {
+  const gateway = new Alone();
+  const pages = open(gateway, 501, 'a');
+  for (let number = 1; number <= 100; number += 1) gateway.send('a', String(number));
+  assert.ok(gateway.counters.comet.dropped.queue > 0);
+  const expected = Array.from({ length: 100 }, (_, index) => String(index + 1));
+  for (let wait = 0; wait < 400 && pages[500]?.bodies.length !== 100; wait += 1)
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  for (const page of pages)
+    assert.deepEqual(page.bodies.slice(0, 100), expected.slice(0, page.bodies.length));
+  assert.deepEqual(pages[0]?.bodies, expected);
+  assert.deepEqual(pages[500]?.bodies, expected);
+});
+
+test('a page that is cut by what it is written takes nobody along', () => {
+  const gateway = new Alone();
+  const pages = open(gateway, 5, 'a');
+  const [first, second, third] = pages;
+  if (first !== undefined) first.onWrite = () => first.leave();
+  if (second !== undefined) second.onWrite = () => third?.leave();
+  gateway.send('a', '1');
+  gateway.send('a', '2');
+  assert.deepEqual(
+    pages.map(({ bodies }) => bodies.length),
+    [1, 2, 0, 2, 2],
+  );
+});
+
+const ids = [['a'], ['a', 'b'], ['b', 'a']] as const;
+const command = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: fc.constant('send' as const), id: fc.constantFrom('a', 'b') }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('turn' as const) }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('move' as const), page: fc.nat({ max: 19 }) }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('leave' as const), page: fc.nat({ max: 19 }) }) },
+);
+
+test('whatever pages do while many are written to, each gets all that was sent since it came, once', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { maxLength: 40, size: 'max' }), async (commands) => {
+      const gateway = new Alone();
+      const crowd = open(gateway, 1100, 'a');
+      const pages = Array.from({ length: 20 }, (_, index) =>
+        new Collector().open(gateway, ...(ids[index % 3] as readonly string[])),
+      );
+      const sent: Record<'a' | 'b', string[]> = { a: [], b: [] };
+      for (const each of commands) {
+        const page = 'page' in each ? pages[each.page] : undefined;
+        const its = 'page' in each ? (ids[each.page % 3] as readonly string[]) : [];
+        if (each.what === 'turn') await turn();
+        else if (each.what === 'leave') page?.leave();
+        else if (each.what === 'move') page?.open(gateway, ...its);
+        else {
+          sent[each.id].push(`${each.id}${sent[each.id].length}`);
+          gateway.send(each.id, sent[each.id].at(-1) as string);
+        }
+      }
+      await turns();
+      for (const [index, page] of pages.entries()) {
+        page.open(gateway, ...(ids[index % 3] as readonly string[]));
+        for (const id of ids[index % 3] as readonly ('a' | 'b')[])
+          assert.deepEqual(
+            page.bodies.filter((body) => body.startsWith(id)),
+            sent[id],
+          );
+      }
+      for (const page of crowd) assert.deepEqual(page.bodies, sent.a);
+      gateway.comet.stop();
+    }),
+    { numRuns: 60 },
+  );
+});
