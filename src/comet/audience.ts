@@ -15,23 +15,25 @@ export interface Host {
   leave(listener: Listener): void;
 }
 
+/** `back`: with its place, so that whatever it lacks is asked for; `lost`: with one that says nothing here. */
+export type Coming = 'new' | 'back' | 'lost';
+
 /** A page. */
 export class Listener implements Listening {
   readonly page: Page;
   readonly #host: Host;
   /** Of each id, in the order of its place: where it is one, it stands alone. */
   followings: Following | readonly Following[] = NOBODY;
-  /** It brought a place: whatever it lacks is asked for. */
-  readonly hasPlace: boolean;
+  readonly came: Coming;
   /** Of the turn clock. */
   readonly since: number;
   /** Its place was written. */
   hasBegun = false;
 
-  constructor(page: Page, host: Host, hasPlace: boolean, since: number) {
+  constructor(page: Page, host: Host, came: Coming, since: number) {
     this.page = page;
     this.#host = host;
-    this.hasPlace = hasPlace;
+    this.came = came;
     this.since = since;
   }
 

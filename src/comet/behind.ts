@@ -8,12 +8,12 @@
  *
  *   phase    fewer    same    more     lost
  *   live     –        –       –        ·
- *   away     asked    live    ahead    ·
+ *   away     asked    live    asked    ·
  *   asked    asked    live    ahead    away
  *   ahead    asked    live    ·        ·
  *
  * (·: nothing changes; –: it does not happen. The test reads this table.) Fewer, same, more: its number, compared with the id's, when the origin says where the id stands, when what was
- * asked for has come, and with each message. Lost: the origin cannot be asked any more.
+ * asked for has come, and with each message. With more it is asked, too: the origin says whether it gave out such a number. Lost: the origin cannot be asked any more.
  */
 
 import type { Behind, Following, Phase } from './audience.js';
@@ -29,7 +29,7 @@ export function compare(number: number, last: number): Comparison {
 export function next(phase: Phase, event: Comparison | 'lost'): Phase | 'live' {
   if (event === 'lost') return phase === 'asked' ? 'away' : phase;
   if (event === 'same') return 'live';
-  return event === 'fewer' ? 'asked' : 'ahead';
+  return event === 'fewer' || phase === 'away' ? 'asked' : 'ahead';
 }
 
 export function behindOf(following: Following, tag: string): Behind | undefined {

@@ -17,8 +17,6 @@ import { TURN, type Turns } from './turns.js';
 const MAX_MEANWHILE = 256;
 /** An origin that comes so late is asked for what pages of that age may have missed: its ring has it for that long. */
 const YOUNG = 60 * TICKS_PER_SECOND;
-/** A place that is further ahead than that is none of ours, and to be asked about. */
-const MAX_AHEAD = 10_000;
 
 export class CatchingUp implements Stragglers {
   readonly #origins: Origins;
@@ -126,16 +124,15 @@ export class CatchingUp implements Stragglers {
     if (isTold) this.#place(following.listener);
   }
 
-  #isYoung({ hasPlace, since }: Listener): boolean {
-    return hasPlace && this.#clock.since(since) <= YOUNG;
+  #isYoung({ came, since }: Listener): boolean {
+    return came === 'back' && this.#clock.since(since) <= YOUNG;
   }
 
   /** @param isInVain it was asked just now, and is no further */
   #settle(following: Following, entry: Behind, origin: Origin, isInVain: boolean): void {
     const last = seenLast(following, origin);
     if (last === undefined) return;
-    const comparison = entry.number - last > MAX_AHEAD ? 'fewer' : compare(entry.number, last);
-    const phase = next(entry.phase, comparison);
+    const phase = next(entry.phase, compare(entry.number, last));
     if (phase === 'live') removeBehind(following, entry);
     else if (phase === 'asked') this.#ask(following, entry, origin, last, isInVain);
     else entry.phase = phase;
@@ -166,8 +163,11 @@ export class CatchingUp implements Stragglers {
     const before = entry.number;
     const { to } = answer;
     let isTold = true;
-    // A number that nobody gave out says nothing of what it has.
-    if (before > to + MAX_AHEAD) entry.number = 0;
+    if (entry.number > to) {
+      // Nobody gave out that number, or the clock of its node was set back: whatever it has is not to be told.
+      entry.number = to;
+      this.#fanOut.gapOf(following);
+    }
     walk(answer, entry.number, {
       message: (message) => this.#give(following, entry, message),
       gap: (number) => {

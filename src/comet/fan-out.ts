@@ -14,8 +14,8 @@ import type { Form } from './ports.js';
 import { TURN, type Turns } from './turns.js';
 
 /** Of events that wait for one id. */
-const MAX_JOBS = 64;
-const MAX_BYTES = 1024 * 1024;
+const MAX_JOBS = 256;
+const MAX_BYTES = 4 * 1024 * 1024;
 
 /** What becomes of pages that do not have just what the id has. */
 export interface Stragglers {

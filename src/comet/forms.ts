@@ -34,7 +34,7 @@ export function messageBytes(form: Form, id: string, place: string, content: Con
   switch (form) {
     case 'sse':
       return own !== undefined && IS_EVENT.test(own)
-        ? readyEvent(place, own)
+        ? readyEvents(place, own)
         : serverSentEvent(place, content.meta?.event, body);
     case 'chunked':
       return body.length === 0 ? NOTHING : Buffer.concat([chunkHead(body.length), body, CRLF]);
@@ -83,11 +83,18 @@ function json(form: Form, member: Member): Buffer {
   return form === 'socket' ? textFrame(text) : text;
 }
 
-/** Its publisher wrote an event himself: at least one line of it is `data:`. */
+/** Its publisher wrote events himself: at least one line of it is `data:`. */
 const IS_EVENT = /^data:/m;
+const LINE_END = /\r\n|\r|\n/;
+/** Fields that are the gateway's: a page would take another's `id` for its place. */
+const IS_OURS = /^(?:id|retry)(?::|$)/;
 
-function readyEvent(place: string, text: string): Buffer {
-  return Buffer.from(`id: ${place}\n${text.replace(/[\r\n]+$/, '')}\n\n`);
+/** Where there are several events the last one has the place, for then the page has them all. */
+function readyEvents(place: string, text: string): Buffer {
+  const lines = text.split(LINE_END).filter((line) => !IS_OURS.test(line));
+  while (lines.at(-1) === '') lines.pop();
+  lines.splice(lines.lastIndexOf('') + 1, 0, `id: ${place}`);
+  return Buffer.from(`${lines.join('\n')}\n\n`);
 }
 
 function serverSentEvent(place: string, event: string | undefined, body: Buffer): Buffer {

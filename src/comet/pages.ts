@@ -44,8 +44,10 @@ export class Pages implements CometService, Host {
   listen(page: Page, ids: readonly string[], place: string | undefined): Listening {
     const { comet, clock } = this.#counters;
     const isStream = page.form === 'chunked' || page.form === 'raw';
-    const marks = place === undefined || isStream ? undefined : readPlace(place, ids.length);
-    const listener = new Listener(page, this, marks !== undefined, clock.now);
+    const isNew = place === undefined || place === '' || isStream;
+    const marks = isNew ? undefined : readPlace(place, ids.length);
+    const came = marks !== undefined ? 'back' : isNew ? 'new' : 'lost';
+    const listener = new Listener(page, this, came, clock.now);
     const followings = ids.map((id) => this.#follow(listener, this.#audiences.enter(id)));
     listener.followings = followings.length === 1 ? (followings[0] as Following) : followings;
     comet.listeners[page.form] += 1;
@@ -138,8 +140,10 @@ export class Pages implements CometService, Host {
     if (listener.hasBegun || followingsOf(listener).some(({ index }) => index < 0)) return;
     listener.hasBegun = true;
     this.#counters.comet.opening.observe(this.#counters.clock.since(listener.since));
+    if (listener.came === 'lost')
+      for (const following of followingsOf(listener)) this.#fanOut.gapOf(following);
     // A poll with a place waits for something to happen.
-    if (listener.page.form !== 'poll' || !listener.hasPlace) this.#writePlace(listener);
+    else if (listener.page.form !== 'poll' || listener.came === 'new') this.#writePlace(listener);
   }
 
   #writePlace(listener: Listener): void {

@@ -81,6 +81,17 @@ test('another life, another gateway, or a number that nobody gave out: a gap, on
   }
 });
 
+test('a place that cannot be read is one gap', () => {
+  for (const place of ['0', 'channel:1', 'PLACE.1;PLACE.1']) {
+    const gateway = new Alone();
+    const page = new Poll();
+    page.poll(gateway);
+    page.place = place.replaceAll('PLACE', String(page.place?.slice(0, 6)));
+    assert.deepEqual(page.poll(gateway), ['gap'], place);
+    assert.deepEqual(page.poll(gateway), [], place);
+  }
+});
+
 test('the ring takes no more than it may, and drops what was silent for longest', () => {
   const gateway = new Alone({ ...RING, bytes: 10_000 });
   const [quiet, loud] = [new Poll(), new Poll()];
