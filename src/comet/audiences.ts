@@ -68,7 +68,7 @@ export class Audiences {
   begin(audience: Audience): number {
     const known = audience.last(OWN);
     if (known !== undefined) return known;
-    const number = this.#ring.number(audience.id) ?? Date.now() * 1000;
+    const number = this.#ring.number(audience.id) ?? this.#ring.begin();
     audience.setLast(OWN, number);
     return number;
   }

@@ -30,6 +30,8 @@ export class Ring {
   readonly #rows = new Map<string, Row>();
   #messages = 0;
   #bytes = 0;
+  /** Of all numbers. */
+  #highest = 0;
   /** Seconds. */
   #now = 0;
 
@@ -46,10 +48,17 @@ export class Ring {
     return this.#rows.get(id)?.number;
   }
 
+  /** Where a row begins: behind all numbers there were, also where the clock was set back. */
+  begin(): number {
+    this.#highest = Math.max(Date.now() * 1000, this.#highest + 1);
+    return this.#highest;
+  }
+
   /** It has the next number, behind that of the row, or behind `last` where there is none. */
   add(id: string, content: Content, last: number): Message {
     const row = this.#touch(id, last);
     row.number += 1;
+    this.#highest = Math.max(this.#highest, row.number);
     const message = { number: row.number, content: alone(content) };
     if (this.#limits.count === 0 || this.#limits.seconds === 0) return message;
     row.messages.push(message);
