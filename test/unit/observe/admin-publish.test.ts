@@ -91,6 +91,25 @@ function open(): { socket: Socket; heard: () => string } {
 const answers = (all: string): string[] =>
   [...all.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, code = '']) => code);
 
+// The first test of all: a timer of another's connection would not be stopped while time is the test's.
+test('a publisher is answered, however long the router takes; a stranger is cut', async ({ mock }) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const isAsked = new Promise<() => void>((asked) => {
+    taken = () => new Promise((resolve) => asked(resolve));
+  });
+  const [publisher, stranger] = [open(), open()];
+  stranger.socket.write(request(bodyOf('x')).slice(0, -1).replace(TOKEN, 'wrong'));
+  publisher.socket.write(request(bodyOf('slow')));
+  const release = await isAsked;
+  mock.timers.tick(10_000);
+  // By a reset, where what he wrote is not read yet.
+  await new Promise((resolve) => stranger.socket.once('end', resolve).once('error', resolve));
+  release();
+  await happens(publisher.socket, 'data');
+  assert.deepEqual([answers(publisher.heard()), answers(stranger.heard())], [['200'], []]);
+  for (const { socket } of [publisher, stranger]) socket.destroy();
+});
+
 test('a library of GRIP publishes, with its key as it is, as a password and as what signs a JWT', async () => {
   const control_uri = `http://127.0.0.1:${admin.port}/`;
   for (const config of [
