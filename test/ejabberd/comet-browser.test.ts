@@ -136,12 +136,13 @@ describe('a page that listens to ids', { timeout: 300_000 }, () => {
 
   it('is as short as the documentation has it', async () => {
     const [lines = []] = printed('docs/comet.md', 'test/ejabberd/comet-browser.test.ts');
-    const page = await context.newPage();
-    // Of the same origin; that nothing is there does no harm.
+    // Of the same origin; what the gateway answers there would run no script.
+    const page = await browser.newPage({ bypassCSP: true });
     await page.goto(`http://localhost:${gateways[0]?.port}/nothing`);
     await page.addScriptTag({
       content: `let said = []; const show = (data) => said.push(data); const greet = (data) => said.push('greeted: ' + data);
-        ${lines.join('\n')}; const opened = new Promise((resolve) => events.addEventListener('place', resolve));`,
+        ${lines.join('\n')}
+        const opened = new Promise((resolve) => events.addEventListener('place', resolve));`,
     });
     await page.evaluate('opened');
     await erl.evaluate(`megaphone_router:send(123, <<"${GREETING}">>, #{event => greeting})`);
@@ -164,6 +165,25 @@ describe('a page that listens to ids', { timeout: 300_000 }, () => {
       assert.ok(kept.length > 0 && kept.length < 1000, `${kept.length} came`);
       assert.deepEqual(kept, upTo(said).slice(-kept.length));
     }
+  });
+
+  it('is counted, and so is what it got', async () => {
+    const answer = await fetch(`http://localhost:${gateways[0]?.adminPort}/metrics`);
+    const samples = (await answer.text()).split('\n').map((line) => line.split(' '));
+    const value = (name: string): number =>
+      Number(samples.find(([key]) => key === `megaphone_comet_${name}`)?.[1]);
+    assert.deepEqual(
+      ['listeners{transport="sse"}', 'listeners{transport="websocket"}', 'ids'].map(value),
+      [1, 1, 3],
+    );
+    assert.equal(value(`router_welcome{node="${erl.name}"}`), 1);
+    // It has been two gateways, and pages that were away: each message came here at most once, and went to both pages.
+    const came = value('messages_total{way="router"}');
+    assert.ok(came > 0 && came <= said + 1, `${came} of ${said} came`);
+    assert.ok(value('deliveries_total') > 100, `${value('deliveries_total')}`);
+    assert.ok(value('gaps_total') >= 2);
+    assert.ok(value('replays_total{for="page"}') > 0);
+    assert.ok(value('fanout_seconds_count') > 0 && value('opening_seconds_count') > 0);
   });
 });
 
