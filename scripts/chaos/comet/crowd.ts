@@ -103,11 +103,10 @@ export class Crowd {
   finish(marks: readonly Mark[]): void {
     for (const [n, { ids, ledger, page }] of this.#members.entries()) {
       for (const mark of marks.filter(({ to }) => ids.includes(to))) {
-        for (const number of ledger.missing(mark))
-          this.#violated(
-            'lost',
-            `page ${n} (${page.where}) never got ${number} of ${mark.from} to ${mark.to}`,
-          );
+        for (const [number, step] of ledger.missing(mark)) {
+          const what = `page ${n} (${page.where}) never got ${number} of ${mark.from} to ${mark.to}`;
+          this.#violated('lost', what, step);
+        }
       }
       for (const [from, step] of this.#gone) step.gone += ledger.open(from);
     }
@@ -144,7 +143,9 @@ export class Crowd {
     this.#note(`page ${n} ${page.where}: ${body}`);
     const [from = '', to = '', number = ''] = body.split(' ');
     const name = `page ${n} (${page.where}): ${number} of ${from} to ${to}`;
-    const receipt = ids.includes(to) ? ledger.take(from, to, Number(number)) : 'foreign';
+    const receipt = ids.includes(to)
+      ? ledger.take(from, to, Number(number), this.steps.length - 1)
+      : 'foreign';
     if (receipt !== 'next') this.#violated(receipt, name);
   }
 
@@ -153,9 +154,8 @@ export class Crowd {
     errors.set(what, (errors.get(what) ?? 0) + 1);
   }
 
-  #violated(invariant: Invariant, what: string): void {
-    const step = this.steps.at(-1) as Step;
-    step.violations.push({ invariant, at: this.#now, what, step: this.steps.length - 1 });
+  #violated(invariant: Invariant, what: string, step = this.steps.length - 1): void {
+    this.steps[step]?.violations.push({ invariant, at: this.#now, what, step });
     this.#note(`VIOLATION ${invariant}: ${what}`);
   }
 }

@@ -12,11 +12,12 @@ export type Receipt = 'next' | 'reordered' | 'doubled';
 
 class Row {
   last = 0;
-  readonly open = new Set<number>();
+  /** What was passed over, and behind which step. */
+  readonly open = new Map<number, number>();
 
-  take(number: number): Receipt {
+  take(number: number, step: number): Receipt {
     if (number <= this.last) return this.open.delete(number) ? 'reordered' : 'doubled';
-    for (let between = this.last + 1; between < number; between += 1) this.open.add(between);
+    for (let between = this.last + 1; between < number; between += 1) this.open.set(between, step);
     this.last = number;
     return 'next';
   }
@@ -32,8 +33,9 @@ export interface Mark {
 export class Ledger {
   readonly #rows = new Map<string, Row>();
 
-  take(from: string, to: string, number: number): Receipt {
-    return this.#row(from, to).take(number);
+  /** @param step behind which it comes */
+  take(from: string, to: string, number: number, step: number): Receipt {
+    return this.#row(from, to).take(number, step);
   }
 
   /** Whether it is as far, whatever it missed on its way. */
@@ -41,11 +43,14 @@ export class Ledger {
     return this.#row(from, to).last >= count;
   }
 
-  /** @returns the numbers that never came */
-  missing({ from, to, count }: Mark): number[] {
+  /** @returns the numbers that never came, each with the step behind which a later one did, if any */
+  missing({ from, to, count }: Mark): (readonly [number: number, step: number | undefined])[] {
     const { last, open } = this.#row(from, to);
-    const behind = Array.from({ length: Math.max(0, count - last) }, (_, n) => last + 1 + n);
-    return [...[...open].filter((number) => number <= count), ...behind];
+    const behind = Array.from(
+      { length: Math.max(0, count - last) },
+      (_, n) => [last + 1 + n, undefined] as const,
+    );
+    return [...[...open].filter(([number]) => number <= count), ...behind];
   }
 
   /** How many never came though later ones did: all that is known of a sender who cannot tell how many he sent. */

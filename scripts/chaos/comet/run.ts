@@ -154,7 +154,7 @@ function resultOf(crowd: Crowd, sent: number, stuck: string | undefined): CometR
     lines: [
       ...told,
       ...describeErrors(crowd.steps),
-      `${sent} messages sent, ${crowd.received} received by pages`,
+      `${sent} messages sent by those that live, ${crowd.received} received by pages`,
     ],
     lastLine: `lost ${count('lost')} doubled ${count('doubled')} reordered ${count('reordered')} gaps ${count('gap')}`,
     isBroken: violations.length > 0 || stuck !== undefined,

@@ -46,6 +46,7 @@ export class Stage implements Gateways {
     this.#gateways = gateways;
     this.#folder = folder;
     process.once('exit', this.#endNow);
+    process.once('SIGTERM', endProcess);
   }
 
   /** @param folder for the gateways' logs */
@@ -80,6 +81,7 @@ export class Stage implements Gateways {
 
   async stop(): Promise<void> {
     process.off('exit', this.#endNow);
+    process.off('SIGTERM', endProcess);
     for (const n of this.#gateways.keys()) await this.signalGateway(n + 1, 'SIGKILL');
     await Promise.all(this.#nodes.map((node) => node.kill()));
     for (const { mapper } of this.#gateways) mapper.close();
@@ -217,6 +219,11 @@ export class Stage implements Gateways {
     // Their workers end with them.
     for (const { child } of this.#gateways) child?.kill('SIGKILL');
   };
+}
+
+/** Whoever is ended must not leave servers behind. */
+function endProcess(): void {
+  process.exit(143);
 }
 
 /** Each of its workers is: one that dies before would end it. @param from where in the log it began */

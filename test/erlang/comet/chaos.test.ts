@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runComet } from '../../scripts/chaos/comet/run.js';
+import { runComet } from '../../../scripts/chaos/comet/run.js';
 
 /** Kills a gateway, a worker and a router, cuts a link and has pages move in its first steps: on the busiest of machines there may be no more. */
 const SEED = 35;
