@@ -18,14 +18,10 @@ export interface Takeover {
 }
 
 /** @param isDue an answer to an earlier request is to come */
-export function whyNotTaken(
-  { parser, client, address }: Incoming,
-  { limits }: Front,
-  isDue: boolean,
-): Reply | undefined {
+export function whyNotTaken(request: Incoming, { limits }: Front, isDue: boolean): Reply | undefined {
   if (isDue) return BEHIND_OTHERS;
-  if (hasBody(parser)) return WITH_BODY;
-  const hasRoom = address !== FORWARDED || limits.hasRoom(limits.ofClient(client));
+  if (hasBody(request.parser)) return WITH_BODY;
+  const hasRoom = request.address !== FORWARDED || limits.hasRoom(limits.ofClient(request.client));
   return hasRoom ? undefined : TOO_MANY_OPEN;
 }
 
@@ -34,11 +30,11 @@ export function takeOver<G extends Guest & SocketListener>(
   connection: SocketListener,
   wire: Wire,
   { limits, room }: Front,
-  { client, address: ofConnection }: Incoming,
+  request: Incoming,
   make: (address: string) => G,
 ): G {
   // Behind a proxy this is one client's from now on.
-  const address = ofConnection === FORWARDED ? limits.ofClient(client) : ofConnection;
+  const address = request.address === FORWARDED ? limits.ofClient(request.client) : request.address;
   const successor = make(address);
   connection.closed();
   limits.enter(address);

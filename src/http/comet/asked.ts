@@ -21,16 +21,21 @@ export interface Asked {
   readonly authorization: string;
   /** Empty where the page is not one whose cookies count. */
   readonly cookie: string;
+  readonly from: From;
+}
+
+/** Who sent it: worked out when it is read, for the socket keeps what it was asked for. */
+interface From {
   readonly client: ClientInfo;
 }
 
-interface Asking {
+interface Asking extends From {
   readonly parser: RequestParser;
-  readonly client: ClientInfo;
 }
 
 /** @returns a line for the client where it makes no sense */
-export function read({ parser, client }: Asking, maxIds: number, mayUseCookies: boolean): Asked | string {
+export function read(asking: Asking, maxIds: number, mayUseCookies: boolean): Asked | string {
+  const { parser } = asking;
   const ids = idsIn(parser.path.slice(COMET_PATH.length), maxIds);
   if (typeof ids === 'string') return ids;
   const query = new URLSearchParams(parser.query);
@@ -45,7 +50,7 @@ export function read({ parser, client }: Asking, maxIds: number, mayUseCookies: 
     query: parser.query,
     authorization,
     cookie: mayUseCookies ? (parser.header('cookie') ?? '') : '',
-    client,
+    from: asking,
   };
 }
 

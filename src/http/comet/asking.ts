@@ -193,8 +193,8 @@ function refuseLater(visitor: Visitor, why: Reply): 0 {
   return 0;
 }
 
-const metaOf = ({ client, ids, cookie, authorization, query }: Asked): Buffer => {
-  const { ip, port, secure, path, origin, userAgent } = client;
+const metaOf = ({ from, ids, cookie, authorization, query }: Asked): Buffer => {
+  const { ip, port, secure, path, origin, userAgent } = from.client;
   const who = { ip, port, secure, path, origin, user_agent: userAgent, transport: 'comet' };
   return encodePlain({ ...who, ids, cookie, authorization, query });
 };

@@ -16,7 +16,7 @@ const OFFSET = 1000;
 const CLIENT = { ip: '', port: 0, secure: false, path: '', origin: '', userAgent: '' };
 const ASKED: Asked = {
   ...{ ids: ['1'], transport: 'sse', place: undefined, isHead: false, isHttp11: true },
-  ...{ token: undefined, query: '', authorization: '', cookie: '', client: CLIENT },
+  ...{ token: undefined, query: '', authorization: '', cookie: '', from: { client: CLIENT } },
 };
 
 /** What a visitor hears. */
