@@ -24,7 +24,7 @@ export function problemsOfComet({ routers }, processes, counted) {
         ]
       : []),
     ...routers
-      .filter(({ named, welcome, wanted }) => welcome < wanted && (named || welcome > 0))
+      .filter(({ welcome, wanted }) => welcome < wanted)
       .map(({ node, state, welcome, wanted }) => {
         const where =
           welcome > 0 ? `${count(wanted - welcome)} of ${count(wanted)} processes` : 'this gateway';

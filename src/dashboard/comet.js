@@ -80,9 +80,8 @@ const ROUTER = [
 ];
 
 /** @type {(router: RouterRow) => Told} */
-function stateOfRouter({ state, named }) {
+function stateOfRouter({ state }) {
   if (state === 'welcome') return ['good', 'takes logins'];
-  if (!named) return ['wait', 'none there'];
   return ['bad', state === 'asked' ? 'does not answer' : 'not connected'];
 }
 

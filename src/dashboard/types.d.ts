@@ -43,7 +43,6 @@ export interface WorkerRow {
 export interface RouterRow {
   readonly node: string;
   readonly state: string;
-  readonly named: boolean;
   readonly wanted: number;
   readonly welcome: number;
 }

@@ -52,7 +52,7 @@ export interface CometGauges {
   readonly routers: readonly {
     readonly node: string;
     readonly state: RouterState;
-    /** The configuration, or a router, names it: without it something is missing. */
+    /** The configuration, or a router, names it: without it something is missing. Any other node is told of once it is a router. */
     readonly named: boolean;
   }[];
 }
@@ -60,7 +60,6 @@ export interface CometGauges {
 export type RouterReport = {
   /** Of several processes, that of one which is not welcome. */
   readonly state: RouterState;
-  readonly named: boolean;
   /** Of how many processes of the gateway it is to take logins, and of how many it does. */
   readonly wanted: number;
   readonly welcome: number;
@@ -96,10 +95,9 @@ export function cometReport(counters: CometCounters, { ids, ring, routers }: Com
     ring: { ...ring },
     latency: { fanout: counters.fanout.report(), opening: counters.opening.report() },
     routers: Object.fromEntries(
-      routers.map(({ node, state, named }) => [
-        node,
-        { state, named, wanted: 1, welcome: Number(state === 'welcome') },
-      ]),
+      routers
+        .filter(({ named, state }) => named || state === 'welcome')
+        .map(({ node, state }) => [node, { state, wanted: 1, welcome: Number(state === 'welcome') }]),
     ),
   };
 }

@@ -31,7 +31,6 @@ export function retireComet(last: CometReport | undefined): CometReport | undefi
 
 const addRouter = (a: RouterReport, b: RouterReport): RouterReport => ({
   state: a.state === 'welcome' ? b.state : a.state,
-  named: a.named || b.named,
   wanted: a.wanted + b.wanted,
   welcome: a.welcome + b.welcome,
 });

@@ -116,7 +116,7 @@ test('comet is there where it is on: its pages, and which routers take logins', 
     listeners: { sse: 1000, poll: 2 },
     counts: { gaps: 3, slow_readers: 4 },
     ring: { messages: 0, bytes: 0 },
-    routers: [{ node: 'r@h', state: 'asked', named: true, wanted: 2, welcome: 1 }],
+    routers: [{ node: 'r@h', state: 'asked', wanted: 2, welcome: 1 }],
   } as const;
   const figures = { ...snapshot.figures, comet_pages: 1002, comet_deliveries: 2e6 };
   const text = screenOf({ ...snapshot, figures, comet }, undefined).join('\n');

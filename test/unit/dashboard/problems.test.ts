@@ -73,7 +73,7 @@ function told({
 
 const mapOf = (record: Readonly<Record<string, number>>) => new Map(Object.entries(record));
 
-const ROUTER: Told.RouterRow = { node: 'web@r', state: 'welcome', named: true, wanted: 2, welcome: 2 };
+const ROUTER: Told.RouterRow = { node: 'web@r', state: 'welcome', wanted: 2, welcome: 2 };
 const TWO = [WORKER, { ...WORKER, name: 'web-2@a' }];
 const PRIMARY = { ...WORKER, name: 'primary' };
 
@@ -146,14 +146,11 @@ const CASES: readonly (readonly [what: string, given: Case, ...expected: RegExp[
     /^warn: 1,200 refused in the last minute: no node takes new sessions\. → max_unauth/,
   ],
   ['comet is there for pages alone', { nodes: [], routers: [] }],
-  [
-    'comet has a router, and an ejabberd without one',
-    { routers: [ROUTER, { ...ROUTER, named: false, welcome: 0 }] },
-  ],
+  ['comet has a router', { routers: [ROUTER] }],
   ['comet has no router, and one process', { routers: [], workers: [PRIMARY, WORKER] }],
   [
     'comet has no router, and two workers',
-    { routers: [{ ...ROUTER, named: false, state: 'asked', welcome: 0 }], workers: [PRIMARY, ...TWO] },
+    { routers: [], workers: [PRIMARY, ...TWO] },
     /^bad: Comet has no router, and several workers.* → Start megaphone_comet .* or set workers: 1\.$/,
   ],
   [

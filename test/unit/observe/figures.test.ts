@@ -125,7 +125,7 @@ test("comet's figures are those of the last seconds, and none where it is off", 
     [7, 5, 4, 400],
   );
   assert.ok((figures.comet_fanout_p99 ?? 0) > 0.001 && (figures.comet_fanout_p99 ?? 0) <= 0.0025);
-  assert.deepEqual(comet?.routers, [{ node: 'r@h', state: 'welcome', named: true, wanted: 1, welcome: 1 }]);
+  assert.deepEqual(comet?.routers, [{ node: 'r@h', state: 'welcome', wanted: 1, welcome: 1 }]);
   const off = figuresOf({}, {});
   assert.deepEqual(
     [off.comet, off.figures.comet_pages, off.figures.comet_deliveries],

@@ -192,7 +192,11 @@ function comet(pages: number, state: 'asked' | 'welcome'): CometReport {
   counters.deliveries = pages;
   counters.replays.hole = 1;
   counters.fanout.observe(20);
-  const routers = [{ node: 'r@h', state, named: true }];
+  // A shell, and an ejabberd without a router, are none.
+  const routers = [
+    { node: 'r@h', state, named: true },
+    { node: 'shell@h', state: 'asked' as const, named: false },
+  ];
   return cometReport(counters, { ids: 1, ring: { messages: 2, bytes: 100 }, routers });
 }
 
@@ -213,7 +217,7 @@ test('comet of workers is one: sums, and a router is welcome where each is', () 
     assert.ok(text.includes(`\nmegaphone_comet_${sample}\n`), sample);
   }
   const both = total(WHOLE, workers('welcome', 'welcome'), NOTHING);
-  assert.deepEqual(both.comet?.routers['r@h'], { state: 'welcome', named: true, wanted: 2, welcome: 2 });
+  assert.deepEqual(both.comet?.routers, { 'r@h': { state: 'welcome', wanted: 2, welcome: 2 } });
   assert.equal(total(WHOLE, workers('welcome', 'asked'), NOTHING).comet?.routers['r@h']?.state, 'asked');
 });
 
