@@ -74,6 +74,10 @@ export interface Behind {
   meanwhile: Message[] | undefined;
 }
 
+/** Instead of a second: there is a page; nobody knows the id any more. */
+export const LISTENED = -1;
+export const ENDED = -2;
+
 /** All who follow an id. */
 export class Audience {
   readonly id: string;
@@ -86,8 +90,8 @@ export class Audience {
   writing = 0;
   /** The followings with an entry that is behind, or ahead. */
   behind = 0;
-  /** The second at which the last one left; -1: there is one. */
-  leftAt = -1;
+  /** The second at which the last one left. */
+  leftAt = LISTENED;
   rare: Rare | undefined = undefined;
 
   constructor(id: string) {

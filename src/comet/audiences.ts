@@ -3,7 +3,7 @@
  * nothing.
  */
 
-import { Audience } from './audience.js';
+import { Audience, ENDED, LISTENED } from './audience.js';
 import { OWN } from './origins.js';
 import type { Ring } from './ring.js';
 
@@ -14,6 +14,8 @@ export interface Roll {
 }
 
 const LOGOUT_DELAY = 10;
+/** Of those whose last page went: beyond it those that wait longest go at once, for anybody may ask for ids that nobody has. */
+const MAX_LEFT = 10_000;
 
 export class Audiences {
   readonly #ring: Ring;
@@ -48,7 +50,7 @@ export class Audiences {
     const known = this.#byId.get(id);
     if (known !== undefined) {
       if (known.leftAt >= 0) this.#left.delete(known);
-      known.leftAt = -1;
+      known.leftAt = LISTENED;
       return known;
     }
     const audience = new Audience(id);
@@ -62,6 +64,11 @@ export class Audiences {
   leave(audience: Audience): void {
     audience.leftAt = this.#now;
     this.#left.add(audience);
+    if (this.#left.size <= MAX_LEFT) return;
+    for (const first of this.#left) {
+      this.#end(first);
+      return;
+    }
   }
 
   /** This gateway is an origin of it: its messages have numbers from here on. */
@@ -77,11 +84,16 @@ export class Audiences {
     this.#now = now;
     for (const audience of this.#left) {
       if (audience.leftAt + LOGOUT_DELAY > now) return;
-      this.#left.delete(audience);
-      this.#byId.delete(audience.id);
-      const own = audience.last(OWN);
-      if (own !== undefined) this.#ring.linger(audience.id, own);
-      this.#roll.logout(audience);
+      this.#end(audience);
     }
+  }
+
+  #end(audience: Audience): void {
+    audience.leftAt = ENDED;
+    this.#left.delete(audience);
+    this.#byId.delete(audience.id);
+    const own = audience.last(OWN);
+    if (own !== undefined) this.#ring.linger(audience.id, own);
+    this.#roll.logout(audience);
   }
 }

@@ -154,9 +154,7 @@ export class CatchingUp implements Stragglers {
   #askOwn(following: Following, entry: Behind, origin: Origin, last: number): void {
     const isOld = entry.number < origin.life;
     const { messages, isWhole } = this.#ring.since(following.audience.id, isOld ? 0 : entry.number, last);
-    // What this gateway had in an earlier life is gone with it.
-    const answer = { messages, to: last, isWhole: entry.number === 0 || (isWhole && !isOld) };
-    this.#take(following, entry, origin, answer);
+    this.#take(following, entry, origin, { messages, to: last, isWhole: isOld || isWhole });
   }
 
   #take(following: Following, entry: Behind, origin: Origin, answer: Answer): void {
@@ -168,7 +166,9 @@ export class CatchingUp implements Stragglers {
       entry.number = to;
       this.#fanOut.gapOf(following);
     }
-    walk(answer, entry.number, {
+    // What the life before had sent is nowhere: whether it missed some of that nobody knows.
+    const isWhole = answer.isWhole && (entry.number === 0 || entry.number >= origin.life);
+    walk({ ...answer, isWhole }, entry.number, {
       message: (message) => this.#give(following, entry, message),
       gap: (number) => {
         entry.number = number;

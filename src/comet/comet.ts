@@ -81,7 +81,13 @@ export class Comet implements CometService, CometDesk {
     );
     this.#fanOut.stragglers = this.#catchingUp;
     this.#numbers = new Numbers(this.#fanOut, this.#asks, this.#ring, counters);
-    this.#audiences = new Audiences(this.#ring, this.#routers);
+    this.#audiences = new Audiences(this.#ring, {
+      login: (audience) => this.#routers.login(audience),
+      logout: (audience) => {
+        this.#routers.logout(audience);
+        this.#asks.forget(audience);
+      },
+    });
     this.#routers.audiences = this.#audiences;
     this.#pages = new Pages(origins, this.#audiences, this.#fanOut, this.#catchingUp, counters);
     this.#publisher = new Publisher(node, origins);

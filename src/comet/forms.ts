@@ -86,8 +86,8 @@ function json(form: Form, member: Member): Buffer {
 /** Its publisher wrote events himself: at least one line of it is `data:`. */
 const IS_EVENT = /^data:/m;
 const LINE_END = /\r\n|\r|\n/;
-/** Fields that are the gateway's: a page would take another's `id` for its place. */
-const IS_OURS = /^(?:id|retry)(?::|$)/;
+/** What is the gateway's: a page would take another's `id` for its place. */
+const IS_OURS = /^(?:id|retry)(?::|$)|^event: ?(?:gap|place)$/;
 
 /** Where there are several events the last one has the place, for then the page has them all. */
 function readyEvents(place: string, text: string): Buffer {

@@ -25,7 +25,8 @@ export function alone(content: Content): Content {
   return body.buffer.byteLength <= 2 * body.length ? content : { ...content, body: Buffer.from(body) };
 }
 
-const LINE_END = /[\r\n]/;
+/** A line of its own, or an event that is the gateway's. */
+const BAD_EVENT = /[\r\n]|^(?:gap|place)$/;
 
 /** @param meta a map of Erlang, which pages get what they know of */
 export function readContent(body: Buffer, meta: Term | undefined): Content {
@@ -34,7 +35,7 @@ export function readContent(body: Buffer, meta: Term | undefined): Content {
 }
 
 export function contentOf(body: Buffer, meta: PublicationMeta | undefined): Content {
-  return { body, meta, isVoid: meta?.event !== undefined && LINE_END.test(meta.event) };
+  return { body, meta, isVoid: meta?.event !== undefined && BAD_EVENT.test(meta.event) };
 }
 
 function readMeta(map: ReadonlyMap<Term, Term>): PublicationMeta | undefined {

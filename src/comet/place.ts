@@ -14,9 +14,10 @@ export interface Mark {
 }
 
 const NOTHING = '-';
-const MAX_LENGTH = 8192;
+/** A header, or an URL, has no room for more. */
+const MAX_LENGTH = 16 * 1024;
 /** Of one id. */
-const MAX_MARKS = 32;
+const MAX_MARKS = 256;
 const MARK = /^([A-Za-z0-9_-]{6})\.([0-9a-z]{1,11})$/;
 
 /**

@@ -21,7 +21,7 @@ interface Row {
   at: number;
 }
 
-/** What a message takes beside its body, about. */
+/** What a message takes beside its body, and an id beside its messages, about. */
 const OVERHEAD = 200;
 
 export class Ring {
@@ -72,6 +72,7 @@ export class Ring {
   /** Nobody follows it any more: its number is known for a while. */
   linger(id: string, number: number): void {
     this.#touch(id, number);
+    this.#makeRoom();
   }
 
   /** Those behind that number, and whether that is all of them. */
@@ -93,8 +94,10 @@ export class Ring {
   }
 
   #touch(id: string, number: number): Row {
-    const row = this.#rows.get(id) ?? { number, messages: [], at: 0 };
+    const known = this.#rows.get(id);
+    const row = known ?? { number, messages: [], at: 0 };
     row.at = this.#now;
+    if (known === undefined) this.#bytes += OVERHEAD;
     this.#rows.delete(id);
     this.#rows.set(id, row);
     return row;
@@ -105,12 +108,13 @@ export class Ring {
     for (const [id, row] of this.#rows) {
       if (this.#bytes <= this.#limits.bytes) return;
       if (this.#rows.size > 1) this.#delete(id, row);
-      else while (this.#bytes > this.#limits.bytes) this.#shift(row);
+      else while (this.#bytes > this.#limits.bytes && row.messages.length > 0) this.#shift(row);
     }
   }
 
   #delete(id: string, row: Row): void {
     this.#rows.delete(id);
+    this.#bytes -= OVERHEAD;
     while (row.messages.length > 0) this.#shift(row);
   }
 

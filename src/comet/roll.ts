@@ -5,7 +5,7 @@
 
 import { encodeVersioned } from '../etf/encode.js';
 import { type Atom, atom, type Pid, type Term, tuple } from '../etf/terms.js';
-import type { Audience } from './audience.js';
+import { type Audience, ENDED } from './audience.js';
 import { termOfId } from './ids.js';
 
 /** Ids in a term. */
@@ -59,7 +59,7 @@ export class RollCall {
   /** The terms of this turn: an id that left and came again comes behind. */
   take(): readonly { readonly payload: Buffer; readonly first: string | undefined }[] {
     const out = this.#out;
-    const came = this.#in;
+    const came = this.#in.filter(({ leftAt }) => leftAt !== ENDED);
     this.#out = [];
     this.#in = [];
     return [

@@ -109,6 +109,8 @@ test('ids that nobody follows are forgotten', () => {
   const gateway = new Alone();
   for (let id = 0; id < 1000; id += 1) new Poll().poll(gateway, String(id));
   assert.equal(gateway.comet.gauges().ids, 1000);
+  for (let id = 0; id < 20_000; id += 1) new Poll().poll(gateway, String(id));
+  assert.equal(gateway.comet.gauges().ids, 10_000);
   gateway.pass(80);
   assert.equal(gateway.comet.gauges().ids, 0);
   gateway.send('1', 'hello');

@@ -79,8 +79,10 @@ test("a sender's map is read where a page can use it", () => {
     id: '7',
     formats: { 'ws-message': 'x' },
   });
-  const newline = new Map<Term, Term>([[atom('event'), binary('a\nb')]]);
-  assert.ok(readContent(Buffer.from('x'), newline).isVoid);
+  for (const event of ['a\nb', 'gap', 'place']) {
+    const bad = new Map<Term, Term>([[atom('event'), binary(event)]]);
+    assert.ok(readContent(Buffer.from('x'), bad).isVoid, event);
+  }
 });
 
 test('texts are those of unicode:characters_to_binary/1', () => {
