@@ -5,7 +5,7 @@ import type { Refusal } from '../websocket/upgrade.js';
 import type { RequestParser } from './request-parser.js';
 import type { Reply, Response } from './response.js';
 
-const TEXT: Header = ['content-type', 'text/plain; charset=utf-8'];
+export const TEXT: Header = ['content-type', 'text/plain; charset=utf-8'];
 
 export function text(status: number, line: string, ...headers: Header[]): Response {
   return { status, headers: [TEXT, ...headers], body: Buffer.from(`${line}\n`) };

@@ -6,11 +6,11 @@
  *   {ConnId, Status, Body}          refuses; with headers `{ConnId, Status, Headers, Body}`
  *   {ConnId, close, Code, Reason}   ends one that listens
  *
- *   state      listen     answer    close      gone      left
- *   asked      listening  over+403  ·          over+503  over
- *   listening  ·          ·         over+4001  ·         over
+ *   state      listen     none      answer    close      nonsense  gone      left
+ *   asked      listening  over+403  over+401  ·          over+502  over+503  over
+ *   listening  ·          ·         ·         over+4001  ·         ·         over
  *
- * Behind a plus is what the page hears; gone: the process, or its node. Without an answer it is the page that gives up.
+ * Behind a plus is what the page hears; none: it may listen to no id; nonsense: no term of these; gone: the process, or its node. Without an answer it is the page that gives up.
  * A ConnId's id lies behind those of all exchanges and WebSockets of the gateway.
  */
 
@@ -20,6 +20,7 @@ import { decodeVersioned } from '../../etf/decode.js';
 import { encodeVersioned } from '../../etf/encode.js';
 import { encodePlain } from '../../etf/plain.js';
 import { atom, Opaque, Pid, type Term, Tuple, tuple } from '../../etf/terms.js';
+import type { Answer } from '../../gateway/answers.js';
 import { isAtom } from '../../gateway/contract.js';
 import { DroppedAnswers } from '../../gateway/dropped-answers.js';
 import { SlotTable } from '../../gateway/slot-table.js';
@@ -27,7 +28,7 @@ import { readSocketMessage } from '../../gateway/socket-messages.js';
 import type { HiddenNode } from '../../node/hidden-node.js';
 import type { PidOwner } from '../../node/processes.js';
 import type { Counters } from '../../observe/counters.js';
-import { text } from '../replies.js';
+import { TEXT, text } from '../replies.js';
 import type { Reply } from '../response.js';
 import { onlyAllowed } from '../response-headers.js';
 import type { Admission, Visitor } from './admission.js';
@@ -57,6 +58,11 @@ interface Question {
 const OPEN = atom('open');
 const NORMAL = atom('normal');
 
+const NOTHING_GRANTED: Reply = { ...text(403, 'You may not listen to this.'), reason: 'not_admitted' };
+const NONSENSE: Reply = {
+  ...text(502, 'Whoever says who may listen gave no answer that makes sense.'),
+  reason: 'not_admitted',
+};
 const NOBODY: Reply = {
   ...text(503, 'Nobody is there to say who may listen.', ['retry-after', '2']),
   reason: 'no_node',
@@ -111,7 +117,10 @@ export class Asking implements Admission, PidOwner {
     }
     const asking = this.#find(to);
     if (asking === undefined) this.#dropped.stale(peer);
-    else if (!this.#hear(asking, term, peer)) this.#dropped.unknownShape(term, peer);
+    else if (!this.#hear(asking, term, peer)) {
+      this.#dropped.unknownShape(term, peer);
+      if (asking.node !== undefined) asking.visitor.refuse(NONSENSE);
+    }
   }
 
   isAlive(pid: Pid): boolean {
@@ -140,12 +149,13 @@ export class Asking implements Admission, PidOwner {
     if (message?.kind === 'close') return this.#close(asking, message.code, message.reason, peer);
     if (message?.kind !== 'answer' || message.answer.status < 300) return false;
     if (asking.node === undefined) this.#dropped.stale(peer);
-    else asking.visitor.refuse({ ...onlyAllowed(message.answer, this.#counters), reason: 'not_admitted' });
+    else asking.visitor.refuse(refusalOf(message.answer, this.#counters));
     return true;
   }
 
   #admit(asking: Question, ids: readonly string[], peer: string): true {
     if (asking.node === undefined) this.#dropped.stale(peer);
+    else if (ids.length === 0) asking.visitor.refuse(NOTHING_GRANTED);
     else {
       asking.node = undefined;
       asking.visitor.admit(ids, Number.POSITIVE_INFINITY);
@@ -182,9 +192,16 @@ function readListen(term: Term, maxIds: number): readonly string[] | undefined {
   const [word, list] = all[0] instanceof Pid ? all.slice(1) : all;
   if (!isAtom(word, 'listen') || !Array.isArray(list)) return undefined;
   const ids = new Set((list as readonly Term[]).map(idOfTerm));
-  if (ids.size === 0 || ids.size > maxIds) return undefined;
+  if (ids.size > maxIds) return undefined;
   const known = [...ids].filter((id) => id !== undefined);
   return known.length === ids.size ? known : undefined;
+}
+
+/** Its words are text, unless it says something else. */
+function refusalOf(answer: Answer, counters: Counters): Reply {
+  const { status, headers, body } = onlyAllowed(answer, counters);
+  const hasType = headers.some(([name]) => name.toLowerCase() === 'content-type');
+  return { status, headers: hasType ? headers : [TEXT, ...headers], body, reason: 'not_admitted' };
 }
 
 /** Behind the call. */

@@ -12,7 +12,7 @@ import type { HiddenNode } from '../../node/hidden-node.js';
 export type DoorNode = Pick<HiddenNode, 'on' | 'monitor'>;
 
 /** Seconds. */
-const RETRY = 5;
+const RETRY = 1;
 const THERE = 0;
 
 export class Doors {

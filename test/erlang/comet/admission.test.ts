@@ -259,6 +259,7 @@ test('the process that docs/comet.md shows', async () => {
   const url = urlOf(service, 'room1,secret');
   const refused = await fetch(url, { headers: { cookie: 'user=' } });
   assert.deepEqual([refused.status, await refused.text()], [401, 'Log in first.\n']);
+  assert.equal(refused.headers.get('content-type'), 'text/plain; charset=utf-8');
   const page = await webSocket(url, [], { cookie: 'user=alice' });
   for (const id of ['secret', 'room1', 'alice']) {
     await erl.evaluate(`{any, '${service.node.name}'} ! {${id}, <<"for ${id}">>}`);

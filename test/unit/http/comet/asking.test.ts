@@ -123,8 +123,10 @@ const STATES: Readonly<Record<string, () => Machine>> = {
 
 const EVENTS: Readonly<Record<string, (machine: Machine) => void>> = {
   listen: (machine) => machine.hear(atom('listen'), [2]),
-  answer: (machine) => machine.hear(403, Buffer.from('no')),
+  none: (machine) => machine.hear(atom('listen'), []),
+  answer: (machine) => machine.hear(401, Buffer.from('no')),
   close: (machine) => machine.hear(atom('close'), 4001, Buffer.from('enough')),
+  nonsense: (machine) => machine.hear(atom('hello')),
   gone: ({ node }) => node.gone('a@h'),
   left: ({ asking, slot }) => asking.left(slot),
 };
@@ -152,7 +154,8 @@ for (const [state, ...cells] of rows) {
       assert.deepEqual([machine.state, heard], [to, what === undefined ? [] : [what]]);
       assert.equal(machine.node.ended.length, to === 'over' ? 1 : 0);
       const isOfUse = cell !== SAME || event === 'gone';
-      assert.equal(machine.counters.dropped.stale, isOfUse ? 0 : 1);
+      const { stale, unknown_shape } = machine.counters.dropped;
+      assert.deepEqual([stale, unknown_shape], event === 'nonsense' ? [0, 1] : [isOfUse ? 0 : 1, 0]);
       // Behind its end nothing means it.
       if (to !== 'over') return;
       for (const happen of Object.values(EVENTS)) happen(machine);
@@ -161,23 +164,28 @@ for (const [state, ...cells] of rows) {
   }
 }
 
-test('what is none of the terms is dropped, and the question stays', () => {
+const NONSENSE: readonly (readonly Term[])[] = [
+  [atom('listen')],
+  [atom('listen'), [1, 2, 3]],
+  [atom('listen'), [tuple()]],
+  [atom('listen'), 1],
+  [200, Buffer.from('welcome')],
+  [99_999, Buffer.from('no')],
+  [atom('close'), 5000, Buffer.from('')],
+  [],
+];
+for (const [index, elements] of NONSENSE.entries()) {
+  test(`an answer that is none (${index}): the page hears so at once, and it is counted`, () => {
+    const machine = STATES.asked?.() ?? assert.fail();
+    machine.hear(...elements);
+    assert.deepEqual([machine.state, machine.visitor.heard], ['over', ['502']]);
+    assert.equal(machine.counters.dropped.unknown_shape, 1);
+  });
+}
+
+test('ids of any type, each once', () => {
   const machine = STATES.asked?.() ?? assert.fail();
-  const useless: (readonly Term[])[] = [
-    [atom('listen')],
-    [atom('listen'), []],
-    [atom('listen'), [1, 2, 3]],
-    [atom('listen'), [tuple()]],
-    [atom('listen'), 1],
-    [200, Buffer.from('welcome')],
-    [atom('close'), 5000, Buffer.from('')],
-    [atom('hello')],
-    [],
-  ];
-  for (const elements of useless) machine.hear(...elements);
-  assert.deepEqual([machine.state, machine.visitor.heard], ['asked', []]);
-  assert.equal(machine.counters.dropped.unknown_shape, useless.length);
-  machine.hear(atom('listen'), [1, 1, Buffer.from('1')]);
+  machine.hear(atom('listen'), [1, 1, Buffer.from('1'), atom('1')]);
   assert.deepEqual(machine.visitor.heard, ['admit 1']);
 });
 
