@@ -55,6 +55,12 @@ export function big(reader: ByteReader, length: number): number | bigint {
     const value = length === 0 ? 0 : magnitude.readUIntLE(0, length);
     return negative && value !== 0 ? -value : value;
   }
+  // Times in microseconds, and with them the numbers of comet's messages, have seven bytes.
+  const top = magnitude[6] ?? 0;
+  if (length === 7 && top < 0x20) {
+    const value = top * 2 ** 48 + magnitude.readUIntLE(0, 6);
+    return negative && value !== 0 ? -value : value;
+  }
   // Hexadecimal text is the one linear way into a BigInt.
   const value = BigInt(`0x${Buffer.from(magnitude).reverse().toString('hex')}`);
   const signed = negative ? -value : value;

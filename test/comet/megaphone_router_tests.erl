@@ -13,6 +13,7 @@ router_test_() ->
         {timeout, 60, {"a router that is killed knows all again", fun crash/0}},
         {timeout, 60, {"many at once log in, and end", fun churn/0}},
         {timeout, 60, {"whoever sends a name a term gets it sent", fun by_name/0}},
+        {timeout, 60, {"who publishes by a call hears when it is taken", fun by_call/0}},
         {timeout, 60, {"what makes no sense changes nothing", fun nonsense/0}},
         {timeout, 60, {"a number is for what pages get", fun numbers/0}},
         {timeout, 60, {"a place that nobody gave out is told so", fun no_place/0}},
@@ -117,6 +118,16 @@ by_name() ->
     [megaphone_publish ! Term || Term <- Terms],
     _ = sys:get_state(megaphone_publish),
     ?assertEqual([<<"a">>, <<"b">>, <<"b">>, {[2], <<"c">>, #{}}], got()).
+
+by_call() ->
+    ok = megaphone_router:login(1, self()),
+    ok = megaphone_router:login(two, self()),
+    Publish = fun(Items) -> gen_server:call(megaphone_publish, {publish, Items}) end,
+    ok = Publish([{1, <<"one">>, #{}}, {[1, <<"two">>], <<"both">>, #{event => e}}, {[nobody], <<"none">>, #{}}]),
+    ?assertEqual([<<"one">>, {[1, <<"two">>], <<"both">>, #{event => e}}, {[1, <<"two">>], <<"both">>, #{event => e}}], got()),
+    %% All of them, or none.
+    [{error, bad_item} = Publish([{1, <<"one">>, #{}}, Bad]) || Bad <- [{1, one, #{}}, {1, <<"one">>, none}, {1.5, <<"one">>, #{}}, {[1 | 2], <<"one">>, #{}}, {1, <<"one">>}]],
+    ?assertEqual([], got()).
 
 nonsense() ->
     Router = whereis(megaphone_router),

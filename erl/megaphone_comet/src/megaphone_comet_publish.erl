@@ -20,10 +20,15 @@ init([]) ->
 -spec handle_call(term(), {pid(), term()}, none) -> {reply, ok | {error, unknown_request | bad_item}, none}.
 handle_call({publish, Items}, _, none) when is_list(Items) ->
     case lists:all(fun is_item/1, Items) of
-        true -> ok = lists:foreach(fun({To, Body, Meta}) -> publish(To, Body, Meta) end, Items), {reply, ok, none};
+        true -> ok = lists:foreach(fun({To, Body, Meta}) -> publish(To, Body, given(Meta)) end, Items), {reply, ok, none};
         false -> {reply, {error, bad_item}, none}
     end;
 handle_call(_, _, none) -> {reply, {error, unknown_request}, none}.
+
+%% Processes get the text alone, where nothing goes along with it.
+-spec given(map()) -> map() | none.
+given(Meta) when map_size(Meta) =:= 0 -> none;
+given(Meta) -> Meta.
 
 -spec is_item(term()) -> boolean().
 is_item({To, Body, Meta}) when is_binary(Body), is_map(Meta) -> are_ids(ids(To));
