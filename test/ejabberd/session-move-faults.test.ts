@@ -206,41 +206,83 @@ it('old processes are killed at any step', async () => {
   }
 });
 
-it('a new process is gone when the old one hears that it is ready: the session stays', async () => {
-  const [bob] = await people();
-  assert.ok(bob);
-  const [one, two] = [cluster.member(1), cluster.member(2)];
+/** The second node stands still; until it is let go. */
+async function freeze(): Promise<() => void> {
+  const { instance, name } = cluster.member(2);
   const pid = Number(
-    await readFile(join(two.instance.var, two.name.split('@', 1)[0] as string, 'ejabberd.pid'), 'utf8'),
+    await readFile(join(instance.var, name.split('@', 1)[0] as string, 'ejabberd.pid'), 'utf8'),
   );
   process.kill(pid, 'SIGSTOP');
+  await until(() => tasksOf(pid).every((state) => state === 'T'));
+  return () => process.kill(pid, 'SIGCONT');
+}
+
+/** In the mailbox of a session, from the process that is to take it over. */
+const readyFor = (session: BoshSession): string =>
+  `[New || {megaphone_arrival, _, New, ready} <- element(2, process_info(${processOf(session)}, messages))]`;
+
+/** The session waits to be taken over, and is suspended; that it may go is in its mailbox. `asker ! over` lets it go on. */
+async function suspendAsReady(session: BoshSession): Promise<void> {
+  const one = cluster.member(1).server;
+  const letGo = await freeze();
   try {
-    await until(() => tasksOf(pid).every((state) => state === 'T'));
-    await one.server.evaluate(`
+    await one.evaluate(`
       register(asker, spawn(fun() ->
-        Pid = ${processOf(bob)}, Pid ! {megaphone_move, '${two.name}', {self(), make_ref()}},
+        Pid = ${processOf(session)}, Pid ! {megaphone_move, '${cluster.member(2).name}', {self(), make_ref()}},
         Waits = fun F() ->
           {_, Stack} = process_info(Pid, current_stacktrace),
-          lists:keymember(await_ready, 2, Stack) orelse begin timer:sleep(1), F() end end,
+          lists:keymember(await_spawned, 2, Stack) orelse begin timer:sleep(1), F() end end,
         true = Waits(), true = erlang:suspend_process(Pid), receive over -> ok end
       end)), ok.`);
     await until(
-      async () =>
-        (await one.server.print(`process_info(${processOf(bob)}, status)`)) === '{status,suspended}',
+      async () => (await one.print(`process_info(${processOf(session)}, status)`)) === '{status,suspended}',
     );
   } finally {
-    process.kill(pid, 'SIGCONT');
+    letGo();
   }
-  // Its words wait there.
-  const ready = `[New || {megaphone_arrival, _, New, ready} <- element(2, process_info(${processOf(bob)}, messages))]`;
-  await until(async () => (await one.server.print(`length(${ready})`)) === '1');
+  await until(async () => (await one.print(`length(${readyFor(session)})`)) === '1');
+}
+
+it('a new process is gone when the old one hears that it is ready: the session stays', async () => {
+  const [bob] = await people();
+  assert.ok(bob);
+  const one = cluster.member(1);
+  await suspendAsReady(bob);
   await one.server.evaluate(`
-    [New] = ${ready}, true = exit(New, kill),
+    [New] = ${readyFor(bob)}, true = exit(New, kill),
     Dead = fun F() -> erpc:call(node(New), erlang, is_process_alive, [New]) andalso F() end, false = Dead(),
     asker ! over.`);
   // Who suspended it is gone: it goes on.
   await until(async () => (await one.server.print('whereis(asker)')) === 'undefined');
   await bob.roundTrip();
+  assert.equal(await place(cluster, bob), 1);
+  assert.equal(await move(cluster, bob, 2), 'moved');
+  await bob.terminate();
+});
+
+it('the connection of the nodes has no room just when the session may go: it stays, and waits for nothing', async () => {
+  const one = cluster.member(1);
+  // Requests of one that began on the other node go by that.
+  const bob = (await people()).find(({ sid }) => sid.startsWith(tagOf(one.name)));
+  assert.ok(bob);
+  await suspendAsReady(bob);
+  const letGo = await freeze();
+  try {
+    await one.server.evaluate(`
+      %% Until it stays full: the kernels of both take some.
+      Fill = fun F(0) -> ok; F(Times) ->
+        case erlang:send({nobody, '${cluster.member(2).name}'}, binary:copy(<<0>>, 65536), [nosuspend]) of
+          ok -> F(50);
+          nosuspend -> timer:sleep(10), F(Times - 1)
+        end end,
+      Fill(50), asker ! over.`);
+    await until(async () => (await one.server.print('whereis(asker)')) === 'undefined');
+    await bob.roundTrip();
+    // It did not wait for the connection's end.
+    assert.equal(await one.server.print(`lists:member('${cluster.member(2).name}', nodes())`), 'true');
+  } finally {
+    letGo();
+  }
   assert.equal(await place(cluster, bob), 1);
   assert.equal(await move(cluster, bob, 2), 'moved');
   await bob.terminate();

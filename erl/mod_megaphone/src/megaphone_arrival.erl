@@ -21,7 +21,7 @@
 -record(arrival, {
     id :: reference(),
     old :: pid(),
-    monitor :: reference(),
+    watch :: megaphone_watch:watch(),
     exported :: exported()
 }).
 -opaque arrival() :: #arrival{}.
@@ -34,7 +34,7 @@
 -define(MODULES, [
     megaphone_export, megaphone_bridge, megaphone_c2s, megaphone_passage, megaphone_ending, megaphone_pending, megaphone_mailbox, megaphone_queue,
     megaphone_via_bosh, megaphone_bosh, megaphone_requests, megaphone_kept, megaphone_pace, megaphone_proof, megaphone_intake,
-    megaphone_via_websocket, megaphone_websocket, megaphone_move, megaphone_departure, megaphone_arrival
+    megaphone_via_websocket, megaphone_websocket, megaphone_move, megaphone_departure, megaphone_forwarder, megaphone_arrival
 ]).
 
 -spec offer(exported()) -> offer().
@@ -56,23 +56,23 @@ tell(Word, New, Id, Old) ->
 %% @doc The calling process is to take over what comes with this. Returns once it is the session.
 -spec take(Id :: reference(), Old :: pid()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
 take(Id, Old) ->
-    Monitor = erlang:monitor(process, Old),
+    {_, Monitor} = Watch = megaphone_watch:start(Old),
     receive
-        {Id, #offer{} = Offer} -> take(Offer, Id, Old, Monitor);
+        {Id, #offer{} = Offer} -> take(Offer, Id, Old, Watch);
         {Id, over} -> gone;
-        {'DOWN', Monitor, process, Old, _} -> gone
+        {'DOWN', Monitor, process, _, _} -> gone
     after ?OFFER_MS -> gone
     end.
 
--spec take(offer(), Id :: reference(), Old :: pid(), Monitor :: reference()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
-take(#offer{exported = Exported} = Offer, Id, Old, Monitor) ->
+-spec take(offer(), Id :: reference(), Old :: pid(), megaphone_watch:watch()) -> {ok, megaphone_bridge:bridge(), arrival()} | gone.
+take(#offer{exported = Exported} = Offer, Id, Old, {_, Monitor} = Watch) ->
     case become(Offer) of
         {ok, B} ->
             ok = tell(ready, self(), Id, Old),
             receive
-                {Id, go} -> {ok, B, #arrival{id = Id, old = Old, monitor = Monitor, exported = Exported#{state := none}}};
+                {Id, go} -> {ok, B, #arrival{id = Id, old = Old, watch = Watch, exported = Exported#{state := none}}};
                 {Id, over} -> gone;
-                {'DOWN', Monitor, process, Old, _} -> gone
+                {'DOWN', Monitor, process, _, _} -> gone
             end;
         {refused, Reason} ->
             ok = tell({refused, Reason}, self(), Id, Old),
@@ -135,19 +135,18 @@ settle(Next, Hear, #arrival{exported = #{socket := Socket}} = A) ->
     Next :: {noreply, S, timeout() | hibernate} | {stop, term(), S}.
 settle(State, {stop, _, _} = Next, _, _, _) when State =/= open ->
     Next;
-settle(open, Next, _, _, #arrival{monitor = Monitor}) ->
-    _ = erlang:demonitor(Monitor, [flush]),
+settle(open, Next, _, _, #arrival{watch = Watch}) ->
+    ok = megaphone_watch:stop(Watch),
     Next;
 settle(cut, {noreply, S, _}, Hear, Until, #arrival{exported = #{socket := ConnId}} = A) ->
     settle(open, Hear({ConnId, closed, 1006}, S), Hear, Until, A);
-settle(State, {noreply, S, _} = Next, Hear, Until, #arrival{id = Id, monitor = Monitor, old = Old, exported = #{socket := Socket}} = A) ->
+settle(State, {noreply, S, _} = Next, Hear, Until, #arrival{id = Id, watch = {_, Monitor}, exported = #{socket := Socket}} = A) ->
     Go = fun(Event, Next1) -> settle(megaphone_move:next(Event, State), Next1, Hear, Until, A) end,
     receive
         {megaphone_forwarded, {Socket, moved}} -> Go(socket, Next);
         {megaphone_forwarded, {Socket, closed, _}} = Message -> Go(socket, Hear(Message, S));
         {Id, settled} -> Go(settled, Next);
-        {'DOWN', Monitor, process, Old, noconnection} -> Go(no_way, Next);
-        {'DOWN', Monitor, process, Old, _} -> Go(died, Next);
+        {'DOWN', Monitor, process, _, Reason} -> Go(case megaphone_watch:reason(Reason) of noconnection -> no_way; _ -> died end, Next);
         {Kind, _} = Message when Kind =:= megaphone_forwarded; Kind =:= bosh_closed; Kind =:= bosh_release -> settle(State, Hear(Message, S), Hear, Until, A);
         {Kind, _, _} = Message when Kind =:= bosh_request; Kind =:= bosh_asked; Kind =:= timeout -> settle(State, Hear(Message, S), Hear, Until, A);
         %% Of frames to the client, which have no order with those from it.

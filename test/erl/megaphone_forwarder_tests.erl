@@ -1,17 +1,18 @@
 %%% SPDX-License-Identifier: GPL-2.0-or-later
 %%%
 %%% What a session's old process does once another one serves: what is only its own it answers itself, all else is passed on.
--module(megaphone_departure_tests).
+-module(megaphone_forwarder_tests).
 
 -include_lib("eunit/include/eunit.hrl").
 
 %% Before all know where the session is. The test is everybody else: the new process, who asked, the gateway.
 settling(Socket, Test) ->
     {Id, Monitor, Ref} = {make_ref(), make_ref(), make_ref()},
-    Forwarder = {forwarder, <<"AAAAAA.moved">>, {Id, self(), Monitor}, settling, {self(), Ref}, [], Socket, none},
-    {Pid, Lives} = spawn_monitor(fun() -> megaphone_departure:forward(Forwarder) end),
+    Watch = spawn(fun() -> receive stop -> ok end end),
+    Forwarder = {forwarder, <<"AAAAAA.moved">>, {Id, self(), {Watch, Monitor}}, settling, {self(), Ref}, [], Socket, none},
+    {Pid, Lives} = spawn_monitor(fun() -> megaphone_forwarder:forward(Forwarder) end),
     Test(Pid, Id),
-    Pid ! {'DOWN', Monitor, process, self(), killed},
+    Pid ! {'DOWN', Monitor, process, Watch, {gone, killed}},
     receive {'DOWN', Lives, process, Pid, Reason} -> ?assertEqual(normal, Reason) end,
     %% It did move, whatever became of it there: who asked counts it.
     receive {Ref, Answer} -> ?assertEqual(moved, Answer) after 0 -> error(untold) end,
