@@ -38,6 +38,7 @@ export class LinesConnection {
   #inSecond = 0;
   /** What was read is said; one after the other. */
   #saying: Promise<void> = Promise.resolve();
+  #underWay = 0;
 
   constructor(socket: Socket, desk: Pick<AdminDesk, 'say'>) {
     this.#socket = socket;
@@ -60,6 +61,11 @@ export class LinesConnection {
     socket.on('close', () => clearTimeout(this.#quiet));
   }
 
+  /** Lines of it are being said. */
+  get isBusy(): boolean {
+    return this.#underWay > 0;
+  }
+
   /** Ends it, once what was read is said, or cannot be for too long. */
   async finish(): Promise<void> {
     this.#socket.pause();
@@ -75,7 +81,13 @@ export class LinesConnection {
   /** Behind what is being said. */
   #then(lines: readonly Read[], done: () => void): void {
     clearTimeout(this.#quiet);
-    this.#saying = this.#saying.then(() => this.#say(lines)).then(done);
+    this.#underWay += 1;
+    this.#saying = this.#saying
+      .then(() => this.#say(lines))
+      .then(() => {
+        this.#underWay -= 1;
+        done();
+      });
   }
 
   async #say(lines: readonly Read[]): Promise<void> {

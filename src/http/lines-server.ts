@@ -9,11 +9,13 @@ import { LinesConnection } from './lines-connection.js';
 import { listen } from './listen.js';
 
 const MAX_CONNECTIONS = 100;
+const TOO_MANY = `as many send lines as may: ${MAX_CONNECTIONS}\n`;
 /** A sender whose machine is gone is noticed. */
 const PROBE_MS = 60_000;
 
 export class LinesServer {
   readonly #server: Server;
+  /** The longest without a word first. */
   readonly #connections = new Map<Socket, LinesConnection>();
 
   /** @throws MegaphoneError HTTP_LISTEN */
@@ -28,15 +30,30 @@ export class LinesServer {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       // 'close' follows.
       socket.on('error', () => {});
+      if (this.#connections.size >= MAX_CONNECTIONS) this.#makeRoom();
       if (this.#connections.size >= MAX_CONNECTIONS) {
         socket.resume();
-        socket.end(`as many send lines already as may: ${MAX_CONNECTIONS}\n`, () => socket.destroy());
+        socket.end(TOO_MANY, () => socket.destroy());
         return;
       }
       socket.setKeepAlive(true, PROBE_MS);
-      this.#connections.set(socket, new LinesConnection(socket, desk));
+      const connection = new LinesConnection(socket, desk);
+      this.#connections.set(socket, connection);
+      socket.on('data', () => {
+        if (this.#connections.delete(socket)) this.#connections.set(socket, connection);
+      });
       socket.on('close', () => this.#connections.delete(socket));
     });
+  }
+
+  /** Who has said nothing for longest goes: else a hundred who say nothing would keep all others out. */
+  #makeRoom(): void {
+    for (const [socket, connection] of this.#connections) {
+      if (connection.isBusy) continue;
+      this.#connections.delete(socket);
+      socket.end(TOO_MANY, () => socket.destroy());
+      return;
+    }
   }
 
   get port(): number {

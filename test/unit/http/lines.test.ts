@@ -133,18 +133,58 @@ test('a sender that is faster than its lines are said waits; another one does no
   await own.close();
 });
 
-test('as many may send as there is room for; one more hears that, and comes in when another one leaves', async () => {
-  const many = await Promise.all(Array.from({ length: 101 }, () => open()));
-  await until(() => many.filter(({ heard }) => heard() !== '').length === 1);
-  const [refused] = many.filter(({ heard }) => heard() !== '');
-  assert.equal(refused?.heard(), 'as many send lines already as may: 100\n');
-  for (const { socket } of many) socket.destroy();
-  await until(async () => {
-    const { socket } = await open();
-    socket.end('again\n');
-    await happens(socket, 'close');
-    return said.includes('again');
+test('a hundred who stay, silent or with half a line, keep nobody out: the longest silent makes room, and is told', async () => {
+  const heard: Read[] = [];
+  const own = await LinesServer.listen('127.0.0.1', 0, {
+    say: async (line) => {
+      heard.push(line);
+      return undefined;
+    },
   });
+  const [first, second, ...others] = await Promise.all(Array.from({ length: 100 }, () => open(own)));
+  assert.ok(first && second);
+  for (const { socket } of others) socket.write('a line\nand half a line');
+  await until(() => heard.length === 98);
+  second.socket.write('a line\n');
+  await until(() => heard.length === 99);
+  first.socket.write('a line\n');
+  await until(() => heard.length === 100);
+  for (let count = 1; count <= 30; count += 1) {
+    const { socket } = await open(own);
+    socket.end('hello\n');
+    await happens(socket, 'close');
+  }
+  assert.equal(heard.filter((line) => line === 'hello').length, 30);
+  const cut = [first, second, ...others].filter((one) => one.heard() !== '');
+  assert.equal(cut.length, 1);
+  assert.equal(cut[0]?.heard(), 'as many send lines as may: 100\n');
+  assert.ok(cut[0] !== first && cut[0] !== second);
+  for (const { socket } of [first, second, ...others]) socket.destroy();
+  await own.close();
+});
+
+test('where all of a hundred have lines being said, one more is told so', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let asked = 0;
+  const own = await LinesServer.listen('127.0.0.1', 0, {
+    say: async () => {
+      asked += 1;
+      await released;
+      return undefined;
+    },
+  });
+  const all = await Promise.all(Array.from({ length: 100 }, () => open(own)));
+  for (const { socket } of all) socket.write('a line\n');
+  await until(() => asked === 100);
+  const one = await open(own);
+  await until(() => one.heard() !== '');
+  assert.equal(one.heard(), 'as many send lines as may: 100\n');
+  release();
+  for (const { socket } of [...all, one]) socket.destroy();
+  await own.close();
 });
 
 test('close: what has come is said before', async () => {
