@@ -21,6 +21,8 @@ interface Row {
   at: number;
 }
 
+/** Ids without a message, of which a number was told: anybody may ask for ids that nobody has. */
+const MAX_SILENT = 100_000;
 /** What a message takes beside its body, and an id beside its messages, about. */
 const OVERHEAD = 200;
 
@@ -28,6 +30,8 @@ export class Ring {
   readonly #limits: RingLimits;
   /** In the order of `at`. */
   readonly #rows = new Map<string, Row>();
+  /** Likewise: numbers of ids that have no row. */
+  readonly #silent = new Map<string, { readonly number: number; readonly at: number }>();
   #messages = 0;
   #bytes = 0;
   /** Of all numbers. */
@@ -45,7 +49,7 @@ export class Ring {
 
   /** Of the last message; `undefined`: nothing is known of that id. */
   number(id: string): number | undefined {
-    return this.#rows.get(id)?.number;
+    return this.#rows.get(id)?.number ?? this.#silent.get(id)?.number;
   }
 
   /** Where a row begins: behind all numbers there were, also where the clock was set back. */
@@ -71,8 +75,17 @@ export class Ring {
 
   /** Nobody follows it any more: its number is known for a while. */
   linger(id: string, number: number): void {
-    this.#touch(id, number);
-    this.#makeRoom();
+    if (this.#rows.has(id)) {
+      this.#touch(id, number);
+      return;
+    }
+    this.#silent.delete(id);
+    this.#silent.set(id, { number, at: this.#now });
+    if (this.#silent.size <= MAX_SILENT) return;
+    for (const first of this.#silent.keys()) {
+      this.#silent.delete(first);
+      return;
+    }
   }
 
   /** Those behind that number, and whether that is all of them. */
@@ -87,15 +100,21 @@ export class Ring {
 
   tick(now: number): void {
     this.#now = now;
+    const isOver = ({ at }: { readonly at: number }): boolean => at + this.#limits.seconds < now;
     for (const [id, row] of this.#rows) {
-      if (row.at + this.#limits.seconds >= now) return;
+      if (!isOver(row)) break;
       this.#delete(id, row);
+    }
+    for (const [id, each] of this.#silent) {
+      if (!isOver(each)) return;
+      this.#silent.delete(id);
     }
   }
 
   #touch(id: string, number: number): Row {
     const known = this.#rows.get(id);
-    const row = known ?? { number, messages: [], at: 0 };
+    const row = known ?? { number: this.#silent.get(id)?.number ?? number, messages: [], at: 0 };
+    this.#silent.delete(id);
     row.at = this.#now;
     if (known === undefined) this.#bytes += OVERHEAD;
     this.#rows.delete(id);

@@ -123,7 +123,7 @@ export class Routers implements Roll {
     this.#found.tick(now);
   }
 
-  /** Logs all out, as far as they go. */
+  /** Says nothing more: the end of its node logs all out. */
   stop(): void {
     this.#isStopped = true;
     for (const link of this.#links.values()) clearTimeout(link.timer);

@@ -105,6 +105,21 @@ test('the ring takes no more than it may, and drops what was silent for longest'
   assert.deepEqual(loud.poll(gateway, 'loud')[0], 'gap');
 });
 
+test('ids that are asked for, and never sent to, take no room from messages', () => {
+  const gateway = new Alone({ ...RING, bytes: 10_000 });
+  const page = new Poll();
+  page.poll(gateway);
+  gateway.send('a', '1');
+  for (let id = 0; id < 15_000; id += 1) new Poll().poll(gateway, `asked ${id}`);
+  assert.deepEqual(page.poll(gateway), ['1']);
+  // Their numbers are known all the same.
+  const early = new Poll();
+  early.poll(gateway, 'early');
+  gateway.pass(20);
+  gateway.send('early', '1');
+  assert.deepEqual(early.poll(gateway, 'early'), ['1']);
+});
+
 test('ids that nobody follows are forgotten', () => {
   const gateway = new Alone();
   for (let id = 0; id < 1000; id += 1) new Poll().poll(gateway, String(id));
