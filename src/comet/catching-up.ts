@@ -152,9 +152,12 @@ export class CatchingUp implements Stragglers {
   }
 
   #askOwn(following: Following, entry: Behind, origin: Origin, last: number): void {
+    const { id } = following.audience;
     const isOld = entry.number < origin.life;
-    const { messages, isWhole } = this.#ring.since(following.audience.id, isOld ? 0 : entry.number, last);
-    this.#take(following, entry, origin, { messages, to: last, isWhole: isOld || isWhole });
+    // It may be further than the id: what too much waited for is in the ring alone.
+    const to = Math.max(last, this.#ring.number(id) ?? last);
+    const { messages, isWhole } = this.#ring.since(id, isOld ? 0 : entry.number, to);
+    this.#take(following, entry, origin, { messages, to, isWhole: isOld || isWhole });
   }
 
   #take(following: Following, entry: Behind, origin: Origin, answer: Answer): void {

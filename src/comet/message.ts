@@ -19,10 +19,13 @@ export interface Message {
   readonly content: Content;
 }
 
-/** The same, where it is kept for a while: a small part would keep all that was received. */
+/** The same, where it is kept for a while: a small part would keep all that was received, or a slab of Buffer's pool. */
 export function alone(content: Content): Content {
   const { body } = content;
-  return body.buffer.byteLength <= 2 * body.length ? content : { ...content, body: Buffer.from(body) };
+  if (body.buffer.byteLength <= 2 * body.length) return content;
+  const copy = Buffer.allocUnsafeSlow(body.length);
+  copy.set(body);
+  return { ...content, body: copy };
 }
 
 /** A line of its own, or an event that is the gateway's. */

@@ -24,7 +24,7 @@ interface Row {
 /** Ids without a message, of which a number was told: anybody may ask for ids that nobody has. */
 const MAX_SILENT = 100_000;
 /** What a message takes beside its body, and an id beside its messages, about. */
-const OVERHEAD = 200;
+const OVERHEAD = 400;
 
 export class Ring {
   readonly #limits: RingLimits;

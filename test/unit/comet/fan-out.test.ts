@@ -90,6 +90,26 @@ test('too much that waits is dropped, and comes all the same', async () => {
   await until(() => pages[500]?.bodies.at(-1) === 'later');
 });
 
+test('a page that comes back while too much waits for the others gets all of it once, or a gap', async () => {
+  for (const count of [1000, 64]) {
+    const gateway = new Alone({ ...RING, count });
+    open(gateway, 600, 'a');
+    const page = new Collector().open(gateway, 'a');
+    gateway.send('a', '0');
+    await turns();
+    page.leave();
+    const bodies = Array.from({ length: 400 }, (_, index) => String(index + 1));
+    for (const body of bodies) gateway.send('a', body);
+    page.open(gateway, 'a');
+    page.open(gateway, 'a');
+    gateway.send('a', 'last');
+    await until(() => page.bodies.at(-1) === 'last');
+    const expected = count === 64 ? ['0', 'a', ...bodies.slice(-64), 'last'] : ['0', ...bodies, 'last'];
+    assert.deepEqual(page.bodies, expected);
+    gateway.comet.stop();
+  }
+});
+
 test('a page that is cut by what it is written takes nobody along', () => {
   const gateway = new Alone();
   const pages = open(gateway, 5, 'a');
