@@ -23,7 +23,8 @@ function cell(row: Row, name: SubjectName): string {
   const value = row.measured[name];
   if (value === undefined) return '';
   const own = row.measured.gateway;
-  if (name === 'gateway' || own === undefined) return format(value, row);
+  // There is no ratio to nothing.
+  if (name === 'gateway' || own === undefined || own === 0) return format(value, row);
   const ratio = value / own;
   return `${format(value, row)} (${Number(ratio.toPrecision(2))})`;
 }
