@@ -4,7 +4,7 @@
  *
  *   ONLY=memory,fanout,broadcast,publish,held,socketless,killed   some of the parts
  *   SUBJECTS='gateway,bare node:net,Pushpin,nchan'   some of those that are compared
- *   QUICK=1                               all of it smaller, in about a minute
+ *   QUICK=1                               all of it smaller, in some minutes
  *   CORES=2                               for the servers; the others are the load generator's
  *   LISTENERS=16000                       of each that is compared: as many as one process of each takes here
  *   BROADCAST=100000                      listeners of one id, at the gateway with several workers
@@ -30,5 +30,7 @@ process.setMaxListeners(100);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const rows: Row[] = [];
 for (const part of namesFrom<Part>('ONLY', PARTS)) rows.push(...(await parts[part]()));
-console.log(`${heading}\n\n${cometTable(rows)}\n\n${targetsMet(rows)}`);
+console.log(`${heading}\n\n${cometTable(rows)}\n`);
+console.log('Events through router and subscriptions, from a graph of a million users: make bench-friends.');
+console.log(targetsMet(rows));
 process.exit();
