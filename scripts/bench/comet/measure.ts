@@ -11,10 +11,6 @@ import { steered } from './steering.js';
 import { cpuOf, memoryOf, type Subject } from './subject.js';
 
 const SETTLE_MS = 3_000;
-const STABLE_MS = 20_000;
-const POLL_MS = 1_000;
-/** A part of it. */
-const SAME = 0.01;
 const ONE = 'everybody';
 const WARM_UP = 3;
 
@@ -29,12 +25,13 @@ export async function measureMemory(
   subject: Subject,
   first: number,
   count: number,
-  mostSeconds: number,
+  settleSeconds: number,
 ): Promise<Memory> {
   const listeners = await Listeners.start({ urls: [subject.url], most: count });
   try {
     const sample = async () => {
-      await settled(subject, mostSeconds);
+      // V8 gives back what opening took when it has seen that little goes on: within a minute.
+      await sleep(settleSeconds * 1000);
       return { server: memoryOf(subject), kernel: kernelBytes() };
     };
     await listeners.open(first);
@@ -50,23 +47,6 @@ export async function measureMemory(
     };
   } finally {
     listeners.close();
-  }
-}
-
-/**
- * Resolves when its memory has been the same for a while, or this is taking too long: V8 gives back what opening took when it
- * has seen that little goes on, which may take it a minute.
- */
-export async function settled(subject: Subject, mostSeconds: number): Promise<void> {
-  const end = performance.now() + mostSeconds * 1000;
-  let last = memoryOf(subject);
-  let since = performance.now();
-  while (performance.now() < Math.min(end, since + STABLE_MS)) {
-    await sleep(POLL_MS);
-    const now = memoryOf(subject);
-    if (Math.abs(now - last) < last * SAME) continue;
-    last = now;
-    since = performance.now();
   }
 }
 
