@@ -115,7 +115,7 @@ bench-friends: ## megaphone_comet alone: 1,000,000 ids with 15 subscriptions eac
 	@erlc -Werror -o $(COMET)/test scripts/bench/friends/friends_bench.erl
 	@erl -noshell -pa $(COMET)/ebin $(COMET)/test -run friends_bench main
 
-bench-comet: bench-packages build ## What pages cost, beside Pushpin and nchan (15 minutes; QUICK=1 ONLY=memory,fanout,broadcast,publish,held,socketless,killed)
+bench-comet: bench-packages build ## What pages cost, beside Pushpin and nchan (20 minutes; QUICK=1 ONLY=memory,fanout,broadcast,publish,held,socketless,killed)
 	@$(MAKE) --no-print-directory -C erl comet
 	@node dist/scripts/bench/comet/main.js
 

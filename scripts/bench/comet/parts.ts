@@ -23,7 +23,7 @@ export const PARTS = ['memory', 'fanout', 'broadcast', 'publish', 'held', 'socke
 export type Part = (typeof PARTS)[number];
 
 const isQuick = process.env.QUICK === '1';
-const LISTENERS = numberFrom('LISTENERS', isQuick ? 4_000 : 16_000, 100, 17_000);
+const LISTENERS = numberFrom('LISTENERS', isQuick ? 4_000 : 16_000, 1_000, 17_000);
 const BROADCAST = numberFrom('BROADCAST', isQuick ? 30_000 : 100_000, 100);
 const HELD = numberFrom('HELD', isQuick ? 30_000 : 200_000, 100);
 const SOCKETLESS = numberFrom('SOCKETLESS', isQuick ? 100_000 : 1_000_000, 20_000);
@@ -121,7 +121,7 @@ export class Parts implements Record<Part, () => Promise<Row[]>> {
     const all = await this.#ofEach(
       'memory',
       SUBJECTS,
-      (one) => measureMemory(one, LISTENERS / 4, LISTENERS, SETTLE_SECONDS),
+      (one) => measureMemory(one, LISTENERS, SETTLE_SECONDS),
       1,
     );
     return [
