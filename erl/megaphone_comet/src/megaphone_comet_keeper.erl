@@ -5,7 +5,7 @@
 -module(megaphone_comet_keeper).
 -behaviour(gen_server).
 
--export([start_link/0, life/0, linger_seconds/0]).
+-export([start_link/0, life/0, linger_seconds/0, idle_rows/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -define(TICK_MS, 250).
@@ -27,6 +27,10 @@ life() -> persistent_term:get({?MODULE, life}).
 %% @doc So long an id without a listener is kept open.
 -spec linger_seconds() -> non_neg_integer().
 linger_seconds() -> setting(ring_seconds).
+
+%% @doc No more ids are kept so.
+-spec idle_rows() -> non_neg_integer().
+idle_rows() -> setting(idle_rows).
 
 -spec setting(atom()) -> non_neg_integer().
 setting(Name) ->

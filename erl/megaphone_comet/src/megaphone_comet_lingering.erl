@@ -1,7 +1,8 @@
 %%% SPDX-License-Identifier: Apache-2.0
 %%%
 %%% Takes places out of rows. A row whose last gateway left stays for `ring_seconds': numbers go on and its ring is filled, for a page
-%%% that comes back, maybe at another gateway.
+%%% that comes back, maybe at another gateway. There are no more of them than `idle_rows': whoever may ask for ids may ask for any, so beyond it
+%%% the oldest go early.
 -module(megaphone_comet_lingering).
 
 -export([new/0, leave/4, inherit/3, expire/1]).
@@ -32,18 +33,20 @@ inherit(Id, Until, Lingering) ->
     true = ets:insert(Lingering, {{Until, Id}}),
     ok.
 
-%% @doc Some of those whose time is over; `more' where others are.
+%% @doc Some of those whose time is over, or that are too many; `more' where others are.
 -spec expire(lingering()) -> done | more.
-expire(Lingering) -> expire(ets:first(Lingering), now_s(), ?STEP, Lingering).
+expire(Lingering) ->
+    TooMany = ets:info(Lingering, size) - megaphone_comet_keeper:idle_rows(),
+    expire(ets:first(Lingering), now_s(), TooMany, ?STEP, Lingering).
 
--spec expire('$end_of_table' | {integer(), id()}, Now :: integer(), non_neg_integer(), lingering()) -> done | more.
-expire({Until, _}, Now, 0, _) when Until =< Now ->
+-spec expire('$end_of_table' | {integer(), id()}, Now :: integer(), TooMany :: integer(), non_neg_integer(), lingering()) -> done | more.
+expire({Until, _}, Now, TooMany, 0, _) when Until =< Now; TooMany > 0 ->
     more;
-expire({Until, Id} = Key, Now, Steps, Lingering) when Until =< Now ->
+expire({Until, Id} = Key, Now, TooMany, Steps, Lingering) when Until =< Now; TooMany > 0 ->
     ok = megaphone_comet_table:expire(Id, Until),
     true = ets:delete(Lingering, Key),
-    expire(ets:next(Lingering, Key), Now, Steps - 1, Lingering);
-expire(_, _, _, _) ->
+    expire(ets:next(Lingering, Key), Now, TooMany - 1, Steps - 1, Lingering);
+expire(_, _, _, _, _) ->
     done.
 
 -spec now_s() -> integer().
