@@ -80,6 +80,12 @@ export class Audiences {
     return number;
   }
 
+  /** Whatever that origin gives out from now on is new, though its numbers are smaller. */
+  setBack(origin: number): void {
+    for (const audience of this.#byId.values())
+      if (audience.last(origin) !== undefined) audience.setLast(origin, 0);
+  }
+
   tick(now: number): void {
     this.#now = now;
     for (const audience of this.#left) {

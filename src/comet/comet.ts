@@ -73,6 +73,7 @@ export class Comet implements CometService, CometDesk {
         this.#audiences.isAlone = false;
       },
       lost: (origin) => this.#lost(origin),
+      setBack: (origin) => this.#audiences.setBack(origin.index),
     });
     this.#asks = new Asks((...ask) => this.#routers.ask(...ask), counters.comet);
     this.#fanOut = new FanOut(origins, this.#turns, counters);

@@ -15,6 +15,9 @@ import type { CometService, Listening, Page } from './ports.js';
 /** So long, or twice, a new page waits for its place; a router that has not said anything by then is not in it. */
 const OPENING_MS = 500;
 
+/** Marks of a place: two nodes that are away, for 32 ids. */
+const MAX_STRANGE = 64;
+
 export class Pages implements CometService, Host {
   readonly #origins: Origins;
   readonly #audiences: Audiences;
@@ -45,7 +48,7 @@ export class Pages implements CometService, Host {
     const { comet, clock } = this.#counters;
     const isStream = page.form === 'chunked' || page.form === 'raw';
     const isNew = place === undefined || place === '' || isStream;
-    const marks = isNew ? undefined : readPlace(place, ids.length);
+    const marks = isNew ? undefined : this.#known(readPlace(place, ids.length));
     const came = marks !== undefined ? 'back' : isNew ? 'new' : 'lost';
     const listener = new Listener(page, this, came, clock.now);
     const followings = ids.map((id) => this.#follow(listener, this.#audiences.enter(id)));
@@ -91,6 +94,14 @@ export class Pages implements CometService, Host {
     if (audience.behind === 0) return;
     for (const following of audience.followings.slice())
       if (following !== undefined && following.index >= 0) this.#catchingUp.forget(following);
+  }
+
+  /** A place with many marks of origins that nobody knows is none of ours: each of them would be kept, and written with each event. */
+  #known(place: readonly (readonly Mark[])[] | undefined): readonly (readonly Mark[])[] | undefined {
+    let strange = 0;
+    for (const marks of place ?? [])
+      for (const { tag } of marks) if (this.#origins.byTag(tag) === undefined) strange += 1;
+    return strange > MAX_STRANGE ? undefined : place;
   }
 
   #follow(listener: Listener, audience: Audience): Following {

@@ -23,6 +23,8 @@ export interface RouterEvents {
   /** It takes logins, and questions. */
   welcome(origin: Origin): void;
   lost(origin: Origin): void;
+  /** Its clock was set back before it began anew: its numbers are smaller than those it gave out before. */
+  setBack(origin: Origin): void;
 }
 
 interface Link {
@@ -95,6 +97,7 @@ export class Routers implements Roll {
     const link = this.#links.get(peer);
     if (link === undefined || link.phase === 'apart') return;
     const origin = this.#origins.meet(peer);
+    if (life < origin.life) this.#events.setBack(origin);
     origin.life = life;
     this.#found.told(peer, nodes);
     this.#step(link, 'welcome');

@@ -82,7 +82,8 @@ test('another life, another gateway, or a number that nobody gave out: a gap, on
 });
 
 test('a place that cannot be read is one gap', () => {
-  for (const place of ['0', 'channel:1', 'PLACE.1;PLACE.1']) {
+  const strangers = Array.from({ length: 65 }, (_, index) => `tag${100 + index}.1`).join(',');
+  for (const place of ['0', 'channel:1', 'PLACE.1;PLACE.1', strangers]) {
     const gateway = new Alone();
     const page = new Poll();
     page.poll(gateway);

@@ -93,8 +93,9 @@ export class FakeRouter {
     for (const [id, { gateways }] of this.rows) if (gateways.size === 0) this.rows.delete(id);
   }
 
-  restart(): void {
-    this.#clock += 1000;
+  /** @param clock the time at which it begins anew; later than all before, unless it was set back */
+  restart(clock = this.#clock + 1000): void {
+    this.#clock = clock;
     this.life = this.#clock;
     this.lives.push(this.life);
     this.rows.clear();
