@@ -4,7 +4,7 @@
  *
  *   ONLY=memory,fanout,broadcast,publish,held,socketless,killed   some of the parts
  *   SUBJECTS='gateway,bare node:net,Pushpin,nchan'   some of those that are compared
- *   QUICK=1                               all of it smaller, in some minutes
+ *   QUICK=1                               all of it smaller, in three minutes; memory is no target then, as it takes one to settle
  *   CORES=2                               for the servers; the others are the load generator's
  *   LISTENERS=16000                       of each that is compared: as many as one process of each takes here
  *   BROADCAST=100000                      listeners of one id, at the gateway with several workers
