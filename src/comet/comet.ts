@@ -171,6 +171,7 @@ export class Comet implements CometService, CometDesk {
       if (audience === undefined) continue;
       const isFirst = this.#numbers.at(audience, origin, number);
       this.#catchingUp.told(audience, origin, isFirst);
+      this.#numbers.heard(audience, origin);
       this.#pages.told(audience);
     }
   }

@@ -53,21 +53,23 @@ export class Numbers {
   }
 
   /**
-   * An origin says where the id stands.
+   * An origin says where the id stands. What waited for that goes out with `heard`, behind what pages are asked for because of it.
    * @returns whether it is the first time
    */
   at(audience: Audience, origin: Origin, number: number): boolean {
     const last = audience.last(origin.index);
-    const isFirst = last === undefined;
-    if (isFirst) audience.setLast(origin.index, number);
+    if (last === undefined) audience.setLast(origin.index, number);
     else if (number > last) this.#hole(audience, origin).isTorn = true;
+    return last === undefined;
+  }
+
+  heard(audience: Audience, origin: Origin): void {
     const hole = holeOf(audience, origin);
-    if (hole === undefined) return isFirst;
+    if (hole === undefined) return;
     // The link may have been another one when it was asked.
     hole.isAsked = false;
     this.#goOn(audience, origin);
     if (hole.isTorn) this.#due(hole);
-    return isFirst;
   }
 
   /** What all who follow the id were missing. */

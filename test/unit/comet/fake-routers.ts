@@ -112,7 +112,8 @@ export class FakeRouter {
       row.gateways.add(gateway);
       return tuple(term, row.number);
     });
-    gateway.enqueue(this, tuple(atom('at'), atom(this.node), at));
+    // It is said in a step of its own: a sender may have found the gateway, and overtake it.
+    this.sending.push({ to: [gateway], term: tuple(atom('at'), atom(this.node), at) });
   }
 
   #replay(gateway: FakeGatewayNode, ask: Term, id: string, since: number): void {
