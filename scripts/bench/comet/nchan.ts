@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { family } from '../../load/linux-process.js';
 import { freePorts } from '../../support/ports.js';
 import { Program } from '../lib/program.js';
-import { endAll, type Subject } from './subject.js';
+import { endAll, endWithUs, type Subject } from './subject.js';
 
 /** Debian's path, and where the module is. */
 const NGINX = '/usr/sbin/nginx';
@@ -53,6 +53,7 @@ export async function startNchan(cores: string, workers: number): Promise<Subjec
   const [port = 0] = await freePorts(1);
   writeFileSync(file, configuration(folder, port, workers));
   const program = await Program.start([NGINX, '-c', file, '-p', folder], port, cores);
+  endWithUs(program.pid);
   return {
     name: 'nchan',
     url: `http://127.0.0.1:${port}/sub/`,

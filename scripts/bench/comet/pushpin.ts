@@ -12,7 +12,7 @@ import { family } from '../../load/linux-process.js';
 import { freePorts } from '../../support/ports.js';
 import { Program } from '../lib/program.js';
 import type { Commands } from './pushpin-origin.js';
-import { endAll, type Subject } from './subject.js';
+import { endAll, endWithUs, type Subject } from './subject.js';
 
 /** Fewer than the files that a process may open here. */
 const MOST = 18_000;
@@ -65,6 +65,7 @@ export async function startPushpin(cores: string): Promise<Subject> {
   const file = join(folder, 'pushpin.conf');
   writeFileSync(file, configuration(folder, { http, publish, pull, sub, command }));
   const program = await Program.start(['/usr/bin/pushpin', `--config=${file}`], http, cores);
+  endWithUs(program.pid);
   await sleep(SETTLE_MS);
   return {
     name: 'Pushpin',

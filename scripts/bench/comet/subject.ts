@@ -1,7 +1,7 @@
 /** A server whose listeners are measured, on the cores that it was started on. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, isGone, residentBytes } from '../../load/linux-process.js';
+import { cpuSeconds, family, isGone, residentBytes } from '../../load/linux-process.js';
 import type { Style } from './publisher-process.js';
 
 export const SUBJECTS = ['gateway', 'bare node:net', 'Pushpin', 'nchan'] as const;
@@ -31,6 +31,15 @@ export const cpuOf = (subject: Subject): number =>
 /** Resident bytes. */
 export const memoryOf = (subject: Subject): number =>
   subject.pids().reduce((sum, pid) => sum + residentBytes(pid), 0);
+
+/** Those that `pid` started end with us as well, however that comes. */
+export function endWithUs(pid: number): void {
+  // Before it is ended itself: then nobody knows any more who they were.
+  process.prependOnceListener('exit', () => {
+    if (isGone(pid)) return;
+    for (const each of family(pid)) process.kill(each, 'SIGKILL');
+  });
+}
 
 const POLL_MS = 20;
 
