@@ -147,8 +147,8 @@ export interface Hole {
   readonly origin: Origin;
   /** What is ahead of it, by number. */
   waiting: Message[];
-  /** Something was dropped, or the origin is further: to be asked for, whatever waits. */
-  isTorn: boolean;
+  /** Up to this number there is more: something was dropped, or the origin is further. To be asked for, whatever waits. */
+  upTo: number;
   isAsked: boolean;
 }
 

@@ -82,8 +82,14 @@ export class Audiences {
 
   /** Whatever that origin gives out from now on is new, though its numbers are smaller. */
   setBack(origin: number): void {
-    for (const audience of this.#byId.values())
+    for (const audience of this.#byId.values()) {
       if (audience.last(origin) !== undefined) audience.setLast(origin, 0);
+      for (const hole of audience.rare?.holes ?? []) {
+        if (hole.origin.index !== origin) continue;
+        hole.upTo = 0;
+        hole.waiting = [];
+      }
+    }
   }
 
   tick(now: number): void {

@@ -157,7 +157,7 @@ export class CatchingUp implements Stragglers {
     // It may be further than the id: what too much waited for is in the ring alone.
     const to = Math.max(last, this.#ring.number(id) ?? last);
     const { messages, isWhole } = this.#ring.since(id, isOld ? 0 : entry.number, to);
-    this.#take(following, entry, origin, { messages, to, isWhole: isOld || isWhole });
+    this.#take(following, entry, origin, { messages, to, isWhole });
   }
 
   #take(following: Following, entry: Behind, origin: Origin, answer: Answer): void {

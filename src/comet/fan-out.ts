@@ -7,7 +7,7 @@ import type { Counters } from '../observe/counters.js';
 import { type Audience, type Following, lastOf, type SharedBytes, seenBy } from './audience.js';
 import { behindOf } from './behind.js';
 import { gapBytes, messageBytes } from './forms.js';
-import { alone, type Content, type Message } from './message.js';
+import { alone, type Content, type Message, sizeOf } from './message.js';
 import type { Origin, Origins } from './origins.js';
 import { placeOf, placeOfAudience } from './places.js';
 import type { Form } from './ports.js';
@@ -52,7 +52,7 @@ export class FanOut {
       return true;
     }
     const { jobs, queuedBytes } = audience.makeRare();
-    if (jobs.length >= MAX_JOBS || (jobs.length > 0 && queuedBytes + content.body.length > MAX_BYTES))
+    if (jobs.length >= MAX_JOBS || (jobs.length > 0 && queuedBytes + sizeOf(content) > MAX_BYTES))
       return false;
     this.#queue(audience, origin, { number, content: alone(content) }, number, arrived);
     return true;
@@ -130,7 +130,7 @@ export class FanOut {
     const before = audience.lasts;
     audience.lasts = before.slice();
     audience.setLast(origin.index, number);
-    const bytes = message?.content.body.length ?? 0;
+    const bytes = message === undefined ? 0 : sizeOf(message.content);
     const shared = this.#share(audience, message);
     const { length: count } = audience.followings;
     rare.queuedBytes += bytes;

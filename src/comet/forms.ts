@@ -84,7 +84,7 @@ function json(form: Form, member: Member): Buffer {
 }
 
 /** Its publisher wrote events himself: at least one line of it is `data:`. */
-const IS_EVENT = /^data:/m;
+const IS_EVENT = /(?:^|[\r\n])data:/;
 const LINE_END = /\r\n|\r|\n/;
 /** What is the gateway's: a page would take another's `id` for its place. */
 const IS_OURS = /^(?:id|retry)(?::|$)|^event: ?(?:gap|place)$/;

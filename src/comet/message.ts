@@ -1,7 +1,6 @@
 /** What a message says: its text, and what its sender gave along. */
 
 import { isUtf8 } from 'node:buffer';
-import { encodeVersioned } from '../etf/encode.js';
 import { Atom, atom, binary, ImproperList, type Term } from '../etf/terms.js';
 import type { PublicationMeta } from './ports.js';
 
@@ -26,6 +25,13 @@ export function alone(content: Content): Content {
   const copy = Buffer.allocUnsafeSlow(body.length);
   copy.set(body);
   return { ...content, body: copy };
+}
+
+/** What it takes, about: the texts for each transport come beside the body. */
+export function sizeOf({ body, meta }: Content): number {
+  let size = body.length;
+  for (const text of Object.values(meta?.formats ?? {})) size += text.length;
+  return size;
 }
 
 /** A line of its own, or an event that is the gateway's. */
@@ -115,6 +121,3 @@ const isCharacter = (code: number): boolean =>
 function pushReversed(stack: Term[], items: readonly Term[]): void {
   for (let at = items.length - 1; at >= 0; at -= 1) stack.push(items[at] as Term);
 }
-
-/** A term behind its 131, as it goes to a name. */
-export const payload = (term: Term): Buffer => encodeVersioned(term);

@@ -59,7 +59,7 @@ export class Numbers {
   at(audience: Audience, origin: Origin, number: number): boolean {
     const last = audience.last(origin.index);
     if (last === undefined) audience.setLast(origin.index, number);
-    else if (number > last) this.#hole(audience, origin).isTorn = true;
+    else if (number > last) tear(this.#hole(audience, origin), number);
     return last === undefined;
   }
 
@@ -69,7 +69,7 @@ export class Numbers {
     // The link may have been another one when it was asked.
     hole.isAsked = false;
     this.#goOn(audience, origin);
-    if (hole.isTorn) this.#due(hole);
+    if (isTorn(hole)) this.#due(hole);
   }
 
   /** What all who follow the id were missing. */
@@ -78,7 +78,6 @@ export class Numbers {
     const last = audience.last(origin.index);
     if (hole === undefined || last === undefined) return;
     hole.isAsked = false;
-    hole.isTorn = false;
     walk(answer, last, {
       message: (message) => this.#pass(audience, origin, message),
       gap: (number) => this.#fanOut.gap(audience, origin, number, this.#counters.clock.now),
@@ -97,8 +96,8 @@ export class Numbers {
     const at = waiting.findIndex(({ number }) => number > message.number);
     waiting.splice(at < 0 ? waiting.length : at, 0, { ...message, content: alone(message.content) });
     if (waiting.length <= MAX_WAITING) return;
-    waiting.pop();
-    hole.isTorn = true;
+    const dropped = waiting.pop();
+    if (dropped !== undefined) tear(hole, dropped.number);
     this.#counters.comet.dropped.queue += 1;
   }
 
@@ -106,7 +105,7 @@ export class Numbers {
   #pass(audience: Audience, origin: Origin, message: Message): boolean {
     if (this.#fanOut.message(audience, origin, message, this.#counters.clock.now)) return true;
     this.#counters.comet.dropped.queue += 1;
-    this.#hole(audience, origin).isTorn = true;
+    tear(this.#hole(audience, origin), message.number);
     return false;
   }
 
@@ -120,14 +119,14 @@ export class Numbers {
       hole.waiting.shift();
       if (first.number > last && !this.#pass(audience, origin, first)) break;
     }
-    if (hole.waiting.length > 0 || hole.isTorn) this.#later.add(hole);
+    if (hole.waiting.length > 0 || isTorn(hole)) this.#later.add(hole);
     else this.#close(hole);
   }
 
   #hole(audience: Audience, origin: Origin): Hole {
     const known = holeOf(audience, origin);
     if (known !== undefined) return known;
-    const hole: Hole = { audience, origin, waiting: [], isTorn: false, isAsked: false };
+    const hole: Hole = { audience, origin, waiting: [], upTo: 0, isAsked: false };
     audience.makeRare().holes.push(hole);
     if (audience.last(origin.index) !== undefined) this.#later.add(hole);
     return hole;
@@ -137,7 +136,7 @@ export class Numbers {
     const { audience, origin } = hole;
     const last = audience.last(origin.index);
     if (holeOf(audience, origin) !== hole || hole.isAsked || last === undefined) return;
-    if (hole.waiting.length === 0 && !hole.isTorn) this.#close(hole);
+    if (hole.waiting.length === 0 && !isTorn(hole)) this.#close(hole);
     else if (origin.index === OWN) this.#askOwn(audience, origin, last);
     else if (origin.isWelcome) {
       hole.isAsked = true;
@@ -161,3 +160,10 @@ export class Numbers {
 function holeOf(audience: Audience, origin: Origin): Hole | undefined {
   return audience.rare?.holes.find((hole) => hole.origin === origin);
 }
+
+/** There is more, up to this number. */
+function tear(hole: Hole, number: number): void {
+  hole.upTo = Math.max(hole.upTo, number);
+}
+
+const isTorn = ({ audience, origin, upTo }: Hole): boolean => upTo > (audience.last(origin.index) ?? 0);

@@ -4,7 +4,7 @@
  * with the time in microseconds, so that all of them are larger than those of an earlier row, or of an earlier life.
  */
 
-import { alone, type Content, type Message } from './message.js';
+import { alone, type Content, type Message, sizeOf } from './message.js';
 
 export interface RingLimits {
   /** Of an id. */
@@ -34,8 +34,8 @@ export class Ring {
   readonly #silent = new Map<string, { readonly number: number; readonly at: number }>();
   #messages = 0;
   #bytes = 0;
-  /** Of all numbers. */
-  #highest = 0;
+  /** Of all numbers: none is smaller than the time at which this life began. */
+  #highest = Date.now() * 1000;
   /** Seconds. */
   #now = 0;
 
@@ -67,7 +67,7 @@ export class Ring {
     if (this.#limits.count === 0 || this.#limits.seconds === 0) return message;
     row.messages.push(message);
     this.#messages += 1;
-    this.#bytes += sizeOf(message);
+    this.#bytes += sizeInRing(message);
     if (row.messages.length > this.#limits.count) this.#shift(row);
     this.#makeRoom();
     return message;
@@ -95,7 +95,9 @@ export class Ring {
     last: number,
   ): { readonly messages: readonly Message[]; readonly isWhole: boolean } {
     const messages = this.#rows.get(id)?.messages.filter(({ number }) => number > since) ?? [];
-    return { messages, isWhole: messages.length >= last - since };
+    // Who had none has all of them as long as none had to make room.
+    const isWhole = since === 0 ? messages.length < this.#limits.count : messages.length >= last - since;
+    return { messages, isWhole };
   }
 
   tick(now: number): void {
@@ -141,8 +143,8 @@ export class Ring {
     const message = row.messages.shift();
     if (message === undefined) return;
     this.#messages -= 1;
-    this.#bytes -= sizeOf(message);
+    this.#bytes -= sizeInRing(message);
   }
 }
 
-const sizeOf = ({ content }: Message): number => content.body.length + OVERHEAD;
+const sizeInRing = ({ content }: Message): number => sizeOf(content) + OVERHEAD;
