@@ -7,15 +7,17 @@ import type { Counters } from '../observe/counters.js';
 import { type Audience, type Following, lastOf, type SharedBytes, seenBy } from './audience.js';
 import { behindOf } from './behind.js';
 import { gapBytes, messageBytes } from './forms.js';
-import { alone, type Content, type Message, sizeOf } from './message.js';
+import { alone, type Content, type Message } from './message.js';
 import type { Origin, Origins } from './origins.js';
 import { placeOf, placeOfAudience } from './places.js';
 import type { Form } from './ports.js';
 import { TURN, type Turns } from './turns.js';
 
-/** Of events that wait for one id. */
-const MAX_JOBS = 256;
+/** Of events that wait for one id: with few pages as many as one request may publish. */
+const MAX_JOBS = 1024;
 const MAX_BYTES = 4 * 1024 * 1024;
+/** To pages of all ids, in what one turn of the event loop receives: what comes beyond it waits, as for an id with many pages. */
+const MAX_AT_ONCE = 10 * TURN;
 
 /** What becomes of pages that do not have just what the id has. */
 export interface Stragglers {
@@ -29,6 +31,9 @@ export class FanOut {
   readonly #origins: Origins;
   readonly #turns: Turns;
   readonly #counters: Counters;
+  /** The turn, and how many pages were written to in it. */
+  #turn = 0;
+  #atOnce = 0;
   #stragglers: Stragglers = { came: () => {}, skipped: () => {} };
 
   constructor(origins: Origins, turns: Turns, counters: Counters) {
@@ -44,7 +49,7 @@ export class FanOut {
   /** The next message of an origin. `false`: too much waits, and nothing has changed. */
   message(audience: Audience, origin: Origin, message: Message, arrived: number): boolean {
     const { number, content } = message;
-    if (!this.#isSliced(audience)) {
+    if (!this.#isSliced(audience, arrived)) {
       audience.setLast(origin.index, number);
       // Pages that wait for something else keep it.
       const kept = audience.behind > 0 ? { number, content: alone(content) } : message;
@@ -52,15 +57,14 @@ export class FanOut {
       return true;
     }
     const { jobs, queuedBytes } = audience.makeRare();
-    if (jobs.length >= MAX_JOBS || (jobs.length > 0 && queuedBytes + sizeOf(content) > MAX_BYTES))
-      return false;
+    if (jobs.length >= MAX_JOBS || (jobs.length > 0 && queuedBytes + content.size > MAX_BYTES)) return false;
     this.#queue(audience, origin, { number, content: alone(content) }, number, arrived);
     return true;
   }
 
   /** All who have what the id has missed something: it goes on behind this number. */
   gap(audience: Audience, origin: Origin, number: number, arrived: number): void {
-    if (this.#isSliced(audience)) {
+    if (this.#isSliced(audience, arrived)) {
       this.#queue(audience, origin, undefined, number, arrived);
       return;
     }
@@ -100,8 +104,15 @@ export class FanOut {
     last.index = index;
   }
 
-  #isSliced(audience: Audience): boolean {
-    return audience.followings.length > TURN || (audience.rare?.jobs.length ?? 0) > 0;
+  /** @param now of the turn clock, which stands still in a turn */
+  #isSliced({ followings, rare }: Audience, now: number): boolean {
+    if (followings.length > TURN || (rare?.jobs.length ?? 0) > 0) return true;
+    if (now !== this.#turn) {
+      this.#turn = now;
+      this.#atOnce = 0;
+    }
+    this.#atOnce += followings.length;
+    return this.#atOnce > MAX_AT_ONCE && followings.length > 0;
   }
 
   #go(audience: Audience, origin: Origin, message: Message | undefined, arrived: number): void {
@@ -130,7 +141,7 @@ export class FanOut {
     const before = audience.lasts;
     audience.lasts = before.slice();
     audience.setLast(origin.index, number);
-    const bytes = message === undefined ? 0 : sizeOf(message.content);
+    const bytes = message?.content.size ?? 0;
     const shared = this.#share(audience, message);
     const { length: count } = audience.followings;
     rare.queuedBytes += bytes;

@@ -9,7 +9,7 @@
  */
 
 import { textFrame } from '../websocket/writer.js';
-import type { Content } from './message.js';
+import { type Content, isEvents } from './message.js';
 import type { Form } from './ports.js';
 
 const CRLF = Buffer.from('\r\n');
@@ -33,7 +33,7 @@ export function messageBytes(form: Form, id: string, place: string, content: Con
   const body = own === undefined ? content.body : Buffer.from(own);
   switch (form) {
     case 'sse':
-      return own !== undefined && IS_EVENT.test(own)
+      return own !== undefined && isEvents(own)
         ? readyEvents(place, own)
         : serverSentEvent(place, content.meta?.event, body);
     case 'chunked':
@@ -83,8 +83,6 @@ function json(form: Form, member: Member): Buffer {
   return form === 'socket' ? textFrame(text) : text;
 }
 
-/** Its publisher wrote events himself: at least one line of it is `data:`. */
-const IS_EVENT = /(?:^|[\r\n])data:/;
 const LINE_END = /\r\n|\r|\n/;
 /** What is the gateway's: a page would take another's `id` for its place. */
 const IS_OURS = /^(?:id|retry)(?::|$)|^event: ?(?:gap|place)$/;

@@ -8,6 +8,8 @@ export interface Content {
   /** Maybe a view of far more bytes that were received. */
   readonly body: Buffer;
   readonly meta: PublicationMeta | undefined;
+  /** About as many bytes as all of it takes, for whoever keeps it within bounds. */
+  readonly size: number;
   /** Its sender broke the rules: it has its number, and nobody gets it. */
   readonly isVoid: boolean;
 }
@@ -27,13 +29,6 @@ export function alone(content: Content): Content {
   return { ...content, body: copy };
 }
 
-/** What it takes, about: the texts for each transport come beside the body. */
-export function sizeOf({ body, meta }: Content): number {
-  let size = body.length;
-  for (const text of Object.values(meta?.formats ?? {})) size += text.length;
-  return size;
-}
-
 /** A line of its own, or an event that is the gateway's. */
 const BAD_EVENT = /[\r\n]|^(?:gap|place)$/;
 
@@ -44,8 +39,22 @@ export function readContent(body: Buffer, meta: Term | undefined): Content {
 }
 
 export function contentOf(body: Buffer, meta: PublicationMeta | undefined): Content {
-  return { body, meta, isVoid: meta?.event !== undefined && BAD_EVENT.test(meta.event) };
+  const isVoid = meta?.event !== undefined && BAD_EVENT.test(meta.event);
+  return { body, meta, size: body.length + (meta === undefined ? 0 : sizeOfMeta(meta)), isVoid };
 }
+
+/** Of an object, or an entry of one. */
+const ENTRY = 64;
+
+/** A character takes at most two bytes. */
+function sizeOfMeta({ event = '', id = '', prev_id = '', formats }: PublicationMeta): number {
+  let size = ENTRY + 2 * (event.length + id.length + prev_id.length);
+  for (const name in formats) size += ENTRY + 2 * (name.length + (formats[name]?.length ?? 0));
+  return size;
+}
+
+/** Of GRIP's `http-stream`: its publisher wrote events of server-sent events himself, for a line of it is `data:` (WHATWG HTML §9.2.6). */
+export const isEvents = (text: string): boolean => /(?:^|[\r\n])data:/.test(text);
 
 function readMeta(map: ReadonlyMap<Term, Term>): PublicationMeta | undefined {
   const meta: { -readonly [Key in keyof PublicationMeta]: PublicationMeta[Key] } = {};

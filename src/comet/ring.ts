@@ -4,7 +4,7 @@
  * with the time in microseconds, so that all of them are larger than those of an earlier row, or of an earlier life.
  */
 
-import { alone, type Content, type Message, sizeOf } from './message.js';
+import { alone, type Content, type Message } from './message.js';
 
 export interface RingLimits {
   /** Of an id. */
@@ -23,7 +23,7 @@ interface Row {
 
 /** Ids without a message, of which a number was told: anybody may ask for ids that nobody has. */
 const MAX_SILENT = 100_000;
-/** What a message takes beside its body, and an id beside its messages, about. */
+/** What a message takes beside its content, and an id beside its messages, about. */
 const OVERHEAD = 400;
 
 export class Ring {
@@ -147,4 +147,4 @@ export class Ring {
   }
 }
 
-const sizeInRing = ({ content }: Message): number => sizeOf(content) + OVERHEAD;
+const sizeInRing = ({ content }: Message): number => content.size + OVERHEAD;

@@ -8,12 +8,15 @@ export type Work = (most: number) => number;
 
 export class Turns {
   #work: Work[] = [];
+  /** Where in it the next turn goes on. */
+  #next = 0;
   #isRunning = false;
   #isStopped = false;
 
   add(work: Work): void {
+    if (this.#isStopped) return;
     this.#work.push(work);
-    if (this.#isRunning || this.#isStopped) return;
+    if (this.#isRunning) return;
     this.#isRunning = true;
     setImmediate(() => this.#run());
   }
@@ -25,20 +28,20 @@ export class Turns {
 
   /** Each has its turn: a large one holds up no small one. */
   #run(): void {
-    this.#isRunning = false;
     let left = TURN;
-    const later: Work[] = [];
-    const work = this.#work;
-    this.#work = [];
-    for (const [index, each] of work.entries()) {
-      if (left <= 0) {
-        later.unshift(...work.slice(index));
-        break;
-      }
+    for (let each = this.#work[this.#next]; each !== undefined && left > 0; each = this.#work[this.#next]) {
+      this.#next += 1;
       const done = each(left);
-      if (done >= left) later.push(each);
-      left -= done;
+      if (done >= left) this.#work.push(each);
+      // What is done says less than it was given, so maybe nothing.
+      left -= Math.max(1, done);
     }
-    for (const each of later) this.add(each);
+    // What is done goes, in steps that grow with what waits: there may be one for each of a million ids.
+    if (2 * this.#next >= this.#work.length) {
+      this.#work = this.#work.slice(this.#next);
+      this.#next = 0;
+    }
+    this.#isRunning = this.#work.length > 0;
+    if (this.#isRunning) setImmediate(() => this.#run());
   }
 }

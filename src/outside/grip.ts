@@ -7,12 +7,13 @@
  * but for what would have done something else than send a text, which is refused, so that nobody takes it for done.
  */
 
+import { MAX_ID_BYTES } from '../comet/ids.js';
+import { isEvents } from '../comet/message.js';
 import type { Publication } from '../comet/ports.js';
 import { MegaphoneError } from '../errors.js';
 
 /** In one request. */
 export const MAX_ITEMS = 1000;
-const MAX_ID_BYTES = 255;
 
 /** By what the text of each is called; one for whoever has no format of his own comes first. */
 const FORMATS = { 'ws-message': 'content', 'http-response': 'body', 'http-stream': 'content' } as const;
@@ -63,7 +64,7 @@ function publicationOf(value: unknown, where: string): Publication {
 }
 
 /** A text that is an event of server-sent events already: only as this format it is written as it is. */
-const isEvent = (format: Format, text: string): boolean => format === 'http-stream' && /^data:/m.test(text);
+const isEvent = (format: Format, text: string): boolean => format === 'http-stream' && isEvents(text);
 
 function textsOf(item: Members, where: string): [Format, string][] {
   const formats = item.formats === undefined ? item : membersOf(item.formats, `${where}.formats`);

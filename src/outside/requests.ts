@@ -5,7 +5,8 @@
  *   {lines, [Line]}                                                  one ok | {error, Text} for each, in their order
  */
 
-import type { CometDesk } from '../comet/ports.js';
+import { contentOf } from '../comet/message.js';
+import type { CometDesk, Publication } from '../comet/ports.js';
 import { readPublication } from '../comet/publication.js';
 import { MegaphoneError } from '../errors.js';
 import { Atom, atom, binary, type Term, Tuple, tuple } from '../etf/terms.js';
@@ -35,8 +36,8 @@ export class Requests {
 
   async #publish(term: Term): Promise<Term> {
     const publication = readPublication(term);
-    const hasName = publication !== undefined && !/[\r\n]/.test(publication.meta.event ?? '');
-    if (!hasName || publication.ids.length > MAX_IDS) return error('OUTSIDE_BAD_PUBLICATION');
+    if (publication === undefined || publication.ids.length > MAX_IDS || isVoid(publication))
+      return error('OUTSIDE_BAD_PUBLICATION');
     try {
       await this.#desk.publish([publication]);
       return atom('ok');
@@ -57,5 +58,8 @@ export class Requests {
     return answers;
   }
 }
+
+/** Nobody would get it. */
+const isVoid = ({ body, meta }: Publication): boolean => contentOf(body, meta).isVoid;
 
 const error = (code: string): Term => tuple(atom('error'), atom(code));

@@ -1,10 +1,9 @@
 /** What a request for `/comet/ID[,ID…]` asks for: which ids, over which transport, from which place on, and what it shows to be let in. */
 
+import { MAX_ID_BYTES } from '../../comet/ids.js';
 import type { ClientInfo } from '../../gateway/meta.js';
 import type { RequestParser } from '../request-parser.js';
 import { COMET_PATH } from '../target.js';
-
-const MAX_ID_BYTES = 255;
 
 export type Transport = 'sse' | 'stream' | 'poll' | 'websocket';
 

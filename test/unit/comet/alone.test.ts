@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Form, Page } from '../../../src/comet/ports.js';
 import { MegaphoneError } from '../../../src/errors.js';
+import { atom, binary, type Term } from '../../../src/etf/terms.js';
 import { Alone, RING } from './alone.js';
 
 interface Member {
@@ -104,6 +105,20 @@ test('the ring takes no more than it may, and drops what was silent for longest'
   assert.ok(bytes <= 12_000 && messages >= 8, `${bytes}, ${messages}`);
   assert.deepEqual(quiet.poll(gateway, 'quiet'), ['gap']);
   assert.deepEqual(loud.poll(gateway, 'loud')[0], 'gap');
+});
+
+test('what a sender gives along takes of the ring, too', () => {
+  const gateway = new Alone({ ...RING, bytes: 100_000 });
+  const page = new Poll();
+  page.poll(gateway);
+  const formats = new Map([[binary('http-stream'), binary('x'.repeat(10_000))]]);
+  for (const meta of [
+    [atom('formats'), formats],
+    [atom('id'), binary('x'.repeat(10_000))],
+  ] as const) {
+    for (let count = 0; count < 20; count += 1) gateway.send('a', '', new Map<Term, Term>([meta]));
+    assert.ok(gateway.comet.gauges().ring.messages < 5);
+  }
 });
 
 test('ids that are asked for, and never sent to, take no room from messages', () => {

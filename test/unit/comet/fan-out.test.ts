@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { Form, Listening, Page } from '../../../src/comet/ports.js';
+import { atom, binary, type Term } from '../../../src/etf/terms.js';
 import { until } from '../../support/until.js';
 import { Alone, RING } from './alone.js';
 
@@ -45,6 +46,13 @@ class Collector implements Page {
   }
 }
 
+/** It only is there. */
+const IDLE: Page = { form: 'sse', write: () => {} };
+
+function crowd({ comet }: Alone, count: number, id: string): void {
+  for (let index = 0; index < count; index += 1) comet.listen(IDLE, [id], undefined);
+}
+
 const open = (gateway: Alone, count: number, ...ids: readonly string[]): Collector[] =>
   Array.from({ length: count }, () => new Collector().open(gateway, ...ids));
 
@@ -79,26 +87,67 @@ test('some hundred in a turn, and a small audience does not wait for a large one
 });
 
 test('too much that waits is dropped, and comes all the same', async () => {
-  const gateway = new Alone({ ...RING, count: 1000 });
-  const pages = open(gateway, 501, 'a');
-  const expected = Array.from({ length: 600 }, (_, index) => String(index + 1));
+  const gateway = new Alone({ ...RING, count: 2000 });
+  const [first] = open(gateway, 1, 'a');
+  crowd(gateway, 500, 'a');
+  const [last] = open(gateway, 1, 'a');
+  const expected = Array.from({ length: 1100 }, (_, index) => String(index + 1));
   for (const body of expected) gateway.send('a', body);
   assert.ok(gateway.counters.comet.dropped.queue > 0);
-  await until(() => pages[500]?.bodies.length === expected.length);
-  for (const page of pages) assert.deepEqual(page.bodies, expected);
+  await until(() => last?.bodies.length === expected.length);
+  for (const page of [first, last]) assert.deepEqual(page?.bodies, expected);
   gateway.send('a', 'later');
-  await until(() => pages[500]?.bodies.at(-1) === 'later');
+  await until(() => last?.bodies.at(-1) === 'later');
+});
+
+test('what waits is counted with all that its sender gave along', async () => {
+  const gateway = new Alone({ ...RING, bytes: 64 * 1024 * 1024 });
+  crowd(gateway, 500, 'a');
+  const [page] = open(gateway, 1, 'a');
+  const formats = new Map([[binary('http-response'), binary('x'.repeat(500_000))]]);
+  for (let count = 1; count <= 20; count += 1)
+    gateway.send('a', String(count), new Map<Term, Term>([[atom('formats'), formats]]));
+  assert.ok(gateway.counters.comet.dropped.queue > 0);
+  await until(() => page?.bodies.at(-1) === '20');
+  assert.equal(page?.bodies.length, 20);
+});
+
+test('one request writes to some thousand pages at once, and to the others in their turns', async () => {
+  const gateway = new Alone({ ...RING, count: 2000 });
+  const items = Array.from({ length: 1000 }, (_, index) => ({
+    ids: ['a'],
+    body: Buffer.from(String(index)),
+    meta: {},
+  }));
+  crowd(gateway, 200, 'a');
+  const [page] = open(gateway, 1, 'a');
+  const [other] = open(gateway, 1, 'b');
+  await turns();
+  void gateway.comet.publish(items);
+  gateway.send('b', 'hello');
+  assert.equal(gateway.counters.comet.deliveries, 24 * 201);
+  await turn();
+  await turn();
+  assert.deepEqual(other?.bodies, ['hello']);
+  await until(() => page?.bodies.length === 1000);
+  assert.deepEqual(
+    page?.bodies,
+    items.map(({ body }) => body.toString()),
+  );
+  // The next turn has as much again.
+  gateway.send('b', 'again');
+  assert.deepEqual(other?.bodies, ['hello', 'again']);
 });
 
 test('a page that comes back while too much waits for the others gets all of it once, or a gap', async () => {
-  for (const count of [1000, 64]) {
+  for (const count of [2000, 64]) {
     const gateway = new Alone({ ...RING, count });
-    open(gateway, 600, 'a');
+    crowd(gateway, 600, 'a');
     const page = new Collector().open(gateway, 'a');
     gateway.send('a', '0');
     await turns();
     page.leave();
-    const bodies = Array.from({ length: 400 }, (_, index) => String(index + 1));
+    const bodies = Array.from({ length: 1100 }, (_, index) => String(index + 1));
     for (const body of bodies) gateway.send('a', body);
     page.open(gateway, 'a');
     page.open(gateway, 'a');

@@ -22,6 +22,9 @@ const EVENTS: readonly (readonly [form: Form, body: string, meta: PublicationMet
     { formats: { 'http-stream': 'event: e\ndata: y\n\n' } },
     'id: k3F9aQ.1\nevent: e\ndata: y\n\n',
   ],
+  // A line ends with CR LF, LF or CR, and with nothing else.
+  ['sse', 'x', { formats: { 'http-stream': 'a\u2028data: b' } }, 'id: k3F9aQ.1\ndata: a\u2028data: b\n\n'],
+  ['sse', 'x', { formats: { 'http-stream': 'event: e\rdata: y' } }, 'id: k3F9aQ.1\nevent: e\ndata: y\n\n'],
   ['sse', 'x', { formats: { 'http-stream': 'plain' } }, 'id: k3F9aQ.1\ndata: plain\n\n'],
   ['sse', 'x', { formats: { 'ws-message': 'other' } }, 'id: k3F9aQ.1\ndata: x\n\n'],
   ['chunked', 'Hello', {}, '5\r\nHello\r\n'],

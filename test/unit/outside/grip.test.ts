@@ -26,6 +26,8 @@ test('one format is the text itself; several, and events of server-sent events, 
   assert.deepEqual(read(item({ formats: stream })), [
     { ids: ['123'], body: Buffer.from('Hello\n'), meta: {} },
   ]);
+  const lines = 'Hello\u2028data: x\u2029data: y';
+  assert.deepEqual(read(item({ formats: { 'http-stream': { content: lines } } }))[0]?.meta, {});
   // Without `formats`, as older libraries send it; and the ids of the sender.
   assert.deepEqual(read(item({ id: '2', 'prev-id': '1', ...stream })), [
     { ids: ['123'], body: Buffer.from('Hello\n'), meta: { id: '2', prev_id: '1' } },

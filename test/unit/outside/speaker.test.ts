@@ -130,6 +130,8 @@ test('{publish, …} is read as `any` reads what anybody sends it, and answered 
     tuple(published_, 1, tuple()),
     tuple(published_, 1, text, atom('meta')),
     tuple(published_, 1, text, new Map<Term, Term>([[atom('event'), binary('a\nb')]])),
+    tuple(published_, 1, text, new Map<Term, Term>([[atom('event'), atom('gap')]])),
+    tuple(published_, 1, text, new Map<Term, Term>([[atom('event'), binary('place')]])),
   ])
     assert.equal(await asked(bad), "{error,'OUTSIDE_BAD_PUBLICATION'}", formatTerm(bad));
   taken = () => Promise.reject(new MegaphoneError('COMET_OFF', 'off'));
