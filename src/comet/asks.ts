@@ -37,7 +37,8 @@ export class Asks {
   readonly #counters: CometCounters;
   /** In the order in which they were asked. */
   readonly #open = new Map<number, Ask>();
-  readonly #byAudience = new Map<Audience, Ask[]>();
+  /** By origin and number, for there may be as many of an id as pages that came back. */
+  readonly #byAudience = new Map<Audience, Map<string, Ask>>();
   #last = 0;
   #now = 0;
 
@@ -87,7 +88,7 @@ export class Asks {
 
   /** Those that nobody waits for are forgotten: the last one who followed the id has left. */
   forget(audience: Audience): void {
-    for (const ask of this.#byAudience.get(audience) ?? []) this.#remove(ask);
+    for (const ask of this.#byAudience.get(audience)?.values() ?? []) this.#remove(ask);
   }
 
   tick(now: number): void {
@@ -101,7 +102,7 @@ export class Asks {
   }
 
   #find(audience: Audience, origin: Origin, since: number): Ask | undefined {
-    return this.#byAudience.get(audience)?.find((ask) => ask.origin === origin && ask.since === since);
+    return this.#byAudience.get(audience)?.get(keyOf({ origin, since }));
   }
 
   #make(audience: Audience, origin: Origin, since: number, isLater: boolean): Ask {
@@ -112,8 +113,8 @@ export class Asks {
     };
     this.#open.set(ask.number, ask);
     const others = this.#byAudience.get(audience);
-    if (others === undefined) this.#byAudience.set(audience, [ask]);
-    else others.push(ask);
+    if (others === undefined) this.#byAudience.set(audience, new Map([[keyOf(ask), ask]]));
+    else others.set(keyOf(ask), ask);
     if (!isLater) this.#ask(ask);
     return ask;
   }
@@ -125,11 +126,13 @@ export class Asks {
 
   #remove(ask: Ask): void {
     this.#open.delete(ask.number);
-    const others = this.#byAudience.get(ask.audience)?.filter((each) => each !== ask) ?? [];
-    if (others.length === 0) this.#byAudience.delete(ask.audience);
-    else this.#byAudience.set(ask.audience, others);
+    const others = this.#byAudience.get(ask.audience);
+    others?.delete(keyOf(ask));
+    if (others?.size === 0) this.#byAudience.delete(ask.audience);
   }
 }
+
+const keyOf = ({ origin, since }: Pick<Ask, 'origin' | 'since'>): string => `${origin.index}.${since}`;
 
 /** What becomes of an answer, step by step. */
 export interface Walk {

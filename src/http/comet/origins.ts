@@ -6,6 +6,7 @@
  *   of an origin that cors_origins names                        yes          yes
  *   of any other, where cors_origins has `*`                    yes          no: they would be lent to any page that a user visits
  *   of any other                                                no           –
+ *   (of http: is never of the place of one that came over TLS)
  *   one that says of no origin, and the browser says that it    yes          no
  *   is foreign (Fetch metadata)
  *
@@ -37,12 +38,13 @@ export class Origins {
     this.#allowsAny = origins.includes('*');
   }
 
-  mayListen(request: Asking): boolean {
-    return this.#allowsAny || request.header('origin') === undefined || this.#isNear(request);
+  /** @param isSecure it came over TLS, here or as a trusted proxy says */
+  mayListen(request: Asking, isSecure: boolean): boolean {
+    return this.#allowsAny || request.header('origin') === undefined || this.#isNear(request, isSecure);
   }
 
-  cookiesCount(request: Asking): boolean {
-    if (request.header('origin') !== undefined) return this.#isNear(request);
+  cookiesCount(request: Asking, isSecure: boolean): boolean {
+    if (request.header('origin') !== undefined) return this.#isNear(request, isSecure);
     const site = request.header('sec-fetch-site') || 'none';
     return site === 'none' || site === 'same-origin';
   }
@@ -60,10 +62,12 @@ export class Origins {
     return this.#named.size > 0 ? ANY + VARY : ANY;
   }
 
-  #isNear(request: Asking): boolean {
+  #isNear(request: Asking, isSecure: boolean): boolean {
     const origin = request.header('origin') ?? '';
     if (this.#named.has(origin)) return true;
     const host = request.header('host')?.toLowerCase();
-    return host !== undefined && origin.replace(/^https?:\/\//, '') === host;
+    if (host === undefined) return false;
+    // A proxy may take TLS off, and not say so; none puts it on.
+    return origin === `https://${host}` || (!isSecure && origin === `http://${host}`);
   }
 }

@@ -42,12 +42,12 @@ export function routeComet(
   comet: CometFront,
   isDue: boolean,
 ): Reply | Takeover | undefined {
-  const { parser } = request;
+  const { parser, client } = request;
   const { origins, maxIds } = comet;
   if (parser.method === 'OPTIONS') return PREFLIGHT;
   if (parser.method !== 'GET' && parser.method !== 'HEAD') return NOT_ALLOWED;
-  if (!origins.mayListen(parser)) return FOREIGN;
-  const asked = read(request, maxIds, origins.cookiesCount(parser));
+  if (!origins.mayListen(parser, client.secure)) return FOREIGN;
+  const asked = read(request, maxIds, origins.cookiesCount(parser, client.secure));
   if (typeof asked === 'string') return { ...text(400, asked), reason: 'malformed' };
   if (asked.transport === 'websocket') return upgrade(request, front, comet, asked, isDue);
   if (asked.transport === 'poll' || asked.isHead) {

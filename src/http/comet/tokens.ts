@@ -13,6 +13,8 @@ import { readTokenKey, type TokenKey } from './token-key.js';
 
 const COOKIE = 'megaphone_token';
 const ANY = '*';
+/** RFC 6455 §7.4.1 */
+const FAULT = 1011;
 
 /** RFC 6750 §3 */
 const unauthorized = (line: string, parameters = ''): Reply => ({
@@ -51,10 +53,15 @@ export class Tokens implements Admission {
   }
 
   ask(visitor: Visitor, asked: Asked): number {
-    void this.#decide(asked).then((decision) => {
-      if (typeof decision === 'number') visitor.admit(asked.ids, decision);
-      else visitor.refuse(decision);
-    });
+    this.#decide(asked)
+      .then((decision) => {
+        if (typeof decision === 'number') visitor.admit(asked.ids, decision);
+        else visitor.refuse(decision);
+      })
+      .catch((error: unknown) => {
+        this.#log.error({ err: error }, 'a page that has a token could not be served');
+        visitor.dismiss(FAULT, Buffer.from('a fault of the gateway'));
+      });
     return 0;
   }
 

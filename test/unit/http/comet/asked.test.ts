@@ -123,11 +123,27 @@ for (const [origins, headers, mayListen, cookiesCount, lines] of [
   test(`cors_origins ${origins}: a page with ${headers[0] ?? 'no header'}`, () => {
     const rules = new Origins(origins);
     const request = parsed('/comet/1', ...headers);
-    assert.equal(rules.mayListen(request), mayListen);
-    assert.equal(rules.cookiesCount(request), cookiesCount);
+    assert.equal(rules.mayListen(request, false), mayListen);
+    assert.equal(rules.cookiesCount(request, false), cookiesCount);
     assert.equal(rules.linesFor(request), lines);
   });
 }
+
+test('a page of the same place that came without TLS is near only where there is none', () => {
+  const rules = new Origins([]);
+  for (const [origin, isSecure, isNear] of [
+    ['https://chat.example', true, true],
+    ['https://chat.example', false, true],
+    ['http://chat.example', false, true],
+    ['http://chat.example', true, false],
+    ['ftp://chat.example', false, false],
+    ['chat.example', false, false],
+  ] as const) {
+    const request = parsed('/comet/1', `Origin: ${origin}`);
+    assert.equal(rules.mayListen(request, isSecure), isNear, origin);
+    assert.equal(rules.cookiesCount(request, isSecure), isNear, origin);
+  }
+});
 
 test('headers that only comet reads are kept for its path alone', () => {
   assert.equal(parsed('/comet/1', 'Cookie: a=b').header('cookie'), 'a=b');
