@@ -48,9 +48,11 @@ const bosh = (as: Account): Promise<BoshSession> =>
 const webSocket = (as: Account): Promise<WebSocketSession> =>
   WebSocketSession.login(gateway.webSocketUrl, { ...as, resource: 'ws', presence: '' });
 
-/** Neither takes a connection of the other. */
+/** Neither takes a connection of the other: with one cookie for both, whoever sends next would connect them again. */
 async function part(): Promise<void> {
-  await eachOther((name) => `true = erlang:set_cookie('${name}', apart), erlang:disconnect_node('${name}').`);
+  await eachOther(
+    (name) => `true = erlang:set_cookie('${name}', 'apart from ${name}'), erlang:disconnect_node('${name}').`,
+  );
   for (const { server } of cluster.members) await until(async () => (await server.print('nodes()')) === '[]');
 }
 
