@@ -59,6 +59,8 @@ describe('a cluster to try things on', { timeout: 120_000 }, () => {
       await bob.logout();
     }
     bob.sendPresence();
+    // Before that he is offline: what comes at the same moment at the other node may be stored behind what he is given of it.
+    await bob.inbox.until(() => bob.inbox.online.has(bob.jid));
     await talk('from node to node');
   });
 
