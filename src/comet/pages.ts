@@ -135,9 +135,8 @@ export class Pages implements CometService, Host {
       return true;
     }
     const rare = unknown.audience.makeRare();
-    // Those that waited in vain are among them.
-    if (rare.opening.length > 2 * unknown.audience.size)
-      rare.opening = rare.opening.filter(({ hasBegun }) => !hasBegun);
+    // Those that waited in vain, and those that left meanwhile, are among them.
+    if (rare.opening.length > 2 * unknown.audience.size) rare.opening = rare.opening.filter(isWaiting);
     rare.opening.push(listener);
     return false;
   }
@@ -148,7 +147,7 @@ export class Pages implements CometService, Host {
   }
 
   #begin(listener: Listener): void {
-    if (listener.hasBegun || followingsOf(listener).some(({ index }) => index < 0)) return;
+    if (!isWaiting(listener)) return;
     listener.hasBegun = true;
     this.#counters.comet.opening.observe(this.#counters.clock.since(listener.since));
     if (listener.came === 'lost')
@@ -163,3 +162,7 @@ export class Pages implements CometService, Host {
     if (bytes !== undefined) page.write(bytes);
   }
 }
+
+/** It is there, and has not begun. */
+const isWaiting = (listener: Listener): boolean =>
+  !listener.hasBegun && followingsOf(listener).every(({ index }) => index >= 0);
